@@ -1,0 +1,66 @@
+"""What a vendor's prices mean: label, day, adjustment, side, unit, hours.
+
+What belongs here: the `Basis` record and which bases may be compared or merged. Two series meet
+(in drift, in stitching) only on one basis.
+What does not: the conversion of prices (market_data/adjustment.py) and of time stamps (the vendor
+adapters hand over bar starts in UTC).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Adjustment(StrEnum):
+    """Which corporate actions the vendor has already worked into its prices."""
+
+    RAW = "raw"
+    SPLITS = "splits"
+    TOTAL = "total"
+
+
+class Side(StrEnum):
+    """Whose price a bar holds."""
+
+    TRADE = "trade"
+    BID = "bid"
+    ASK = "ask"
+    MID = "mid"
+
+
+class Hours(StrEnum):
+    """Whether a feed holds the regular session alone or the extended hours too."""
+
+    REGULAR = "regular"
+    EXTENDED = "extended"
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The meaning of one feed's prices.
+
+    Attributes:
+        adjustment: actions already worked into the prices.
+        side: whose price.
+        unit: currency unit as the vendor quotes it: USD, GBp ...
+        hours: sessions covered.
+        day: zone and hour at which the vendor's daily bar starts, e.g. "Europe/London 00:00";
+            empty means the instrument's own session.
+    """
+
+    adjustment: Adjustment = Adjustment.RAW
+    side: Side = Side.TRADE
+    unit: str = ""
+    hours: Hours = Hours.REGULAR
+    day: str = ""
+
+    def __str__(self) -> str:
+        """The form that raw bars carry in their `basis` column; `parse` reads it back."""
+        return "|".join((self.adjustment, self.side, self.unit, self.hours, self.day))
+
+    @classmethod
+    def parse(cls, text: str) -> Basis:
+        """Read the form that `str` writes."""
+        adjustment, side, unit, hours, day = text.split("|")
+        return cls(Adjustment(adjustment), Side(side), unit, Hours(hours), day)

@@ -1,0 +1,90 @@
+"""The registry of stored datasets: name, columns, key, layout.
+
+What belongs here: one `Dataset` per table that a `BarStore` or a `RawLog` keeps. Stores take
+identifiers from here and from nowhere else, so that no name from outside reaches a path or a
+statement.
+What does not: how an engine stores it (adapters/stores).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from market_data.errors import ConfigurationError
+from market_data.schemas import CURATED_BARS, QUARANTINE, RAW_BARS, SCORES, FrameSchema
+from market_data.timeframes import Timeframe
+
+
+class Layout(StrEnum):
+    """How finely a dataset is cut into files or chunks, by how many rows a year of it holds."""
+
+    MONTH_BUCKET = "month and symbol bucket"
+    YEAR = "year"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One stored table.
+
+    Attributes:
+        name: "layer/table", the same as the asset key.
+        schema: its columns.
+        key: columns that name a row once.
+        layout: how finely it is cut.
+    """
+
+    name: str
+    schema: FrameSchema
+    key: tuple[str, ...]
+    layout: Layout
+
+    @property
+    def time_column(self) -> str:
+        """The column that start and end of a scan apply to."""
+        return "ts" if "ts" in self.schema.names else "session"
+
+    @property
+    def sort(self) -> tuple[str, ...]:
+        """The order in which rows are stored and returned."""
+        rest = (c for c in self.key if c not in ("symbol", self.time_column))
+        return ("symbol", self.time_column, *rest)
+
+
+def _layout(timeframe: Timeframe) -> Layout:
+    return Layout.MONTH_BUCKET if timeframe is Timeframe.M1 else Layout.YEAR
+
+
+def raw_bars(vendor: str, timeframe: Timeframe) -> Dataset:
+    """The raw log of one vendor and timeframe: every revision of every bar."""
+    return Dataset(
+        f"raw/{vendor}_bars_{timeframe}",
+        RAW_BARS,
+        ("symbol", "ts", "fetched_at", "fetch_id"),
+        _layout(timeframe),
+    )
+
+
+def curated_bars(timeframe: Timeframe) -> Dataset:
+    """The trusted series of one timeframe."""
+    return Dataset(f"curated/bars_{timeframe}", CURATED_BARS, ("symbol", "ts"), _layout(timeframe))
+
+
+SCORES_DATASET = Dataset("quality/scores", SCORES, ("symbol", "session", "dataset"), Layout.YEAR)
+QUARANTINE_DATASET = Dataset("curated/quarantine", QUARANTINE, ("row_id",), Layout.YEAR)
+
+STORED: dict[str, Dataset] = {
+    d.name: d for d in (*(curated_bars(t) for t in Timeframe), SCORES_DATASET)
+}
+"""Datasets that a `BarStore` keeps."""
+
+
+def stored(name: str) -> Dataset:
+    """The dataset of a name.
+
+    Raises:
+        ConfigurationError: no store keeps a dataset of that name.
+    """
+    if name not in STORED:
+        raise ConfigurationError(f"no dataset {name!r}; there are: {', '.join(sorted(STORED))}")
+    return STORED[name]

@@ -1,0 +1,77 @@
+"""Typed errors of the domain and of every vendor.
+
+What belongs here: one class per kind of trouble that a caller may treat in its own way.
+What does not: messages; they are written where the error is raised, and name the cure.
+"""
+
+from __future__ import annotations
+
+
+class MarketDataError(Exception):
+    """Any error that this platform raises on purpose."""
+
+
+class ConfigurationError(MarketDataError):
+    """A setting or a configuration file is missing or wrong; the message says which and how."""
+
+
+class SchemaError(MarketDataError):
+    """A frame or an answer has not the shape it was promised to have."""
+
+
+class UnsupportedOperationError(MarketDataError):
+    """The engine behind a port has no such operation."""
+
+
+class StoreConflictError(MarketDataError):
+    """A concurrent writer won every one of the allowed attempts."""
+
+
+class VendorError(MarketDataError):
+    """A vendor did not answer with data. `outcome` is what the ledger records for it."""
+
+    outcome = "failed"
+    retryable = False
+
+    def __init__(self, message: str, *, symbol: str | None = None) -> None:
+        super().__init__(message)
+        self.symbol = symbol
+
+
+class RateLimitedError(VendorError):
+    """Too many requests: ask again later."""
+
+    outcome = "refused"
+    retryable = True
+
+
+class UnauthorisedError(VendorError):
+    """The key is missing, wrong, or not entitled to this data."""
+
+    outcome = "refused"
+
+
+class UnknownSymbolError(VendorError):
+    """The vendor does not know the symbol."""
+
+    outcome = "unavailable"
+
+
+class OutOfRangeError(VendorError):
+    """The vendor can never serve this range, whenever it is asked."""
+
+    outcome = "unavailable"
+
+
+class MalformedAnswerError(VendorError):
+    """The answer is not what the vendor promises: half a body, HTML, a missing column."""
+
+    outcome = "failed"
+    retryable = True
+
+
+class VendorUnavailableError(VendorError):
+    """No answer: the network, a time-out, a server error."""
+
+    outcome = "failed"
+    retryable = True

@@ -1,0 +1,43 @@
+"""What the domain needs from the outside, as protocols.
+
+What belongs here: one protocol per file, with the promises that every adapter keeps. The contract
+suites in tests/contract hold the adapters to them.
+What does not: any implementation.
+"""
+
+from market_data.ports.bar_store import BarStore, TableVersion
+from market_data.ports.clock import Clock
+from market_data.ports.operations import ActionLog, IngestRun, Journal, Ledger, QuarantineLog
+from market_data.ports.payload_archive import Payload, PayloadArchive
+from market_data.ports.raw_log import Appended, RawLog
+from market_data.ports.vendor import (
+    Capabilities,
+    FetchRequest,
+    FetchResult,
+    Outcome,
+    SymbolOutcome,
+    SymbolRequest,
+    Vendor,
+)
+
+__all__ = [
+    "ActionLog",
+    "Appended",
+    "BarStore",
+    "Capabilities",
+    "Clock",
+    "FetchRequest",
+    "FetchResult",
+    "IngestRun",
+    "Journal",
+    "Ledger",
+    "Outcome",
+    "Payload",
+    "PayloadArchive",
+    "QuarantineLog",
+    "RawLog",
+    "SymbolOutcome",
+    "SymbolRequest",
+    "TableVersion",
+    "Vendor",
+]

@@ -1,0 +1,119 @@
+"""Ports of the operational tables: ledger, journal, quarantine, corporate actions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+import polars as pl
+
+from market_data.timeframes import Timeframe
+
+
+class Ledger(Protocol):
+    """Knows, per vendor, timeframe, symbol and session, what was asked and what came."""
+
+    def record(self, frame: pl.DataFrame) -> None:
+        """Upsert rows of LEDGER.
+
+        An answer is not undone by a later failure: a row whose outcome is `rows`, `nothing`,
+        `holiday` or `unavailable` is replaced only by another answer.
+        """
+        ...
+
+    def read(
+        self,
+        *,
+        timeframe: Timeframe | None = None,
+        vendors: Sequence[str] | None = None,
+        symbols: Sequence[str] | None = None,
+        sessions: tuple[date, date] | None = None,
+    ) -> pl.DataFrame:
+        """Rows of LEDGER, sorted by (vendor, timeframe, symbol, session)."""
+        ...
+
+    def spans(
+        self, *, timeframe: Timeframe, vendors: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """First and last session asked, per symbol: columns symbol, first, last."""
+        ...
+
+
+@dataclass(frozen=True)
+class IngestRun:
+    """One attempt to fetch, as the journal keeps it."""
+
+    fetch_id: str
+    run_id: str
+    vendor: str
+    timeframe: Timeframe
+    symbols: tuple[str, ...]
+    sessions: tuple[date, date]
+    status: str
+    rows: int
+    new_rows: int
+    rejected_rows: int
+    started_at: datetime
+    ended_at: datetime
+    payloads: tuple[str, ...] = ()
+    error: str = ""
+
+
+class Journal(Protocol):
+    """Every attempt to fetch, good or bad."""
+
+    def add(self, run: IngestRun) -> None:
+        """Add one attempt; the same fetch_id again replaces it."""
+        ...
+
+    def runs(self, *, vendor: str | None = None, limit: int = 100) -> list[IngestRun]:
+        """Attempts, newest first."""
+        ...
+
+
+class QuarantineLog(Protocol):
+    """Every rejected row, once, with all its reasons."""
+
+    def add(self, frame: pl.DataFrame) -> int:
+        """Keep rows of QUARANTINE that are not there yet; returns how many were new."""
+        ...
+
+    def read(
+        self,
+        *,
+        vendors: Sequence[str] | None = None,
+        timeframe: Timeframe | None = None,
+        symbols: Sequence[str] | None = None,
+        sessions: tuple[date, date] | None = None,
+        limit: int | None = None,
+    ) -> pl.DataFrame:
+        """Rows of QUARANTINE sorted by (symbol, session, ts)."""
+        ...
+
+    def counts(
+        self,
+        *,
+        timeframe: Timeframe,
+        sessions: tuple[date, date],
+        vendors: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Open rows per vendor, symbol, session and reasons: columns vendor, symbol, session,
+        stage, reasons, rows.
+        """
+        ...
+
+
+class ActionLog(Protocol):
+    """Corporate actions as they became known."""
+
+    def add(self, frame: pl.DataFrame) -> int:
+        """Keep rows of CORPORATE_ACTIONS that are new or differ; returns how many were."""
+        ...
+
+    def read(
+        self, *, symbols: Sequence[str] | None = None, known_at: datetime | None = None
+    ) -> pl.DataFrame:
+        """Rows of CORPORATE_ACTIONS: per symbol, ex_date and kind the newest one known."""
+        ...

@@ -1,0 +1,67 @@
+"""The raw log port: what every vendor said, every revision, append-only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+import polars as pl
+
+from market_data.datasets import Dataset
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What an append did: rows that were new, and those of them that revise a known bar."""
+
+    new: int
+    revised: int
+
+
+class RawLog(Protocol):
+    """Appends revisions; never changes or removes a row."""
+
+    def append(self, dataset: Dataset, frame: pl.DataFrame) -> Appended:
+        """Keep the bars of one fetch that are new or differ from the newest revision known.
+
+        The bars of one key (symbol, ts) in one fetch are compared as a set, so that a vendor
+        that contradicts itself is kept as it spoke. The same fetch again appends nothing, also
+        when two processes do it at once.
+
+        `known_at` in the frame is that of a first sight (assumed); a row that revises a known
+        bar, or that is new to a symbol-session which an earlier fetch already saw after the bar's
+        end, gets its `fetched_at` instead.
+
+        Args:
+            dataset: a raw dataset, see `market_data.datasets.raw_bars`.
+            frame: rows of RAW_BARS, all of one fetch.
+        """
+        ...
+
+    def read(
+        self,
+        dataset: Dataset,
+        *,
+        symbols: Sequence[str] | None = None,
+        sessions: tuple[date, date] | None = None,
+        known_at: datetime | None = None,
+    ) -> pl.DataFrame:
+        """The newest revision of each bar, as of `known_at` (now where None).
+
+        Returns:
+            Rows of RAW_BARS sorted by (symbol, ts). A key whose newest fetch contradicts itself
+            comes back with all its rows.
+        """
+        ...
+
+    def revisions(
+        self,
+        dataset: Dataset,
+        *,
+        symbols: Sequence[str] | None = None,
+        sessions: tuple[date, date] | None = None,
+    ) -> pl.DataFrame:
+        """Every revision, sorted by (symbol, ts, fetched_at)."""
+        ...
