@@ -1,0 +1,25 @@
+"""Clocks: the real one, and one that stands still for rehearsals and tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """The machine's clock, in UTC."""
+
+    def now(self) -> datetime:
+        """The current time, aware."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class FixedClock:
+    """A clock that always tells the same time."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        """The time it was made with."""
+        return self.at

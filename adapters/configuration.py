@@ -1,0 +1,143 @@
+"""Reads config/*.yaml and what command lines registered on top of it.
+
+What belongs here: files to parsed objects, and back for registrations.
+What does not: the meaning of the objects (market_data/universe.py, market_data/quality).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock
+from pydantic import ValidationError
+
+from adapters.settings import Settings
+from market_data.errors import ConfigurationError
+from market_data.quality.thresholds import Thresholds
+from market_data.universe import Instrument, Universe, VendorConfig
+
+CURATION_VERSION = "1"
+"""Raised by hand when the code of curation changes what it makes of the same rows."""
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        ConfigurationError: the file is absent, is not YAML, or holds no mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path} is missing; EMP_CONFIG_DIR names its folder") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path} is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path} must hold a mapping of names to values")
+    return content
+
+
+def load_universe(settings: Settings) -> Universe:
+    """config/universe.yaml with the registrations of this data folder merged in.
+
+    Raises:
+        ConfigurationError: naming the file, the entry and what is wrong with it.
+    """
+    path = settings.config_dir / "universe.yaml"
+    content = read_yaml(path)
+    if settings.registered_universe.exists():
+        registered = read_yaml(settings.registered_universe)
+        for kind, name in (("instruments", "symbol"), ("vendors", "name")):
+            content[kind] = _merge(content.get(kind, []), registered.get(kind, []), name)
+    return _parse_universe(content, path)
+
+
+def _parse_universe(content: dict[str, Any], path: Path) -> Universe:
+    try:
+        return Universe.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc']) or 'file'}: {e['msg']}"
+            for e in error.errors()
+        )
+        raise ConfigurationError(f"{path}: {problems}") from error
+
+
+def _merge(base: list[Any], extra: list[Any], name: str) -> list[Any]:
+    """Entries by name; a registered one adds to the entry of the same name, never replaces it."""
+    merged = {entry[name]: dict(entry) for entry in base}
+    for entry in extra:
+        known = merged.setdefault(entry[name], {})
+        for key, value in entry.items():
+            if isinstance(value, dict):
+                known[key] = {**value, **known.get(key, {})}
+            elif isinstance(value, list) and key == "timeframes":
+                known[key] = [
+                    *known.get(key, []),
+                    *(v for v in value if v not in known.get(key, [])),
+                ]
+            else:
+                known.setdefault(key, value)
+    return list(merged.values())
+
+
+def register(
+    settings: Settings,
+    *,
+    instruments: Iterable[Instrument] = (),
+    vendors: Iterable[VendorConfig] = (),
+) -> None:
+    """Remember instruments and vendors that a command line named, beside the data.
+
+    The file is checked together with config/universe.yaml before it replaces the old one, and
+    two processes that register at once both succeed.
+
+    Raises:
+        ConfigurationError: the result would not be a valid universe.
+    """
+    path = settings.registered_universe
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        content = read_yaml(path) if path.exists() else {}
+        for kind, name, new in (
+            (
+                "instruments",
+                "symbol",
+                [i.model_dump(mode="json", exclude_defaults=True) for i in instruments],
+            ),
+            (
+                "vendors",
+                "name",
+                [v.model_dump(mode="json", exclude_defaults=True) for v in vendors],
+            ),
+        ):
+            content[kind] = _merge(content.get(kind, []), new, name)
+        base = read_yaml(settings.config_dir / "universe.yaml")
+        for kind, name in (("instruments", "symbol"), ("vendors", "name")):
+            base[kind] = _merge(base.get(kind, []), content[kind], name)
+        _parse_universe(base, path)
+        draft = path.with_suffix(".tmp")
+        draft.write_text(
+            "# Registered by 'emp ingest' on top of config/universe.yaml.\n"
+            + yaml.safe_dump(content, sort_keys=False),
+            encoding="utf-8",
+        )
+        draft.replace(path)
+
+
+def load_thresholds(settings: Settings) -> Thresholds:
+    """config/quality.yaml."""
+    return Thresholds.parse(read_yaml(settings.config_dir / "quality.yaml"))
+
+
+def rule_version(universe: Universe, thresholds: Thresholds) -> str:
+    """Names the rules that make curated rows: code, thresholds, vendor priority."""
+    content = json.dumps(
+        [CURATION_VERSION, thresholds.version, universe.priority], default=str, sort_keys=True
+    )
+    return hashlib.sha256(content.encode()).hexdigest()[:12]

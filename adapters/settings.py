@@ -1,0 +1,70 @@
+"""Settings: what the environment says about this installation.
+
+What belongs here: every EMP_* variable, its default and its check, in one class.
+What does not: what the platform holds (config/universe.yaml) and its limits (config/quality.yaml).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+class Mode(StrEnum):
+    """Which adapters stand behind the ports."""
+
+    BOOTSTRAP = "bootstrap"
+
+
+class Settings(BaseSettings):
+    """Where this installation keeps its data and how it behaves.
+
+    Each field is read from the environment variable EMP_<FIELD>, or given by keyword.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="EMP_", frozen=True, extra="ignore")
+
+    mode: Mode = Mode.BOOTSTRAP
+    """bootstrap: everything in files below EMP_DATA_DIR, no server."""
+
+    data_dir: Path = Field(default=PROJECT / "data")
+    """Folder of all data: lake, warehouse, operations database, Dagster's own records."""
+
+    config_dir: Path = Field(default=PROJECT / "config")
+    """Folder of universe.yaml, quality.yaml and formats/."""
+
+    ui_port: int = Field(default=3000, ge=1, le=65535)
+    """Port of the Dagster UI that 'emp dev' opens on 127.0.0.1."""
+
+    yahoo_url: str = ""
+    """Base URL that replaces Yahoo's, for a proxy or a test server."""
+
+    @property
+    def lake_root(self) -> Path:
+        """Folder of the raw log and the payload archive."""
+        return self.data_dir.resolve() / "lake"
+
+    @property
+    def warehouse_root(self) -> Path:
+        """Folder of curated, quality and reference tables."""
+        return self.data_dir.resolve() / "warehouse"
+
+    @property
+    def operations_url(self) -> str:
+        """SQLAlchemy URL of the operations database."""
+        return f"sqlite:///{self.data_dir.resolve() / 'operations' / 'operations.sqlite'}"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Folder of Dagster's instance, unless DAGSTER_HOME names another."""
+        return self.data_dir.resolve() / "dagster"
+
+    @property
+    def registered_universe(self) -> Path:
+        """What command lines registered on top of config/universe.yaml."""
+        return self.data_dir.resolve() / "universe.yaml"

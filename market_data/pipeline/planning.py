@@ -1,0 +1,172 @@
+"""What a fetch has to ask for: the sessions that the calendar expects and the ledger lacks.
+
+What belongs here: from a wish (symbols, sessions) to the requests that fulfil it.
+What does not: asking (market_data/pipeline/ingest.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from market_data.calendars import exchange_zone, expected_bars, trading_sessions
+from market_data.pipeline.platform import Platform
+from market_data.ports import Outcome
+from market_data.timeframes import Timeframe
+
+MARGIN = timedelta(days=10)
+"""How far a request reaches into days without a session, so that a bar on a closed day is seen
+and refused rather than never asked for."""
+
+
+@dataclass(frozen=True)
+class IngestRequest:
+    """A wish: these symbols of one vendor and timeframe, first to last session, both included."""
+
+    vendor: str
+    timeframe: Timeframe
+    symbols: tuple[str, ...]
+    first: date
+    last: date
+    refetch: bool = False
+    """Ask again for what the ledger has an answer to."""
+    run_id: str = ""
+
+
+@dataclass(frozen=True)
+class PlannedFetch:
+    """One question to a vendor: symbols of one calendar over one range of days."""
+
+    calendar: str
+    symbols: tuple[str, ...]
+    first: date
+    last: date
+    sessions: int
+    """Symbol-sessions that the ledger lacks."""
+
+    def window(self, timeframe: Timeframe) -> tuple[datetime, datetime]:
+        """Start and end (excluded) in UTC of the bars to ask for."""
+        if not timeframe.is_intraday:
+            # Daily bars travel under their date at 00:00 UTC.
+            return _midnight(self.first, UTC), _midnight(self.last + timedelta(days=1), UTC)
+        zone = ZoneInfo(exchange_zone(self.calendar))
+        start = _midnight(self.first, zone)
+        end = _midnight(self.last + timedelta(days=1), zone)
+        # A session may open the evening before its date (FX, futures). Bars of the neighbouring
+        # sessions that come along are left out by session after the answer.
+        sessions = trading_sessions(self.calendar, self.first, self.last)
+        if not sessions.is_empty():
+            start = min(start, sessions["open"].item(0))
+            end = max(end, sessions["close"].item(-1))
+        return start.astimezone(UTC), end.astimezone(UTC)
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time(), tzinfo=zone)
+
+
+@dataclass(frozen=True)
+class IngestPlan:
+    """The questions, and how many symbol-sessions need none."""
+
+    fetches: tuple[PlannedFetch, ...]
+    answered: int
+    """Symbol-sessions that the ledger already has a final answer to."""
+    not_begun: int
+    """Symbol-sessions that open after now."""
+
+
+def plan_ingest(platform: Platform, request: IngestRequest) -> IngestPlan:
+    """Find what to ask for.
+
+    Sessions that the vendor has given a final answer to are left out unless `request.refetch`;
+    a session that was asked while it ran is asked again.
+    """
+    instruments = [platform.universe.instrument(symbol) for symbol in request.symbols]
+    now = platform.clock.now()
+    expected = expected_bars(instruments, request.timeframe, request.first, request.last)
+    begun = expected.filter(pl.col("open") <= now).with_columns(
+        index=pl.int_range(pl.len()).over("symbol")
+    )
+    lacking = (
+        begun
+        if request.refetch
+        else begun.join(
+            _answered(platform, request),
+            on=["symbol", "session"],
+            how="anti",
+            maintain_order="left",
+        )
+    )
+    calendars = {i.symbol: i.calendar for i in instruments}
+    return IngestPlan(
+        fetches=_group(_runs(begun, lacking, request), calendars),
+        answered=begun.height - lacking.height,
+        not_begun=expected.height - begun.height,
+    )
+
+
+def _answered(platform: Platform, request: IngestRequest) -> pl.DataFrame:
+    known = platform.ledger.read(
+        timeframe=request.timeframe,
+        vendors=[request.vendor],
+        symbols=request.symbols,
+        sessions=(request.first, request.last),
+    )
+    answers = [str(o) for o in Outcome if o.is_answer]
+    return known.filter(pl.col("final") & pl.col("outcome").is_in(answers))
+
+
+def _runs(begun: pl.DataFrame, lacking: pl.DataFrame, request: IngestRequest) -> pl.DataFrame:
+    """Unbroken runs of lacking sessions per symbol, widened over the closed days around them."""
+    neighbours = begun.with_columns(
+        before=pl.col("session").shift(1).over("symbol"),
+        after=pl.col("session").shift(-1).over("symbol"),
+    ).select("symbol", "session", "before", "after")
+    day = pl.duration(days=1)
+    return (
+        lacking.join(neighbours, on=["symbol", "session"], how="left", maintain_order="left")
+        .with_columns(
+            run=(pl.col("index").diff().over("symbol") != 1).fill_null(value=True).cum_sum()
+        )
+        .group_by("run", maintain_order=True)
+        .agg(
+            pl.col("symbol").first(),
+            pl.col("before").first(),
+            pl.col("after").last(),
+            pl.col("session").first().alias("head"),
+            pl.col("session").last().alias("tail"),
+            pl.len().alias("sessions"),
+        )
+        .select(
+            "symbol",
+            pl.max_horizontal(
+                (pl.col("before") + day).fill_null(request.first), pl.col("head") - MARGIN
+            ).alias("first"),
+            pl.min_horizontal(
+                (pl.col("after") - day).fill_null(request.last), pl.col("tail") + MARGIN
+            ).alias("last"),
+            "sessions",
+        )
+    )
+
+
+def _group(runs: pl.DataFrame, calendars: dict[str, str]) -> tuple[PlannedFetch, ...]:
+    """One question for all symbols of a calendar that lack the same range."""
+    groups = (
+        runs.with_columns(
+            calendar=pl.col("symbol").replace_strict(calendars, return_dtype=pl.String)
+        )
+        .group_by("calendar", "first", "last", maintain_order=True)
+        .agg(pl.col("symbol"), pl.col("sessions").sum())
+        .sort("first", "calendar")
+    )
+    return tuple(
+        PlannedFetch(
+            row["calendar"], tuple(row["symbol"]), row["first"], row["last"], row["sessions"]
+        )
+        for row in groups.iter_rows(named=True)
+    )

@@ -1,0 +1,52 @@
+"""Everything a use-case may touch, in one record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from market_data.ports import (
+    ActionLog,
+    BarStore,
+    Clock,
+    Journal,
+    Ledger,
+    PayloadArchive,
+    QuarantineLog,
+    RawLog,
+    Vendor,
+)
+from market_data.quality.thresholds import Thresholds
+from market_data.universe import Universe
+
+Progress = Callable[[str], None]
+"""Told, in a sentence, what a long step is doing."""
+
+
+def silent(_: str) -> None:
+    """A progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Configuration and ports of one installation.
+
+    Attributes:
+        universe: instruments, vendors, priorities.
+        thresholds: limits of the checks.
+        rule_version: names the rules that make curated rows.
+        vendor: builds the adapter of a configured vendor.
+    """
+
+    universe: Universe
+    thresholds: Thresholds
+    rule_version: str
+    store: BarStore
+    raw_log: RawLog
+    payloads: PayloadArchive
+    ledger: Ledger
+    journal: Journal
+    quarantine: QuarantineLog
+    actions: ActionLog
+    clock: Clock
+    vendor: Callable[[str], Vendor]
