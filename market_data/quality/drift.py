@@ -1,0 +1,160 @@
+"""How far vendors disagree about one bar: the measurement alone.
+
+What belongs here: the relative spread of closes between vendors, per bar and per session, and
+which vendor stands apart.
+What does not: limits and findings (market_data/quality/checks.py), and the choice of which bars
+may be compared: the caller gives one `basis_group` to bars that mean the same.
+
+Drift of a bar is (max - min) / max of the vendors' closes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import polars as pl
+
+Statistic = Literal["max", "median"]
+
+_BAR = ["symbol", "session", "ts", "basis_group"]
+_SESSION = ["symbol", "session"]
+_TIE = 1e-12
+"""Two vendors whose relative distances differ by less than this are equally far away."""
+
+SESSION_DRIFT = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "session": pl.Date(),
+        "drift": pl.Float64(),
+        "bars": pl.UInt32(),
+        "vendors": pl.UInt32(),
+        "odd_vendor": pl.String(),
+        "worst_ts": pl.Datetime("us", "UTC"),
+    }
+)
+"""Columns of `bar_drift`."""
+
+
+def drift_per_bar(bars: pl.DataFrame) -> pl.DataFrame:
+    """The drift of every bar that at least two vendors report on one basis.
+
+    Args:
+        bars: vendor, symbol, session, ts (UTC), close, basis_group; closes that are null, not
+            finite or not positive are left out.
+
+    Returns:
+        Columns symbol, session, ts, basis_group, drift, vendors (how many), odd_vendor: with
+        three vendors or more, the one whose close lies farthest from the median; null where two
+        are equally far. Sorted by symbol, ts, basis_group.
+    """
+    usable = _usable(bars)
+    spread = _spread(usable)
+    odd = _farthest(_distances(usable, spread), _BAR)
+    return spread.join(odd, on=_BAR, how="left").sort("symbol", "ts", "basis_group")
+
+
+def bar_drift(
+    bars: pl.DataFrame, *, statistic: Statistic | Mapping[str, Statistic] = "max"
+) -> pl.DataFrame:
+    """The drift of every symbol-session in which at least two vendors meet on one basis.
+
+    Args:
+        bars: vendor, symbol, session, ts (UTC), close, basis_group, and optionally `statistic`
+            ("max" or "median", one value per symbol), which goes before the argument.
+        statistic: how a session's drift follows from that of its bars: one for all, or by symbol
+            ("max" for a symbol that is not named).
+
+    Returns:
+        One row of SESSION_DRIFT per symbol and session, sorted: `drift`; `bars` compared;
+        `vendors`, the most that met in one bar; `odd_vendor`, with three vendors or more the one
+        whose close is farthest from the median by the same statistic, null where two are equally
+        far; `worst_ts`, the earliest bar of the greatest drift. No row where vendors do not meet.
+    """
+    chosen = _statistics(bars, statistic)
+    usable = _usable(bars)
+    spread = _spread(usable)
+    sessions = _by_statistic(spread, "drift", chosen, _SESSION).join(
+        spread.group_by(_SESSION).agg(
+            bars=pl.len(),
+            vendors=pl.col("vendors").max(),
+            worst_ts=pl.col("ts").filter(pl.col("drift") == pl.col("drift").max()).min(),
+        ),
+        on=_SESSION,
+    )
+    distances = _by_statistic(_distances(usable, spread), "distance", chosen, [*_SESSION, "vendor"])
+    odd = _farthest(distances, _SESSION)
+    return (
+        sessions.join(odd, on=_SESSION, how="left")
+        .select(pl.col(name).cast(dtype) for name, dtype in SESSION_DRIFT.items())
+        .sort(_SESSION)
+    )
+
+
+def _usable(bars: pl.DataFrame) -> pl.DataFrame:
+    return bars.select("vendor", *_BAR, "close").filter(
+        pl.col("close").is_finite() & (pl.col("close") > 0)
+    )
+
+
+def _spread(usable: pl.DataFrame) -> pl.DataFrame:
+    """Drift and number of vendors of each bar where two or more meet."""
+    # numbers are counted several times faster than names
+    codes = usable.with_columns(pl.col("vendor").rank("dense").cast(pl.UInt16))
+    return (
+        codes.group_by(_BAR)
+        .agg(
+            drift=(pl.col("close").max() - pl.col("close").min()) / pl.col("close").max(),
+            vendors=pl.col("vendor").n_unique(),
+        )
+        .filter(pl.col("vendors") > 1)
+    )
+
+
+def _distances(usable: pl.DataFrame, spread: pl.DataFrame) -> pl.DataFrame:
+    """Distance of each close from the median, where three or more vendors meet and differ."""
+    contested = spread.filter((pl.col("vendors") > 2) & (pl.col("drift") > 0)).select(_BAR)
+    rows = usable.join(contested, on=_BAR, how="semi")
+    medians = rows.group_by(_BAR).agg(pl.col("close").median().alias("median"))
+    return rows.join(medians, on=_BAR).select(
+        *_BAR, "vendor", distance=(pl.col("close") - pl.col("median")).abs() / pl.col("median")
+    )
+
+
+def _farthest(distances: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Per key the vendor of the greatest distance, as `odd_vendor`; keys with a tie left out."""
+    farthest = distances.group_by([*keys, "vendor"]).agg(pl.col("distance").max())
+    top = pl.col("distance").top_k(2)
+    return (
+        farthest.group_by(keys)
+        .agg(
+            odd_vendor=pl.col("vendor")
+            .filter(pl.col("distance") == pl.col("distance").max())
+            .first(),
+            lead=top.max() - top.min(),
+        )
+        .filter(pl.col("lead") > _TIE)
+        .drop("lead")
+    )
+
+
+def _statistics(bars: pl.DataFrame, statistic: Statistic | Mapping[str, Statistic]) -> pl.DataFrame:
+    """Columns symbol, statistic."""
+    if "statistic" in bars.columns:
+        return bars.group_by("symbol").agg(pl.col("statistic").first())
+    symbols = bars.select("symbol").unique()
+    if isinstance(statistic, str):
+        return symbols.with_columns(statistic=pl.lit(statistic))
+    named = pl.col("symbol").replace_strict(dict(statistic), default="max", return_dtype=pl.String)
+    return symbols.with_columns(statistic=named)
+
+
+def _by_statistic(
+    rows: pl.DataFrame, column: str, chosen: pl.DataFrame, keys: list[str]
+) -> pl.DataFrame:
+    """Maximum or median of a column per key, whichever the symbol asks for."""
+    parts = []
+    for name, aggregate in (("max", pl.col(column).max()), ("median", pl.col(column).median())):
+        wanted = chosen.filter(pl.col("statistic") == name).select("symbol")
+        parts.append(rows.join(wanted, on="symbol", how="semi").group_by(keys).agg(aggregate))
+    return pl.concat(parts)
