@@ -123,18 +123,14 @@ def _distances(usable: pl.DataFrame, spread: pl.DataFrame) -> pl.DataFrame:
 
 def _farthest(distances: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     """Per key the vendor of the greatest distance, as `odd_vendor`; keys with a tie left out."""
-    farthest = distances.group_by([*keys, "vendor"]).agg(pl.col("distance").max())
-    top = pl.col("distance").top_k(2)
+    greatest = distances.group_by(keys).agg(pl.col("distance").max().alias("greatest"))
     return (
-        farthest.group_by(keys)
-        .agg(
-            odd_vendor=pl.col("vendor")
-            .filter(pl.col("distance") == pl.col("distance").max())
-            .first(),
-            lead=top.max() - top.min(),
-        )
-        .filter(pl.col("lead") > _TIE)
-        .drop("lead")
+        distances.join(greatest, on=keys)
+        .filter(pl.col("greatest") - pl.col("distance") <= _TIE)
+        .group_by(keys)
+        .agg(odd_vendor=pl.col("vendor").min(), last=pl.col("vendor").max())
+        .filter(pl.col("odd_vendor") == pl.col("last"))
+        .drop("last")
     )
 
 
