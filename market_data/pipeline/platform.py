@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from market_data.ports import (
     ActionLog,
@@ -25,6 +26,14 @@ Progress = Callable[[str], None]
 
 def silent(_: str) -> None:
     """A progress that nobody watches."""
+
+
+class VendorFactory(Protocol):
+    """Builds the adapter of a configured vendor."""
+
+    def __call__(self, name: str, path: str | None = None, spec: str | None = None) -> Vendor:
+        """The adapter; `path` and `spec` name the files of a vendor that reads files."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -49,4 +58,4 @@ class Platform:
     quarantine: QuarantineLog
     actions: ActionLog
     clock: Clock
-    vendor: Callable[[str], Vendor]
+    vendor: VendorFactory

@@ -1,0 +1,88 @@
+"""Makes the recorded state of a check true for every session of a ranged run.
+
+What belongs here: the way around one behaviour of Dagster 1.13, and nothing else. A check that
+runs over a range of partitions is stored without a partition, and the sessions of the range end as
+SKIPPED although they were checked. An evaluation logged per session, tied to that session's
+newest materialisation, gives each its own state; tests/compat/test_check_states.py says what has
+to hold, and fails when an upgrade changes it.
+What does not: judging data (emp_assets/bar_checks.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
+
+
+@dataclass(frozen=True)
+class SessionResult:
+    """What one check found in one session."""
+
+    check: str
+    session: str
+    passed: bool
+    severity: dg.AssetCheckSeverity
+    description: str
+    metadata: Mapping[str, Any]
+
+
+def log_session_results(
+    context: dg.AssetCheckExecutionContext,
+    asset: dg.AssetKey,
+    results: Iterable[SessionResult],
+) -> None:
+    """Record each result under its session, as the state of the session's materialisation.
+
+    A session that has never been materialised has no state to be recorded under and is left out.
+    """
+    results = list(results)
+    targets = _targets(context.instance, asset, sorted({r.session for r in results}))
+    for result in results:
+        if result.session not in targets:
+            continue
+        context.op_execution_context.log_event(
+            dg.AssetCheckEvaluation(
+                asset_key=asset,
+                check_name=result.check,
+                passed=result.passed,
+                metadata=dict(result.metadata),
+                target_materialization_data=targets[result.session],
+                severity=result.severity,
+                description=result.description,
+                blocking=False,
+                partition=result.session,
+            )
+        )
+
+
+def _targets(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, sessions: Sequence[str]
+) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
+    """The newest materialisation of each session."""
+    if not sessions:
+        return {}
+    targets: dict[str, AssetCheckEvaluationTargetMaterializationData] = {}
+    cursor = None
+    while True:
+        page = instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=asset, asset_partitions=list(sessions)),
+            limit=1000,
+            cursor=cursor,
+        )
+        for record in page.records:
+            # Records come newest first.
+            if record.partition_key is not None and record.partition_key not in targets:
+                targets[record.partition_key] = AssetCheckEvaluationTargetMaterializationData(
+                    storage_id=record.storage_id,
+                    run_id=record.run_id,
+                    timestamp=record.timestamp,
+                )
+        if not page.has_more or len(targets) == len(sessions):
+            return targets
+        cursor = page.cursor

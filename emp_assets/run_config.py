@@ -1,0 +1,41 @@
+"""What a run may be told: which symbols, and how to fetch."""
+
+from __future__ import annotations
+
+import dagster as dg
+from pydantic import Field
+
+from market_data.errors import ConfigurationError
+
+
+class SymbolsConfig(dg.Config):
+    """Choice of symbols; without one a run takes all that are configured."""
+
+    symbols: list[str] = Field(
+        default_factory=list, description="Symbols of this run; empty means all configured ones."
+    )
+
+    def choose(self, configured: tuple[str, ...]) -> tuple[str, ...]:
+        """The symbols of the run, in the order of the configuration.
+
+        Raises:
+            ConfigurationError: a symbol is not configured for this dataset.
+        """
+        unknown = sorted(set(self.symbols) - set(configured))
+        if unknown:
+            raise ConfigurationError(
+                f"not configured here: {', '.join(unknown)}; there are: {', '.join(configured)}"
+            )
+        return tuple(s for s in configured if not self.symbols or s in self.symbols)
+
+
+class RawBarsConfig(SymbolsConfig):
+    """How raw bars are fetched."""
+
+    refetch: bool = Field(
+        default=False, description="Ask again for sessions that the ledger has an answer to."
+    )
+    path: str | None = Field(
+        default=None, description="File or folder to read, for a vendor that reads files."
+    )
+    spec: str | None = Field(default=None, description="Format of those files, see config/formats.")

@@ -1,0 +1,46 @@
+"""The platform as one resource: configuration, storage and clock, assembled on first use."""
+
+from __future__ import annotations
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from adapters.backend import assemble
+from adapters.settings import Settings
+from adapters.stores.reference_tables import ReferenceTables
+from market_data.pipeline.platform import Platform
+from resources.storage import LakeResource, OperationsResource, WarehouseResource
+
+
+class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """What an asset needs: instruments, limits, vendors, and the stores that are injected."""
+
+    lake: dg.ResourceDependency[LakeResource]
+    warehouse: dg.ResourceDependency[WarehouseResource]
+    operations: dg.ResourceDependency[OperationsResource]
+    data_dir: str = Field(description="Folder of the data; registrations of vendors lie in it.")
+    config_dir: str = Field(description="Folder of universe.yaml, quality.yaml and formats/.")
+    yahoo_url: str = Field(default="", description="Base URL that replaces Yahoo's.")
+
+    _opened: Platform | None = PrivateAttr(default=None)
+
+    def open(self) -> Platform:
+        """The platform, assembled once per resource."""
+        if self._opened is None:
+            self._opened = assemble(
+                self.settings(),
+                lake=self.lake.open(),
+                store=self.warehouse.open(),
+                operations=self.operations.open(),
+            )
+        return self._opened
+
+    def reference(self) -> ReferenceTables:
+        """The small tables that are replaced whole."""
+        return self.warehouse.reference()
+
+    def settings(self) -> Settings:
+        """The settings that this resource was configured with."""
+        return Settings(
+            data_dir=self.data_dir, config_dir=self.config_dir, yahoo_url=self.yahoo_url
+        )
