@@ -1,0 +1,191 @@
+"""The checks of every bar dataset and of the scores, as Dagster asset checks.
+
+What belongs here: turning the findings of market_data/quality into per-session check results, and
+the summary of a run, which alone can stop what is downstream.
+What does not: rules and limits (market_data/quality, config/quality.yaml), the way around Dagster
+(emp_assets/check_states.py).
+
+A session's result covers every symbol that the store should hold, whatever the run asked for. A
+run fails only on its own symbols: through the blocking check `run_summary`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from emp_assets.check_states import SessionResult, log_session_results
+from emp_assets.metadata import markdown_table, table
+from emp_assets.naming import op_name
+from emp_assets.partitions import session_range
+from emp_assets.run_config import SymbolsConfig
+from market_data.pipeline.inspection import Inspection
+from market_data.pipeline.platform import Platform
+from resources.platform import PlatformResource
+
+CHECKS = {
+    "schema": "Columns and types are those that the dataset promises.",
+    "coverage": "Every bar that the calendar expects between listing and delisting is there.",
+    "staleness": "The newest bar reaches the end of the session, or now while it runs.",
+    "drift": "Vendors that speak of the same bar on the same basis agree.",
+    "duplicates": "No bar is given twice, and no vendor contradicts itself.",
+    "ohlc": "Low and high enclose open and close; prices are finite, positive and in range.",
+}
+RUN_SUMMARY = "run_summary"
+
+Inspect = Callable[[Platform, date, date], Inspection]
+"""Looks at the stored sessions of a range: platform, first session, last session."""
+
+
+def session_checks(
+    asset: dg.AssetKey,
+    partitions: dg.DailyPartitionsDefinition,
+    inspect: Inspect,
+    descriptions: Mapping[str, str] = CHECKS,
+) -> dg.AssetChecksDefinition:
+    """All checks of one asset, in one step that reads the stored sessions once."""
+    specs = [
+        dg.AssetCheckSpec(name, asset=asset, description=text, partitions_def=partitions)
+        for name, text in descriptions.items()
+    ]
+    summary = dg.AssetCheckSpec(
+        RUN_SUMMARY,
+        asset=asset,
+        description="The newest run as a whole, session by session. It blocks what is downstream "
+        "when too many of the run's own symbol-sessions are in error (config/quality.yaml).",
+        blocking=True,
+    )
+
+    @dg.multi_asset_check(
+        name=f"{op_name(asset)}__checks", specs=[*specs, summary], can_subset=True
+    )
+    def checks(
+        context: dg.AssetCheckExecutionContext, config: SymbolsConfig, platform: PlatformResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        keys = list(context.op_execution_context.partition_keys)
+        first, last = session_range(keys)
+        inspection = inspect(platform.open(), first, last)
+        selected = {key.name for key in context.selected_asset_check_keys}
+        report = _Report(asset, inspection, keys)
+        if len(keys) > 1:
+            chosen = [
+                result
+                for check in descriptions
+                for result in report.results(check, only_failed=check not in selected)
+            ]
+            log_session_results(context, asset, chosen)
+        for check in descriptions:
+            if check in selected:
+                yield report.overall(check)
+        if RUN_SUMMARY in selected:
+            yield report.summary(config.symbols)
+
+    return checks
+
+
+@dataclass(frozen=True)
+class _Report:
+    """Findings of one inspection, told per session, per check and per run."""
+
+    asset: dg.AssetKey
+    inspection: Inspection
+    keys: list[str]
+
+    def results(self, check: str, *, only_failed: bool) -> Iterator[SessionResult]:
+        """One result per session of the run, or only those of failing sessions."""
+        found = self.inspection.findings.filter(pl.col("check") == check)
+        by_session = {str(k[0]): f for k, f in found.group_by("session")}
+        for key in self.keys:
+            findings = by_session.get(key)
+            if findings is None:
+                if not only_failed:
+                    yield SessionResult(
+                        check, key, True, dg.AssetCheckSeverity.WARN, "nothing found", {}
+                    )
+                continue
+            yield SessionResult(
+                check,
+                key,
+                False,
+                _severity(findings),
+                _sentence(findings),
+                self._evidence(check, findings),
+            )
+
+    def overall(self, check: str) -> dg.AssetCheckResult:
+        """The check over all sessions of the run; of a single session, its result."""
+        found = self.inspection.findings.filter(pl.col("check") == check)
+        if found.is_empty():
+            return dg.AssetCheckResult(
+                asset_key=self.asset,
+                check_name=check,
+                passed=True,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata=self._range(),
+            )
+        return dg.AssetCheckResult(
+            asset_key=self.asset,
+            check_name=check,
+            passed=False,
+            severity=_severity(found),
+            description=_sentence(found),
+            metadata={**self._range(), **self._evidence(check, found)},
+        )
+
+    def summary(self, symbols: list[str]) -> dg.AssetCheckResult:
+        """The run as a whole; it fails with an error only when the run's own symbols block."""
+        reasons = self.inspection.block_reasons(symbols or None)
+        found = self.inspection.findings
+        per_session = (
+            found.group_by("session", "check", "severity")
+            .agg(pl.col("symbol").n_unique().alias("symbols"), pl.col("rows").sum())
+            .sort("session", "check", "severity")
+        )
+        return dg.AssetCheckResult(
+            asset_key=self.asset,
+            check_name=RUN_SUMMARY,
+            passed=found.is_empty(),
+            severity=dg.AssetCheckSeverity.ERROR if reasons else dg.AssetCheckSeverity.WARN,
+            description="; ".join(reasons)
+            or (_sentence(found) if found.height else "nothing found"),
+            metadata={
+                **self._range(),
+                "symbol_sessions": self.inspection.symbol_sessions,
+                "findings": found.height,
+                "sessions_with_findings": markdown_table(per_session, rows=1000),
+                "worst": table(found.sort("severity", "session").head(50), rows=50),
+            },
+        )
+
+    def _range(self) -> dict[str, Any]:
+        return {
+            "sessions": f"{min(self.keys)} to {max(self.keys)}"
+            if len(self.keys) > 1
+            else self.keys[0]
+        }
+
+    def _evidence(self, check: str, findings: pl.DataFrame) -> dict[str, Any]:
+        rows = self.inspection.rows.get(check)
+        evidence = {"findings": table(findings.drop("check", "dataset"), rows=20)}
+        if rows is not None and not rows.is_empty():
+            wanted = findings.select("symbol", "session").unique()
+            shown = rows.join(wanted, on=["symbol", "session"], how="semi", maintain_order="left")
+            evidence["rows"] = table(shown, rows=20)
+        return evidence
+
+
+def _severity(findings: pl.DataFrame) -> dg.AssetCheckSeverity:
+    error = (findings["severity"] == "error").any()
+    return dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN
+
+
+def _sentence(findings: pl.DataFrame) -> str:
+    """The first finding in words, and how many more there are."""
+    worst = findings.sort("severity", "session", "symbol")
+    head = f"{worst['symbol'].item(0)} {worst['session'].item(0)}: {worst['detail'].item(0)}"
+    return head if worst.height == 1 else f"{head} (and {worst.height - 1} more)"

@@ -1,0 +1,1 @@
+"""Curated data: one trusted series per timeframe, and what was refused."""

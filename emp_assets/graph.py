@@ -1,0 +1,37 @@
+"""The whole graph: every asset and every check, from the universe's vendors and timeframes."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from emp_assets.curated.bars import curated_bars_asset, curated_bars_checks
+from emp_assets.curated.quarantine import quarantine_asset
+from emp_assets.quality.scores import scores_asset, scores_checks
+from emp_assets.raw.bars import raw_bars_asset, raw_bars_checks
+from emp_assets.reference.corporate_actions import corporate_actions
+from emp_assets.reference.instruments import instruments
+from emp_assets.reference.trading_sessions import trading_sessions
+from market_data.timeframes import Timeframe
+from market_data.universe import Universe
+
+
+def all_assets(universe: Universe) -> list[dg.AssetsDefinition]:
+    """Every asset, upstream first."""
+    return [
+        instruments,
+        trading_sessions,
+        corporate_actions,
+        *(raw_bars_asset(universe, v, t) for v in universe.vendors for t in v.timeframes),
+        *(curated_bars_asset(universe, t) for t in Timeframe),
+        quarantine_asset(universe),
+        scores_asset(universe),
+    ]
+
+
+def all_checks(universe: Universe) -> list[dg.AssetChecksDefinition]:
+    """The checks of every dataset that has sessions."""
+    return [
+        *(raw_bars_checks(universe, v, t) for v in universe.vendors for t in v.timeframes),
+        *(curated_bars_checks(universe, t) for t in Timeframe),
+        scores_checks(universe),
+    ]

@@ -1,0 +1,126 @@
+"""What a materialisation shows in the UI: schemas, previews, heat maps, per-session numbers.
+
+What belongs here: frames to Dagster metadata, always of bounded size.
+What does not: what is measured (market_data).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from market_data.schemas import FrameSchema
+
+PER_SESSION_LIMIT = 60
+"""Runs of more sessions than this record totals; per-session metadata costs too much beyond."""
+
+PREVIEW_ROWS = 10
+HEAT_CELLS = 60
+_CELLS = ((0.9, "🟩"), (0.75, "🟨"), (0.0, "🟥"))
+
+
+def column_schema(schema: FrameSchema) -> dg.TableSchema:
+    """The columns of a dataset with their types and meanings."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                c.name,
+                type=str(c.dtype),
+                description=c.description,
+                constraints=dg.TableColumnConstraints(nullable=c.nullable),
+            )
+            for c in schema.columns
+        ]
+    )
+
+
+def table(frame: pl.DataFrame, *, rows: int = PREVIEW_ROWS) -> dg.MetadataValue[Any]:
+    """The first rows of a frame as a table; a frame without rows becomes a sentence."""
+    if frame.is_empty():
+        return dg.MetadataValue.text("no rows")
+    shown = frame.head(rows).with_columns(
+        pl.col(pl.Datetime, pl.Date).cast(pl.String), pl.selectors.float().round(6)
+    )
+    records = [
+        dg.TableRecord({k: "" if v is None else v for k, v in row.items()})
+        for row in shown.iter_rows(named=True)
+    ]
+    schema = dg.TableSchema([dg.TableColumn(c, type=str(t)) for c, t in frame.schema.items()])
+    return dg.MetadataValue.table(records, schema=schema)
+
+
+def markdown_table(frame: pl.DataFrame, *, rows: int = 30) -> dg.MetadataValue[Any]:
+    """A frame as a Markdown table, for cells that hold drawings or long text."""
+    header = "| " + " | ".join(frame.columns) + " |\n|" + "---|" * frame.width
+    lines = [
+        "| " + " | ".join("" if v is None else str(v) for v in row) + " |"
+        for row in frame.head(rows).iter_rows()
+    ]
+    more = f"\n\n{frame.height - rows} more rows" if frame.height > rows else ""
+    return dg.MetadataValue.md("\n".join([header, *lines]) + more)
+
+
+def coverage_heat_map(coverage: pl.DataFrame) -> dg.MetadataValue[Any]:
+    """Symbols x sessions, one coloured cell each; neighbouring sessions share a cell when many.
+
+    Args:
+        coverage: symbol, session, coverage (0 to 1); a session that is absent is closed.
+    """
+    if coverage.is_empty():
+        return dg.MetadataValue.text("no session of these symbols was open")
+    first, last = coverage["session"].min(), coverage["session"].max()
+    assert isinstance(first, date)
+    assert isinstance(last, date)
+    width = max(1, -(-((last - first).days + 1) // HEAT_CELLS))
+    days = (pl.col("session") - first).dt.total_days()
+    cells = coverage.group_by("symbol", (days // width).alias("cell")).agg(pl.col("coverage").min())
+    count = (last - first).days // width + 1
+    drawn = {
+        (symbol, cell): next(sign for limit, sign in _CELLS if value >= limit)
+        for symbol, cell, value in cells.iter_rows()
+    }
+    mean = dict(coverage.group_by("symbol").agg(pl.col("coverage").mean()).iter_rows())
+    lines = [
+        f"| {symbol} | {''.join(drawn.get((symbol, i), '⬜') for i in range(count))} "
+        f"| {mean[symbol]:.4f} |"
+        for symbol in sorted(mean)[:100]
+    ]
+    unit = "session" if width == 1 else f"{width} days, the worst of them"
+    return dg.MetadataValue.md(
+        f"One cell is one {unit}; 🟩 at least 0.9, 🟨 at least 0.75, 🟥 below, ⬜ closed.\n\n"
+        f"| symbol | {first} to {last} | mean |\n|---|---|---|\n" + "\n".join(lines)
+    )
+
+
+def add_session_metadata(
+    context: dg.AssetExecutionContext,
+    first: date,
+    last: date,
+    values: Mapping[date, Mapping[str, Any]],
+) -> None:
+    """Write per-session numbers where the run is short enough; see PER_SESSION_LIMIT."""
+    days = (last - first).days + 1
+    if days > PER_SESSION_LIMIT:
+        return
+    for offset in range(days):
+        day = first + timedelta(days=offset)
+        context.add_asset_metadata(dict(values.get(day, {})), partition_key=day.isoformat())
+
+
+def run_range(first: date, last: date, symbols: Sequence[str]) -> dict[str, Any]:
+    """What a run covered, so that its totals cannot be read as one session's numbers."""
+    names = ", ".join(symbols[:50]) + (
+        f" and {len(symbols) - 50} more" if len(symbols) > 50 else ""
+    )
+    days = (last - first).days + 1
+    return {
+        "sessions": f"{first} to {last} ({days} days; the numbers here are totals over them)"
+        if days > 1
+        else str(first),
+        "symbols": names,
+        "symbol_count": len(symbols),
+    }

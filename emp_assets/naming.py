@@ -1,0 +1,36 @@
+"""Asset keys: layer and dataset, and the names that follow from them."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from market_data.timeframes import Timeframe
+
+OWNERS = ["team:market-data"]
+
+
+def raw_key(vendor: str, timeframe: Timeframe) -> dg.AssetKey:
+    """Key of one vendor's raw bars."""
+    return dg.AssetKey(["raw", f"{vendor}_bars_{timeframe}"])
+
+
+def curated_key(timeframe: Timeframe) -> dg.AssetKey:
+    """Key of the curated bars of a timeframe."""
+    return dg.AssetKey(["curated", f"bars_{timeframe}"])
+
+
+SCORES_KEY = dg.AssetKey(["quality", "scores"])
+QUARANTINE_KEY = dg.AssetKey(["curated", "quarantine"])
+INSTRUMENTS_KEY = dg.AssetKey(["reference", "instruments"])
+SESSIONS_KEY = dg.AssetKey(["reference", "trading_sessions"])
+ACTIONS_KEY = dg.AssetKey(["reference", "corporate_actions"])
+
+
+def op_name(key: dg.AssetKey) -> str:
+    """Name of the step that makes an asset; run configuration goes by it."""
+    return "__".join(key.path)
+
+
+def dataset_name(key: dg.AssetKey) -> str:
+    """Name of the dataset that an asset keeps: 'layer/table'."""
+    return "/".join(key.path)

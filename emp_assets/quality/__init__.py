@@ -1,0 +1,1 @@
+"""Quality: how good every symbol-session is."""

@@ -1,0 +1,1 @@
+"""Raw bars: what each vendor said, every revision, append-only."""

@@ -1,0 +1,132 @@
+"""Every bar that one vendor reported at one timeframe, in every revision, as the vendor gave it.
+
+A run asks the vendor for the sessions that the ledger lacks, archives the answer's bytes, and
+appends the bars that are new or differ from what was known. Nothing is ever changed or removed.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import dagster as dg
+import polars as pl
+
+from emp_assets.bar_checks import session_checks
+from emp_assets.metadata import (
+    add_session_metadata,
+    column_schema,
+    markdown_table,
+    run_range,
+    table,
+)
+from emp_assets.naming import OWNERS, raw_key
+from emp_assets.partitions import ONE_RUN, session_partitions, session_range
+from emp_assets.run_config import RawBarsConfig
+from market_data import datasets
+from market_data.pipeline.ingest import IngestReport, ingest
+from market_data.pipeline.inspection import Inspection, inspect_raw
+from market_data.pipeline.planning import IngestRequest
+from market_data.pipeline.platform import Platform
+from market_data.schemas import RAW_BARS
+from market_data.timeframes import Timeframe
+from market_data.universe import Universe, VendorConfig
+from resources.platform import PlatformResource
+
+
+def raw_bars_asset(
+    universe: Universe, vendor: VendorConfig, timeframe: Timeframe
+) -> dg.AssetsDefinition:
+    """The asset of one vendor's bars at one timeframe."""
+    key = raw_key(vendor.name, timeframe)
+
+    @dg.asset(
+        key=key,
+        group_name="raw",
+        partitions_def=session_partitions(universe.first_session),
+        backfill_policy=ONE_RUN,
+        kinds={"polars", "deltalake"},
+        owners=OWNERS,
+        description=f"{timeframe} bars of vendor {vendor.name} ({vendor.reader} reader).\n\n{__doc__}",
+        metadata={"dagster/column_schema": column_schema(RAW_BARS)},
+    )
+    def raw_bars(
+        context: dg.AssetExecutionContext, config: RawBarsConfig, platform: PlatformResource
+    ) -> dg.MaterializeResult[None]:
+        opened = platform.open()
+        first, last = session_range(context.partition_keys)
+        symbols = config.choose(opened.universe.symbols_of(vendor.name))
+        request = IngestRequest(
+            vendor.name, timeframe, symbols, first, last, config.refetch, context.run.run_id
+        )
+        report = ingest(
+            opened,
+            request,
+            opened.vendor(vendor.name, path=config.path, spec=config.spec),
+            progress=context.log.info,
+        )
+        kept = opened.raw_log.read(
+            datasets.raw_bars(vendor.name, timeframe), symbols=symbols, sessions=(first, last)
+        )
+        counts = kept.group_by("session").agg(
+            pl.len().alias("rows"), pl.col("symbol").n_unique().alias("symbols")
+        )
+        add_session_metadata(
+            context,
+            first,
+            last,
+            {
+                session: {"dagster/partition_row_count": rows, "symbols_in_session": symbols_seen}
+                for session, rows, symbols_seen in counts.iter_rows()
+            },
+        )
+        _refuse_silence(report)
+        return dg.MaterializeResult(
+            metadata={
+                **run_range(first, last, symbols),
+                "rows": kept.height,
+                "received_rows": report.total_rows,
+                "new_rows": report.new_rows,
+                "revised_rows": report.revised_rows,
+                "rejected_rows": report.rejected_rows,
+                "requests": report.fetches,
+                "already_answered": report.answered,
+                "outcomes": markdown_table(_outcomes(report)),
+                "first_rows": table(kept),
+            }
+        )
+
+    return raw_bars
+
+
+def raw_bars_checks(
+    universe: Universe, vendor: VendorConfig, timeframe: Timeframe
+) -> dg.AssetChecksDefinition:
+    """The checks of one vendor's bars at one timeframe."""
+
+    def inspect(platform: Platform, first: date, last: date) -> Inspection:
+        return inspect_raw(platform, vendor.name, timeframe, first, last)
+
+    return session_checks(
+        raw_key(vendor.name, timeframe), session_partitions(universe.first_session), inspect
+    )
+
+
+def _outcomes(report: IngestReport) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            (symbol, str(o.outcome), report.rows.get(symbol, 0), o.detail)
+            for symbol, o in report.outcomes.items()
+        ],
+        schema={"symbol": pl.String, "outcome": pl.String, "rows": pl.Int64, "detail": pl.String},
+        orient="row",
+    )
+
+
+def _refuse_silence(report: IngestReport) -> None:
+    """Fail the step when not one symbol was answered: an empty success would hide an outage."""
+    if report.nothing_answered:
+        details = sorted({o.detail for o in report.outcomes.values() if o.detail})
+        raise dg.Failure(
+            f"{report.vendor} answered for none of {len(report.outcomes)} symbols: "
+            + "; ".join(details[:3])
+        )

@@ -1,0 +1,1 @@
+"""Reference data: instruments, trading sessions, corporate actions."""

@@ -1,0 +1,35 @@
+"""Corporate actions: splits and dividends as they became known, one row per fact.
+
+Vendors report them along with bars, and files bring them ('emp actions import'). Curation and
+adjustment read them where they are written; this asset publishes what they read.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from emp_assets.metadata import column_schema, table
+from emp_assets.naming import ACTIONS_KEY, OWNERS
+from market_data.schemas import CORPORATE_ACTIONS
+from resources.platform import PlatformResource
+
+
+@dg.asset(
+    key=ACTIONS_KEY,
+    group_name="reference",
+    kinds={"polars", "deltalake"},
+    owners=OWNERS,
+    description=__doc__,
+    metadata={"dagster/column_schema": column_schema(CORPORATE_ACTIONS)},
+)
+def corporate_actions(platform: PlatformResource) -> dg.MaterializeResult[None]:
+    """Publish every corporate action that is known now."""
+    frame = platform.open().actions.read().sort("symbol", "ex_date", "kind")
+    changed = platform.reference().put("/".join(ACTIONS_KEY.path), frame)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": frame.height,
+            "changed": changed,
+            "rows": table(frame, rows=50),
+        }
+    )

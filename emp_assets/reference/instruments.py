@@ -1,0 +1,50 @@
+"""Instruments: permanent symbol, calendar, currency, asset class, listing and delisting dates.
+
+Published from config/universe.yaml and from what command lines registered beside the data.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+import polars as pl
+
+from emp_assets.metadata import table
+from emp_assets.naming import INSTRUMENTS_KEY, OWNERS
+from resources.platform import PlatformResource
+
+
+@dg.asset(
+    key=INSTRUMENTS_KEY,
+    group_name="reference",
+    kinds={"polars", "deltalake"},
+    owners=OWNERS,
+    description=__doc__,
+)
+def instruments(platform: PlatformResource) -> dg.MaterializeResult[None]:
+    """Publish the instruments of the universe."""
+    universe = platform.open().universe
+    frame = pl.DataFrame(
+        [
+            {
+                "symbol": i.symbol,
+                "name": i.name,
+                "asset_class": str(i.asset_class),
+                "calendar": i.calendar,
+                "currency": i.currency,
+                "listed": i.listed,
+                "delisted": i.delisted,
+                "vendors": ",".join(v.name for v in universe.vendors if universe.serves(v, i)),
+                "assumed": i.assumed,
+            }
+            for i in universe.instruments
+        ],
+        schema_overrides={"listed": pl.Date, "delisted": pl.Date},
+    ).sort("symbol")
+    changed = platform.reference().put("/".join(INSTRUMENTS_KEY.path), frame)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": frame.height,
+            "changed": changed,
+            "rows": table(frame, rows=50),
+        }
+    )

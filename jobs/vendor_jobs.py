@@ -1,0 +1,28 @@
+"""One job per vendor and timeframe: its raw bars and what is made of them.
+
+Partitioned by session like the assets, so that a range can be launched from the UI as one run.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from emp_assets.naming import QUARANTINE_KEY, SCORES_KEY, curated_key, raw_key
+from emp_assets.partitions import session_partitions
+from market_data.universe import Universe
+
+
+def vendor_jobs(universe: Universe) -> list[dg.UnresolvedAssetJobDefinition]:
+    """'ingest_<vendor>_<timeframe>' for every configured feed."""
+    return [
+        dg.define_asset_job(
+            f"ingest_{vendor.name}_{timeframe}",
+            selection=dg.AssetSelection.assets(
+                raw_key(vendor.name, timeframe), curated_key(timeframe), QUARANTINE_KEY, SCORES_KEY
+            ),
+            partitions_def=session_partitions(universe.first_session),
+            description=f"Fetch {timeframe} bars of {vendor.name}, curate, check and score them.",
+        )
+        for vendor in universe.vendors
+        for timeframe in vendor.timeframes
+    ]

@@ -1,0 +1,79 @@
+"""What the store should hold, whatever a single run was asked for.
+
+What belongs here: the symbol-sessions that a check has to find data for.
+What does not: whether it is there (market_data/quality).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from market_data.calendars import expected_bars
+from market_data.pipeline.platform import Platform
+from market_data.schemas import EXPECTED
+from market_data.timeframes import Timeframe
+
+
+def should_hold(
+    platform: Platform, vendors: Sequence[str], timeframe: Timeframe, first: date, last: date
+) -> pl.DataFrame:
+    """Expected bars per symbol and session that data of these vendors should be there for.
+
+    An instrument whose configuration states its `history` is held from that session on. Any other
+    is held between the first and the last session that was ever asked for, so that a hole in what
+    was asked shows, and a symbol that nobody wanted does not. Bars of 1m count for the coarser
+    timeframes that are resampled from them. Sessions that have not begun are left out.
+
+    Returns:
+        Rows of EXPECTED, sorted by (symbol, session).
+    """
+    held = _held(platform, vendors, timeframe, first, last)
+    instruments = [platform.universe.instrument(s) for s in held["symbol"]]
+    if not instruments:
+        return EXPECTED.empty()
+    return (
+        expected_bars(instruments, timeframe, first, last)
+        .join(held, on="symbol", how="left", maintain_order="left")
+        .filter(
+            (pl.col("session") >= pl.col("since"))
+            & (pl.col("session") <= pl.col("until"))
+            & (pl.col("open") <= platform.clock.now())
+        )
+        .select(EXPECTED.names)
+    )
+
+
+def _held(
+    platform: Platform, vendors: Sequence[str], timeframe: Timeframe, first: date, last: date
+) -> pl.DataFrame:
+    """Columns symbol, since, until: one row per symbol held somewhere in the range."""
+    asked = pl.concat(
+        platform.ledger.spans(timeframe=t, vendors=vendors) for t in {timeframe, Timeframe.M1}
+    ).select("symbol", since="first", until="last")
+    configured = pl.DataFrame(
+        [
+            (i.symbol, i.history, last)
+            for i in platform.universe.instruments
+            if i.history is not None
+            and any(
+                platform.universe.serves(v, i)
+                for v in platform.universe.vendors
+                if v.name in vendors and {timeframe, Timeframe.M1} & set(v.timeframes)
+            )
+        ],
+        schema={"symbol": pl.String, "since": pl.Date, "until": pl.Date},
+        orient="row",
+    )
+    known = [i.symbol for i in platform.universe.instruments]
+    return (
+        pl.concat([asked, configured])
+        .group_by("symbol")
+        .agg(pl.col("since").min(), pl.col("until").max())
+        .filter(
+            pl.col("symbol").is_in(known) & (pl.col("since") <= last) & (pl.col("until") >= first)
+        )
+        .sort("symbol")
+    )
