@@ -23,6 +23,10 @@ class UnsupportedOperationError(MarketDataError):
     """The engine behind a port has no such operation."""
 
 
+class DatasetMissingError(MarketDataError):
+    """Nothing was ever written to the dataset."""
+
+
 class StoreConflictError(MarketDataError):
     """A concurrent writer won every one of the allowed attempts."""
 

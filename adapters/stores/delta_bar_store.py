@@ -1,0 +1,189 @@
+"""Curated datasets on Delta Lake.
+
+What belongs here: the promises of `market_data.ports.BarStore`, made of units and files.
+What does not: locks, commits and retries (delta_table.py), the cut into units (units.py).
+
+A unit holds one file, sorted by (symbol, time), in row groups of 16k, so that one symbol's year is
+a few row groups. A replace rewrites only the units whose rows differ, all of them in one commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from adapters.stores.delta_maintenance import compact, history, vacuum
+from adapters.stores.delta_snapshot import Snapshot
+from adapters.stores.delta_table import Change, DeltaFiles
+from adapters.stores.slices import checked_slice, files_of, limit, overlaps, rows_of
+from adapters.stores.units import may_hold, split, units_of_slice
+from market_data.datasets import Dataset
+from market_data.errors import SchemaError
+from market_data.ordering import sort_if_needed
+from market_data.ports import TableVersion
+
+
+class DeltaBarStore:
+    """Keeps each dataset as one Delta table under root/<dataset name>.
+
+    Args:
+        root: local folder or object-store URI.
+        storage_options: credentials and settings of an object store.
+    """
+
+    def __init__(self, root: Path | str, storage_options: Mapping[str, str] | None = None) -> None:
+        self._root = root
+        self._options = storage_options
+        self._tables: dict[str, DeltaFiles] = {}
+
+    def replace(
+        self,
+        dataset: Dataset,
+        frame: pl.DataFrame,
+        *,
+        sessions: tuple[date, date],
+        symbols: Sequence[str],
+        metadata: Mapping[str, str] | None = None,
+    ) -> int:
+        """Make the slice hold exactly these rows, see the port.
+
+        Args:
+            dataset: where.
+            frame: rows of `dataset.schema`, all of them inside the slice.
+            sessions: first and last session of the slice.
+            symbols: symbols of the slice.
+            metadata: short notes kept with the commit.
+
+        Raises:
+            SchemaError: the frame is not such a slice.
+            StoreConflictError: other writers won every attempt.
+        """
+        rows = checked_slice(dataset, frame, sessions, symbols)
+        parts = split(dataset.layout, rows)
+        units = units_of_slice(dataset.layout, sessions, symbols)
+        table = self._table(dataset)
+
+        def plan(snapshot: Snapshot) -> Change | None:
+            change = Change(units, "replace")
+            files = snapshot.of(units)
+            touched = set(files.filter(files_of(sessions, symbols))["unit"])
+            by_unit = {key[0]: part for key, part in files.group_by("unit")}
+            for unit in sorted(touched | parts.keys()):
+                old = by_unit.get(unit)
+                new = parts.get(unit, dataset.schema.empty())
+                if old is None:
+                    change.adds.append(table.write(unit, new))
+                    continue
+                known = sort_if_needed(table.scan(old).collect(), dataset.sort)
+                inside = rows_of(sessions, symbols)
+                if known.filter(inside).equals(new):
+                    continue
+                merged = sort_if_needed(pl.concat([known.filter(~inside), new]), dataset.sort)
+                if not merged.is_empty():
+                    change.adds.append(table.write(unit, merged))
+                change.removes.extend(table.remove(file) for file in old.iter_rows(named=True))
+            return change if change.adds or change.removes else None
+
+        table.change(units, plan, metadata)
+        return rows.height
+
+    def scan(
+        self,
+        dataset: Dataset,
+        *,
+        symbols: Sequence[str] | None = None,
+        start: datetime | date | None = None,
+        end: datetime | date | None = None,
+        sessions: tuple[date, date] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Rows sorted by (symbol, time) of one snapshot, see the port.
+
+        Raises:
+            SchemaError: a time limit without a zone, or a column that the dataset has not.
+        """
+        time = dataset.time_column
+        low, high = limit(dataset, start), limit(dataset, end)
+        table = self._table(dataset)
+        files = table.snapshot().files.filter(
+            files_of(sessions, symbols),
+            overlaps(time, low, high),
+            may_hold(dataset.layout, symbols),
+        )
+        rows = table.scan(files).filter(rows_of(sessions, symbols))
+        if low is not None:
+            rows = rows.filter(pl.col(time) >= low)
+        if high is not None:
+            rows = rows.filter(pl.col(time) < high)
+        if columns is None:
+            return sort_if_needed(rows.collect(), dataset.sort)
+        if unknown := [name for name in columns if name not in dataset.schema.names]:
+            raise SchemaError(f"{dataset.name} has no column {', '.join(unknown)}")
+        needed = dict.fromkeys([*columns, *dataset.sort])
+        return sort_if_needed(rows.select(needed).collect(), dataset.sort).select(columns)
+
+    def latest(
+        self, dataset: Dataset, *, symbols: Sequence[str] | None = None, rows: int = 1
+    ) -> pl.DataFrame:
+        """The newest rows of each symbol, sorted by (symbol, time); newest files read first."""
+        table = self._table(dataset)
+        files = table.snapshot().files
+        if symbols is None:
+            symbols = (
+                table.scan(files).select(pl.col("symbol").unique()).collect()["symbol"].to_list()
+            )
+        missing = list(dict.fromkeys(symbols))
+        found = [dataset.schema.empty()]
+        counts: dict[str, int] = {}
+        period = pl.col("unit").str.split("/").list.first()
+        for _, group in sorted(
+            files.group_by(period), reverse=True, key=lambda item: str(item[0][0])
+        ):
+            if not missing:
+                break
+            near = group.filter(files_of(None, missing), may_hold(dataset.layout, missing))
+            newest = (
+                sort_if_needed(
+                    table.scan(near).filter(rows_of(None, missing)).collect(), dataset.sort
+                )
+                .group_by("symbol", maintain_order=True)
+                .tail(rows)
+            )
+            found.append(newest)
+            for symbol, count in newest.group_by("symbol").len().iter_rows():
+                counts[symbol] = counts.get(symbol, 0) + count
+            missing = [symbol for symbol in missing if counts.get(symbol, 0) < rows]
+        ordered = sort_if_needed(pl.concat(found), dataset.sort)
+        return (
+            ordered.group_by("symbol", maintain_order=True).tail(rows).select(dataset.schema.names)
+        )
+
+    def history(self, dataset: Dataset) -> list[TableVersion]:
+        """Commits, newest first.
+
+        Raises:
+            DatasetMissingError: nothing was ever written.
+        """
+        return history(self._table(dataset))
+
+    def compact(self, dataset: Dataset) -> None:
+        """Merge the files of each unit into one sorted file.
+
+        Raises:
+            DatasetMissingError: nothing was ever written.
+        """
+        compact(self._table(dataset))
+
+    def vacuum(self, dataset: Dataset, *, retention_hours: int = 720) -> None:
+        """Remove files that no version within the retention needs.
+
+        Raises:
+            DatasetMissingError: nothing was ever written.
+        """
+        vacuum(self._table(dataset), retention_hours)
+
+    def _table(self, dataset: Dataset) -> DeltaFiles:
+        return self._tables.setdefault(dataset.name, DeltaFiles(self._root, dataset, self._options))

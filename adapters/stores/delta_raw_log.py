@@ -1,0 +1,148 @@
+"""The raw log on Delta Lake: what every vendor said, append-only.
+
+What belongs here: the promises of `market_data.ports.RawLog`, made of units and files.
+What does not: what counts as a revision (market_data/revisions.py), locks and commits
+(delta_table.py).
+
+An append reads what is known of the same symbols and sessions, and adds one sorted file per unit
+with what is new; no file is rewritten. `compact` joins the files of a unit, rows unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from adapters.stores.delta_maintenance import compact, history, vacuum
+from adapters.stores.delta_snapshot import Snapshot
+from adapters.stores.delta_table import Change, DeltaFiles
+from adapters.stores.slices import files_of, rows_of
+from adapters.stores.units import may_hold, split
+from market_data.datasets import Dataset
+from market_data.errors import SchemaError
+from market_data.ordering import sort_if_needed
+from market_data.ports import Appended, TableVersion
+from market_data.revisions import new_or_changed, newest
+
+
+class DeltaRawLog:
+    """Keeps each vendor and timeframe as one Delta table under root/<dataset name>.
+
+    Args:
+        root: local folder or object-store URI.
+        storage_options: credentials and settings of an object store.
+    """
+
+    def __init__(self, root: Path | str, storage_options: Mapping[str, str] | None = None) -> None:
+        self._root = root
+        self._options = storage_options
+        self._tables: dict[str, DeltaFiles] = {}
+
+    def append(self, dataset: Dataset, frame: pl.DataFrame) -> Appended:
+        """Keep the bars of one fetch that are new or differ from the newest revision known.
+
+        A long fetch may come in several calls with one fetch_id.
+
+        Args:
+            dataset: a raw dataset.
+            frame: rows of RAW_BARS, all of one fetch.
+
+        Raises:
+            SchemaError: wrong columns, or rows of several fetches.
+            StoreConflictError: other writers won every attempt.
+        """
+        dataset.schema.check(frame)
+        if frame.is_empty():
+            return Appended(0, 0)
+        fetches = frame.select("fetch_id", "fetched_at").unique()
+        if fetches.height > 1:
+            raise SchemaError(
+                f"{dataset.name}: rows of {fetches.height} fetches in one append; append "
+                "each fetch by itself, with one fetch_id and one fetched_at"
+            )
+        table = self._table(dataset)
+        parts = split(dataset.layout, frame)
+        units = sorted(parts)
+        counts = Appended(0, 0)
+
+        def plan(snapshot: Snapshot) -> Change | None:
+            nonlocal counts
+            change = Change(units, "append")
+            new = revised = 0
+            for unit in units:
+                difference = new_or_changed(
+                    parts[unit], _known(table, snapshot.of([unit]), parts[unit])
+                )
+                new, revised = new + difference.new, revised + difference.revised
+                if not difference.frame.is_empty():
+                    rows = sort_if_needed(difference.frame, dataset.sort)
+                    change.adds.append(table.write(unit, rows))
+            counts = Appended(new, revised)
+            return change if change.adds else None
+
+        table.change(units, plan, {"fetch_id": frame["fetch_id"][0]})
+        return counts
+
+    def read(
+        self,
+        dataset: Dataset,
+        *,
+        symbols: Sequence[str] | None = None,
+        sessions: tuple[date, date] | None = None,
+        known_at: datetime | None = None,
+    ) -> pl.DataFrame:
+        """The newest revision of each bar as of `known_at`, sorted by (symbol, ts)."""
+        return newest(self.revisions(dataset, symbols=symbols, sessions=sessions), known_at)
+
+    def revisions(
+        self,
+        dataset: Dataset,
+        *,
+        symbols: Sequence[str] | None = None,
+        sessions: tuple[date, date] | None = None,
+    ) -> pl.DataFrame:
+        """Every revision, sorted by (symbol, ts, fetched_at, fetch_id), of one snapshot."""
+        table = self._table(dataset)
+        files = table.snapshot().files.filter(
+            files_of(sessions, symbols), may_hold(dataset.layout, symbols)
+        )
+        rows = table.scan(files).filter(rows_of(sessions, symbols)).collect()
+        return sort_if_needed(rows, dataset.sort)
+
+    def history(self, dataset: Dataset) -> list[TableVersion]:
+        """Commits, newest first.
+
+        Raises:
+            DatasetMissingError: nothing was ever written.
+        """
+        return history(self._table(dataset))
+
+    def compact(self, dataset: Dataset) -> None:
+        """Merge the files of each unit into one sorted file; no row changes.
+
+        Raises:
+            DatasetMissingError: nothing was ever written.
+        """
+        compact(self._table(dataset))
+
+    def vacuum(self, dataset: Dataset, *, retention_hours: int = 720) -> None:
+        """Remove files that no version within the retention needs; no row changes.
+
+        Raises:
+            DatasetMissingError: nothing was ever written.
+        """
+        vacuum(self._table(dataset), retention_hours)
+
+    def _table(self, dataset: Dataset) -> DeltaFiles:
+        return self._tables.setdefault(dataset.name, DeltaFiles(self._root, dataset, self._options))
+
+
+def _known(table: DeltaFiles, files: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Every revision kept of the symbols and sessions of some rows of one unit."""
+    first, last = rows.select(first=pl.col("session").min(), last=pl.col("session").max()).row(0)
+    symbols = rows["symbol"].unique().to_list()
+    near = files.filter(files_of((first, last), symbols))
+    return table.scan(near).filter(rows_of((first, last), symbols)).collect()
