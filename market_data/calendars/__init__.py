@@ -1,0 +1,30 @@
+"""Trading calendars: which sessions exist, which one a bar belongs to, which bars it holds.
+
+What belongs here: everything that turns a calendar code into sessions, session labels and bar
+grids. What does not: comparing these expectations with data (market_data/quality), instruments
+(market_data/universe.py).
+
+A calendar code is an exchange's MIC known to exchange_calendars ("XNYS", "XTKS", "CMES" ...),
+"fx" (the New York day of the interbank market) or "24/7" (the UTC day).
+"""
+
+from market_data.calendars.grid import bar_starts, expected_bars
+from market_data.calendars.labels import daily_start, with_bar_end, with_session
+from market_data.calendars.sessions import (
+    exchange_zone,
+    is_session,
+    last_closed_session,
+    trading_sessions,
+)
+
+__all__ = [
+    "bar_starts",
+    "daily_start",
+    "exchange_zone",
+    "expected_bars",
+    "is_session",
+    "last_closed_session",
+    "trading_sessions",
+    "with_bar_end",
+    "with_session",
+]
