@@ -9,8 +9,6 @@ A session's result covers every symbol that the store should hold, whatever the 
 run fails only on its own symbols: through the blocking check `run_summary`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date

@@ -6,8 +6,6 @@ no vendor has native ones. Rows that break a rule are in quarantine, with every 
 that cannot be trusted carry dq_status = error and are withheld from readers unless they ask.
 """
 
-from __future__ import annotations
-
 from datetime import date
 
 import dagster as dg

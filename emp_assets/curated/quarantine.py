@@ -5,8 +5,6 @@ they are curated. They are kept in the operations database, where a decision abo
 recorded; this asset shows how many there are, and why.
 """
 
-from __future__ import annotations
-
 import dagster as dg
 import polars as pl
 

@@ -5,8 +5,6 @@ calendar days: flawless data scores 1.0. A row carries the digest of the bars th
 the version of the rules, so that a score which its bars have outlived shows.
 """
 
-from __future__ import annotations
-
 from datetime import date
 
 import dagster as dg

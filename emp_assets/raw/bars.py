@@ -4,8 +4,6 @@ A run asks the vendor for the sessions that the ledger lacks, archives the answe
 appends the bars that are new or differ from what was known. Nothing is ever changed or removed.
 """
 
-from __future__ import annotations
-
 from datetime import date
 
 import dagster as dg

@@ -4,8 +4,6 @@ Vendors report them along with bars, and files bring them ('emp actions import')
 adjustment read them where they are written; this asset publishes what they read.
 """
 
-from __future__ import annotations
-
 import dagster as dg
 
 from emp_assets.metadata import column_schema, table

@@ -3,8 +3,6 @@
 Published from config/universe.yaml and from what command lines registered beside the data.
 """
 
-from __future__ import annotations
-
 import dagster as dg
 import polars as pl
 

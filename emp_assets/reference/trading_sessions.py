@@ -3,8 +3,6 @@
 One row per calendar and session, UTC, from the universe's first session to a year ahead.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import dagster as dg

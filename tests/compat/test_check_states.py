@@ -3,8 +3,6 @@
 An upgrade of Dagster that changes any of this fails here first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
@@ -24,9 +22,7 @@ class World:
         self.bad: set[str] = set()
         self.instance = dg.DagsterInstance.ephemeral()
 
-        @dg.asset(
-            key=KEY, partitions_def=SESSIONS, backfill_policy=dg.BackfillPolicy.single_run()
-        )
+        @dg.asset(key=KEY, partitions_def=SESSIONS, backfill_policy=dg.BackfillPolicy.single_run())
         def bars() -> None: ...
 
         specs = [
@@ -131,4 +127,3 @@ def test_a_red_session_turns_green_only_by_a_passing_check(world: World):
     world.bad = set()
     world.run("2024-01-02", "2024-01-03")
     assert set(world.states().values()) == {"SUCCEEDED"}
-

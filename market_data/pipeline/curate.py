@@ -1,0 +1,175 @@
+"""Curate: from the raw logs of all vendors to the trusted series, chunk by chunk.
+
+What belongs here: which raw bars a slice needs, in which chunks, and where the result goes.
+What does not: the rules (market_data/curation.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from market_data.calendars import expected_bars
+from market_data.curation import CurationInput, CurationResult, curate
+from market_data.datasets import curated_bars, raw_bars
+from market_data.pipeline.platform import Platform, Progress, silent
+from market_data.schemas import CURATED_BARS
+from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass
+
+PREVIEW_ROWS = 10
+
+
+@dataclass
+class CurateReport:
+    """What a curation did, for run metadata and command lines."""
+
+    timeframe: Timeframe
+    symbols: tuple[str, ...] = ()
+    """Symbols that have curated bars in the range."""
+    rows: int = 0
+    quarantined: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, int] = field(default_factory=dict)
+    preview: pl.DataFrame = field(default_factory=CURATED_BARS.empty)
+    per_session: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """symbol, session, rows, expected, coverage (null on a closed day)."""
+
+
+def curate_sessions(
+    platform: Platform,
+    timeframe: Timeframe,
+    symbols: Sequence[str],
+    first: date,
+    last: date,
+    progress: Progress = silent,
+) -> CurateReport:
+    """Make the curated slice (sessions x symbols) what the raw logs say it is now.
+
+    Each chunk is replaced in one step, so that a run that is killed leaves whole chunks, and the
+    same run again arrives at the same rows.
+    """
+    report = CurateReport(timeframe)
+    counted: list[pl.DataFrame] = []
+    dataset = curated_bars(timeframe)
+    steps = list(chunks(first, last, step_days(platform, timeframe)))
+    for number, (start, end) in enumerate(steps, start=1):
+        progress(f"curate {timeframe}: {start} to {end} ({number} of {len(steps)})")
+        result = curate_slice(platform, timeframe, symbols, start, end)
+        # Refused rows first: a crash in between refuses them again, and loses none.
+        report.quarantined += result.quarantined.height
+        if not result.quarantined.is_empty():
+            platform.quarantine.add(result.quarantined)
+        platform.store.replace(dataset, result.bars, sessions=(start, end), symbols=symbols)
+        _count(report, result.bars)
+        counted.append(result.bars.group_by("symbol", "session").len("rows"))
+    _finish(platform, report, counted, first, last)
+    return report
+
+
+def curate_slice(
+    platform: Platform,
+    timeframe: Timeframe,
+    symbols: Sequence[str],
+    first: date,
+    last: date,
+    *,
+    as_of: datetime | None = None,
+) -> CurationResult:
+    """Curate one slice in memory, from what was known at `as_of` (now where None)."""
+    universe = platform.universe
+
+    def read(source: Timeframe) -> list[pl.DataFrame]:
+        frames = [
+            platform.raw_log.read(
+                raw_bars(vendor.name, source),
+                symbols=symbols,
+                sessions=(first, last),
+                known_at=as_of,
+            )
+            for vendor in universe.vendors_of(source)
+        ]
+        return [frame for frame in frames if not frame.is_empty()]
+
+    resampled = timeframe is not Timeframe.M1
+    return curate(
+        CurationInput(
+            timeframe=timeframe,
+            native=read(timeframe),
+            minutes=read(Timeframe.M1) if resampled else (),
+            instruments=[universe.instrument(s) for s in symbols],
+            order={c: _order(platform, c, timeframe) for c in AssetClass},
+            thresholds=platform.thresholds,
+            now=as_of or platform.clock.now(),
+            rule_version=platform.rule_version,
+            actions=platform.actions.read(symbols=symbols, known_at=as_of),
+        )
+    )
+
+
+def _order(platform: Platform, asset_class: AssetClass, timeframe: Timeframe) -> tuple[str, ...]:
+    """Vendors with native bars, best first, then those that only have minutes to resample."""
+    native = platform.universe.order(asset_class, timeframe)
+    minutes = platform.universe.order(asset_class, Timeframe.M1)
+    return (*native, *(v for v in minutes if v not in native))
+
+
+def step_days(platform: Platform, timeframe: Timeframe) -> int:
+    """Days per chunk: about a month of anything that is made of minutes, else a year.
+
+    Memory then depends on the chunk, not on the length of a backfill.
+    """
+    minutes = not platform.ledger.spans(timeframe=Timeframe.M1).is_empty()
+    if timeframe in (Timeframe.M1, Timeframe.M5, Timeframe.M15) or minutes:
+        return 31
+    return 366
+
+
+def chunks(first: date, last: date, days: int) -> Iterator[tuple[date, date]]:
+    """Cut a range at the ends of months (up to 31 days) or years, as the stores do."""
+    start = first
+    while start <= last:
+        if days > 31:
+            boundary = date(start.year, 12, 31)
+        else:
+            boundary = (start.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(
+                days=1
+            )
+        end = min(boundary, last)
+        yield start, end
+        start = end + timedelta(days=1)
+
+
+def _count(report: CurateReport, bars: pl.DataFrame) -> None:
+    report.rows += bars.height
+    for column, counts in (("dq_status", report.statuses), ("source", report.sources)):
+        for value, rows in bars.group_by(column).len().sort(column).iter_rows():
+            counts[value] = counts.get(value, 0) + rows
+    if report.preview.height < PREVIEW_ROWS:
+        report.preview = pl.concat([report.preview, bars]).head(PREVIEW_ROWS)
+
+
+def _finish(
+    platform: Platform, report: CurateReport, counted: list[pl.DataFrame], first: date, last: date
+) -> None:
+    rows = pl.concat(
+        [
+            pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date, "rows": pl.UInt32}),
+            *counted,
+        ]
+    )
+    report.symbols = tuple(rows["symbol"].unique().sort())
+    instruments = [platform.universe.instrument(s) for s in report.symbols]
+    expected = expected_bars(instruments, report.timeframe, first, last).filter(
+        pl.col("open") <= platform.clock.now()
+    )
+    report.per_session = (
+        expected.select("symbol", "session", "expected")
+        .join(rows, on=["symbol", "session"], how="full", coalesce=True)
+        .with_columns(pl.col("rows").fill_null(0).cast(pl.Int64))
+        .with_columns(coverage=(pl.col("rows") / pl.col("expected")).clip(upper_bound=1.0))
+        .sort("symbol", "session")
+    )

@@ -1,0 +1,216 @@
+"""Read: curated bars for research and trading, and what the ledger knows about them.
+
+What belongs here: from a reader's question to one frame.
+What does not: printing and file formats (emp), the rules of curation and adjustment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+import polars as pl
+
+from market_data.adjustment import Adjust, adjust
+from market_data.calendars import expected_bars
+from market_data.datasets import curated_bars
+from market_data.errors import ConfigurationError
+from market_data.pipeline.curate import chunks, curate_slice, step_days
+from market_data.pipeline.platform import Platform
+from market_data.ports import Outcome
+from market_data.schemas import CURATED_BARS, LEDGER
+from market_data.timeframes import Timeframe
+
+Quality = Literal["trusted", "ok", "all"]
+_SLACK = timedelta(days=1)
+"""A bar's session differs from its UTC date by a day at most."""
+
+
+def read_bars(
+    platform: Platform,
+    symbols: Sequence[str],
+    *,
+    timeframe: Timeframe,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    sessions: tuple[date, date] | None = None,
+    adjusted: Adjust | str = Adjust.NONE,
+    as_of: datetime | None = None,
+    quality: Quality = "trusted",
+    running: bool = False,
+) -> pl.DataFrame:
+    """Curated bars of some symbols, sorted by (symbol, ts).
+
+    Args:
+        platform: where from.
+        symbols: instruments of the universe.
+        timeframe: bar length.
+        start: first bar start, UTC.
+        end: end of the range, UTC, excluded.
+        sessions: first and last session, both included.
+        adjusted: "none", "splits" or "total" (splits and dividends), on the basis of the newest
+            action known at `as_of`.
+        as_of: curate again from what was known then; None reads what is stored.
+        quality: "trusted" leaves out rows whose dq_status is error, "ok" also those with warn,
+            "all" leaves out none.
+        running: also bars whose period is still running.
+
+    Returns:
+        Rows of CURATED_BARS.
+
+    Raises:
+        ConfigurationError: a symbol is not in the universe, or an argument has no such value.
+    """
+    for symbol in symbols:
+        platform.universe.instrument(symbol)
+    mode = _adjustment(adjusted)
+    if as_of is None:
+        bars = platform.store.scan(
+            curated_bars(timeframe), symbols=symbols, start=start, end=end, sessions=sessions
+        )
+    else:
+        bars = _as_known(platform, symbols, timeframe, start, end, sessions, as_of)
+    bars = bars.filter(_wanted(quality, running=running))
+    if mode is Adjust.NONE or bars.is_empty():
+        return bars
+    adjustable = [s for s in symbols if platform.universe.instrument(s).asset_class.is_adjustable]
+    return _adjusted(platform, bars, adjustable, mode, as_of)
+
+
+def _adjustment(adjusted: Adjust | str) -> Adjust:
+    try:
+        return Adjust(adjusted)
+    except ValueError as error:
+        values = ", ".join(str(a) for a in Adjust)
+        raise ConfigurationError(f"adjusted={adjusted!r}; it takes one of: {values}") from error
+
+
+def _wanted(quality: str, *, running: bool) -> pl.Expr:
+    served = {"trusted": ["ok", "warn"], "ok": ["ok"], "all": ["ok", "warn", "error"]}
+    if quality not in served:
+        raise ConfigurationError(f"quality={quality!r}; it takes one of: {', '.join(served)}")
+    wanted = pl.col("dq_status").is_in(served[quality])
+    return wanted if running else wanted & pl.col("final")
+
+
+def _as_known(
+    platform: Platform,
+    symbols: Sequence[str],
+    timeframe: Timeframe,
+    start: datetime | None,
+    end: datetime | None,
+    sessions: tuple[date, date] | None,
+    as_of: datetime,
+) -> pl.DataFrame:
+    """Curate again from the raw logs, chunk by chunk."""
+    first, last = sessions or (
+        (start.date() - _SLACK) if start else platform.universe.first_session,
+        (end.date() + _SLACK) if end else as_of.date() + _SLACK,
+    )
+    first = max(first, _first_asked(platform, symbols, first))
+    last = min(last, as_of.date() + _SLACK)
+    frames = [
+        curate_slice(platform, timeframe, symbols, a, b, as_of=as_of).bars
+        for a, b in chunks(first, last, step_days(platform, timeframe))
+    ]
+    bars = pl.concat([CURATED_BARS.empty(), *frames]).sort("symbol", "ts")
+    inside = pl.lit(value=True)
+    if start is not None:
+        inside &= pl.col("ts") >= start
+    if end is not None:
+        inside &= pl.col("ts") < end
+    return bars.filter(inside)
+
+
+def _first_asked(platform: Platform, symbols: Sequence[str], first: date) -> date:
+    """The first session that anybody was asked for; before it there is nothing to curate."""
+    spans = pl.concat(platform.ledger.spans(timeframe=t) for t in Timeframe)
+    found = spans.filter(pl.col("symbol").is_in(list(symbols)))["first"].min()
+    return found if isinstance(found, date) else first
+
+
+def _adjusted(
+    platform: Platform,
+    bars: pl.DataFrame,
+    adjustable: Sequence[str],
+    mode: Adjust,
+    as_of: datetime | None,
+) -> pl.DataFrame:
+    of_class = pl.col("symbol").is_in(list(adjustable))
+    touched, untouched = bars.filter(of_class), bars.filter(~of_class)
+    if touched.is_empty():
+        return bars
+    moment = as_of or platform.clock.now()
+    actions = platform.actions.read(symbols=adjustable, known_at=moment)
+    closes = None
+    if mode is Adjust.TOTAL:
+        # A dividend is weighed against the close before its ex-date, which may lie outside the
+        # range that was asked for.
+        closes = read_bars(
+            platform, adjustable, timeframe=Timeframe.D1, as_of=as_of, quality="all"
+        ).select("symbol", "session", "close")
+    done = adjust(touched, actions, mode=mode, as_of=moment, closes=closes)
+    return pl.concat([done, untouched]).sort("symbol", "ts").select(CURATED_BARS.names)
+
+
+def ledger_by_session(
+    platform: Platform,
+    symbols: Sequence[str],
+    first: date,
+    last: date,
+    timeframe: Timeframe,
+    vendors: Sequence[str] | None = None,
+) -> pl.DataFrame:
+    """What is known about each day of a range: asked or not, and what came.
+
+    Args:
+        platform: where from.
+        symbols: instruments of the universe.
+        first: first day.
+        last: last day, included.
+        timeframe: whose ledger.
+        vendors: only these; None for every vendor that serves the symbol at the timeframe.
+
+    Returns:
+        Rows of LEDGER, one per vendor, symbol and calendar day; outcome is 'holiday' on a day
+        without a session and 'not asked' where the ledger has no entry.
+    """
+    universe = platform.universe
+    pairs = [
+        (vendor.name, symbol)
+        for symbol in symbols
+        for vendor in universe.vendors_of(timeframe)
+        if (
+            universe.serves(vendor, universe.instrument(symbol))
+            if vendors is None
+            else vendor.name in vendors
+        )
+    ]
+    days = pl.DataFrame({"session": pl.date_range(first, last, eager=True)})
+    every = pl.DataFrame(
+        pairs, schema={"vendor": pl.String, "symbol": pl.String}, orient="row"
+    ).join(days, how="cross")
+    open_days = expected_bars(
+        [universe.instrument(s) for s in symbols], timeframe, first, last
+    ).select("symbol", "session", is_open=pl.lit(value=True))
+    known = platform.ledger.read(
+        timeframe=timeframe, vendors=vendors, symbols=symbols, sessions=(first, last)
+    ).drop("timeframe")
+    absent = (
+        pl.when(pl.col("is_open").is_null())
+        .then(pl.lit(str(Outcome.HOLIDAY)))
+        .otherwise(pl.lit(str(Outcome.NOT_ASKED)))
+    )
+    joined = (
+        every.join(open_days, on=["symbol", "session"], how="left")
+        .join(known, on=["vendor", "symbol", "session"], how="left")
+        .with_columns(
+            pl.coalesce("outcome", absent).alias("outcome"),
+            pl.col("rows").fill_null(0),
+            pl.col("final").fill_null(value=False),
+            pl.col("detail", "fetch_id").fill_null(""),
+            timeframe=pl.lit(str(timeframe)),
+        )
+    )
+    return joined.select(LEDGER.names).sort("symbol", "vendor", "session")
