@@ -27,7 +27,7 @@ _SLACK = timedelta(days=1)
 """A bar's session differs from its UTC date by a day at most."""
 
 
-def read_bars(
+def read_bars(  # noqa: PLR0913  a reader's question has this many parts
     platform: Platform,
     symbols: Sequence[str],
     *,
