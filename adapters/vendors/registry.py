@@ -1,0 +1,107 @@
+"""Which reader serves a configured vendor.
+
+What belongs here: from the `reader` and `options` of config/universe.yaml to a Vendor. Readers are
+imported when they are built, so that a process pays only for those that it uses.
+What does not: how a reader works (the packages beside this file).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from adapters.settings import Settings
+from market_data.errors import ConfigurationError
+from market_data.ports import Vendor
+from market_data.universe import VendorConfig
+
+
+def build_vendor(
+    config: VendorConfig,
+    *,
+    settings: Settings | None = None,
+    path: str | None = None,
+    spec: str | None = None,
+    **overrides: Any,
+) -> Vendor:
+    """The vendor that a configuration names.
+
+    Args:
+        config: its entry in config/universe.yaml.
+        settings: of this installation; None for the defaults.
+        path: file or folder for this run, instead of the configured one (reader `files`).
+        spec: file format for this run, instead of the configured one (reader `files`).
+        overrides: options that go before the configured ones.
+
+    Raises:
+        ConfigurationError: no such reader, or options that it has not or lacks.
+    """
+    if config.reader not in _READERS:
+        known = ", ".join(sorted(_READERS))
+        raise ConfigurationError(
+            f"vendor {config.name!r} names the reader {config.reader!r}; there are: {known}"
+        )
+    build, allowed = _READERS[config.reader]
+    files = {k: v for k, v in (("path", path), ("spec", spec)) if v is not None}
+    options = {**config.options, **overrides, **files}
+    unknown = sorted(set(options) - allowed)
+    if unknown:
+        raise ConfigurationError(
+            f"vendor {config.name!r}: the reader {config.reader!r} has no option "
+            f"{', '.join(unknown)}; it has: {', '.join(sorted(allowed))}"
+        )
+    if files:
+        # A path or format for one run replaces every configured feed.
+        options = _single_feed(config, options)
+    return build(config, options, settings or Settings())
+
+
+def _sample(config: VendorConfig, options: Mapping[str, Any], _settings: Settings) -> Vendor:
+    from adapters.vendors.sample.vendor import SampleVendor
+
+    return SampleVendor(config.name, **options)
+
+
+def _yahoo(_config: VendorConfig, options: Mapping[str, Any], settings: Settings) -> Vendor:
+    from adapters.vendors.yahoo.vendor import YahooVendor
+
+    redirected = {"base_url": settings.yahoo_url} if settings.yahoo_url else {}
+    return YahooVendor(**{**redirected, **options})
+
+
+def _files(config: VendorConfig, options: Mapping[str, Any], settings: Settings) -> Vendor:
+    from adapters.vendors.files.spec import load_format
+    from adapters.vendors.files.vendor import Feed, FilesVendor
+
+    given = options.get("feeds") or [options]
+    if not all(feed.get("path") and feed.get("spec") for feed in given):
+        raise ConfigurationError(
+            f"vendor {config.name!r}: the reader 'files' needs a path and a spec, in its options "
+            "or for the run"
+        )
+    formats = settings.config_dir / "formats"
+    feeds = [Feed(load_format(feed["spec"], formats), feed["path"]) for feed in given]
+    return FilesVendor(config.name, feeds[0].spec, feeds[0].paths, also=feeds[1:])
+
+
+def _single_feed(config: VendorConfig, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Path and spec of one run; what it leaves open comes from the only configured feed."""
+    feeds = options.get("feeds") or [{}]
+    wanted = {k: options[k] for k in ("path", "spec") if k in options}
+    if len(feeds) > 1 and len(wanted) < 2:
+        raise ConfigurationError(
+            f"vendor {config.name!r} has several feeds: name the path and the spec"
+        )
+    return {**feeds[0], **wanted}
+
+
+_Builder = Callable[[VendorConfig, Mapping[str, Any], Settings], Vendor]
+_READERS: dict[str, tuple[_Builder, frozenset[str]]] = {
+    "files": (_files, frozenset({"path", "spec", "feeds"})),
+    "sample": (_sample, frozenset({"seed", "faults"})),
+    "yahoo": (
+        _yahoo,
+        frozenset({"base_url", "attempts", "timeout", "min_interval", "sleep"}),
+    ),
+}
+"""Reader to its builder and the options that it has."""

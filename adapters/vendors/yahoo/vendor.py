@@ -1,0 +1,218 @@
+"""Yahoo as a vendor: what it serves, what its prices mean, how it answers a request.
+
+What belongs here: look-back windows, slices of a request, outcomes per symbol.
+What does not: sending and retrying (client.py), reading an answer (chart.py).
+"""
+
+from __future__ import annotations
+
+import re
+import time as clock
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from adapters.vendors.yahoo.answers import Chart, UnreachableError
+from adapters.vendors.yahoo.chart import currency_unit, read_actions, read_bars
+from market_data.basis import Adjustment, Basis, Side
+from market_data.errors import (
+    OutOfRangeError,
+    RateLimitedError,
+    UnauthorisedError,
+    UnknownSymbolError,
+    VendorError,
+)
+from market_data.ports import (
+    Capabilities,
+    FetchRequest,
+    FetchResult,
+    Outcome,
+    Payload,
+    SymbolOutcome,
+    SymbolRequest,
+)
+from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass, Instrument
+
+if TYPE_CHECKING:
+    from adapters.vendors.yahoo.client import YahooClient
+
+_SYMBOL = re.compile(r"^[A-Za-z0-9_.=^\-]{1,32}$")
+_DAY = timedelta(days=1)
+_EDGE = timedelta(minutes=5)
+"""Yahoo measures its windows when it answers, a little after `now`."""
+_LOOKBACK = {
+    Timeframe.M1: timedelta(days=30),
+    Timeframe.M5: timedelta(days=60),
+    Timeframe.M15: timedelta(days=60),
+    Timeframe.H1: timedelta(days=730),
+}
+_MINOR_BY_SUFFIX = {(".L", "GBP"): "GBp", (".JO", "ZAR"): "ZAc", (".TA", "ILS"): "ILA"}
+"""Exchanges that usually quote in hundredths, for an instrument that was not yet fetched."""
+
+
+class YahooVendor:
+    """Yahoo's bars: free, unofficial, split-adjusted, for personal use.
+
+    Daily bars reach back to the listing, 1h bars two years, 5m and 15m bars 60 days, 1m bars 30
+    days. FX days are London's.
+    """
+
+    name = "yahoo"
+    capabilities = Capabilities(
+        timeframes=(Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.H1, Timeframe.D1),
+        lookback=_LOOKBACK,
+        request_span={Timeframe.M1: timedelta(days=7)},
+        delay=timedelta(minutes=15),
+    )
+
+    def __init__(
+        self,
+        *,
+        base_url: str = "",
+        attempts: int = 3,
+        timeout: float = 15.0,
+        min_interval: float = 0.5,
+        sleep: Callable[[float], None] = clock.sleep,
+    ) -> None:
+        """Take the options; yfinance is loaded at the first request.
+
+        Args:
+            base_url: replaces Yahoo's own address, for a proxy or a test server.
+            attempts: how often one question is put before its trouble counts.
+            timeout: seconds until a request is given up.
+            min_interval: seconds between two requests.
+            sleep: waits that many seconds.
+        """
+        self._options = {
+            "attempts": attempts,
+            "timeout": timeout,
+            "min_interval": min_interval,
+            "sleep": sleep,
+        } | ({"base_url": base_url} if base_url else {})
+        self._units: dict[str, str] = {}
+
+    @cached_property
+    def _client(self) -> YahooClient:
+        from adapters.vendors.yahoo.client import YahooClient
+
+        return YahooClient(**self._options)  # type: ignore[arg-type]
+
+    def basis(self, instrument: Instrument, timeframe: Timeframe) -> Basis:
+        """Split-adjusted, regular hours; FX as mid prices on London's day.
+
+        The unit is the one that Yahoo's answer named; before the first answer about an instrument
+        it is told from the suffix of its Yahoo symbol.
+        """
+        is_fx = instrument.asset_class is AssetClass.FX
+        return Basis(
+            adjustment=Adjustment.SPLITS,
+            side=Side.MID if is_fx else Side.TRADE,
+            unit=self._units.get(instrument.symbol) or self._usual_unit(instrument),
+            day="Europe/London 00:00" if is_fx and not timeframe.is_intraday else "",
+        )
+
+    def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
+        """Bars by symbol and request span; see `market_data.ports.Vendor`.
+
+        What would meet every other symbol too (too many requests, no access, no connection) ends
+        the answer; anything else becomes the outcome of its symbol.
+        """
+        for wanted in request.symbols:
+            try:
+                yield from self._fetch_symbol(wanted, request)
+            except (RateLimitedError, UnauthorisedError, UnreachableError):
+                raise
+            except VendorError as trouble:
+                outcome = SymbolOutcome(Outcome(trouble.outcome), str(trouble))
+                yield FetchResult(outcomes={wanted.symbol: outcome})
+
+    def _fetch_symbol(self, wanted: SymbolRequest, request: FetchRequest) -> Iterator[FetchResult]:
+        start = self._first_instant(wanted, request)
+        charts, payloads = self._later_events(wanted, request)
+        rows = 0
+        span = self.capabilities.request_span.get(request.timeframe, request.end - start)
+        while start < request.end:
+            end = min(start + span, request.end)
+            answer = self._client.chart(
+                wanted.vendor_symbol, str(request.timeframe), *_seconds(request, start, end)
+            )
+            payloads.append(answer.payload)
+            if answer.chart is None:
+                yield FetchResult(payloads=payloads)
+            else:
+                charts.append(answer.chart)
+                self._learn_unit(wanted, answer.chart)
+                bars, rejected = read_bars(answer.chart, wanted, request.timeframe, start, end)
+                rows += bars.height
+                yield FetchResult(frame=bars, rejected=rejected, payloads=payloads)
+            payloads, start = [], end
+        yield FetchResult(
+            outcomes={wanted.symbol: SymbolOutcome(Outcome.ROWS if rows else Outcome.NOTHING)},
+            actions=read_actions(charts, wanted.symbol, request.now),
+        )
+
+    def _first_instant(self, wanted: SymbolRequest, request: FetchRequest) -> datetime:
+        """Where to begin: the start asked for, or that of Yahoo's window.
+
+        Raises:
+            UnknownSymbolError: no Yahoo symbol can look like this.
+            OutOfRangeError: Yahoo can never serve any of it.
+        """
+        if not _SYMBOL.match(wanted.vendor_symbol):
+            raise UnknownSymbolError(f"{wanted.vendor_symbol!r} is no Yahoo symbol")
+        if request.timeframe not in self.capabilities.timeframes:
+            raise OutOfRangeError(f"Yahoo has no {request.timeframe} bars")
+        window = self.capabilities.lookback.get(request.timeframe)
+        if window is None:
+            return request.start
+        earliest = request.now - window + _EDGE
+        if request.end <= earliest:
+            raise OutOfRangeError(
+                f"Yahoo serves {request.timeframe} bars of the last {window.days} days only, "
+                f"from {earliest:%Y-%m-%d}"
+            )
+        return max(request.start, earliest)
+
+    def _later_events(
+        self, wanted: SymbolRequest, request: FetchRequest
+    ) -> tuple[list[Chart], list[Payload]]:
+        """The events between the range asked for and now, asked for before any bar.
+
+        Yahoo divides every price by all splits until today, but an answer names those of its own
+        range only; bars without the later ones could not be turned back into prices as traded.
+        """
+        if not wanted.instrument.asset_class.is_adjustable or request.end >= request.now - _DAY:
+            return [], []
+        start, end = (int(t.timestamp()) for t in (request.end - _DAY, request.now + _DAY))
+        answer = self._client.chart(wanted.vendor_symbol, "1mo", start, end)
+        return [answer.chart] if answer.chart is not None else [], [answer.payload]
+
+    def _learn_unit(self, wanted: SymbolRequest, chart: Chart) -> None:
+        if unit := currency_unit(chart):
+            self._units[wanted.symbol] = unit
+
+    def _usual_unit(self, instrument: Instrument) -> str:
+        symbol = instrument.vendor_symbols.get(self.name, instrument.symbol)
+        return next(
+            (
+                minor
+                for (suffix, currency), minor in _MINOR_BY_SUFFIX.items()
+                if symbol.endswith(suffix) and instrument.currency == currency
+            ),
+            instrument.currency,
+        )
+
+
+def _seconds(request: FetchRequest, start: datetime, end: datetime) -> tuple[int, int]:
+    """Start and end of a question in seconds; a day more on both sides for daily bars.
+
+    A daily bar is stamped with its exchange's opening or midnight, hours away from 00:00 UTC of
+    its date.
+    """
+    if request.timeframe.is_intraday:
+        return int(start.timestamp()), int(end.timestamp())
+    first: date = start.date() - _DAY
+    last: date = (end + _DAY - timedelta(microseconds=1)).date() + _DAY
+    return tuple(int(datetime.combine(d, time(), UTC).timestamp()) for d in (first, last))  # type: ignore[return-value]

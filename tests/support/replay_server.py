@@ -1,0 +1,156 @@
+"""A server on the loopback that plays a vendor: recorded answers, and every kind of trouble.
+
+What belongs here: routes, replies, a record of what was asked.
+What does not: any vendor's payloads; tests hand them in.
+
+    with ReplayServer() as server:
+        server.reply("/v8/finance/chart/AAPL", too_many(retry_after=1), json_body(chart))
+        vendor = YahooVendor(base_url=server.url)
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer: what is sent, and how badly."""
+
+    body: bytes = b""
+    status: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    sent: int | None = None
+    """Bytes of the body that are sent before the connection breaks; None for all."""
+    delay: float = 0.0
+    """Seconds before the answer begins."""
+
+
+def json_body(content: Any, status: int = 200) -> Reply:
+    """A JSON document."""
+    return Reply(json.dumps(content).encode(), status)
+
+
+def too_many(retry_after: int | None = None) -> Reply:
+    """Status 429, with the pause to make where one is given."""
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return Reply(b"Edge: Too Many Requests", 429, "text/plain", headers)
+
+
+def failing(status: int, body: bytes = b"internal error") -> Reply:
+    """Any other status, with a text that is no JSON."""
+    return Reply(body, status, "text/plain")
+
+
+def html_page() -> Reply:
+    """Status 200 and a page for people."""
+    return Reply(b"<!doctype html><html><body>Will be right back</body></html>", 200, "text/html")
+
+
+def cut_off(reply: Reply) -> Reply:
+    """The same answer, breaking off after half of its body."""
+    return replace(reply, sent=len(reply.body) // 2)
+
+
+def slow(reply: Reply, seconds: float) -> Reply:
+    """The same answer, late."""
+    return replace(reply, delay=seconds)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request that came in."""
+
+    path: str
+    query: Mapping[str, str]
+
+
+@dataclass
+class _Route:
+    path: str
+    query: Mapping[str, str]
+    replies: list[Reply]
+
+    def fits(self, asked: Asked) -> bool:
+        return self.path == asked.path and self.query.items() <= asked.query.items()
+
+    def next(self) -> Reply:
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
+
+class ReplayServer:
+    """Answers GET and POST on a free port; use as a context manager.
+
+    Attributes:
+        url: base URL.
+        asked: every request so far, in order.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self._routes: list[_Route] = []
+        self._lock = threading.Lock()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                server._answer(self)
+
+            do_POST = do_GET
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def reply(self, path: str, *replies: Reply, **query: str) -> None:
+        """Answer a path, and only where the query holds these values.
+
+        Several replies are given one after the other, the last one from then on. The route that
+        was added last goes first.
+        """
+        with self._lock:
+            self._routes.insert(0, _Route(path, query, list(replies)))
+
+    def asked_for(self, path: str) -> list[Asked]:
+        """The requests of one path."""
+        return [a for a in self.asked if a.path == path]
+
+    def __enter__(self) -> ReplayServer:
+        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+        parts = urlsplit(handler.path)
+        asked = Asked(unquote(parts.path), dict(parse_qsl(parts.query)))
+        with self._lock:
+            self.asked.append(asked)
+            route = next((r for r in self._routes if r.fits(asked)), None)
+            reply = route.next() if route else failing(404, b"no such route")
+        if reply.delay:
+            time.sleep(reply.delay)
+        try:
+            handler.send_response(reply.status)
+            handler.send_header("Content-Type", reply.content_type)
+            handler.send_header("Content-Length", str(len(reply.body)))
+            for name, value in reply.headers.items():
+                handler.send_header(name, value)
+            handler.end_headers()
+            handler.wfile.write(reply.body[: reply.sent])
+        except (BrokenPipeError, ConnectionResetError):
+            # The client gave up waiting, which is what a slow reply is for.
+            handler.close_connection = True
