@@ -94,6 +94,9 @@ def test_years_without_recorded_holidays_keep_the_usual_weekdays_and_hours() -> 
     assert shanghai["open"][0] == datetime(2028, 3, 3, 1, 30, tzinfo=UTC)
     assert shanghai["break_start"][0] == datetime(2028, 3, 3, 3, 30, tzinfo=UTC)
     assert shanghai["minutes"].to_list() == [240, 240]
+    # Hong Kong opened at 10:00 until 2011 and opens at 9:30 since; its records end with 2049.
+    hong_kong = trading_sessions("XHKG", date(2051, 3, 3), date(2051, 3, 3))
+    assert hong_kong["open"].to_list() == [datetime(2051, 3, 3, 1, 30, tzinfo=UTC)]
     # Riyadh trades from Sunday to Thursday; its holidays are recorded from 2021 on.
     riyadh = trading_sessions("XSAU", date(2015, 3, 1), date(2015, 3, 7))
     assert riyadh["session"].to_list() == [date(2015, 3, d) for d in range(1, 6)]
@@ -160,6 +163,17 @@ def test_an_unknown_calendar_names_the_cure() -> None:
         trading_sessions("NOPE", date(2024, 1, 1), date(2024, 1, 2))
     with pytest.raises(ConfigurationError, match="'NOPE' is unknown"):
         exchange_zone("NOPE")
+
+
+def test_a_calendar_that_the_library_cannot_build_names_the_cure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise NotImplementedError("holiday rule")
+
+    monkeypatch.setattr("exchange_calendars.get_calendar", broken)
+    with pytest.raises(ConfigurationError, match=r"'XBEL' \(holiday rule\); upgrade"):
+        trading_sessions("XBEL", date(2024, 1, 1), date(2024, 1, 2))
 
 
 def test_is_session() -> None:
