@@ -1,0 +1,159 @@
+"""Revisions of bars: which one counts as of a time, and whether an answer says anything new.
+
+What belongs here: the pure rules that every `RawLog` shares. What does not: where revisions are
+kept (adapters/stores).
+
+The bars of one key (symbol, ts) in one fetch are a set: a vendor that contradicts itself is kept
+as it spoke, and its set is compared with another fetch's set as a whole. All frames are rows of
+RAW_BARS of one vendor and timeframe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from market_data.ordering import KEY, repeats_key, sort_if_needed
+from market_data.schemas import PRICES
+
+VALUES = (*PRICES, "adj_close", "volume", "vwap", "trades", "basis")
+"""What a revision can change. NaN equals NaN here, and null equals null."""
+
+_FETCH = ("fetched_at", "fetch_id")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What an answer adds to what is known.
+
+    Attributes:
+        frame: the rows to keep, with their final `known_at`, sorted by (symbol, ts).
+        new: how many rows those are.
+        revised: how many of them revise a known bar.
+    """
+
+    frame: pl.DataFrame
+    new: int
+    revised: int
+
+
+def newest(revisions: pl.DataFrame, known_at: datetime | None = None) -> pl.DataFrame:
+    """Of each bar the rows of its newest fetch.
+
+    Args:
+        revisions: rows of RAW_BARS in any order.
+        known_at: only what was known by then; None for everything.
+
+    Returns:
+        Rows sorted by (symbol, ts). Exact repeats within the fetch are collapsed; where it
+        contradicts itself, all its different rows are there.
+    """
+    if known_at is not None:
+        revisions = revisions.filter(pl.col("known_at") <= known_at)
+    rows = sort_if_needed(revisions, (*KEY, *_FETCH))
+    same = repeats_key(rows)
+    if same is None:
+        return rows
+    several = same | same.shift(-1, fill_value=False)
+    contested = rows.filter(several)
+    latest = contested.group_by(KEY).agg(pl.col(_FETCH).last())
+    kept = _without_repeats(
+        contested.join(latest, on=[*KEY, *_FETCH], how="semi", maintain_order="left")
+    )
+    # The stable sort keeps the order of the values among rows of one key.
+    return pl.concat([rows.filter(~several), kept]).sort(KEY, maintain_order=True)
+
+
+def new_or_changed(incoming: pl.DataFrame, known: pl.DataFrame) -> Difference:
+    """The bars of one fetch that are new or differ from the newest revision known before it.
+
+    Only what was fetched no later than `incoming` counts, so that appending one fetch twice, or
+    two fetches in the wrong order, ends in the same log.
+
+    Args:
+        incoming: rows of RAW_BARS of one fetch, `known_at` being that of a first sight.
+        known: every revision kept of the symbols and sessions that `incoming` names.
+
+    Returns:
+        The rows to append. `known_at` is `fetched_at` for a bar that revises a known one, and for
+        a bar that is new to a symbol-session which an earlier fetch saw when the bar could already
+        be had: it came late, and nobody knew it before.
+    """
+    rows = _without_repeats(sort_if_needed(incoming))
+    if rows.is_empty():
+        return Difference(rows, 0, 0)
+    asked = rows.select(pl.struct(_FETCH).max()).item()
+    earlier = known.filter(
+        (pl.col("fetched_at") < asked["fetched_at"])
+        | (
+            (pl.col("fetched_at") == asked["fetched_at"])
+            & (pl.col("fetch_id") <= asked["fetch_id"])
+        )
+    )
+    if earlier.is_empty():
+        return Difference(rows, rows.height, 0)
+    before = newest(earlier)
+    if _same_bars(rows, before):
+        return Difference(rows.clear(), 0, 0)
+    changed = rows.join(_unchanged(rows, before), on=KEY, how="anti", maintain_order="left")
+    known_keys = before.select(KEY).unique().with_columns(_revises=True)
+    seen = (
+        earlier.filter(pl.col("fetch_id") != asked["fetch_id"])
+        .group_by("symbol", "session")
+        .agg(_seen=pl.col("fetched_at").max())
+    )
+    marked = changed.join(known_keys, on=KEY, how="left", maintain_order="left").join(
+        seen, on=["symbol", "session"], how="left", maintain_order="left"
+    )
+    revises = pl.col("_revises").fill_null(value=False)
+    late = (pl.col("_seen") >= pl.col("known_at")).fill_null(value=False)
+    revised = int(marked.select(revises.sum()).item())
+    frame = marked.with_columns(
+        known_at=pl.when(revises | late).then("fetched_at").otherwise("known_at")
+    ).select(incoming.columns)
+    return Difference(frame, frame.height, revised)
+
+
+def _without_repeats(rows: pl.DataFrame) -> pl.DataFrame:
+    """Sorted rows of at most one fetch per key, exact repeats collapsed, in one order for ever."""
+    same = repeats_key(rows)
+    if same is None:
+        return rows
+    several = same | same.shift(-1, fill_value=False)
+    collapsed = (
+        rows.filter(several)
+        .sort(*KEY, *VALUES, "vendor_symbol", "known_at")
+        .unique([*KEY, *VALUES], keep="first", maintain_order=True)
+    )
+    return pl.concat([rows.filter(~several), collapsed]).sort(KEY, maintain_order=True)
+
+
+def _same_bars(rows: pl.DataFrame, before: pl.DataFrame) -> bool:
+    """Whether both say the same about the same bars, row by row: the commonest case, no join."""
+    columns = [*KEY, *VALUES]
+    return rows.height == before.height and rows.select(columns).equals(before.select(columns))
+
+
+def _unchanged(rows: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """Keys whose set of rows is the same in both frames."""
+    counts = before.group_by(KEY).agg(_known=pl.len())
+    single_known = before.join(
+        counts.filter(pl.col("_known") == 1), on=KEY, how="semi", maintain_order="left"
+    )
+    incoming = rows.group_by(KEY).agg(_given=pl.len())
+    single = rows.join(
+        incoming.filter(pl.col("_given") == 1), on=KEY, how="semi", maintain_order="left"
+    )
+    pairs = single.join(single_known.select(*KEY, *VALUES), on=KEY, suffix="_known")
+    equal = pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_known")) for c in VALUES)
+    sets = (
+        rows.join(incoming.filter(pl.col("_given") > 1), on=KEY)
+        .join(counts.filter(pl.col("_known") > 1), on=KEY)
+        .join(before.select(*KEY, *VALUES), on=[*KEY, *VALUES], nulls_equal=True)
+        .group_by(*KEY, "_given", "_known")
+        .agg(_met=pl.len())
+        .filter(pl.col("_met") == pl.col("_given"), pl.col("_met") == pl.col("_known"))
+    )
+    return pl.concat([pairs.filter(equal).select(KEY), sets.select(KEY)])
