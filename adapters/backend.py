@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from adapters.clock import SystemClock
 from adapters.configuration import load_thresholds, load_universe, rule_version
 from adapters.settings import Settings
+from adapters.vendors.delays import delay_of
 from market_data.pipeline.platform import Platform
 from market_data.ports import (
     ActionLog,
@@ -101,6 +102,7 @@ def assemble(
         actions=operations.actions,
         clock=clock or SystemClock(),
         vendor=vendor,
+        delay=lambda name: delay_of(universe.vendor(name).reader),
     )
 
 

@@ -20,14 +20,15 @@ _ROW = ("vendor_symbol", *_NUMBERS, "trades", "basis")
 
 
 def quarantine_bars(
-    refused: pl.DataFrame, *, timeframe: Timeframe, seen_at: datetime
+    refused: pl.DataFrame, *, timeframe: Timeframe, seen_at: datetime, stage: str = "curate"
 ) -> pl.DataFrame:
-    """QUARANTINE rows of the stage `curate`.
+    """QUARANTINE rows of bars.
 
     Args:
         refused: rows of RAW_BARS with the column `reasons` more.
         timeframe: timeframe of the feed that they come from.
         seen_at: when they were refused, UTC.
+        stage: where they were refused, fetch or curate.
 
     Returns:
         One row per different row, sorted by (symbol, ts, row_id). `row` is a JSON object of the
@@ -42,7 +43,7 @@ def quarantine_bars(
         .then(pl.struct(_ROW).struct.json_encode())
         .otherwise(pl.struct(pl.col(c).cast(pl.String) for c in _ROW).struct.json_encode()),
         timeframe=pl.lit(str(timeframe)),
-        stage=pl.lit("curate"),
+        stage=pl.lit(stage),
         seen_at=pl.lit(seen_at, dtype=UTC),
     )
     return (

@@ -28,8 +28,11 @@ from market_data.ports import (
     Vendor,
 )
 from market_data.quarantine import quarantine_rejected
+from market_data.refusals import quarantine_bars
+from market_data.revisions import VALUES
 from market_data.schemas import LEDGER, RAW_BARS
 
+VALUE_KEY = ["symbol", "ts", *VALUES]
 SLICE_ROWS = 500_000
 """Rows gathered before they are written: one commit for many small files, bounded memory."""
 
@@ -145,6 +148,7 @@ class _Landing:
             self._outcomes.update(result.outcomes)
         raw = self._to_raw(_concat(r.frame for r in results))
         if not raw.is_empty():
+            self._keep_repeats(raw)
             dataset = raw_bars(self._request.vendor, self._request.timeframe)
             appended = self._platform.raw_log.append(dataset, raw)
             self._new += appended.new
@@ -166,6 +170,21 @@ class _Landing:
         actions = _concat(r.actions for r in results)
         if not actions.is_empty():
             self._platform.actions.add(actions)
+
+    def _keep_repeats(self, raw: pl.DataFrame) -> None:
+        """The log keeps a bar once; that it came twice in one answer is kept in quarantine."""
+        repeats = raw.filter(
+            raw.select("symbol", "ts").is_duplicated() & ~pl.struct(VALUE_KEY).is_first_distinct()
+        )
+        if not repeats.is_empty():
+            self._platform.quarantine.add(
+                quarantine_bars(
+                    repeats.with_columns(reasons=pl.lit("duplicate")),
+                    timeframe=self._request.timeframe,
+                    seen_at=self._started,
+                    stage="fetch",
+                )
+            )
 
     def _to_raw(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Rows of RAW_BARS of the sessions asked for."""

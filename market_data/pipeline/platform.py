@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from market_data.ports import (
@@ -45,6 +46,7 @@ class Platform:
         thresholds: limits of the checks.
         rule_version: names the rules that make curated rows.
         vendor: builds the adapter of a configured vendor.
+        delay: time after a bar's end at which a configured vendor has it.
     """
 
     universe: Universe
@@ -59,3 +61,4 @@ class Platform:
     actions: ActionLog
     clock: Clock
     vendor: VendorFactory
+    delay: Callable[[str], timedelta]

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from adapters.vendors.delays import delay_of
 from adapters.vendors.yahoo.answers import Chart, UnreachableError
 from adapters.vendors.yahoo.chart import currency_unit, read_actions, read_bars
 from market_data.basis import Adjustment, Basis, Side
@@ -64,7 +65,7 @@ class YahooVendor:
         timeframes=(Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.H1, Timeframe.D1),
         lookback=_LOOKBACK,
         request_span={Timeframe.M1: timedelta(days=7)},
-        delay=timedelta(minutes=15),
+        delay=delay_of("yahoo"),
     )
 
     def __init__(

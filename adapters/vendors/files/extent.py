@@ -1,0 +1,199 @@
+"""Which symbols a path holds and which dates each of them covers.
+
+What belongs here: a scan of times alone, for a command line that was given no dates.
+What does not: sessions of an exchange (market_data/calendars): dates here follow the clock.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from adapters.vendors.files.blocks import line_blocks
+from adapters.vendors.files.discovery import FoundFile, discover
+from adapters.vendors.files.layout import Layout, read_layout
+from adapters.vendors.files.parse import split_lines
+from adapters.vendors.files.source import BrokenStreamError, Source
+from adapters.vendors.files.spec import FormatSpec
+from adapters.vendors.files.times import bar_starts
+from adapters.vendors.files.vendor import Paths
+from market_data.errors import ConfigurationError, VendorUnavailableError
+
+_FX_ROLL = timedelta(hours=7)
+"""The FX day starts at 17:00 New York: seven hours later its date is that of its end."""
+
+
+@dataclass(frozen=True)
+class FileExtent:
+    """What a path holds of one symbol.
+
+    Attributes:
+        symbol: the vendor's name, in capitals.
+        first_date: date of the first bar, in the sense of the spec's calendar: the New York date
+            rolling at 17:00 for fx, the UTC date for 24/7, the exchange's date otherwise.
+        last_date: date of the last bar.
+        first_ts: start of the first bar, UTC.
+        last_ts: start of the last bar, UTC.
+        files: the files that speak for it.
+    """
+
+    symbol: str
+    first_date: date
+    last_date: date
+    first_ts: datetime
+    last_ts: datetime
+    files: tuple[Path, ...]
+
+
+def extent(
+    path: Paths, spec: FormatSpec, symbols: Sequence[str] | None = None
+) -> list[FileExtent]:
+    """Scan the times of a path, block by block.
+
+    Of files that hold one day each, the first and the last of a symbol are read. Lines without a
+    readable time are passed over; a file that breaks in the middle counts up to the break.
+
+    Args:
+        path: file, folder, glob, or several.
+        spec: its format.
+        symbols: vendor symbols of interest, letters of either case; None for all. The one symbol
+            of files that do not say whose they are.
+
+    Returns:
+        One per symbol that has bars, sorted by symbol.
+
+    Raises:
+        ConfigurationError: files do not name their symbol and `symbols` is not one name.
+        VendorError: a file cannot be read, or is not what the spec says.
+    """
+    wanted = None if symbols is None else {s.upper() for s in symbols}
+    scans = [
+        _scan(found, spec, wanted).with_columns(pl.lit(str(found.path)).alias("file"))
+        for found in _worth_reading(discover(path, spec), spec)
+        if wanted is None or found.symbol is None or found.symbol in wanted
+    ]
+    if not scans:
+        return []
+    found_symbols = (
+        pl.concat(scans)
+        .group_by("symbol")
+        .agg(
+            pl.min("first").dt.date().alias("first_date"),
+            pl.max("last").dt.date().alias("last_date"),
+            pl.min("first_ts"),
+            pl.max("last_ts"),
+            pl.col("file").unique().sort(),
+        )
+        .sort("symbol")
+    )
+    return [
+        FileExtent(*values, files=tuple(Path(f) for f in files))
+        for *values, files in found_symbols.iter_rows()
+    ]
+
+
+def _worth_reading(files: list[FoundFile], spec: FormatSpec) -> list[FoundFile]:
+    if spec.time.date_from != "filename":
+        return files
+    days: dict[str | None, list[FoundFile]] = defaultdict(list)
+    for found in files:
+        days[found.symbol].append(found)
+    ends = []
+    for same in days.values():
+        ordered = sorted(same, key=lambda f: (f.day or date.min, f.path))
+        ends += ordered if len(ordered) < 3 else [ordered[0], ordered[-1]]
+    return ends
+
+
+def _scan(found: FoundFile, spec: FormatSpec, wanted: set[str] | None) -> pl.DataFrame:
+    """First and last time of each symbol in a file."""
+    try:
+        parts = list(_times(found, spec, wanted))
+    except OSError as error:
+        raise VendorUnavailableError(f"cannot read {found.path}: {error}") from error
+    empty = pl.DataFrame(
+        schema={"symbol": pl.String(), **dict.fromkeys(_SPAN, pl.Datetime("us", "UTC"))}
+    )
+    return pl.concat([empty, *parts])
+
+
+_SPAN = ("first", "last", "first_ts", "last_ts")
+
+
+def _times(
+    found: FoundFile, spec: FormatSpec, wanted: set[str] | None
+) -> Iterator[pl.DataFrame]:
+    source = Source.of(found.path, spec)
+    for label, chunks in source.chunks(spec):
+        layout: Layout | None = None
+        blocks = line_blocks(chunks, label, encoding=spec.encoding)
+        while True:
+            try:
+                block = next(blocks, None)
+            except BrokenStreamError:
+                if layout is None:
+                    raise
+                # The lines before the break were scanned; reading the file will report it.
+                break
+            if block is None:
+                break
+            if layout is None:
+                layout, block = read_layout(block, spec, label)
+            yield _span(split_lines(block, layout, spec), layout, spec, found, wanted)
+
+
+def _span(
+    frame: pl.DataFrame,
+    layout: Layout,
+    spec: FormatSpec,
+    found: FoundFile,
+    wanted: set[str] | None,
+) -> pl.DataFrame:
+    cells = {
+        role: frame.to_series(layout.roles[role]).str.strip_chars(' \t"')
+        for role in ("time", "date", "symbol")
+        if role in layout.roles
+    }
+    ts = bar_starts(cells.get("time"), cells.get("date"), spec, found.day).ts
+    if "symbol" in cells:
+        symbol = cells["symbol"].str.to_uppercase()
+    else:
+        name = _one_name(found, wanted)
+        symbol = pl.repeat(name, len(ts), dtype=pl.String(), eager=True)
+    rows = pl.DataFrame({"symbol": symbol, "ts": ts}).drop_nulls()
+    if wanted is not None:
+        rows = rows.filter(pl.col("symbol").is_in(list(wanted)))
+    return rows.group_by("symbol").agg(
+        _calendar_clock(pl.min("ts"), spec).alias("first"),
+        _calendar_clock(pl.max("ts"), spec).alias("last"),
+        pl.min("ts").alias("first_ts"),
+        pl.max("ts").alias("last_ts"),
+    )
+
+
+def _one_name(found: FoundFile, wanted: set[str] | None) -> str:
+    if found.symbol is not None:
+        return found.symbol
+    if wanted is None or len(wanted) != 1:
+        raise ConfigurationError(
+            f"the name of {found.path} tells no symbol: name the one that it holds"
+        )
+    return next(iter(wanted))
+
+
+def _calendar_clock(ts: pl.Expr, spec: FormatSpec) -> pl.Expr:
+    """UTC shifted so that its date is the one of the spec's calendar."""
+    if not spec.timeframe.is_intraday or spec.calendar == "24/7":
+        return ts
+    if spec.calendar == "fx":
+        local = ts.dt.convert_time_zone("America/New_York").dt.replace_time_zone(None) + _FX_ROLL
+    elif spec.time.offset is not None:
+        local = ts.dt.replace_time_zone(None) + spec.time.offset
+    else:
+        local = ts.dt.convert_time_zone(spec.time.zone).dt.replace_time_zone(None)
+    return local.dt.replace_time_zone("UTC")

@@ -1,0 +1,245 @@
+"""The `Vendor` port on files.
+
+What belongs here: which files answer a request, slices, outcomes, and which trouble is whose.
+What does not: how a line is read (parse.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from adapters.vendors.files.blocks import BLOCK, line_blocks
+from adapters.vendors.files.discovery import FoundFile, discover
+from adapters.vendors.files.layout import Layout, read_layout
+from adapters.vendors.files.parse import Parsed, parse_block
+from adapters.vendors.files.source import Source
+from adapters.vendors.files.spec import FormatSpec
+from market_data.basis import Basis
+from market_data.errors import MalformedAnswerError, VendorError, VendorUnavailableError
+from market_data.ports import (
+    Capabilities,
+    FetchRequest,
+    FetchResult,
+    Outcome,
+    SymbolOutcome,
+    SymbolRequest,
+)
+from market_data.timeframes import Timeframe
+from market_data.universe import Instrument
+
+SLICE_ROWS = 500_000
+"""Most rows of one slice."""
+
+Paths = Path | str | Sequence[Path | str]
+Names = Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One format and where its files lie."""
+
+    spec: FormatSpec
+    paths: Paths
+
+
+class FilesVendor:
+    """Bars of one vendor from files.
+
+    Attributes:
+        name: the vendor that the files speak for.
+        feeds: one per timeframe.
+        capabilities: the feeds' timeframes, without limits.
+    """
+
+    def __init__(
+        self, name: str, spec: FormatSpec, paths: Paths, *, also: Sequence[Feed] = ()
+    ) -> None:
+        self.name = name
+        self.feeds: dict[Timeframe, Feed] = {
+            feed.spec.timeframe: feed for feed in (*also, Feed(spec, paths))
+        }
+        self.capabilities = Capabilities(timeframes=tuple(t for t in Timeframe if t in self.feeds))
+
+    def basis(self, instrument: Instrument, timeframe: Timeframe) -> Basis:
+        """What the prices mean.
+
+        Raises:
+            VendorError: no feed has this timeframe.
+        """
+        feed = self.feeds.get(timeframe)
+        if feed is None:
+            raise VendorError(f"{self.name} has no files of {timeframe}")
+        said = feed.spec.basis
+        return Basis(
+            adjustment=said.adjustment,
+            side=feed.spec.side,
+            unit=said.unit or instrument.currency,
+            hours=said.hours,
+            day="" if timeframe.is_intraday else said.day,
+        )
+
+    def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
+        """Bars with start in [request.start, request.end), file by file, block by block.
+
+        A broken file fails its symbols once the other files are read; when no symbol is left
+        whole, its error is raised at the end. What was yielded before stands.
+
+        Raises:
+            VendorUnavailableError: a path does not exist or cannot be read.
+            MalformedAnswerError: a file is not what its format says; the message starts with
+                "schema" where the columns differ.
+        """
+        feed = self.feeds.get(request.timeframe)
+        if feed is None:
+            detail = f"{self.name} has no files of {request.timeframe}"
+            yield _outcomes(request.symbols, Outcome.UNAVAILABLE, detail)
+            return
+        names = _names(request.symbols)
+        errors: dict[str, VendorError] = {}
+        served: set[str] = set()
+        rows = dict.fromkeys(names, 0)
+        for found in discover(feed.paths, feed.spec):
+            asked = _asked(found, names)
+            served |= set(asked)
+            if not asked or _outside(found, request):
+                continue
+            try:
+                for result in read_file(found, feed.spec, asked):
+                    kept = _in_range(result, request)
+                    _count(kept.frame, asked, rows)
+                    yield kept
+            except VendorError as error:
+                errors |= dict.fromkeys(asked, error)
+        yield FetchResult(outcomes=_settled(names, served, errors, rows, feed))
+        if errors and len(errors) == len(names):
+            raise next(iter(errors.values()))
+
+
+def read_file(found: FoundFile, spec: FormatSpec, names: Names) -> Iterator[FetchResult]:
+    """Everything that one file holds for some symbols: its payload, then its rows.
+
+    Args:
+        found: the file.
+        spec: its format.
+        names: vendor symbol in capitals to (platform symbol, vendor symbol).
+
+    Raises:
+        VendorError: as `FilesVendor.fetch` says.
+    """
+    try:
+        source = Source.of(found.path, spec)
+        yield FetchResult(payloads=(source.payload(),))
+        for parsed in parsed_blocks(source, found, spec, names):
+            for bars in parsed.bars.iter_slices(SLICE_ROWS):
+                yield FetchResult(frame=bars)
+            if not parsed.rejected.is_empty():
+                yield FetchResult(rejected=parsed.rejected)
+    except OSError as error:
+        raise VendorUnavailableError(f"cannot read {found.path}: {error}") from error
+
+
+def parsed_blocks(
+    source: Source, found: FoundFile, spec: FormatSpec, names: Names, *, block_size: int = BLOCK
+) -> Iterator[Parsed]:
+    """The blocks of every text in a file, parsed."""
+    if spec.time.date_from == "filename" and found.day is None and source.size:
+        raise MalformedAnswerError(
+            f"schema: the name of {found.path} holds no day like {spec.time.date_pattern!r}"
+        )
+    for label, chunks in source.chunks(spec):
+        layout: Layout | None = None
+        symbol: str | None = None
+        for block in line_blocks(chunks, label, encoding=spec.encoding, size=block_size):
+            rows = block
+            if layout is None:
+                layout, rows = read_layout(block, spec, label)
+                symbol = _whole_file_symbol(layout, names, label)
+            yield parse_block(
+                rows, layout, spec, names=names, file_symbol=symbol, file_day=found.day
+            )
+
+
+def _whole_file_symbol(layout: Layout, names: Names, label: str) -> str | None:
+    """Whose bars a text holds; None where its rows say, which goes before its name."""
+    if "symbol" in layout.roles:
+        return None
+    if len(names) > 1:
+        raise VendorError(
+            f"neither the name nor the rows of {label} tell a symbol: ask for one symbol at a "
+            "time, or use a format with symbol_from: stem, parent, regex or column"
+        )
+    return next(iter(names))
+
+
+def _names(symbols: Sequence[SymbolRequest]) -> dict[str, tuple[str, str]]:
+    return {s.vendor_symbol.upper(): (s.symbol, s.vendor_symbol) for s in symbols}
+
+
+def _asked(found: FoundFile, names: Names) -> Names:
+    """Those of the asked symbols that a file may speak for."""
+    if found.symbol is None:
+        return names
+    return {k: v for k, v in names.items() if k == found.symbol}
+
+
+def _outside(found: FoundFile, request: FetchRequest) -> bool:
+    """Whether a file of one day lies outside the range, with a day to spare for its zone."""
+    if found.day is None:
+        return False
+    midnight = datetime.combine(found.day, time(), UTC)
+    spare = timedelta(days=1)
+    return midnight + 2 * spare <= request.start or midnight - spare >= request.end
+
+
+def _in_range(result: FetchResult, request: FetchRequest) -> FetchResult:
+    """Without the rows that were not asked for; a rejected row without time stays."""
+    inside = (pl.col("ts") >= request.start) & (pl.col("ts") < request.end)
+    return FetchResult(
+        frame=result.frame.filter(inside),
+        rejected=result.rejected.filter(inside | pl.col("ts").is_null()),
+        payloads=result.payloads,
+    )
+
+
+def _count(frame: pl.DataFrame, asked: Names, rows: dict[str, int]) -> None:
+    if len(asked) == 1:
+        rows[next(iter(asked))] += len(frame)
+        return
+    counts = dict(frame["symbol"].value_counts().iter_rows())
+    for key, (symbol, _) in asked.items():
+        rows[key] += counts.get(symbol, 0)
+
+
+def _settled(
+    names: Names,
+    served: set[str],
+    errors: Mapping[str, VendorError],
+    rows: Mapping[str, int],
+    feed: Feed,
+) -> dict[str, SymbolOutcome]:
+    settled = {}
+    for key, (symbol, vendor_symbol) in names.items():
+        if key in errors:
+            outcome = SymbolOutcome(Outcome.FAILED, str(errors[key]))
+        elif key not in served:
+            detail = f"no file of {feed.paths} speaks for {vendor_symbol}"
+            if feed.spec.symbol_from in ("stem", "parent", "regex"):
+                detail += "; symbol_from: argument in the format reads it under any name"
+            outcome = SymbolOutcome(Outcome.UNAVAILABLE, detail)
+        elif rows[key]:
+            outcome = SymbolOutcome(Outcome.ROWS)
+        else:
+            outcome = SymbolOutcome(Outcome.NOTHING, "no bar inside the range asked for")
+        settled[symbol] = outcome
+    return settled
+
+
+def _outcomes(
+    symbols: Sequence[SymbolRequest], outcome: Outcome, detail: str
+) -> FetchResult:
+    return FetchResult(outcomes={s.symbol: SymbolOutcome(outcome, detail) for s in symbols})

@@ -1,0 +1,16 @@
+"""One server for all end-to-end tests: starting it is what costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.dagster_server import DagsterServer, dagster_server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterServer]:
+    """Webserver and daemon over an empty data folder."""
+    with dagster_server(tmp_path_factory.mktemp("server") / "data") as running:
+        yield running
