@@ -1,0 +1,26 @@
+"""The operations database: what was asked, what came, what was refused, what is known.
+
+What belongs here: the ports of market_data/ports/operations.py on SQLAlchemy, one class per file,
+the tables, and their migrations. One set of tables serves SQLite and PostgreSQL.
+What does not: bars and scores (adapters/stores), rules about market data (market_data).
+"""
+
+from adapters.operations.actions import SqlActionLog
+from adapters.operations.annotations import Annotation, Decision, SqlAnnotations
+from adapters.operations.database import open_database, reading, writing
+from adapters.operations.journal import SqlJournal
+from adapters.operations.ledger import SqlLedger
+from adapters.operations.quarantine import SqlQuarantineLog
+
+__all__ = [
+    "Annotation",
+    "Decision",
+    "SqlActionLog",
+    "SqlAnnotations",
+    "SqlJournal",
+    "SqlLedger",
+    "SqlQuarantineLog",
+    "open_database",
+    "reading",
+    "writing",
+]

@@ -1,0 +1,153 @@
+"""Corporate actions as they became known, every revision of every source.
+
+What belongs here: keeping revisions, and telling which one stands at a time.
+What does not: what an action does to prices (market_data/adjustment.py).
+
+Which one stands: for a symbol, ex_date and kind the one known last, whoever said it; known at the
+same microsecond, that of the source first in the alphabet; within a source, the one recorded last.
+Sources sometimes put one event on neighbouring days. A row is left out as an echo when the row
+next to it, of another source, states the same value at most four days away and stands before it by
+the same order; so that no split or dividend counts twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from adapters.operations.database import reading, writing
+from adapters.operations.frames import among, checked, read_frame, write_frame
+from adapters.operations.models import corporate_actions
+from market_data.errors import SchemaError
+from market_data.schemas import CORPORATE_ACTIONS
+
+_KEY = ("symbol", "ex_date", "kind", "source")
+_ECHO_DAYS = timedelta(days=4)
+_ECHO_TOLERANCE = 1e-6
+"""Relative; sources round a dividend to six digits or more."""
+
+
+class SqlActionLog:
+    """An `ActionLog` in the operations database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, frame: pl.DataFrame) -> int:
+        """Keep rows of CORPORATE_ACTIONS that are new or differ.
+
+        A row adds nothing when it is there already, or when its source stated the same value in
+        its newest revision known before it. Since a value said again leaves no row, a source's
+        statements are to arrive in the order in which they were made; one that arrives after
+        later ones is kept, and stands until the next one that was kept.
+
+        Returns:
+            How many rows were kept.
+
+        Raises:
+            SchemaError: the frame is not of CORPORATE_ACTIONS, or a source states two values of
+                one action at one time; two dividends of one day are stated as their sum.
+        """
+        rows = checked(frame, CORPORATE_ACTIONS)
+        _refuse_contradictions(rows)
+        if rows.is_empty():
+            return 0
+        symbols = rows["symbol"].unique().sort().to_list()
+        with writing(self._engine, alone="corporate_actions") as connection:
+            kept = _revisions(self._read(connection, symbols), rows)
+            write_frame(connection, sa.insert(corporate_actions), kept)
+        return kept.height
+
+    def read(
+        self, *, symbols: Sequence[str] | None = None, known_at: datetime | None = None
+    ) -> pl.DataFrame:
+        """The rows of CORPORATE_ACTIONS that stand, sorted by (symbol, ex_date, kind).
+
+        Args:
+            symbols: only these; None for all.
+            known_at: as it was known then (included), aware; None for what is known now.
+        """
+        table = corporate_actions.c
+        conditions: list[sa.ColumnElement[bool]] = []
+        if known_at is not None:
+            conditions.append(table.known_at <= known_at)
+        rank = (
+            sa.func.row_number()
+            .over(
+                partition_by=(table.symbol, table.ex_date, table.kind),
+                order_by=(table.known_at.desc(), table.source, table.id.desc()),
+            )
+            .label("rank")
+        )
+        with reading(self._engine) as connection:
+            if symbols is not None:
+                conditions.append(among(table.symbol, symbols, connection))
+            ranked = sa.select(corporate_actions, rank).where(*conditions).subquery()
+            query = sa.select(*(ranked.c[name] for name in CORPORATE_ACTIONS.names)).where(
+                ranked.c.rank == 1
+            )
+            standing = read_frame(connection, query, CORPORATE_ACTIONS.dtypes)
+        return _without_echoes(standing).sort("symbol", "ex_date", "kind")
+
+    @staticmethod
+    def _read(connection: Connection, symbols: list[str]) -> pl.DataFrame:
+        table = corporate_actions.c
+        query: sa.Select[Any] = (
+            sa.select(*(table[name] for name in CORPORATE_ACTIONS.names))
+            .where(among(table.symbol, symbols, connection))
+            .order_by(table.id)
+        )
+        return read_frame(connection, query, CORPORATE_ACTIONS.dtypes)
+
+
+def _refuse_contradictions(rows: pl.DataFrame) -> None:
+    contradicted = (
+        rows.group_by(*_KEY, "known_at", maintain_order=True)
+        .agg(pl.col("value").n_unique().alias("values"))
+        .filter(pl.col("values") > 1)
+    )
+    if not contradicted.is_empty():
+        first = contradicted.row(0, named=True)
+        raise SchemaError(
+            f"corporate actions: {first['source']} states several values for the {first['kind']} "
+            f"of {first['symbol']} on {first['ex_date']}, as for {contradicted.height} in all"
+        )
+
+
+def _revisions(known: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that say something new beside those known, in the order of knowledge."""
+    everything = pl.concat([known.with_columns(new=False), rows.with_columns(new=True)])
+    return (
+        everything.sort(*_KEY, "known_at", "new", maintain_order=True)
+        .filter(
+            pl.struct(*_KEY, "known_at", "value").is_first_distinct(),
+        )
+        .filter(pl.col("new") & pl.col("value").ne_missing(pl.col("value").shift(1).over(*_KEY)))
+        .drop("new")
+    )
+
+
+def _without_echoes(standing: pl.DataFrame) -> pl.DataFrame:
+    """The rows less those that repeat a neighbour of another source."""
+    return standing.sort("symbol", "kind", "ex_date").filter(~(_is_echo_of(1) | _is_echo_of(-1)))
+
+
+def _is_echo_of(step: int) -> pl.Expr:
+    def other(name: str) -> pl.Expr:
+        return pl.col(name).shift(step).over("symbol", "kind")
+
+    value, source, known_at = pl.col("value"), pl.col("source"), pl.col("known_at")
+    same = (
+        (other("source") != source)
+        & ((other("ex_date") - pl.col("ex_date")).abs() <= _ECHO_DAYS)
+        & ((other("value") - value).abs() <= _ECHO_TOLERANCE * value.abs())
+    )
+    stands_before = (other("known_at") > known_at) | (
+        (other("known_at") == known_at) & (other("source") < source)
+    )
+    return (same & stands_before).fill_null(value=False)

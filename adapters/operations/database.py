@@ -1,0 +1,153 @@
+"""Opening the operations database, and its transactions.
+
+What belongs here: the engine and its settings, and the two ways to use it: `reading` and `writing`.
+What does not: tables (models.py), migrations (migration.py), statements (one file per port).
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+
+from adapters.operations.migration import is_current, migrate
+from market_data.errors import ConfigurationError
+
+_BUSY_MILLISECONDS = 60_000
+_WRITER = "operations_writer"
+
+
+def open_database(url: str) -> Engine:
+    """The engine of an operations database, created and migrated where needed.
+
+    Safe when several processes open a new or an old database at once. Opening one that is up to
+    date costs a look at its revision; the migration machinery is not loaded.
+
+    Args:
+        url: `sqlite:///path/to/file` or `postgresql://user:password@host/database`. The password
+            never shows in the `repr` of the engine or of its URL.
+
+    Raises:
+        ConfigurationError: the URL cannot be used, or the database is newer than this program.
+    """
+    parsed = _parse(url)
+    engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed)
+    _forget_connections_after_fork(engine)
+    try:
+        with reading(engine) as connection:
+            current = is_current(connection)
+        if not current:
+            migrate(engine, writing)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees one state of the database and never waits for writers (SQLite)."""
+    with engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine, *, alone: str | None = None) -> Iterator[Connection]:
+    """A transaction that writes: committed at the end, rolled back when an error leaves it.
+
+    Writers of SQLite take their turn from the first statement on (BEGIN IMMEDIATE), so that one
+    that reads before it writes cannot fail half-way; they wait for up to 60 seconds.
+
+    Args:
+        engine: from `open_database`.
+        alone: holders of the same name run one after another. In PostgreSQL an advisory lock;
+            SQLite has one writer anyway.
+    """
+    with engine.connect() as connection:
+        connection.execution_options(**{_WRITER: True})
+        with connection.begin():
+            if alone is not None and engine.dialect.name == "postgresql":
+                connection.execute(
+                    sa.select(
+                        sa.func.pg_advisory_xact_lock(
+                            sa.func.hashtext("operations"), sa.func.hashtext(alone)
+                        )
+                    )
+                )
+            yield connection
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        # Not chained: the text of the error may repeat the URL, and with it the password.
+        raise ConfigurationError(
+            "the URL of the operations database cannot be read; it looks like "
+            "sqlite:///folder/operations.sqlite or postgresql://user:password@host/database"
+        ) from None
+    backend = parsed.drivername.split("+")[0]
+    if backend == "sqlite":
+        if not parsed.database or parsed.database == ":memory:" or "uri" in parsed.query:
+            raise ConfigurationError(
+                "the operations database must be a file, for every process to share it: "
+                "sqlite:///folder/operations.sqlite"
+            )
+        return parsed
+    if backend not in ("postgresql", "postgres"):
+        raise ConfigurationError(f"the operations database cannot be kept in {backend!r}")
+    password = parsed.query.get("password")
+    if password:
+        # A password among the options would show; in its own field SQLAlchemy hides it.
+        parsed = parsed.difference_update_query(["password"]).set(password=str(password))
+    return parsed if "+" in parsed.drivername else parsed.set(drivername="postgresql+psycopg")
+
+
+def _sqlite(url: URL) -> Engine:
+    Path(str(url.database)).expanduser().parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url)
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        # The driver's own idea of when to begin would begin too late; `_begin` does it.
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout = {_BUSY_MILLISECONDS}",
+            "foreign_keys = ON",
+            "synchronous = NORMAL",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITER, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    try:
+        return sa.create_engine(url, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"the operations database needs {error.name}: pip install 'emp[institutional]'"
+        ) from error
+
+
+def _forget_connections_after_fork(engine: Engine) -> None:
+    """A connection must not be used on both sides of a fork: the child opens its own."""
+    reference = weakref.ref(engine)
+
+    def _forget() -> None:
+        inherited = reference()
+        if inherited is not None:
+            inherited.dispose(close=False)
+
+    os.register_at_fork(after_in_child=_forget)

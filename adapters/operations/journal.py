@@ -1,0 +1,73 @@
+"""The journal: every attempt to fetch.
+
+What belongs here: adding and listing attempts. What does not: what came per session (ledger.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from adapters.operations.database import reading, writing
+from adapters.operations.frames import upsert_into
+from adapters.operations.models import ingest_journal
+from market_data.ports.operations import IngestRun
+from market_data.timeframes import Timeframe
+
+
+class SqlJournal:
+    """A `Journal` in the operations database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, run: IngestRun) -> None:
+        """Add one attempt; the same fetch_id again replaces it.
+
+        Raises:
+            sqlalchemy.exc.StatementError: a time without a zone.
+        """
+        row = _to_row(run)
+        with writing(self._engine) as connection:
+            insert = upsert_into(ingest_journal, connection).values(row)
+            connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=[ingest_journal.c.fetch_id],
+                    set_={name: insert.excluded[name] for name in row if name != "fetch_id"},
+                )
+            )
+
+    def runs(self, *, vendor: str | None = None, limit: int = 100) -> list[IngestRun]:
+        """Attempts, newest start first, at most `limit`; of one vendor where it is named."""
+        table = ingest_journal.c
+        query = sa.select(ingest_journal)
+        if vendor is not None:
+            query = query.where(table.vendor == vendor)
+        query = query.order_by(table.started_at.desc(), table.fetch_id.desc()).limit(limit)
+        with reading(self._engine) as connection:
+            return [_from_row(row) for row in connection.execute(query).mappings()]
+
+
+def _to_row(run: IngestRun) -> dict[str, Any]:
+    row = asdict(run)
+    first, last = row.pop("sessions")
+    return {
+        **row,
+        "timeframe": str(run.timeframe),
+        "symbols": list(run.symbols),
+        "payloads": list(run.payloads),
+        "first_session": first,
+        "last_session": last,
+    }
+
+
+def _from_row(row: sa.RowMapping) -> IngestRun:
+    fields = dict(row)
+    sessions = (fields.pop("first_session"), fields.pop("last_session"))
+    fields["timeframe"] = Timeframe(fields["timeframe"])
+    fields["symbols"] = tuple(fields["symbols"])
+    fields["payloads"] = tuple(fields["payloads"])
+    return IngestRun(**fields, sessions=sessions)

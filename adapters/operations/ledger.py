@@ -1,0 +1,148 @@
+"""The ledger: what was asked of whom, and what came.
+
+What belongs here: the rule by which two records of the same question become one, and reads.
+What does not: what to ask for (the pipeline in market_data).
+
+The rule, for two records of one (vendor, timeframe, symbol, session):
+- an answer (rows, nothing, holiday, unavailable) goes before a refusal or failure, whenever each
+  was asked;
+- of two answers, or of two that are none, the one asked later stands; asked at the same
+  microsecond, the greater fetch_id, and within one fetch the one recorded last;
+- once an answer was final, the record stays final: the vendor was asked after the session was
+  complete, and whatever came later was asked later still.
+It does not depend on the order of arrival, so that concurrent writers agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from adapters.operations.database import reading, writing
+from adapters.operations.frames import checked, filters, read_frame, upsert_into, write_frame
+from adapters.operations.models import ledger
+from market_data.errors import SchemaError
+from market_data.ports.vendor import Outcome
+from market_data.schemas import LEDGER
+from market_data.timeframes import Timeframe
+
+_KEY = ("vendor", "timeframe", "symbol", "session")
+_RECORDED = [o for o in Outcome if o is not Outcome.NOT_ASKED]
+_SPANS = {"symbol": pl.String(), "first": pl.Date(), "last": pl.Date()}
+
+
+class SqlLedger:
+    """A `Ledger` in the operations database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def record(self, frame: pl.DataFrame) -> None:
+        """Upsert rows of LEDGER in one transaction, by the rule of this module.
+
+        Raises:
+            SchemaError: the frame is not of LEDGER, or an outcome is none that can be recorded
+                (`not asked` is the absence of a row).
+        """
+        rows = checked(frame, LEDGER)
+        unknown = rows.filter(~pl.col("outcome").is_in(_RECORDED))["outcome"].unique().sort()
+        if not unknown.is_empty():
+            raise SchemaError(f"ledger: no such outcome to record: {', '.join(unknown)}")
+        if rows.is_empty():
+            return
+        # In the order of the key: pages are filled one after another, and two writers of
+        # PostgreSQL lock rows in one order.
+        rows = rows.sort(_KEY, maintain_order=True)
+        with writing(self._engine) as connection:
+            write_frame(connection, _merge(connection), rows)
+
+    def read(
+        self,
+        *,
+        timeframe: Timeframe | None = None,
+        vendors: Sequence[str] | None = None,
+        symbols: Sequence[str] | None = None,
+        sessions: tuple[date, date] | None = None,
+    ) -> pl.DataFrame:
+        """Rows of LEDGER, sorted by (vendor, timeframe, symbol, session).
+
+        Args:
+            timeframe: only this one; None for all, as everywhere here.
+            vendors: only these.
+            symbols: only these.
+            sessions: first and last session, both included.
+        """
+        with reading(self._engine) as connection:
+            query = (
+                sa.select(*(ledger.c[name] for name in LEDGER.names))
+                .where(
+                    *filters(
+                        ledger,
+                        connection,
+                        among_values={"vendor": vendors, "symbol": symbols},
+                        timeframe=timeframe,
+                        sessions=sessions,
+                    )
+                )
+                .order_by(*(ledger.c[name] for name in _KEY))
+            )
+            return read_frame(connection, query, LEDGER.dtypes)
+
+    def spans(self, *, timeframe: Timeframe, vendors: Sequence[str] | None = None) -> pl.DataFrame:
+        """First and last session asked, whatever came: columns symbol, first, last, by symbol."""
+        with reading(self._engine) as connection:
+            query = (
+                sa.select(
+                    ledger.c.symbol, sa.func.min(ledger.c.session), sa.func.max(ledger.c.session)
+                )
+                .where(
+                    *filters(
+                        ledger, connection, among_values={"vendor": vendors}, timeframe=timeframe
+                    )
+                )
+                .group_by(ledger.c.symbol)
+                .order_by(ledger.c.symbol)
+            )
+            return read_frame(connection, query, _SPANS)
+
+
+def _is_answer(outcome: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    # Literals rather than parameters: the statement's only parameters are the row's columns.
+    # Comparisons rather than IN: SQLite would build a list for each IN and each row, which makes
+    # recording ten times slower.
+    troubles = [o for o in _RECORDED if not o.is_answer]
+    return sa.and_(*(outcome != sa.literal_column(f"'{o.value}'") for o in troubles))
+
+
+def _merge(connection: Connection) -> Any:
+    """The upsert that carries out the rule; its parameters are the columns of LEDGER."""
+    insert = upsert_into(ledger, connection)
+    new, old = insert.excluded, ledger.c
+    newer = sa.or_(
+        new.asked_at > old.asked_at,
+        sa.and_(new.asked_at == old.asked_at, new.fetch_id >= old.fetch_id),
+    )
+    new_answers, old_answers = _is_answer(new.outcome), _is_answer(old.outcome)
+    both_answer = sa.and_(new_answers, old_answers)
+    replaces = sa.or_(
+        sa.and_(new_answers, sa.not_(old_answers)),
+        sa.and_(new_answers, newer),
+        sa.and_(sa.not_(old_answers), newer),
+    )
+    values = {
+        name: sa.case((replaces, new[name]), else_=old[name])
+        for name in LEDGER.names
+        if name not in (*_KEY, "final")
+    }
+    values["final"] = sa.case((both_answer, sa.or_(new.final, old.final)), else_=new.final)
+    finalises = sa.and_(both_answer, new.final, sa.not_(old.final))
+    return insert.on_conflict_do_update(
+        index_elements=[ledger.c[name] for name in _KEY],
+        set_=values,
+        where=sa.or_(replaces, finalises),
+    )

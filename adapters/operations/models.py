@@ -1,0 +1,160 @@
+"""The tables of the operations database, the same for SQLite and PostgreSQL.
+
+What belongs here: tables, columns, indexes and the column types. A change here needs a new file
+in migrations/versions; a test compares the two.
+What does not: statements (one file per port), frames (frames.py).
+
+These are tables of SQLAlchemy's core rather than mapped classes: rows travel in bulk between the
+driver and Polars, and loading the mapper would cost every process 65 ms.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A point in time, kept as whole microseconds since 1970-01-01 UTC.
+
+    One representation in both engines: no zone to lose, exact to the microsecond, sorted as a
+    number, and the same integer that Polars holds. To read it in SQL: `to_timestamp(x / 1e6)` in
+    PostgreSQL, `datetime(x / 1e6, 'unixepoch')` in SQLite.
+    """
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:  # noqa: ARG002
+        """Microseconds of an aware datetime.
+
+        Raises:
+            ValueError: the datetime has no zone.
+        """
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        return (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        """The aware datetime, UTC."""
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+def _text() -> sa.types.TypeEngine[str]:
+    # Byte order in PostgreSQL too: rows come back in the order in which Polars would sort them.
+    return sa.String().with_variant(sa.String(collation="C"), "postgresql")
+
+
+def _number() -> sa.types.TypeEngine[int]:
+    # SQLite numbers rows by itself only in a column declared INTEGER.
+    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _required(name: str, type_: Any, **options: Any) -> sa.Column[Any]:
+    return sa.Column(name, type_, nullable=False, **options)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+ingest_journal = sa.Table(
+    "ingest_journal",
+    metadata,
+    _required("fetch_id", _text(), primary_key=True),
+    _required("run_id", _text()),
+    _required("vendor", _text()),
+    _required("timeframe", _text()),
+    _required("symbols", sa.JSON()),
+    _required("first_session", sa.Date()),
+    _required("last_session", sa.Date()),
+    _required("status", _text()),
+    _required("rows", sa.BigInteger()),
+    _required("new_rows", sa.BigInteger()),
+    _required("rejected_rows", sa.BigInteger()),
+    _required("started_at", Instant()),
+    _required("ended_at", Instant()),
+    _required("payloads", sa.JSON()),
+    _required("error", sa.Text()),
+    sa.Index(None, "started_at"),
+    sa.Index(None, "vendor", "started_at"),
+)
+
+ledger = sa.Table(
+    "ledger",
+    metadata,
+    _required("vendor", _text(), primary_key=True),
+    _required("timeframe", _text(), primary_key=True),
+    _required("symbol", _text(), primary_key=True),
+    _required("session", sa.Date(), primary_key=True),
+    _required("outcome", _text()),
+    _required("rows", sa.BigInteger()),
+    _required("final", sa.Boolean()),
+    _required("detail", sa.Text()),
+    _required("asked_at", Instant()),
+    _required("fetch_id", _text()),
+    sa.Index(None, "timeframe", "session"),
+    sqlite_with_rowid=False,
+)
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    _required("row_id", _text(), primary_key=True),
+    _required("vendor", _text()),
+    _required("timeframe", _text()),
+    _required("symbol", _text()),
+    sa.Column("ts", Instant()),
+    sa.Column("session", sa.Date()),
+    _required("stage", _text()),
+    _required("reasons", _text()),
+    _required("row", sa.Text()),
+    _required("fetch_id", _text()),
+    _required("seen_at", Instant()),
+    _required("status", _text(), server_default="open"),
+    sa.Index(None, "timeframe", "session"),
+    sa.Index(None, "symbol", "session"),
+)
+"""`status` is open, replayed or dropped."""
+
+corporate_actions = sa.Table(
+    "corporate_actions",
+    metadata,
+    _required("id", _number(), primary_key=True, autoincrement=True),
+    _required("symbol", _text()),
+    _required("ex_date", sa.Date()),
+    _required("kind", _text()),
+    _required("value", sa.Double()),
+    _required("source", _text()),
+    _required("known_at", Instant()),
+    sa.Index(None, "symbol", "ex_date", "kind"),
+)
+"""Every revision; `id` is the order in which they were recorded."""
+
+annotated_sessions = sa.Table(
+    "annotations",
+    metadata,
+    _required("id", _number(), primary_key=True, autoincrement=True),
+    _required("created_at", Instant()),
+    _required("author", _text()),
+    _required("dataset", _text()),
+    _required("symbol", _text()),
+    _required("first_session", sa.Date()),
+    _required("last_session", sa.Date()),
+    _required("decision", _text()),
+    _required("vendor", _text()),
+    _required("reason", sa.Text()),
+    sa.Index(None, "dataset", "symbol"),
+)

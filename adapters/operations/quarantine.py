@@ -1,0 +1,135 @@
+"""The quarantine: every rejected row, once.
+
+What belongs here: keeping, listing and counting rejected rows.
+What does not: why a row is rejected (market_data/validation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from adapters.operations.database import reading, writing
+from adapters.operations.frames import among, checked, filters, read_frame, write_frame
+from adapters.operations.models import quarantine
+from market_data.schemas import QUARANTINE
+from market_data.timeframes import Timeframe
+
+_OPEN = "open"
+_ID = {"row_id": pl.String()}
+_COUNTS = {
+    "vendor": pl.String(),
+    "symbol": pl.String(),
+    "session": pl.Date(),
+    "stage": pl.String(),
+    "reasons": pl.String(),
+    "rows": pl.Int64(),
+}
+
+
+class SqlQuarantineLog:
+    """A `QuarantineLog` in the operations database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, frame: pl.DataFrame) -> int:
+        """Keep rows of QUARANTINE that are not there yet.
+
+        A row that is known keeps what was first said of it.
+
+        Returns:
+            How many were new; exact also when several processes add the same rows at once.
+
+        Raises:
+            SchemaError: the frame is not of QUARANTINE.
+        """
+        rows = checked(frame, QUARANTINE).unique("row_id", keep="first").sort("row_id")
+        if rows.is_empty():
+            return 0
+        with writing(self._engine, alone="quarantine") as connection:
+            known = read_frame(
+                connection,
+                sa.select(quarantine.c.row_id).where(
+                    among(quarantine.c.row_id, rows["row_id"].to_list(), connection)
+                ),
+                _ID,
+            )
+            new = rows.join(known, on="row_id", how="anti", maintain_order="left")
+            write_frame(connection, sa.insert(quarantine), new)
+        return new.height
+
+    def read(
+        self,
+        *,
+        vendors: Sequence[str] | None = None,
+        timeframe: Timeframe | None = None,
+        symbols: Sequence[str] | None = None,
+        sessions: tuple[date, date] | None = None,
+        limit: int | None = None,
+    ) -> pl.DataFrame:
+        """Rows of QUARANTINE sorted by (symbol, session, ts), rows without a time first.
+
+        Args:
+            vendors: only these; None for all, as everywhere here.
+            timeframe: only this one.
+            symbols: only these.
+            sessions: first and last session, both included; leaves out rows without a session.
+            limit: at most so many, the first ones of that order.
+        """
+        table = quarantine.c
+        with reading(self._engine) as connection:
+            query = (
+                sa.select(*(table[name] for name in QUARANTINE.names))
+                .where(
+                    *filters(
+                        quarantine,
+                        connection,
+                        among_values={"vendor": vendors, "symbol": symbols},
+                        timeframe=timeframe,
+                        sessions=sessions,
+                    )
+                )
+                .order_by(
+                    table.symbol,
+                    table.session.asc().nulls_first(),
+                    table.ts.asc().nulls_first(),
+                    table.row_id,
+                )
+                .limit(limit)
+            )
+            return read_frame(connection, query, QUARANTINE.dtypes)
+
+    def counts(
+        self,
+        *,
+        timeframe: Timeframe,
+        sessions: tuple[date, date],
+        vendors: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Open rows per vendor, symbol, session, stage and reasons: those columns and rows.
+
+        Rows whose session could not be told are in none of the sessions. Sorted by the columns.
+        """
+        groups = [quarantine.c[name] for name in _COUNTS if name != "rows"]
+        with reading(self._engine) as connection:
+            query = (
+                sa.select(*groups, sa.func.count())
+                .where(
+                    quarantine.c.status == _OPEN,
+                    *filters(
+                        quarantine,
+                        connection,
+                        among_values={"vendor": vendors},
+                        timeframe=timeframe,
+                        sessions=sessions,
+                    ),
+                )
+                .group_by(*groups)
+                .order_by(*groups)
+            )
+            return read_frame(connection, query, _COUNTS)

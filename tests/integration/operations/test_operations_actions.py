@@ -1,0 +1,167 @@
+"""Corporate actions: revisions, knowledge time, several sources."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from adapters.operations import SqlActionLog, open_database, writing
+from market_data.errors import SchemaError
+from market_data.ports.operations import ActionLog
+from market_data.schemas import CORPORATE_ACTIONS
+
+JAN = datetime(2024, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
+EX = date(2020, 8, 31)
+
+
+def action(**changes: object) -> dict[str, object]:
+    return {
+        "symbol": "AAPL",
+        "ex_date": EX,
+        "kind": "split",
+        "value": 4.0,
+        "source": "yahoo",
+        "known_at": JAN,
+        **changes,
+    }
+
+
+def frame(*actions: dict[str, object]) -> pl.DataFrame:
+    return pl.DataFrame(list(actions), schema=CORPORATE_ACTIONS.dtypes)
+
+
+def days(n: int) -> datetime:
+    return JAN + timedelta(days=n)
+
+
+def test_actions_come_back_sorted(engine: sa.Engine) -> None:
+    log: ActionLog = SqlActionLog(engine)
+    actions = frame(
+        action(symbol="TSLA", value=5.0),
+        action(kind="dividend", value=0.205),
+        action(),
+        action(ex_date=date(2014, 6, 9), value=7.0),
+    )
+    assert log.add(actions) == 4
+    read = log.read()
+    CORPORATE_ACTIONS.check(read)
+    assert_frame_equal(read, actions.sort("symbol", "ex_date", "kind"))
+    assert log.read(symbols=["TSLA", "x"])["value"].to_list() == [5.0]
+    assert log.read(symbols=[]).is_empty()
+    assert_frame_equal(log.read(known_at=days(-1)), CORPORATE_ACTIONS.empty())
+
+
+def test_a_value_that_is_known_adds_nothing(engine: sa.Engine) -> None:
+    log = SqlActionLog(engine)
+    assert log.add(frame(action(), action())) == 1
+    assert log.add(frame(action(), action(known_at=days(3)))) == 0
+    assert log.add(CORPORATE_ACTIONS.empty()) == 0
+    assert log.read()["known_at"].to_list() == [JAN]
+
+
+def test_a_revision_is_kept_beside_what_it_revises(engine: sa.Engine) -> None:
+    log = SqlActionLog(engine)
+    log.add(frame(action()))
+    assert log.add(frame(action(value=4.1, known_at=days(1)))) == 1
+    assert log.add(frame(action(known_at=days(2)))) == 1
+    seen = [log.read(known_at=days(n))["value"].to_list() for n in (-1, 0, 1, 2)]
+    assert seen == [[], [4.0], [4.1], [4.0]]
+    assert log.read()["known_at"].to_list() == [days(2)]
+
+
+def test_revisions_of_one_frame_are_taken_in_the_order_of_knowledge(engine: sa.Engine) -> None:
+    log = SqlActionLog(engine)
+    history = [action(value=v, known_at=days(n)) for n, v in enumerate([1.0, 1.0, 2.0, 2.0, 1.0])]
+    assert log.add(frame(*reversed(history))) == 3
+    assert log.add(frame(*history)) == 0
+    assert [log.read(known_at=days(n))["value"].item() for n in range(5)] == [1, 1, 2, 2, 1]
+
+
+def test_a_correction_at_the_same_time_stands(engine: sa.Engine) -> None:
+    log = SqlActionLog(engine)
+    log.add(frame(action(value=3.0)))
+    assert log.add(frame(action(value=4.0))) == 1
+    assert log.read()["value"].to_list() == [4.0]
+    assert log.add(frame(action(value=3.0))) == 0
+
+
+def test_a_source_that_contradicts_itself_is_refused(engine: sa.Engine) -> None:
+    log = SqlActionLog(engine)
+    with pytest.raises(SchemaError, match="AAPL on 2020-08-31"):
+        log.add(frame(action(), action(value=5.0)))
+    assert log.read().is_empty()
+
+
+def test_sources_that_state_one_action_count_once(engine: sa.Engine) -> None:
+    log = SqlActionLog(engine)
+    assert log.add(frame(action(source="yahoo"), action(source="lean"), action(source="z"))) == 3
+    assert log.read()["source"].to_list() == ["lean"]
+    log.add(frame(action(source="quandl", value=4.5, known_at=days(1))))
+    assert log.read().select("source", "value").rows() == [("quandl", 4.5)]
+    assert log.read(known_at=JAN).select("source", "value").rows() == [("lean", 4.0)]
+
+
+def test_sources_that_put_one_action_on_neighbouring_days_count_once(engine: sa.Engine) -> None:
+    log = SqlActionLog(engine)
+    log.add(
+        frame(
+            action(source="yahoo"),
+            action(source="lean", ex_date=date(2020, 8, 28), known_at=days(1)),
+        )
+    )
+    assert log.read()["source"].to_list() == ["lean"]
+    assert log.read(known_at=JAN)["source"].to_list() == ["yahoo"]
+
+
+def test_actions_that_only_look_alike_are_all_kept(engine: sa.Engine) -> None:
+    log = SqlActionLog(engine)
+    actions = frame(
+        action(),
+        action(ex_date=date(2020, 9, 1)),
+        action(ex_date=date(2020, 9, 2), source="lean", value=5.0),
+        action(ex_date=date(2020, 9, 7), source="yahoo", value=5.0),
+        action(ex_date=date(2020, 9, 1), source="lean", kind="dividend"),
+        action(ex_date=date(2020, 9, 1), source="lean", symbol="B"),
+    )
+    log.add(actions)
+    assert_frame_equal(log.read(), actions.sort("symbol", "ex_date", "kind"))
+
+
+statements = st.lists(
+    st.tuples(st.sampled_from(["a", "b"]), st.sampled_from([1.0, 2.0]), st.integers(0, 5)),
+    unique_by=lambda s: (s[0], s[2]),
+    max_size=8,
+)
+
+
+@pytest.fixture(scope="module")
+def shared_log(tmp_path_factory: pytest.TempPathFactory) -> SqlActionLog:
+    return SqlActionLog(open_database(f"sqlite:///{tmp_path_factory.mktemp('actions')}/o.sqlite"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), drawn=statements)
+def test_what_was_known_is_what_each_source_last_said(
+    shared_log: SqlActionLog, data: st.DataObject, drawn: list[tuple[str, float, int]]
+) -> None:
+    with writing(shared_log._engine) as connection:
+        connection.exec_driver_sql("delete from corporate_actions")
+    cut = data.draw(st.integers(0, 5))
+    told = [action(source=s, value=v, known_at=days(day)) for s, v, day in drawn]
+    before = frame(*(a for a in told if a["known_at"] <= days(cut)))  # type: ignore[operator]
+    after = frame(*(a for a in told if a["known_at"] > days(cut)))  # type: ignore[operator]
+    shared_log.add(before)
+    shared_log.add(after)
+    assert shared_log.add(frame(*told)) == 0
+    for day in (cut, 5):
+        newest = {s: v for s, v, d in sorted(drawn, key=lambda s: s[2]) if d <= day}
+        read = shared_log.read(known_at=days(day))
+        assert read.height == min(1, len(newest))
+        if read.height:
+            assert read["value"].item() == newest[read["source"].item()]
