@@ -22,7 +22,7 @@ from market_data.disagreement import JUDGED_DRIFT, as_it_came, settle
 from market_data.errors import MarketDataError
 from market_data.marks import MARKS, session_marks, with_marks
 from market_data.ordering import runs, sort_if_needed
-from market_data.preparation import COUNTS, Group, prepare
+from market_data.preparation import COUNTS, Group, groups_of, prepare
 from market_data.quality.thresholds import Thresholds
 from market_data.refusals import quarantine_bars
 from market_data.resampling import resample
@@ -91,7 +91,7 @@ def curate(given: CurationInput) -> CurationResult:
     if given.minutes and given.timeframe is Timeframe.M1:
         raise MarketDataError("one-minute bars are not resampled; give them as native bars")
     native, minutes = _by_vendor(given.native), _by_vendor(given.minutes)
-    groups = _groups(given.instruments, [*native, *minutes])
+    groups = groups_of(given.instruments, [*native, *minutes])
     results = [
         _Curation(given, group, symbols).run(native, minutes) for group, symbols in groups.items()
     ]
@@ -121,27 +121,6 @@ def _by_vendor(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
             rows = frame if len(vendors) == 1 else frame.filter(pl.col("vendor") == vendor)
             apart.setdefault(vendor, []).append(rows)
     return [pl.concat(parts) for _, parts in sorted(apart.items())]
-
-
-def _groups(
-    instruments: Sequence[Instrument], frames: Sequence[pl.DataFrame]
-) -> dict[Group, list[Instrument]]:
-    """Instruments that have rows, by what decides their rules."""
-    present: set[str] = set()
-    for frame in frames:
-        present.update(frame.get_column("symbol").unique())
-    known = {i.symbol: i for i in instruments}
-    unknown = sorted(present - set(known))
-    if unknown:
-        raise MarketDataError(f"bars of symbols that are no instruments: {', '.join(unknown[:10])}")
-    together: dict[tuple[AssetClass, str], list[Instrument]] = {}
-    for symbol in sorted(present):
-        instrument = known[symbol]
-        together.setdefault((instrument.asset_class, instrument.calendar), []).append(instrument)
-    return {
-        Group(asset_class, calendar, tuple((i.symbol, i.currency) for i in members)): members
-        for (asset_class, calendar), members in sorted(together.items())
-    }
 
 
 class _Curation:

@@ -7,6 +7,7 @@ and contradictions, hours, validation. What does not: what their basis means for
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,13 +15,14 @@ import polars as pl
 
 from market_data.adjustment import deadjust_splits
 from market_data.basis import Adjustment, Basis, Hours
+from market_data.errors import MarketDataError
 from market_data.ordering import repeats_key, runs, sort_if_needed
 from market_data.placement import OUTSIDE_SESSION, misplaced
 from market_data.revisions import VALUES
 from market_data.schemas import PRICES
 from market_data.timeframes import Timeframe
 from market_data.units import divisor
-from market_data.universe import AssetClass
+from market_data.universe import AssetClass, Instrument
 from market_data.validation import PriceRange, validate_rows
 
 CONTRADICTION = "contradiction"
@@ -50,6 +52,31 @@ class Group:
     calendar: str
     currencies: tuple[tuple[str, str], ...]
     """Symbols and their currencies."""
+
+
+def groups_of(
+    instruments: Sequence[Instrument], frames: Sequence[pl.DataFrame]
+) -> dict[Group, list[Instrument]]:
+    """Instruments that have rows, by what decides their rules.
+
+    Raises:
+        MarketDataError: a row names a symbol that is not among the instruments.
+    """
+    present: set[str] = set()
+    for frame in frames:
+        present.update(frame.get_column("symbol").unique())
+    known = {i.symbol: i for i in instruments}
+    unknown = sorted(present - set(known))
+    if unknown:
+        raise MarketDataError(f"bars of symbols that are no instruments: {', '.join(unknown[:10])}")
+    together: dict[tuple[AssetClass, str], list[Instrument]] = {}
+    for symbol in sorted(present):
+        instrument = known[symbol]
+        together.setdefault((instrument.asset_class, instrument.calendar), []).append(instrument)
+    return {
+        Group(asset_class, calendar, tuple((i.symbol, i.currency) for i in members)): members
+        for (asset_class, calendar), members in sorted(together.items())
+    }
 
 
 @dataclass(frozen=True)

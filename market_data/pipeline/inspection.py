@@ -21,7 +21,7 @@ from market_data.peers import comparable
 from market_data.quality.actions import block_reasons
 from market_data.quality.checks import BarsView, CheckOutcome, evaluate_bars
 from market_data.quality.scores import evaluate_scores
-from market_data.schemas import FINDINGS
+from market_data.schemas import FINDINGS, RAW_BARS
 from market_data.timeframes import Timeframe
 
 SAMPLE_ROWS = 200
@@ -85,9 +85,7 @@ def inspect_raw(
     def view(start: date, end: date) -> BarsView:
         held = should_hold(platform, [vendor], timeframe, start, end)
         logs = _raw_of_all(platform, timeframe, start, end)
-        own = logs.get(vendor)
-        if own is None:
-            own = platform.raw_log.read(raw_bars(vendor, timeframe), sessions=(start, end))
+        own = logs.get(vendor, RAW_BARS.empty())
         return BarsView(
             dataset=raw_bars(vendor, timeframe).name,
             kind="raw",
@@ -202,9 +200,12 @@ def _stack(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
 def _raw_of_all(
     platform: Platform, timeframe: Timeframe, start: date, end: date
 ) -> dict[str, pl.DataFrame]:
-    """The newest revisions of every vendor that has bars in the range."""
+    """The newest revisions of every vendor that has bars of known instruments in the range."""
+    known = [i.symbol for i in platform.universe.instruments]
     logs = {
-        v.name: platform.raw_log.read(raw_bars(v.name, timeframe), sessions=(start, end))
+        v.name: platform.raw_log.read(
+            raw_bars(v.name, timeframe), symbols=known, sessions=(start, end)
+        )
         for v in platform.universe.vendors_of(timeframe)
     }
     return {name: frame for name, frame in logs.items() if not frame.is_empty()}
