@@ -84,7 +84,7 @@ def new_or_changed(incoming: pl.DataFrame, known: pl.DataFrame) -> Difference:
     rows = _without_repeats(sort_if_needed(incoming))
     if rows.is_empty():
         return Difference(rows, 0, 0)
-    asked = rows.select(pl.struct(_FETCH).max()).item()
+    asked = rows.select(_FETCH).unique().sort(_FETCH).row(-1, named=True)
     earlier = known.filter(
         (pl.col("fetched_at") < asked["fetched_at"])
         | (
