@@ -69,7 +69,9 @@ def line_blocks(
         held += chunk
         cut = held.rfind(b"\n") + 1
         if len(held) - cut > LONGEST_LINE:
-            raise MalformedAnswerError(f"{label}: line {line:,} has no end; this is no text of rows")
+            raise MalformedAnswerError(
+                f"{label}: line {line:,} has no end; this is no text of rows"
+            )
         if cut and len(held) >= size:
             block = _block(bytes(held[:cut]), line, encoding)
             del held[:cut]

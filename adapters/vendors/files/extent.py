@@ -50,9 +50,7 @@ class FileExtent:
     files: tuple[Path, ...]
 
 
-def extent(
-    path: Paths, spec: FormatSpec, symbols: Sequence[str] | None = None
-) -> list[FileExtent]:
+def extent(path: Paths, spec: FormatSpec, symbols: Sequence[str] | None = None) -> list[FileExtent]:
     """Scan the times of a path, block by block.
 
     Of files that hold one day each, the first and the last of a symbol are read. Lines without a
@@ -87,13 +85,13 @@ def extent(
             pl.max("last").dt.date().alias("last_date"),
             pl.min("first_ts"),
             pl.max("last_ts"),
-            pl.col("file").unique().sort(),
+            pl.col("file").unique().sort().alias("files"),
         )
         .sort("symbol")
     )
     return [
-        FileExtent(*values, files=tuple(Path(f) for f in files))
-        for *values, files in found_symbols.iter_rows()
+        FileExtent(**{**row, "files": tuple(Path(f) for f in row["files"])})
+        for row in found_symbols.iter_rows(named=True)
     ]
 
 
@@ -125,9 +123,7 @@ def _scan(found: FoundFile, spec: FormatSpec, wanted: set[str] | None) -> pl.Dat
 _SPAN = ("first", "last", "first_ts", "last_ts")
 
 
-def _times(
-    found: FoundFile, spec: FormatSpec, wanted: set[str] | None
-) -> Iterator[pl.DataFrame]:
+def _times(found: FoundFile, spec: FormatSpec, wanted: set[str] | None) -> Iterator[pl.DataFrame]:
     source = Source.of(found.path, spec)
     for label, chunks in source.chunks(spec):
         layout: Layout | None = None

@@ -97,8 +97,9 @@ def parse_block(
 
 
 def split_lines(block: Block, layout: Layout, spec: FormatSpec) -> pl.DataFrame:
-    """One text column per field, null where a line is too short; the last column holds what is
-    beyond the last field. Blank lines and comments are left out.
+    """One text column per field, and one more for what follows the last field.
+
+    A cell that a line is too short for is null. Blank lines and comments are left out.
     """
     width = len(layout.names)
     lines = pl.read_csv(
@@ -183,8 +184,10 @@ def _prices(cells: _Cells) -> dict[str, pl.Series]:
 
 
 def _unscaled(values: pl.Series, scale: float) -> pl.Series:
-    """Divide by a column: by a scalar, Polars multiplies with its reciprocal, and 6448000 / 10000
-    would be 644.8000000000001.
+    """Prices without their scale.
+
+    By a scalar, Polars multiplies with the reciprocal, and 6448000 / 10000 would be
+    644.8000000000001; so this divides by a column.
     """
     if scale == 1.0:
         return values
@@ -243,4 +246,3 @@ def _rejected(cells: _Cells, bars: pl.DataFrame, bad: pl.Series) -> pl.DataFrame
         named.to_struct("row").struct.json_encode().alias("row"),
     )
     return REJECTED_ROWS.conform(rows)
-

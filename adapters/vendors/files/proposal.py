@@ -63,7 +63,9 @@ def propose(sample: Sample) -> tuple[FormatSpec, list[str], pl.DataFrame, float]
     _add_class(draft, path, roles)
     bars, _ = sample_bars(sample, draft.spec())
     if bars.is_empty():
-        raise MalformedAnswerError(f"{path}: no line reads as a bar, like {sample.lines[-1][:120]!r}")
+        raise MalformedAnswerError(
+            f"{path}: no line reads as a bar, like {sample.lines[-1][:120]!r}"
+        )
     _add_spacing(draft, bars)
     _add_clock(draft, bars)
     _add_values(draft, bars)

@@ -21,6 +21,7 @@ from adapters.vendors.files.proposal import propose
 from adapters.vendors.files.sample import Sample, read_sample, sample_bars, spacing
 from adapters.vendors.files.spec import FormatSpec, load_formats
 from market_data.errors import MalformedAnswerError
+from market_data.timeframes import Timeframe
 
 ROWS = 10
 """Bars that a proposal shows."""
@@ -29,9 +30,12 @@ _ACCEPTED = 0.95
 """Share of sample rows that a known spec must read."""
 
 _COMMON_WORDS = frozenset(
-    "csv daily hour minute 1m 5m 15m 1h 4h 1d m1 index fx est intraday data".split()
+    ("csv", "daily", "hour", "minute", "intraday", "data", "fx", "est", "m1", *Timeframe)
 )
 """Words of spec names that tell no vendor."""
+
+_OPEN, _CLOSE = (int(hour * 3600 * 1e9) for hour in (9.5, 16))
+"""New York's session in nanoseconds since midnight."""
 
 
 @dataclass(frozen=True)
@@ -121,15 +125,14 @@ def _try(sample: Sample, spec: FormatSpec) -> _Trial | None:
         # That the columns differ is the answer that was asked for here.
         return None
     share = len(bars) / (len(bars) + rejected) if len(bars) else 0.0
-    if share < _ACCEPTED or not _spacing_fits(bars, spec) or not _plausible(bars, spec):
+    fits = (_spacing_fits, _label_fits, _plausible)
+    if share < _ACCEPTED or not all(fit(bars, spec) for fit in fits):
         return None
     return _Trial(spec, bars, share, share + _resemblance(sample.path, bars, spec))
 
 
 def _resemblance(path: Path, bars: pl.DataFrame, spec: FormatSpec) -> float:
-    """What speaks for a spec beyond its reading the rows: the names of file and folders, the use
-    of optional columns.
-    """
+    """What speaks for a spec beyond its reading the rows: names of file and folder, columns."""
     words = {word for part in path.absolute().parts[-4:] for word in _words(part)}
     told = words & ({spec.vendor, *_words(spec.name)} - _COMMON_WORDS)
     filled = [c for c in ("volume", "trades", "adj_close") if bars[c].null_count() == 0]
@@ -154,8 +157,18 @@ def _words(text: str) -> list[str]:
 def _spacing_fits(bars: pl.DataFrame, spec: FormatSpec) -> bool:
     step = spacing(bars)
     # Days read from hourly rows repeat themselves; so do times in a table of many symbols.
-    once = "symbol" in spec.columns or bars["ts"].n_unique() > 0.9 * len(bars)
+    once = spec.symbol_from == "column" or bars["ts"].n_unique() > 0.9 * len(bars)
     return once and (step is None or step == spec.timeframe.duration)
+
+
+def _label_fits(bars: pl.DataFrame, spec: FormatSpec) -> bool:
+    """Whether New York's session, where a sample is of just that, begins and ends in time."""
+    if spec.time.zone != "America/New_York" or not spec.timeframe.is_intraday:
+        return True
+    clock = bars["ts"].dt.convert_time_zone(spec.time.zone).dt.time()
+    step = int(spec.timeframe.duration.total_seconds()) * 1_000_000_000
+    hours = pl.Series([clock.min(), clock.max()], dtype=pl.Time()).cast(pl.Int64).to_list()
+    return hours not in ([_OPEN - step, _CLOSE - 2 * step], [_OPEN + step, _CLOSE])
 
 
 def _plausible(bars: pl.DataFrame, spec: FormatSpec) -> bool:
@@ -171,7 +184,8 @@ def _plausible(bars: pl.DataFrame, spec: FormatSpec) -> bool:
     if ordered < 0.9:
         return False
     if spec.price_scale > 1:
-        scaled = bars["close"] * spec.price_scale
         # Prices that were scaled up are whole numbers and large ones.
-        return bool(((scaled - scaled.round()).abs() < 1e-3).all() and scaled.min() > 1000)
+        scaled = pl.col("close") * spec.price_scale
+        whole = (scaled - scaled.round()).abs() < 1e-3
+        return bool(bars.select((whole & (scaled > 1000)).all()).item())
     return True

@@ -59,7 +59,7 @@ class Source:
                 start = file.read(2)
         except OSError as error:
             raise VendorUnavailableError(f"cannot read {path}: {error.strerror}") from error
-        compression = spec.compression
+        compression: str = spec.compression
         if compression == "auto":
             compression = _guess(path, start)
         return cls(path, compression, size, content)
@@ -96,9 +96,7 @@ class Source:
     def _open(self) -> BinaryIO:
         return self.path.open("rb") if self.content is None else io.BytesIO(self.content)
 
-    def _members(
-        self, file: BinaryIO, spec: FormatSpec
-    ) -> Iterator[tuple[str, Iterator[bytes]]]:
+    def _members(self, file: BinaryIO, spec: FormatSpec) -> Iterator[tuple[str, Iterator[bytes]]]:
         try:
             archive = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, OSError, ValueError) as error:

@@ -98,10 +98,9 @@ def _since_midnight(
         days = day.str.to_date(spec.time.date_format, strict=False)
     else:
         raise AssertionError("ms_since_midnight needs a date")
-    inside = (ms >= 0) & (ms < _DAY_MS)
-    return pl.select(
-        pl.when(inside).then(days.cast(_NAIVE) + pl.duration(milliseconds=ms))
-    ).to_series()
+    inside = ms.is_between(0, _DAY_MS, closed="left")
+    local = days.cast(_NAIVE) + (ms * 1000).cast(pl.Duration("us"))
+    return local.set(~inside.fill_null(value=False), None)
 
 
 def _epoch(text: pl.Series | None, spec: FormatSpec) -> pl.Series:

@@ -239,7 +239,5 @@ def _settled(
     return settled
 
 
-def _outcomes(
-    symbols: Sequence[SymbolRequest], outcome: Outcome, detail: str
-) -> FetchResult:
+def _outcomes(symbols: Sequence[SymbolRequest], outcome: Outcome, detail: str) -> FetchResult:
     return FetchResult(outcomes={s.symbol: SymbolOutcome(outcome, detail) for s in symbols})
