@@ -14,15 +14,18 @@ from datetime import date, timedelta
 import polars as pl
 
 from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
+from market_data.peers import comparable
 from market_data.pipeline.curate import chunks, step_days
 from market_data.pipeline.holdings import should_hold
 from market_data.pipeline.platform import Platform
-from market_data.peers import comparable
 from market_data.quality.actions import block_reasons
 from market_data.quality.checks import BarsView, CheckOutcome, evaluate_bars
-from market_data.quality.scores import evaluate_scores
+from market_data.quality.digest import bars_digest
+from market_data.quality.score_checks import evaluate_scores
+from market_data.quality.view import limits_of
 from market_data.schemas import FINDINGS, RAW_BARS
 from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass
 
 SAMPLE_ROWS = 200
 SCORE_HISTORY = timedelta(days=45)
@@ -64,16 +67,20 @@ class Inspection:
 
     def block_reasons(self, symbols: Sequence[str] | None) -> list[str]:
         """Why a run of these symbols must not feed what is downstream; empty where it may."""
-        wanted = set(symbols) if symbols is not None else None
-        instruments = [
-            i for i in self.platform.universe.instruments if wanted is None or i.symbol in wanted
-        ]
-        held = self.held.select("symbol", "session")
-        if wanted is not None:
-            held = held.filter(pl.col("symbol").is_in(list(wanted)))
-        return block_reasons(
-            self.of(symbols), held, instruments, self.timeframe, self.platform.thresholds
+        counted = self.measured["ohlc"]
+        slices = self.held.select("symbol", "session")
+        if {"refused", "rows"} <= set(counted.columns):
+            slices = slices.join(
+                counted.select("symbol", "session", "refused", "rows"),
+                on=["symbol", "session"],
+                how="left",
+            ).with_columns(pl.col("refused", "rows").fill_null(0))
+        if symbols is not None:
+            slices = slices.filter(pl.col("symbol").is_in(list(symbols)))
+        limits = limits_of(
+            self.platform.universe.instruments, self.timeframe, self.platform.thresholds
         )
+        return block_reasons(self.of(symbols), slices, limits)
 
 
 def inspect_raw(
@@ -97,7 +104,7 @@ def inspect_raw(
             now=platform.clock.now(),
             delay=delay,
             peers=_peers(platform, logs.values(), timeframe),
-            **_refused(platform, [vendor], timeframe, start, end),
+            **_refused(platform, [vendor], timeframe, start, end, stages=("fetch",)),
         )
 
     name = raw_bars(vendor, timeframe).name
@@ -140,8 +147,8 @@ def inspect_scores(platform: Platform, first: date, last: date) -> Inspection:
     before = first - SCORE_HISTORY
     scores = platform.store.scan(SCORES_DATASET, sessions=(before, last))
     curated = pl.concat(
-        platform.store.scan(curated_bars(t), sessions=(first, last)).with_columns(
-            dataset=pl.lit(curated_bars(t).name)
+        bars_digest(platform.store.scan(curated_bars(t), sessions=(first, last))).select(
+            "symbol", "session", "bars_digest", dataset=pl.lit(curated_bars(t).name)
         )
         for t in Timeframe
     )
@@ -150,12 +157,13 @@ def inspect_scores(platform: Platform, first: date, last: date) -> Inspection:
         curated,
         sessions=(first, last),
         rule_version=platform.rule_version,
+        score_shift=platform.thresholds.rule(AssetClass.EQUITY, Timeframe.D1).score_shift,
     )
     held = curated.select("symbol", "session").unique()
     return _merge(platform, SCORES_DATASET.name, Timeframe.D1, [outcomes], [held])
 
 
-def _inspect(  # noqa: PLR0913  what an inspection is made of
+def _inspect(
     platform: Platform,
     dataset: str,
     timeframe: Timeframe,
@@ -228,12 +236,22 @@ def _peers(
 
 
 def _refused(
-    platform: Platform, vendors: Sequence[str], timeframe: Timeframe, start: date, end: date
+    platform: Platform,
+    vendors: Sequence[str],
+    timeframe: Timeframe,
+    start: date,
+    end: date,
+    *,
+    stages: Sequence[str] = ("fetch", "curate"),
 ) -> dict[str, pl.DataFrame]:
-    """Quarantined rows: repeats and contradictions apart from rows that break a rule."""
+    """Quarantined rows: repeats and contradictions apart from rows that break a rule.
+
+    What curation refused is still among the bars of a raw log, and is found there.
+    """
     counts = platform.quarantine.counts(
         timeframe=timeframe, sessions=(start, end), vendors=vendors
     ).drop_nulls("session")
+    counts = counts.filter(pl.col("stage").is_in(list(stages)))
     repeats = pl.col("reasons").is_in(list(_REPEATS))
     duplicates = (
         counts.filter(pl.col("reasons").is_in(["duplicate", "contradiction"]))

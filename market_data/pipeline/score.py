@@ -1,0 +1,97 @@
+"""Score: how good each symbol-session of the curated bars is.
+
+What belongs here: which slices are scored, and where the scores go.
+What does not: the score itself (market_data/quality/score.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+
+import polars as pl
+
+from market_data.datasets import SCORES_DATASET, curated_bars
+from market_data.pipeline.curate import chunks, step_days
+from market_data.pipeline.inspection import curated_view
+from market_data.pipeline.platform import Platform, Progress, silent
+from market_data.quality.checks import BarsView, evaluate_bars
+from market_data.quality.score import score_sessions
+from market_data.schemas import SCORES
+from market_data.timeframes import Timeframe
+
+LONGEST_FLAT_RUN = 20
+"""Daily bars: a longer run of one unchanged close counts as this many sessions. A bound is needed
+for a score to be the same whether its session is scored alone or within a range."""
+_LOOK_BACK = timedelta(days=45)
+
+
+def score_range(
+    platform: Platform,
+    symbols: Sequence[str],
+    first: date,
+    last: date,
+    progress: Progress = silent,
+) -> pl.DataFrame:
+    """Score some symbols over a range of sessions, at every timeframe, and keep the scores.
+
+    Returns:
+        The rows of SCORES of the slice, sorted by (symbol, session, dataset).
+    """
+    days = max(31, min(step_days(platform, t) for t in Timeframe))
+    parts = []
+    for start, end in chunks(first, last, days):
+        progress(f"score: {start} to {end}")
+        scores = pl.concat(_score(platform, t, symbols, start, end) for t in Timeframe).sort(
+            SCORES_DATASET.sort
+        )
+        platform.store.replace(SCORES_DATASET, scores, sessions=(start, end), symbols=symbols)
+        parts.append(scores)
+    return pl.concat([SCORES.empty(), *parts]).sort(SCORES_DATASET.sort)
+
+
+def _score(
+    platform: Platform, timeframe: Timeframe, symbols: Sequence[str], start: date, end: date
+) -> pl.DataFrame:
+    view = _of_symbols(curated_view(platform, timeframe, start, end), symbols)
+    view = replace(view, expected=_kept(platform, view))
+    if view.bars.is_empty() and view.expected.is_empty():
+        return SCORES.empty()
+    outcomes = evaluate_bars(view, platform.thresholds)
+    if not timeframe.is_intraday:
+        view = replace(view, bars=_with_history(platform, view, start, end))
+    scores = score_sessions(view, outcomes, platform.thresholds, rule_version=platform.rule_version)
+    return scores.filter(pl.col("session") >= start).with_columns(
+        pl.col("flat_run").clip(upper_bound=LONGEST_FLAT_RUN)
+    )
+
+
+def _kept(platform: Platform, view: BarsView) -> pl.DataFrame:
+    """What is expected of symbols that anybody keeps at this timeframe.
+
+    Minutes can be resampled to every timeframe; that nobody has done so is no defect.
+    """
+    asked = platform.ledger.spans(timeframe=view.timeframe)["symbol"]
+    kept = pl.concat([asked, view.bars["symbol"]]).unique().to_list()
+    return view.expected.filter(pl.col("symbol").is_in(kept))
+
+
+def _of_symbols(view: BarsView, symbols: Sequence[str]) -> BarsView:
+    wanted = pl.col("symbol").is_in(list(symbols))
+    return replace(
+        view,
+        bars=view.bars.filter(wanted),
+        expected=view.expected.filter(wanted),
+        peers=None if view.peers is None else view.peers.filter(wanted),
+        duplicates=None if view.duplicates is None else view.duplicates.filter(wanted),
+        quarantine=None if view.quarantine is None else view.quarantine.filter(wanted),
+    )
+
+
+def _with_history(platform: Platform, view: BarsView, start: date, end: date) -> pl.DataFrame:
+    """The bars of the slice and of the sessions before it: a flat run may begin there."""
+    held = view.bars["symbol"].unique().to_list()
+    return platform.store.scan(
+        curated_bars(view.timeframe), symbols=held, sessions=(start - _LOOK_BACK, end)
+    )
