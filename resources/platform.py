@@ -1,6 +1,8 @@
-"""The platform as one resource: configuration, storage and clock, assembled on first use."""
+"""The platform as one resource: configuration, storage and clock, assembled on first use.
 
-from __future__ import annotations
+Dagster recognises nested resources by their annotations while the class is made, so these must be
+objects, not text: this module does not postpone them.
+"""
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
