@@ -125,8 +125,9 @@ def _refuse_incomplete(events: pl.DataFrame, symbol: str) -> None:
             f"LEAN factors of {symbol}: no reference price on {unpriced.get_column('date')[0]}"
         )
     if events.get_column("ex_date").has_nulls():
-        last = events.get_column("date").max()
-        raise SchemaError(f"LEAN factors of {symbol}: no session is given after {last}")
+        raise SchemaError(
+            f"LEAN factors of {symbol}: no session is given after {events.get_column('date')[-1]}"
+        )
 
 
 def _small_ratio(column: str) -> pl.Expr:

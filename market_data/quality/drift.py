@@ -27,6 +27,7 @@ SESSION_DRIFT = pl.Schema(
         "symbol": pl.String(),
         "session": pl.Date(),
         "drift": pl.Float64(),
+        "drift_max": pl.Float64(),
         "bars": pl.UInt32(),
         "vendors": pl.UInt32(),
         "odd_vendor": pl.String(),
@@ -66,16 +67,18 @@ def bar_drift(
             ("max" for a symbol that is not named).
 
     Returns:
-        One row of SESSION_DRIFT per symbol and session, sorted: `drift`; `bars` compared;
-        `vendors`, the most that met in one bar; `odd_vendor`, with three vendors or more the one
-        whose close is farthest from the median by the same statistic, null where two are equally
-        far; `worst_ts`, the earliest bar of the greatest drift. No row where vendors do not meet.
+        One row of SESSION_DRIFT per symbol and session, sorted: `drift`; `drift_max`, that of the
+        worst bar whatever the statistic; `bars` compared; `vendors`, the most that met in one
+        bar; `odd_vendor`, with three vendors or more the one whose close is farthest from the
+        median by the same statistic, null where two are equally far; `worst_ts`, the earliest bar
+        of the greatest drift. No row where vendors do not meet.
     """
     chosen = _statistics(bars, statistic)
     usable = _usable(bars)
     spread = _spread(usable)
     sessions = _by_statistic(spread, "drift", chosen, _SESSION).join(
         spread.group_by(_SESSION).agg(
+            drift_max=pl.col("drift").max(),
             bars=pl.len(),
             vendors=pl.col("vendors").max(),
             worst_ts=pl.col("ts").filter(pl.col("drift") == pl.col("drift").max()).min(),

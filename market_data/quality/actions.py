@@ -1,0 +1,249 @@
+"""What follows from a finding: for the data, the run, the readers and the alerts.
+
+What belongs here: the table of consequences, and the functions that answer by it. What does not:
+carrying them out (market_data/curation.py, emp_assets, jobs), finding (the validators).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import polars as pl
+
+from market_data.errors import MarketDataError
+from market_data.quality.findings import ERROR, KEY, WARN
+
+
+class DataEffect(StrEnum):
+    """What happens to the data."""
+
+    REFUSE_FETCH = "fetch refused, payload kept"
+    QUARANTINE_ROW = "row to quarantine"
+    NEWEST_WINS = "newest revision wins, contradictions to quarantine"
+    MARK_SESSION = "symbol-session marked error"
+    QUARANTINE_ODD_VENDOR = "odd vendor's bars to quarantine, the next vendor fills"
+    FLAG_ROW = "row flagged"
+    NONE = "none"
+
+
+class RunEffect(StrEnum):
+    """What happens to the run that found it."""
+
+    FAIL_STEP = "the step fails"
+    BLOCK_ABOVE_REJECT_SHARE = "blocks above the allowed share of invalid rows"
+    BLOCK_ABOVE_BLOCK_SHARE = "blocks above the allowed share of symbol-sessions in error"
+    GO_ON = "goes on"
+    EXIT_IF_ASKED = "never blocks; the command line exits 2 when asked to fail on quality"
+
+
+class ReadersEffect(StrEnum):
+    """What readers of the data see."""
+
+    NOTHING_NEW = "nothing new"
+    NEVER_SERVED = "never served"
+    UNCHANGED = "no difference"
+    LEFT_OUT = "left out unless asked"
+    TOLD = "the result says so, the cache does not keep it"
+    FLAGGED = "served with its flag"
+
+
+@dataclass(frozen=True)
+class Action:
+    """One line of the table.
+
+    Attributes:
+        finding: the kind of finding.
+        codes: codes of findings that the line is about.
+        data: effect of its severity `error` on the data (of `warn`, for lines that only warn).
+        run: effect on the run.
+        readers: effect on readers.
+        alert: the strongest alert that it raises.
+    """
+
+    finding: str
+    codes: frozenset[str]
+    data: DataEffect
+    run: RunEffect
+    readers: ReadersEffect
+    alert: str
+
+
+def _line(
+    finding: str, codes: str, data: DataEffect, run: RunEffect, readers: ReadersEffect, alert: str
+) -> Action:
+    return Action(finding, frozenset(codes.split()), data, run, readers, alert)
+
+
+ACTIONS: tuple[Action, ...] = (
+    _line(
+        "schema",
+        "schema not_judged",
+        DataEffect.REFUSE_FETCH,
+        RunEffect.FAIL_STEP,
+        ReadersEffect.NOTHING_NEW,
+        ERROR,
+    ),
+    _line(
+        "invalid row",
+        "ohlc not_finite not_positive negative_volume future price_range "
+        "not_a_session outside_session off_grid inconsistent",
+        DataEffect.QUARANTINE_ROW,
+        RunEffect.BLOCK_ABOVE_REJECT_SHARE,
+        ReadersEffect.NEVER_SERVED,
+        ERROR,
+    ),
+    _line(
+        "duplicate",
+        "duplicate_rows contradiction",
+        DataEffect.NEWEST_WINS,
+        RunEffect.GO_ON,
+        ReadersEffect.UNCHANGED,
+        WARN,
+    ),
+    _line(
+        "coverage",
+        "no_data coverage_error coverage_low no_score",
+        DataEffect.MARK_SESSION,
+        RunEffect.BLOCK_ABOVE_BLOCK_SHARE,
+        ReadersEffect.LEFT_OUT,
+        ERROR,
+    ),
+    _line(
+        "drift, two vendors",
+        "drift",
+        DataEffect.MARK_SESSION,
+        RunEffect.BLOCK_ABOVE_BLOCK_SHARE,
+        ReadersEffect.LEFT_OUT,
+        ERROR,
+    ),
+    _line(
+        "drift, three vendors or more",
+        "drift_outlier",
+        DataEffect.QUARANTINE_ODD_VENDOR,
+        RunEffect.GO_ON,
+        ReadersEffect.NEVER_SERVED,
+        ERROR,
+    ),
+    _line(
+        "staleness",
+        "stale score_outdated rules_changed",
+        DataEffect.NONE,
+        RunEffect.EXIT_IF_ASKED,
+        ReadersEffect.TOLD,
+        ERROR,
+    ),
+    _line(
+        "flag",
+        "jump missing_split flat_run false_tick volume zero_volume consistency score_shift",
+        DataEffect.FLAG_ROW,
+        RunEffect.GO_ON,
+        ReadersEffect.FLAGGED,
+        WARN,
+    ),
+)
+"""Every line of the table, in its order. `drift` has two: whether the odd vendor can be told."""
+
+_BY_CODE = {code: action for action in ACTIONS for code in action.codes}
+
+
+def action_of(code: str) -> Action:
+    """The line of a finding's code.
+
+    Raises:
+        MarketDataError: no line names the code.
+    """
+    if code not in _BY_CODE:
+        raise MarketDataError(
+            f"no action for the finding {code!r}; add it to ACTIONS in market_data/quality"
+        )
+    return _BY_CODE[code]
+
+
+def row_status(code: str, severity: str) -> str:
+    """The dq_status (ok, warn or error) that a finding gives to the rows it concerns."""
+    data = action_of(code).data
+    if data is DataEffect.MARK_SESSION:
+        return severity
+    return WARN if data is DataEffect.FLAG_ROW else "ok"
+
+
+def alert_severity(code: str, severity: str) -> str:
+    """The severity (warn or error) of the alert that a finding raises."""
+    action = action_of(code)
+    if action.run is RunEffect.FAIL_STEP:
+        return ERROR
+    return severity if action.alert == ERROR else WARN
+
+
+def block_reasons(
+    findings: pl.DataFrame, symbol_sessions: pl.DataFrame, limits: pl.DataFrame
+) -> list[str]:
+    """Why a run must not go on; nothing where it may.
+
+    Give it what concerns the run's own symbols alone. Limits differ by asset class, and each class
+    is judged by itself.
+
+    Args:
+        findings: rows of FINDINGS.
+        symbol_sessions: symbol, session, and where known refused and rows (invalid rows, and all
+            rows): `measured` of the outcome `ohlc`.
+        limits: symbol, asset_class, block_share, reject_error_share, see
+            `market_data.quality.view.limits_of`.
+
+    Returns:
+        One sentence per reason.
+    """
+    lines = {code: action_of(code) for code in findings.get_column("code").unique().sort()}
+    failing = [c for c, action in lines.items() if action.run is RunEffect.FAIL_STEP]
+    marking = [c for c, a in lines.items() if a.run is RunEffect.BLOCK_ABOVE_BLOCK_SHARE]
+    reasons = findings.filter(pl.col("code").is_in(failing)).select("detail").to_series()
+    sentences = [f"schema: {text}" for text in reasons.unique().sort().head(1)]
+    errors = (
+        findings.filter(pl.col("code").is_in(marking), pl.col("severity") == ERROR)
+        .select(KEY)
+        .unique()
+        .with_columns(in_error=pl.lit(value=True))
+    )
+    counted = symbol_sessions if "rows" in symbol_sessions.columns else _uncounted(symbol_sessions)
+    per_class = (
+        counted.join(errors, on=KEY, how="left")
+        .join(limits, on="symbol")
+        .group_by("asset_class")
+        .agg(
+            pl.col("in_error").fill_null(value=False).sum(),
+            pl.col("refused", "rows").sum(),
+            pl.col("block_share", "reject_error_share").first(),
+            total=pl.len(),
+        )
+        .sort("asset_class")
+    )
+    for row in per_class.iter_rows(named=True):
+        sentences += _class_reasons(row)
+    return sentences
+
+
+def blocks(findings: pl.DataFrame, symbol_sessions: pl.DataFrame, limits: pl.DataFrame) -> bool:
+    """Whether a run must not go on; see `block_reasons`."""
+    return bool(block_reasons(findings, symbol_sessions, limits))
+
+
+def _uncounted(symbol_sessions: pl.DataFrame) -> pl.DataFrame:
+    return symbol_sessions.with_columns(refused=pl.lit(0), rows=pl.lit(0))
+
+
+def _class_reasons(row: dict[str, float]) -> list[str]:
+    """Sentences about one asset class."""
+    sentences = []
+    marked = row["in_error"] / row["total"]
+    if marked > row["block_share"]:
+        sentences.append(
+            f"{row['asset_class']}: {row['in_error']} of {row['total']} symbol-sessions are in "
+            f"error, more than {row['block_share']:.0%}"
+        )
+    if row["rows"] and row["refused"] / row["rows"] > row["reject_error_share"]:
+        sentences.append(
+            f"{row['asset_class']}: {row['refused']} of {row['rows']} rows are invalid, more than "
+            f"{row['reject_error_share']:.0%}"
+        )
+    return sentences

@@ -1,0 +1,140 @@
+"""All checks of a bar dataset in one call.
+
+What belongs here: the entry point, and the drift check, which puts limits to market_data/quality/
+drift.py. What does not: the other checks, one module each.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from market_data.errors import MarketDataError
+from market_data.quality.coverage import check_coverage
+from market_data.quality.drift import SESSION_DRIFT, bar_drift
+from market_data.quality.duplicates import check_duplicates
+from market_data.quality.findings import (
+    KEY,
+    SAMPLE_ROWS,
+    WARN,
+    CheckOutcome,
+    findings,
+    grade,
+    per_cent,
+)
+from market_data.quality.ohlc import check_ohlc
+from market_data.quality.schema import check_schema, not_judged
+from market_data.quality.staleness import check_staleness
+from market_data.quality.thresholds import Thresholds
+from market_data.quality.view import BarsView
+
+__all__ = ["CHECKS", "BarsView", "check_drift", "evaluate_bars"]
+
+CHECKS = ("schema", "coverage", "staleness", "drift", "duplicates", "ohlc")
+
+
+def evaluate_bars(view: BarsView, thresholds: Thresholds) -> dict[str, CheckOutcome]:
+    """Judge a slice of a bar dataset.
+
+    Args:
+        view: the slice, and what it should hold.
+        thresholds: the limits.
+
+    Returns:
+        One outcome per name in CHECKS. Where the bars have not the promised columns or types, the
+        other checks report `not_judged` (error) instead of passing.
+
+    Raises:
+        MarketDataError: the bars or expectations name a symbol without an instrument.
+    """
+    schema = check_schema(view.bars, view.schema, dataset=view.dataset, expected=view.expected)
+    if view.bars.columns != view.schema.names or dict(view.bars.schema) != view.schema.dtypes:
+        return {"schema": schema} | {name: not_judged(name, schema) for name in CHECKS[1:]}
+    limits = view.limits(thresholds)
+    return {
+        "schema": schema,
+        "coverage": check_coverage(view, limits),
+        "staleness": check_staleness(view, limits),
+        "drift": check_drift(view, limits),
+        "duplicates": check_duplicates(view),
+        "ohlc": check_ohlc(view, limits),
+    }
+
+
+def check_drift(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
+    """Judge how far vendors disagree, by the statistic of each asset class.
+
+    Codes: drift_outlier, where three vendors or more meet and one stands apart; drift, where none
+    can be told to be wrong. Severity warn or error by the limits; in a raw dataset an outlier of
+    another vendor is a warning at most.
+
+    Args:
+        view: the slice; nothing is judged without `peers`.
+        limits: see `BarsView.limits`.
+
+    Returns:
+        An outcome whose `measured` has the columns of SESSION_DRIFT, one row where vendors meet.
+
+    Raises:
+        MarketDataError: `peers` leave out the own bars of a raw dataset.
+    """
+    peers = _comparable(view)
+    if peers is None:
+        return CheckOutcome(rows=pl.DataFrame(), measured=pl.DataFrame(schema=SESSION_DRIFT))
+    statistics = dict(limits.select("symbol", "drift_statistic").rows())
+    measured = bar_drift(peers, statistic=statistics)
+    severity, threshold = grade("drift", "drift_warn", "drift_error")
+    known = pl.col("odd_vendor").is_not_null()
+    others = ~pl.col("odd_vendor").is_in(_own(view)) & known & (view.kind == "raw")
+    judged = (
+        measured.join(limits, on="symbol")
+        .with_columns(severity, threshold)
+        .drop_nulls("severity")
+        .with_columns(
+            severity=pl.when(others).then(pl.lit(WARN)).otherwise("severity"),
+            code=pl.when(known).then(pl.lit("drift_outlier")).otherwise(pl.lit("drift")),
+            value="drift",
+            rows="bars",
+            detail=_sentence(),
+        )
+    )
+    rows = peers.join(judged.select(*KEY, ts="worst_ts"), on=[*KEY, "ts"], how="semi").sort(
+        "session", "symbol", "ts", "vendor"
+    )
+    return CheckOutcome(
+        findings(judged, check="drift", dataset=view.dataset), rows.head(SAMPLE_ROWS), measured
+    )
+
+
+def _comparable(view: BarsView) -> pl.DataFrame | None:
+    """The bars to compare; in a raw dataset only those that its own vendor has too."""
+    if view.peers is None:
+        return None
+    first, last = view.sessions
+    peers = view.peers.filter(pl.col("session").is_between(first, last))
+    known = peers.join(view.expected.select(KEY), on=KEY, how="semi", maintain_order="left")
+    if view.kind == "curated":
+        return known
+    own = known.filter(pl.col("vendor").is_in(_own(view)))
+    if own.is_empty() and not known.is_empty() and not view.finished.is_empty():
+        raise MarketDataError(
+            f"{view.dataset}: `peers` must hold the dataset's own bars too, or nothing is compared"
+        )
+    return known.join(own, on=["symbol", "ts", "basis_group"], how="semi", maintain_order="left")
+
+
+def _own(view: BarsView) -> list[str]:
+    """The vendor of a raw dataset."""
+    return view.bars.get_column("vendor").unique().to_list() if view.kind == "raw" else []
+
+
+def _sentence() -> pl.Expr:
+    spread = pl.format(
+        "{} vendors differ by {} ({} of {} bars), most at {}",
+        "vendors",
+        per_cent("drift"),
+        "drift_statistic",
+        "bars",
+        pl.col("worst_ts").dt.strftime("%Y-%m-%d %H:%M"),
+    )
+    apart = pl.format("; {} stands apart", "odd_vendor")
+    return pl.when(pl.col("odd_vendor").is_not_null()).then(spread + apart).otherwise(spread)

@@ -1,0 +1,90 @@
+"""A digest of the bars of each symbol-session.
+
+What belongs here: a number that changes when any stored value of the bars changes. What does not:
+who compares it (market_data/quality/score_checks.py).
+
+The digest depends on the values alone: not on the order of rows, not on the version of a library.
+Every cell becomes 64 bits (numbers and times as they are stored, texts by BLAKE2b), the cells of a
+row are mixed one after the other by the finaliser of SplitMix64, rows are added modulo 2**64. Two
+such sums with different seeds make 128 bits, written as 32 hexadecimal digits. It guards against
+change, not against forgery.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Lanes = NDArray[np.uint64]
+
+_KEY = ["symbol", "session"]
+_SEEDS = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)
+_NULL = 0xA0761D6478BD642F
+
+
+def bars_digest(bars: pl.DataFrame) -> pl.DataFrame:
+    """Digest the bars of each symbol-session.
+
+    Args:
+        bars: curated bars; every column but symbol, session and rule_version counts, by its name.
+
+    Returns:
+        symbol, session, bars_digest, sorted.
+    """
+    names = sorted(c for c in bars.columns if c not in (*_KEY, "rule_version"))
+    cells = [_bits(bars.get_column(name)) for name in names]
+    lanes = [_mixed(cells, bars.height, seed) for seed in _SEEDS]
+    sums = (
+        bars.select(_KEY)
+        .with_columns(pl.Series(f"lane_{i}", lane) for i, lane in enumerate(lanes))
+        .group_by(_KEY)
+        .agg(pl.col("lane_0", "lane_1").sum())
+        .sort(_KEY)
+    )
+    return sums.select(*_KEY, bars_digest=pl.concat_str(_hex("lane_0"), _hex("lane_1")))
+
+
+def _bits(column: pl.Series) -> Lanes:
+    """Each cell as 64 bits; null has its own, and -0.0 is 0.0."""
+    import numpy as np
+
+    if column.dtype == pl.String:
+        texts = column.unique().drop_nulls().to_list()
+        numbers = [
+            int.from_bytes(hashlib.blake2b(t.encode(), digest_size=8).digest()) for t in texts
+        ]
+        coded = column.replace_strict(texts, numbers, default=None, return_dtype=pl.UInt64)
+        return coded.fill_null(_NULL).to_numpy().astype(np.uint64)
+    if column.dtype.is_float():
+        # one pattern for every NaN, whatever made it
+        plain = (column.cast(pl.Float64) + 0.0).fill_nan(float("nan"))
+        bits = plain.fill_null(0.0).to_numpy().view(np.uint64)
+    else:
+        bits = column.to_physical().cast(pl.Int64).fill_null(0).to_numpy().view(np.uint64)
+    return np.where(column.is_null().to_numpy(), np.uint64(_NULL), bits)
+
+
+def _mixed(cells: list[Lanes], height: int, seed: int) -> Lanes:
+    import numpy as np
+
+    state: Any = np.full(height, seed, dtype=np.uint64)
+    for cell in cells:
+        state = state + cell + np.uint64(_SEEDS[0])
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        state = state ^ (state >> np.uint64(31))
+    mixed: Lanes = state
+    return mixed
+
+
+def _hex(column: str) -> pl.Expr:
+    """A 64-bit number as 16 hexadecimal digits."""
+    digits = [(pl.col(column) // 16**place % 16).cast(pl.UInt8) for place in range(15, -1, -1)]
+    letters = {i: f"{i:x}" for i in range(16)}
+    return pl.concat_str(d.replace_strict(letters, return_dtype=pl.String) for d in digits)

@@ -1,0 +1,117 @@
+"""Invalid rows: what share of a symbol-session's rows breaks the rules of their values and place.
+
+What belongs here: counting refused rows by reason, and judging their share. What does not: the
+rules themselves, and the quarantine (market_data/refusals.py).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from market_data.quality.findings import (
+    KEY,
+    SAMPLE_ROWS,
+    CheckOutcome,
+    findings,
+    grade,
+    per_cent,
+)
+from market_data.quality.view import BarsView
+from market_data.schemas import PRICES
+from market_data.validation import PriceRange, validate_rows
+
+CHECK = "ohlc"
+_OTHER_CHECKS = ["drift", "contradiction"]
+"""Reasons of quarantined rows that are valid in themselves; checks of their own count them."""
+_REASONS = {"symbol": pl.String, "session": pl.Date, "reasons": pl.String, "rows": pl.Int64}
+
+
+def check_ohlc(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
+    """Judge the share of invalid rows: those among the bars, and those in quarantine.
+
+    One finding per reason (ohlc, not_finite, price_range ...); its severity and value are those
+    of the whole symbol-session, its rows those with that reason.
+
+    Args:
+        view: the slice.
+        limits: see `BarsView.limits`.
+
+    Returns:
+        An outcome whose `measured` has symbol, session, refused, rows (good and bad), share.
+    """
+    ranged = view.bars.join(
+        limits.select("symbol", "price_min", "price_max"),
+        on="symbol",
+        how="left",
+        maintain_order="left",
+    )
+    prices = PriceRange(pl.col("price_min"), pl.col("price_max"))
+    bad = validate_rows(ranged, prices=prices, now=view.now).bad
+    refused = pl.concat(
+        [
+            bad.group_by(*KEY, "reasons").agg(rows=pl.len().cast(pl.Int64)).select(list(_REASONS)),
+            _quarantined(view),
+        ]
+    )
+    measured = _measured(view, bad, refused)
+    severity, threshold = grade("share", "reject_warn_share", "reject_error_share")
+    judged = (
+        refused.with_columns(code=pl.col("reasons").str.split(","))
+        .explode("code")
+        .group_by(*KEY, "code")
+        .agg(pl.col("rows").sum())
+        .join(measured.select(*KEY, "share", "refused", total="rows"), on=KEY)
+        .join(limits, on="symbol")
+        .with_columns(severity, threshold)
+        .drop_nulls("severity")
+        .with_columns(
+            value="share",
+            detail=pl.format(
+                "{} of {} rows are invalid ({}), {} of them: {}",
+                "refused",
+                "total",
+                per_cent("share"),
+                "rows",
+                "code",
+            ),
+        )
+    )
+    sample = bad.sort("session", "symbol", "ts").head(SAMPLE_ROWS)
+    return CheckOutcome(
+        findings(judged, check=CHECK, dataset=view.dataset),
+        sample.select(*KEY, "ts", *PRICES, "volume", "reasons"),
+        measured,
+    )
+
+
+def _quarantined(view: BarsView) -> pl.DataFrame:
+    frame = view.quarantine
+    if frame is None:
+        return pl.DataFrame(schema=_REASONS)
+    if view.kind == "raw" and "stage" in frame.columns:
+        frame = frame.filter(pl.col("stage") == "fetch")
+    first, last = view.sessions
+    own = pl.col("reasons").str.split(",").list.set_difference(_OTHER_CHECKS)
+    return (
+        frame.filter(pl.col("session").is_between(first, last), own.list.len() > 0)
+        .with_columns(reasons=own.list.sort().list.join(","))
+        .select(pl.col(name).cast(dtype) for name, dtype in _REASONS.items())
+    )
+
+
+def _measured(view: BarsView, bad: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
+    """Rows and refused rows of every symbol-session that is expected or holds any."""
+    stored = view.bars.group_by(KEY).agg(stored=pl.len().cast(pl.Int64))
+    among = bad.group_by(KEY).agg(among=pl.len().cast(pl.Int64))
+    all_refused = refused.group_by(KEY).agg(refused=pl.col("rows").sum())
+    every = pl.concat([view.expected.select(KEY), stored.select(KEY), all_refused.select(KEY)])
+    return (
+        every.unique()
+        .join(stored, on=KEY, how="left")
+        .join(among, on=KEY, how="left")
+        .join(all_refused, on=KEY, how="left")
+        .with_columns(pl.col("stored", "among", "refused").fill_null(0))
+        .with_columns(rows=pl.col("stored") + pl.col("refused") - pl.col("among"))
+        .select(*KEY, "refused", "rows", share=pl.col("refused") / pl.max_horizontal("rows", 1))
+        .sort(KEY)
+    )

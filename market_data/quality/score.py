@@ -1,0 +1,158 @@
+"""The quality score of every symbol-session of a curated dataset.
+
+What belongs here: the score, its status, and the measured values that a score row keeps. What does
+not: the checks (their outcomes are handed in), the checks of the scores themselves
+(score_checks.py).
+
+A score is the least of: coverage in bars; 0.75 where the freshness is unknown; and, where the
+newest bar lags by more than the allowed `stale_warn`, 1 - (lag - allowed) / allowed, at least 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from market_data.quality.coverage import measure_coverage
+from market_data.quality.digest import bars_digest
+from market_data.quality.findings import ERROR, KEY, CheckOutcome
+from market_data.quality.thresholds import Thresholds
+from market_data.quality.view import BarsView
+from market_data.schemas import FINDINGS, SCORES
+
+UNKNOWN_FRESHNESS = 0.75
+GREEN, YELLOW, RED = "GREEN", "YELLOW", "RED"
+_OUTLIERS = ("jump", "false_tick")
+
+
+def score_sessions(
+    view: BarsView,
+    outcomes: Mapping[str, CheckOutcome],
+    thresholds: Thresholds,
+    *,
+    rule_version: str,
+    also: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Score every symbol-session that is expected or holds bars.
+
+    Args:
+        view: a slice of a curated dataset.
+        outcomes: what `evaluate_bars` said about it.
+        thresholds: the limits.
+        rule_version: version of the rules, kept in each row.
+        also: rows of FINDINGS of further checks of the same slice.
+
+    Returns:
+        Rows of SCORES sorted by (symbol, session). The status is RED with any error or a score
+        below score_error, YELLOW with any warning or a score below score_warn, else GREEN.
+    """
+    found = pl.concat([*(o.findings for o in outcomes.values()), *([] if also is None else [also])])
+    frame = (
+        _sessions(view)
+        .join(_from_bars(view), on=KEY, how="left")
+        .join(bars_digest(view.bars), on=KEY, how="left")
+        .join(_judged(found), on=KEY, how="left")
+        .join(_duplicates(outcomes), on=KEY, how="left")
+        .join(_refused(outcomes), on=KEY, how="left")
+        .join(_drift(outcomes), on=KEY, how="left")
+        .join(view.limits(thresholds), on="symbol", how="left")
+    )
+    scored = frame.with_columns(
+        pl.col("outliers", "flat_run", "duplicates", "ohlc_violations").fill_null(0),
+        pl.col("null_rate").fill_null(0.0),
+        pl.col("reasons", "bars_digest").fill_null(""),
+        pl.col("worst").fill_null(0),
+        score=score("coverage", "freshness_seconds", _seconds("stale_warn")),
+        dataset=pl.lit(view.dataset),
+        rule_version=pl.lit(rule_version),
+    ).with_columns(status=_status())
+    return SCORES.conform(scored).sort(KEY)
+
+
+def score(coverage: str, freshness: str, allowed: pl.Expr) -> pl.Expr:
+    """The score from the columns of coverage and freshness (seconds, null where unknown)."""
+    lag = pl.col(freshness)
+    late = pl.when(lag > allowed).then(1.0 - (lag - allowed) / allowed).otherwise(1.0)
+    fresh = pl.when(lag.is_null()).then(UNKNOWN_FRESHNESS).otherwise(late.clip(0.0, 1.0))
+    return pl.min_horizontal(pl.col(coverage), fresh)
+
+
+def _sessions(view: BarsView) -> pl.DataFrame:
+    """What coverage measured, and the sessions that hold bars though none is expected."""
+    measured = measure_coverage(view).with_columns(
+        freshness_seconds=pl.when(pl.col("newest_end").is_not_null()).then(
+            (pl.col("due") - pl.col("newest_end")).dt.total_microseconds() / 1e6
+        )
+    )
+    unexpected = (
+        view.bars.join(view.expected, on=KEY, how="anti")
+        .group_by(KEY)
+        .agg(observed=pl.col("ts").n_unique().cast(pl.Int64))
+        .with_columns(
+            expected=pl.lit(0, pl.Int64),
+            coverage=pl.lit(1.0),
+            gaps=pl.lit(0, pl.Int64),
+            freshness_seconds=pl.lit(None, pl.Float64),
+        )
+    )
+    columns = [*KEY, "expected", "observed", "coverage", "gaps", "freshness_seconds"]
+    return pl.concat([measured.select(columns), unexpected.select(columns)])
+
+
+def _from_bars(view: BarsView) -> pl.DataFrame:
+    """null_rate, outliers and flat_run.
+
+    A flat run is counted within the session; of daily bars over the sessions of the slice, up to
+    each one.
+    """
+    bars = view.bars.sort("symbol", "ts")
+    group = KEY if view.timeframe.is_intraday else ["symbol"]
+    same = (pl.col("close") == pl.col("close").shift()).over(group).fill_null(value=False)
+    run = pl.int_range(pl.len()).over(*group, "_run") + 1
+    outlier = pl.any_horizontal(
+        pl.format(",{},", "flags").str.contains(f",{code},", literal=True) for code in _OUTLIERS
+    )
+    return (
+        bars.with_columns(_run=(~same).cum_sum())
+        .with_columns(_length=run)
+        .group_by(KEY)
+        .agg(
+            null_rate=pl.col("volume").is_null().mean(),
+            outliers=outlier.sum().cast(pl.Int64),
+            flat_run=pl.col("_length").max().cast(pl.Int64),
+        )
+    )
+
+
+def _judged(found: pl.DataFrame) -> pl.DataFrame:
+    """`reasons` and `worst` (1 warn, 2 error) per symbol-session."""
+    rank = pl.when(pl.col("severity") == ERROR).then(2).otherwise(1)
+    return (
+        FINDINGS.conform(found)
+        .group_by(KEY)
+        .agg(reasons=pl.col("code").unique().sort().str.join(","), worst=rank.max())
+    )
+
+
+def _duplicates(outcomes: Mapping[str, CheckOutcome]) -> pl.DataFrame:
+    both = pl.col("duplicates") + pl.col("contradictions")
+    return outcomes["duplicates"].measured.select(*KEY, duplicates=both)
+
+
+def _refused(outcomes: Mapping[str, CheckOutcome]) -> pl.DataFrame:
+    return outcomes["ohlc"].measured.select(*KEY, ohlc_violations="refused")
+
+
+def _drift(outcomes: Mapping[str, CheckOutcome]) -> pl.DataFrame:
+    return outcomes["drift"].measured.select(*KEY, "drift_max")
+
+
+def _status() -> pl.Expr:
+    red = (pl.col("worst") == 2) | (pl.col("score") < pl.col("score_error"))
+    yellow = (pl.col("worst") == 1) | (pl.col("score") < pl.col("score_warn"))
+    return pl.when(red).then(pl.lit(RED)).when(yellow).then(pl.lit(YELLOW)).otherwise(pl.lit(GREEN))
+
+
+def _seconds(column: str) -> pl.Expr:
+    return pl.col(column).dt.total_microseconds() / 1e6

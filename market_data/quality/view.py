@@ -1,0 +1,124 @@
+"""The frames that one evaluation looks at.
+
+What belongs here: the record of a dataset's slice with all that its checks need, and which of its
+bars count. What does not: reading a store (market_data/pipeline), judging (one module per check).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Literal
+
+import polars as pl
+
+from market_data.errors import MarketDataError
+from market_data.quality.findings import KEY
+from market_data.quality.thresholds import Rules, Thresholds
+from market_data.schemas import CURATED_BARS, RAW_BARS, FrameSchema
+from market_data.timeframes import Timeframe
+from market_data.universe import Instrument
+
+
+@dataclass(frozen=True)
+class BarsView:
+    """A slice of one bar dataset: what is stored, and what should be.
+
+    Attributes:
+        dataset: its name, for instance curated/bars_1d.
+        kind: raw or curated.
+        timeframe: length of the bars.
+        instruments: at least those that `bars` and `expected` name.
+        bars: newest revisions of RAW_BARS, or CURATED_BARS.
+        expected: rows of EXPECTED, only what the store should hold.
+        sessions: first and last session of the slice.
+        now: time of the evaluation, UTC.
+        delay: time after a bar's end at which the vendor has it; a session is over for the checks
+            that long after its close.
+        peers: vendor, symbol, ts, session, close, basis_group: the bars of every vendor that may
+            be compared, a raw dataset's own among them, de-adjusted; None: nothing to compare.
+        duplicates: symbol, session, rows (rows of a fetch that repeat another) and optionally
+            contradictions (rows that contradict another of their fetch); those that are still
+            among `bars` are found there and need not be counted here.
+        quarantine: symbol, session, reasons (comma-separated), rows, and optionally stage. A raw
+            dataset counts the stage `fetch` alone: rows that curation refused are among its bars.
+    """
+
+    dataset: str
+    kind: Literal["raw", "curated"]
+    timeframe: Timeframe
+    instruments: Sequence[Instrument]
+    bars: pl.DataFrame
+    expected: pl.DataFrame
+    sessions: tuple[date, date]
+    now: datetime
+    delay: timedelta = timedelta(0)
+    peers: pl.DataFrame | None = field(default=None)
+    duplicates: pl.DataFrame | None = field(default=None)
+    quarantine: pl.DataFrame | None = field(default=None)
+
+    @property
+    def schema(self) -> FrameSchema:
+        """The columns that `bars` must have."""
+        return RAW_BARS if self.kind == "raw" else CURATED_BARS
+
+    def limits(self, thresholds: Thresholds) -> pl.DataFrame:
+        """Columns symbol, asset_class and every limit of `Rules`, one row per instrument.
+
+        Raises:
+            MarketDataError: `bars` or `expected` name a symbol without an instrument.
+        """
+        known = {i.symbol for i in self.instruments}
+        named = {*self.bars.get_column("symbol").unique(), *self.expected["symbol"].unique()}
+        if strangers := sorted(named - known):
+            raise MarketDataError(
+                f"{self.dataset}: no instrument is given for {', '.join(strangers[:10])}"
+            )
+        return limits_of(self.instruments, self.timeframe, thresholds)
+
+    @cached_property
+    def finished(self) -> pl.DataFrame:
+        """Bars that count: inside an expected session, and whole.
+
+        A bar is whole when its end has passed, and was not fetched (raw) or curated (final is
+        false) before it.
+
+        Returns:
+            symbol, session, ts, end (never after the session's close), and of the session opens,
+            closes, expected; in the order of `bars`.
+        """
+        hours = self.expected.select(*KEY, "expected", opens="open", closes="close")
+        placed = self.bars.join(hours, on=KEY, maintain_order="left").with_columns(end=self._end())
+        whole = pl.col("fetched_at") >= pl.col("end") if self.kind == "raw" else pl.col("final")
+        return placed.filter(
+            pl.col("ts").is_between("opens", "closes", closed="left"),
+            pl.col("end") <= self.now,
+            whole,
+        ).select(*KEY, "ts", "end", "opens", "closes", "expected")
+
+    def _end(self) -> pl.Expr:
+        if not self.timeframe.is_intraday:
+            return pl.col("closes")
+        return pl.min_horizontal(pl.col("ts") + self.timeframe.duration, "closes")
+
+
+def limits_of(
+    instruments: Sequence[Instrument], timeframe: Timeframe, thresholds: Thresholds
+) -> pl.DataFrame:
+    """Columns symbol, asset_class and every limit of `Rules`, one row per instrument."""
+    classes = sorted({i.asset_class for i in instruments})
+    rules = pl.DataFrame(
+        [{"asset_class": str(c), **thresholds.rule(c, timeframe).model_dump()} for c in classes],
+        schema_overrides={"stale_warn": pl.Duration("us"), "stale_error": pl.Duration("us")},
+        schema=None if classes else ["asset_class", *Rules.model_fields],
+    )
+    symbols = pl.DataFrame(
+        {
+            "symbol": [i.symbol for i in instruments],
+            "asset_class": [str(i.asset_class) for i in instruments],
+        },
+        schema={"symbol": pl.String, "asset_class": pl.String},
+    )
+    return symbols.join(rules, on="asset_class", how="left", maintain_order="left")
