@@ -1,0 +1,166 @@
+"""The table of consequences, line by line."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+
+from market_data.errors import MarketDataError
+from market_data.quality.actions import (
+    ACTIONS,
+    DataEffect,
+    ReadersEffect,
+    RunEffect,
+    action_of,
+    alert_severity,
+    block_reasons,
+    blocks,
+    row_status,
+)
+from market_data.quality.view import limits_of
+from market_data.schemas import FINDINGS
+from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass, Instrument
+
+FIRST = date(2024, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def limits(thresholds) -> pl.DataFrame:
+    instruments = [
+        Instrument(symbol="AAA", asset_class=AssetClass.EQUITY, calendar="XNYS"),
+        Instrument(symbol="EURUSD", asset_class=AssetClass.FX, calendar="fx"),
+    ]
+    return limits_of(instruments, Timeframe.D1, thresholds)
+
+
+def found(code: str, severity: str, sessions: int, *, symbol: str = "AAA") -> pl.DataFrame:
+    rows = [
+        ("x", code, severity, "d", symbol, FIRST + timedelta(days=i), 1.0, 0.5, 1, "so it is")
+        for i in range(sessions)
+    ]
+    return pl.DataFrame(rows, schema=FINDINGS.dtypes, orient="row")
+
+
+def run_of(
+    sessions: int, *, refused: int = 0, rows: int = 100, symbol: str = "AAA"
+) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "symbol": [symbol] * sessions,
+            "session": [FIRST + timedelta(days=i) for i in range(sessions)],
+            "refused": refused,
+            "rows": rows,
+        },
+        schema_overrides={"symbol": pl.String, "session": pl.Date},
+    )
+
+
+def test_schema(limits) -> None:
+    action = action_of("schema")
+    assert action.data is DataEffect.REFUSE_FETCH
+    assert action.run is RunEffect.FAIL_STEP
+    assert action.readers is ReadersEffect.NOTHING_NEW
+    assert block_reasons(found("schema", "error", 1), run_of(10), limits) == ["schema: so it is"]
+    assert alert_severity("schema", "warn") == "error"
+    assert action_of("not_judged") is action
+
+
+def test_invalid_row(limits) -> None:
+    action = action_of("ohlc")
+    assert action.data is DataEffect.QUARANTINE_ROW
+    assert action.readers is ReadersEffect.NEVER_SERVED
+    assert action.run is RunEffect.BLOCK_ABOVE_REJECT_SHARE
+    error = found("ohlc", "error", 10)
+    assert not blocks(error, run_of(10, refused=5), limits)
+    assert block_reasons(error, run_of(10, refused=6), limits) == [
+        "equity: 60 of 1000 rows are invalid, more than 5%"
+    ]
+    assert row_status("ohlc", "error") == "ok"
+    assert alert_severity("price_range", "warn") == "warn"
+    assert alert_severity("not_finite", "error") == "error"
+
+
+def test_duplicate(limits) -> None:
+    action = action_of("contradiction")
+    assert action is action_of("duplicate_rows")
+    assert action.data is DataEffect.NEWEST_WINS
+    assert not blocks(found("contradiction", "warn", 10), run_of(10), limits)
+    assert row_status("duplicate_rows", "warn") == "ok"
+    assert alert_severity("contradiction", "error") == "warn"
+
+
+@pytest.mark.parametrize("code", ["coverage_error", "no_data", "drift"])
+def test_coverage_and_drift_of_two_vendors(limits, code) -> None:
+    action = action_of(code)
+    assert action.data is DataEffect.MARK_SESSION
+    assert action.readers is ReadersEffect.LEFT_OUT
+    assert action.run is RunEffect.BLOCK_ABOVE_BLOCK_SHARE
+    assert not blocks(found(code, "error", 5), run_of(10), limits)
+    assert block_reasons(found(code, "error", 6), run_of(10), limits) == [
+        "equity: 6 of 10 symbol-sessions are in error, more than 50%"
+    ]
+    assert not blocks(found(code, "warn", 10), run_of(10), limits)
+    assert (row_status(code, "error"), alert_severity(code, "error")) == ("error", "error")
+    assert (row_status(code, "warn"), alert_severity(code, "warn")) == ("warn", "warn")
+
+
+def test_coverage_and_drift_of_one_session_count_once(limits) -> None:
+    both = pl.concat([found("coverage_error", "error", 5), found("drift", "error", 5)])
+    assert not blocks(both, run_of(10), limits)
+
+
+def test_drift_of_three_vendors(limits) -> None:
+    action = action_of("drift_outlier")
+    assert action.data is DataEffect.QUARANTINE_ODD_VENDOR
+    assert not blocks(found("drift_outlier", "error", 10), run_of(10), limits)
+    assert row_status("drift_outlier", "error") == "ok"
+    assert alert_severity("drift_outlier", "error") == "error"
+
+
+def test_staleness(limits) -> None:
+    action = action_of("stale")
+    assert action.data is DataEffect.NONE
+    assert action.run is RunEffect.EXIT_IF_ASKED
+    assert action.readers is ReadersEffect.TOLD
+    assert not blocks(found("stale", "error", 10), run_of(10), limits)
+    assert row_status("stale", "error") == "ok"
+    assert [alert_severity("stale", s) for s in ("warn", "error")] == ["warn", "error"]
+
+
+@pytest.mark.parametrize("code", ["jump", "flat_run", "false_tick", "volume", "consistency"])
+def test_flags(limits, code) -> None:
+    action = action_of(code)
+    assert action.data is DataEffect.FLAG_ROW
+    assert action.readers is ReadersEffect.FLAGGED
+    assert not blocks(found(code, "error", 10), run_of(10), limits)
+    assert row_status(code, "error") == "warn"
+    assert alert_severity(code, "error") == "warn"
+
+
+def test_each_asset_class_is_judged_by_itself(limits) -> None:
+    sessions = pl.concat([run_of(100), run_of(2, symbol="EURUSD")])
+    few = found("no_data", "error", 2, symbol="EURUSD")
+    assert block_reasons(few, sessions, limits) == [
+        "fx: 2 of 2 symbol-sessions are in error, more than 50%"
+    ]
+
+
+def test_without_row_counts_only_sessions_are_judged(limits) -> None:
+    plain = run_of(10, refused=100).select("symbol", "session")
+    assert not blocks(found("ohlc", "error", 10), plain, limits)
+    assert blocks(found("no_data", "error", 10), plain, limits)
+
+
+def test_nothing_found_blocks_nothing(limits) -> None:
+    assert block_reasons(FINDINGS.empty(), run_of(10), limits) == []
+    assert block_reasons(FINDINGS.empty(), run_of(0), limits) == []
+
+
+def test_no_code_is_in_two_lines_and_an_unknown_one_is_refused() -> None:
+    codes = [code for action in ACTIONS for code in action.codes]
+    assert len(codes) == len(set(codes))
+    with pytest.raises(MarketDataError, match="no action for the finding 'colour'"):
+        action_of("colour")
