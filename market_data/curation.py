@@ -216,13 +216,13 @@ class _Curation:
             )
 
     def _with_final(self, bars: pl.DataFrame) -> pl.DataFrame:
-        """Adds `final`: the bar's period is over."""
-        now, timeframe = self._given.now, self._given.timeframe
-        over = pl.col("ts").max() + timeframe.duration + _SLACK <= now
-        if bars.select(over).item():
+        """Adds `final`: the bar's period is over, and was when the bar was fetched."""
+        timeframe = self._given.timeframe
+        until = pl.min_horizontal("fetched_at", pl.lit(self._given.now))
+        if bars.select((pl.col("ts") + timeframe.duration + _SLACK <= until).all()).item():
             return bars.with_columns(final=pl.lit(value=True))
         ended = with_bar_end(bars, self._group.calendar, timeframe)
-        return ended.with_columns(final=pl.col("bar_end") <= now)
+        return ended.with_columns(final=pl.col("bar_end") <= until)
 
     def _finished(self, stitched: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:
         """Stitched bars with the marks of their sessions, exactly the columns of CURATED_BARS."""

@@ -23,11 +23,22 @@ from market_data.schemas import PRICES
 from market_data.timeframes import Timeframe
 from market_data.units import divisor
 from market_data.universe import AssetClass, Instrument
-from market_data.validation import PriceRange, validate_rows
+from market_data.validation import PriceRange, find_broken
 
 CONTRADICTION = "contradiction"
 DEADJUSTED = "deadjusted"
-BARS = ("symbol", "ts", "session", *PRICES, "volume", "vwap", "trades")
+_NEEDED = (
+    "vendor",
+    "symbol",
+    "ts",
+    "session",
+    *PRICES,
+    "volume",
+    "vwap",
+    "trades",
+    "basis",
+    "fetched_at",
+)
 
 COUNTS = {
     "vendor": pl.String(),
@@ -84,7 +95,9 @@ class Prepared:
     """One vendor's bars after the steps that need no other vendor.
 
     Attributes:
-        bars: fit rows of RAW_BARS and `deadjusted`, sorted by (symbol, ts), one per key.
+        bars: fit rows, sorted by (symbol, ts), one per key: vendor, symbol, ts, session, the
+            prices as traded, volume, vwap, trades, basis (after de-adjustment), fetched_at and
+            `deadjusted`.
         refused: rows of RAW_BARS as they came, with `reasons`.
         counts: rows of COUNTS.
     """
@@ -120,31 +133,29 @@ def prepare(
     repeated, contested = _repeats(rows, unwanted)
     if contested is not None:
         broken[CONTRADICTION] = contested
-    fit = _as_traded(rows, bases, group, actions)
     dropped = _either(unwanted, repeated)
+    fit = _as_traded(rows.select(_NEEDED), bases, group, actions)
+    found = find_broken(fit, prices=prices, now=now, also=broken, spared=dropped)
+    refused = rows.clear().with_columns(reasons=pl.lit(""))
+    if found is not None:
+        # Kept as they came, not as traded.
+        refused = rows.filter(found.flags).with_columns(found.reasons.alias("reasons"))
+        dropped = _either(dropped, found.flags)
     if dropped is not None:
         fit = fit.filter(~dropped)
-        broken = {reason: flags.filter(~dropped) for reason, flags in broken.items()}
-    checked = validate_rows(
-        fit, prices=prices, now=now, also={r: f for r, f in broken.items() if f.any()}
-    )
-    refused = _as_it_came(checked.bad, rows).select(*raw.columns, "reasons")
     counts = _counts(rows, refused, timeframe, repeated=repeated, left_out=unwanted)
-    return Prepared(checked.good.select(*raw.columns, DEADJUSTED), refused, counts)
+    return Prepared(fit, refused, counts)
 
 
 def _as_traded(
     rows: pl.DataFrame, bases: dict[str, Basis], group: Group, actions: pl.DataFrame
 ) -> pl.DataFrame:
-    """Prices in the instrument's currency and not adjusted, with `deadjusted`.
-
-    Where they may differ from what came, `_row` tells which row each one was.
-    """
+    """Prices in the instrument's currency and not adjusted, with `deadjusted`."""
     splits = any(b.adjustment is Adjustment.SPLITS for b in bases.values())
     factors = _divisors(bases, group)
     if not factors and not (splits and group.asset_class.is_adjustable):
         return rows.with_columns(pl.lit(value=False).alias(DEADJUSTED))
-    fit = rows.with_row_index("_row")
+    fit = rows
     quoted = pl.col(*PRICES, "vwap")
     for text, by_symbol in factors.items():
         factor = pl.col("symbol").replace_strict(by_symbol, default=1.0, return_dtype=pl.Float64)
@@ -165,13 +176,6 @@ def _divisors(bases: dict[str, Basis], group: Group) -> dict[str, dict[str, floa
             if factor is not None and factor != 1.0:
                 found.setdefault(text, {})[symbol] = factor
     return found
-
-
-def _as_it_came(refused: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """Refused rows with the values that the vendor gave."""
-    if "_row" not in refused.columns:
-        return refused
-    return rows[refused.get_column("_row")].with_columns(refused.get_column("reasons"))
 
 
 def _left_out(

@@ -22,6 +22,11 @@ VALUES = (*PRICES, "adj_close", "volume", "vwap", "trades", "basis")
 """What a revision can change. NaN equals NaN here, and null equals null."""
 
 _FETCH = ("fetched_at", "fetch_id")
+_COMPLETED = (pl.col("fetched_at_known") < pl.col("known_at")) & (
+    pl.col("known_at") < pl.col("fetched_at")
+)
+"""The known revision was fetched while its bar was still running, this one after it could be had:
+even with equal values it says more, namely that they are final."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,8 @@ def new_or_changed(incoming: pl.DataFrame, known: pl.DataFrame) -> Difference:
     """The bars of one fetch that are new or differ from the newest revision known before it.
 
     Only what was fetched no later than `incoming` counts, so that appending one fetch twice, or
-    two fetches in the wrong order, ends in the same log.
+    two fetches in the wrong order, ends in the same log. A bar that was still running when it was
+    fetched counts as revised by its first fetch after its end, whatever the values.
 
     Args:
         incoming: rows of RAW_BARS of one fetch, `known_at` being that of a first sight.
@@ -133,7 +139,10 @@ def _without_repeats(rows: pl.DataFrame) -> pl.DataFrame:
 def _same_bars(rows: pl.DataFrame, before: pl.DataFrame) -> bool:
     """Whether both say the same about the same bars, row by row: the commonest case, no join."""
     columns = [*KEY, *VALUES]
-    return rows.height == before.height and rows.select(columns).equals(before.select(columns))
+    if rows.height != before.height or not rows.select(columns).equals(before.select(columns)):
+        return False
+    was = rows.select("known_at", "fetched_at", fetched_at_known=before.get_column("fetched_at"))
+    return not was.select(_COMPLETED.any()).item()
 
 
 def _unchanged(rows: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
@@ -146,7 +155,7 @@ def _unchanged(rows: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
     single = rows.join(
         incoming.filter(pl.col("_given") == 1), on=KEY, how="semi", maintain_order="left"
     )
-    pairs = single.join(single_known.select(*KEY, *VALUES), on=KEY, suffix="_known")
+    pairs = single.join(single_known.select(*KEY, *VALUES, "fetched_at"), on=KEY, suffix="_known")
     equal = pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_known")) for c in VALUES)
     sets = (
         rows.join(incoming.filter(pl.col("_given") > 1), on=KEY)
@@ -156,4 +165,4 @@ def _unchanged(rows: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
         .agg(_met=pl.len())
         .filter(pl.col("_met") == pl.col("_given"), pl.col("_met") == pl.col("_known"))
     )
-    return pl.concat([pairs.filter(equal).select(KEY), sets.select(KEY)])
+    return pl.concat([pairs.filter(equal & ~_COMPLETED).select(KEY), sets.select(KEY)])

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 import polars as pl
@@ -26,6 +28,19 @@ class PriceRange(NamedTuple):
 
     low: float | pl.Expr
     high: float | pl.Expr
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Rows that break a rule.
+
+    Attributes:
+        flags: true for each of them, as long as the rows that were judged.
+        reasons: of each of them in order, every reason, sorted and comma-separated.
+    """
+
+    flags: pl.Series
+    reasons: pl.Series
 
 
 @dataclass(frozen=True)
@@ -52,44 +67,75 @@ def validate_rows(
         also: further reasons, each with a Boolean series as long as `bars`.
 
     Returns:
-        The rows apart, each part in the order given. `reasons` holds every reason of a row,
-        sorted and comma-separated. Without a bad row `good` is the frame itself.
+        The rows apart, each part in the order given. Without a bad row `good` is the frame itself.
+    """
+    broken = find_broken(bars, prices=prices, now=now, also=also)
+    if broken is None:
+        return Validated(bars, bars.clear().with_columns(reasons=pl.lit("")))
+    return Validated(
+        bars.filter(~broken.flags),
+        bars.filter(broken.flags).with_columns(broken.reasons.alias("reasons")),
+    )
+
+
+def find_broken(
+    bars: pl.DataFrame,
+    *,
+    prices: PriceRange,
+    now: datetime,
+    also: Mapping[str, pl.Series] | None = None,
+    spared: pl.Series | None = None,
+) -> Broken | None:
+    """The rows that break a rule, and all the rules that each breaks; None where there is none.
+
+    Args:
+        bars: as for `validate_rows`.
+        prices: bounds of every price, both included.
+        now: a bar that starts after it is `future`.
+        also: further reasons, each with a Boolean series as long as `bars`.
+        spared: rows that are not judged at all.
     """
     also = also or {}
-    if not also and _all_good(bars, prices, now):
-        return Validated(bars, bars.clear().with_columns(reasons=pl.lit("")))
-    given = bars.with_columns(flags.alias(f"_{name}") for name, flags in also.items())
-    broken = _reasons(bars, prices, now) | {name: pl.col(f"_{name}") for name in also}
-    bad = given.select(pl.any_horizontal(broken.values())).to_series()
-    named = [pl.when(broken[name]).then(pl.lit(name)).otherwise(None) for name in sorted(broken)]
-    refused = given.filter(bad).with_columns(
-        reasons=pl.concat_str(named, separator=",", ignore_nulls=True)
-    )
-    return Validated(bars.filter(~bad), refused.select(*bars.columns, "reasons"))
+    found = list(also.values())
+    tests = _tests(bars, prices, now)
+    if not all(bars.select(t.all(ignore_nulls=False).alias(n) for n, t in tests.items()).row(0)):
+        found.append(bars.select(~pl.all_horizontal(tests.values())).to_series())
+    if not found:
+        return None
+    flags = reduce(or_, found)
+    if spared is not None:
+        flags = flags & ~spared
+    if not flags.any():
+        return None
+    rows = bars.filter(flags).with_columns(s.filter(flags).alias(f"_{n}") for n, s in also.items())
+    named = _reasons(rows, prices, now) | {name: pl.col(f"_{name}") for name in also}
+    texts = [pl.when(named[name]).then(pl.lit(name)) for name in sorted(named)]
+    reasons = rows.select(reasons=pl.concat_str(texts, separator=",", ignore_nulls=True))
+    return Broken(flags, reasons.to_series())
 
 
-def _all_good(bars: pl.DataFrame, prices: PriceRange, now: datetime) -> bool:
-    """One pass that tells whether any row breaks any rule.
+def _tests(bars: pl.DataFrame, prices: PriceRange, now: datetime) -> dict[str, pl.Expr]:
+    """What holds for a good row, as few and as cheap comparisons as tell; never null.
 
-    NaN is greater than every number in comparisons, so a NaN breaks one of them: as high the
-    upper bound, as open or close the high, as low the open.
+    NaN is greater than every number in comparisons, so a NaN fails one of them: as high the upper
+    bound, as open or close the high, as low the open.
     """
-    if any(bars.get_column(c).null_count() for c in (*PRICES, "ts")):
-        return False
     low, high = pl.col("low"), pl.col("high")
-    tests = [
-        low >= prices.low,
-        low > 0,
-        high <= prices.high,
-        high < _INFINITY,
-        low <= pl.col("open"),
-        low <= pl.col("close"),
-        pl.col("open") <= high,
-        pl.col("close") <= high,
-        pl.col("ts") <= now,
-    ]
-    tests += [pl.col(c).is_between(0, _INFINITY, closed="left") for c in _amounts(bars)]
-    return all(bars.select(test.all().alias(str(i)) for i, test in enumerate(tests)).row(0))
+    tests = {
+        "floor": (low >= prices.low) & (low > 0),
+        "ceiling": (high <= prices.high) & (high < _INFINITY),
+        "low_open": low <= pl.col("open"),
+        "low_close": low <= pl.col("close"),
+        "open_high": pl.col("open") <= high,
+        "close_high": pl.col("close") <= high,
+        "past": pl.col("ts") <= now,
+    }
+    if any(bars.get_column(c).null_count() for c in (*PRICES, "ts")):
+        tests = {name: test.fill_null(value=False) for name, test in tests.items()}
+    for name in _amounts(bars):
+        test = pl.col(name).is_between(0, _INFINITY, closed="left")
+        tests[name] = test.fill_null(value=True) if bars.get_column(name).null_count() else test
+    return tests
 
 
 def _amounts(bars: pl.DataFrame) -> list[str]:
@@ -108,15 +154,14 @@ def _reasons(bars: pl.DataFrame, prices: PriceRange, now: datetime) -> dict[str,
     finite = [c.is_finite().fill_null(value=False) for c in columns]
     weights = [pl.col(c) for c in _amounts(bars) if c != "trades"]
     finite += [c.is_finite().fill_null(value=True) for c in weights]
-    counted = [(pl.col(c) < 0).fill_null(value=False) for c in _amounts(bars) if c != "vwap"]
-    priced = [*columns, *(w for w in weights if w.meta.output_name() == "vwap")]
+    counted = [(pl.col(c) < 0).fill_null(value=False) for c in _amounts(bars)]
     # A price that is not finite has that reason alone; the other tests would say nothing more.
     usable = pl.all_horizontal(c.is_finite().fill_null(value=False) for c in columns)
     ohlc = (high < pl.max_horizontal("open", "low", "close")) | (
         low > pl.min_horizontal("open", "high", "close")
     )
     in_range = pl.all_horizontal((c >= prices.low) & (c <= prices.high) for c in columns)
-    positive = pl.all_horizontal((c > 0) | c.is_null() | c.is_nan() for c in priced)
+    positive = pl.all_horizontal((c > 0) | c.is_null() | c.is_nan() for c in columns)
     return {
         "not_finite": ~pl.all_horizontal(finite),
         "not_positive": ~positive,
