@@ -41,7 +41,7 @@ class Instant(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value} has no time zone")
-        return (value - _EPOCH) // _MICROSECOND
+        return (value - _EPOCH) // _MICROSECOND + 1
 
     def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:  # noqa: ARG002
         """The aware datetime, UTC."""
@@ -95,10 +95,11 @@ ingest_journal = sa.Table(
 ledger = sa.Table(
     "ledger",
     metadata,
-    _required("vendor", _text(), primary_key=True),
+    # In this order: most questions name a timeframe and symbols, and seldom a vendor alone.
     _required("timeframe", _text(), primary_key=True),
     _required("symbol", _text(), primary_key=True),
     _required("session", sa.Date(), primary_key=True),
+    _required("vendor", _text(), primary_key=True),
     _required("outcome", _text()),
     _required("rows", sa.BigInteger()),
     _required("final", sa.Boolean()),
@@ -127,7 +128,7 @@ quarantine = sa.Table(
     sa.Index(None, "timeframe", "session"),
     sa.Index(None, "symbol", "session"),
 )
-"""`status` is open, replayed or dropped."""
+"""`status` is open, resolved (no longer refused), replayed or dropped."""
 
 corporate_actions = sa.Table(
     "corporate_actions",

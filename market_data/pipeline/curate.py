@@ -61,8 +61,9 @@ def curate_sessions(
         result = curate_slice(platform, timeframe, symbols, start, end)
         # Refused rows first: a crash in between refuses them again, and loses none.
         report.quarantined += result.quarantined.height
-        if not result.quarantined.is_empty():
-            platform.quarantine.add(result.quarantined)
+        platform.quarantine.settle(
+            result.quarantined, timeframe=timeframe, symbols=symbols, sessions=(start, end)
+        )
         platform.store.replace(dataset, result.bars, sessions=(start, end), symbols=symbols)
         _count(report, result.bars)
         counted.append(result.bars.group_by("symbol", "session").len("rows"))

@@ -34,9 +34,7 @@ class Ledger(Protocol):
         """Rows of LEDGER, sorted by (vendor, timeframe, symbol, session)."""
         ...
 
-    def spans(
-        self, *, timeframe: Timeframe, vendors: Sequence[str] | None = None
-    ) -> pl.DataFrame:
+    def spans(self, *, timeframe: Timeframe, vendors: Sequence[str] | None = None) -> pl.DataFrame:
         """First and last session asked, per symbol: columns symbol, first, last."""
         ...
 
@@ -78,6 +76,30 @@ class QuarantineLog(Protocol):
 
     def add(self, frame: pl.DataFrame) -> int:
         """Keep rows of QUARANTINE that are not there yet; returns how many were new."""
+        ...
+
+    def settle(
+        self,
+        frame: pl.DataFrame,
+        *,
+        timeframe: Timeframe,
+        symbols: Sequence[str],
+        sessions: tuple[date, date],
+    ) -> int:
+        """Keep what curating a slice refused, and close what it no longer refuses.
+
+        Rows of the slice that an earlier curation refused and that are not in `frame` count as
+        resolved: the vendor revised them, or a limit changed. They stay, but are no longer open.
+
+        Args:
+            frame: rows of QUARANTINE, of any timeframe.
+            timeframe: whose earlier rows are closed.
+            symbols: symbols of the slice.
+            sessions: first and last session of the slice.
+
+        Returns:
+            How many rows were new.
+        """
         ...
 
     def read(
