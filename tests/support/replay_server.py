@@ -104,7 +104,7 @@ class ReplayServer:
             def do_GET(self) -> None:
                 server._answer(self)
 
-            do_POST = do_GET
+            do_POST = do_GET  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""

@@ -46,7 +46,8 @@ class PlantedFault:
         timeframe: in which timeframe.
         session: in which session.
         detail: one sentence for a person.
-        expected: the check that finds it, or the reason under which it is quarantined.
+        expected: code of the finding, or reason of the quarantine, that tells of it; empty where
+            nothing is to be found.
         bars: first and last bar of the session concerned, counted from 0; negative numbers count
             from the session's end.
         size: relative change of a price, where the kind has one.
@@ -78,31 +79,31 @@ _D1, _M1 = Timeframe.D1, Timeframe.M1
 PLANTED: tuple[PlantedFault, ...] = (
     PlantedFault(
         FaultKind.GAP, _A, _ACME, _D1, date(2024, 2, 14),
-        "one vendor lacks the day; the other fills it", "coverage",
+        "one vendor lacks the day; the other fills it", "no_data",
     ),
     PlantedFault(
         FaultKind.GAP, _A, _EURUSD, _D1, date(2024, 2, 8),
-        "both vendors lack the day: it stays missing", "coverage",
+        "both vendors lack the day: it stays missing", "no_data",
     ),
     PlantedFault(
         FaultKind.GAP, _B, _EURUSD, _D1, date(2024, 2, 8),
-        "both vendors lack the day: it stays missing", "coverage",
+        "both vendors lack the day: it stays missing", "no_data",
     ),
     PlantedFault(
         FaultKind.DUPLICATE, _A, _EURUSD, _D1, date(2024, 2, 21),
-        "the day is sent twice, equal in every cell", "duplicates",
+        "the day is sent twice, equal in every cell", "duplicate_rows",
     ),
     PlantedFault(
         FaultKind.CONTRADICTION, _A, _BTC, _D1, date(2024, 2, 27),
-        "the day is sent twice, the second time 1 % higher", "duplicates", size=0.01,
+        "the day is sent twice, the second time 1 % higher", "contradiction", size=0.01,
     ),
     PlantedFault(
         FaultKind.SPIKE, _A, _ACME, _D1, date(2024, 2, 22),
-        "both vendors close the day 25 % too high", "false_ticks", size=0.25,
+        "both vendors close the day 25 % too high", "false_tick", size=0.25,
     ),
     PlantedFault(
         FaultKind.SPIKE, _B, _ACME, _D1, date(2024, 2, 22),
-        "both vendors close the day 25 % too high", "false_ticks", size=0.25,
+        "both vendors close the day 25 % too high", "false_tick", size=0.25,
     ),
     PlantedFault(
         FaultKind.BAD_OHLC, _A, _GLOBEX, _D1, date(2024, 2, 28),
@@ -118,7 +119,7 @@ PLANTED: tuple[PlantedFault, ...] = (
     ),
     PlantedFault(
         FaultKind.LATE, _A, _ACME, _D1, date(2024, 3, 13),
-        "the day arrives a week late; the other vendor fills it until then", "coverage",
+        "the day arrives a week late; the other vendor fills it until then", "no_data",
         visible_from=datetime(2024, 3, 20, tzinfo=UTC),
     ),
     PlantedFault(
@@ -127,7 +128,7 @@ PLANTED: tuple[PlantedFault, ...] = (
     ),
     PlantedFault(
         FaultKind.DUPLICATE, _A, _ACME, _M1, date(2024, 3, 8),
-        "three minutes are sent twice, equal in every cell", "duplicates", bars=(30, 32),
+        "three minutes are sent twice, equal in every cell", "duplicate_rows", bars=(30, 32),
     ),
     PlantedFault(
         FaultKind.DRIFT, _B, _GLOBEX, _M1, date(2024, 3, 8),
@@ -135,21 +136,21 @@ PLANTED: tuple[PlantedFault, ...] = (
     ),
     PlantedFault(
         FaultKind.CONTRADICTION, _A, _BTC, _M1, date(2024, 3, 9),
-        "one minute is sent twice, the second time 1 % higher", "duplicates",
+        "one minute is sent twice, the second time 1 % higher", "contradiction",
         bars=(700, 700), size=0.01,
     ),
     PlantedFault(
         FaultKind.LATE, _A, _BTC, _M1, date(2024, 3, 10),
-        "five minutes arrive a week late; the other vendor fills them until then", "coverage",
+        "five minutes arrive a week late; the other vendor fills them until then", "",
         bars=(600, 604), visible_from=datetime(2024, 3, 17, tzinfo=UTC),
     ),
     PlantedFault(
         FaultKind.GAP, _A, _EURUSD, _M1, date(2024, 3, 11),
-        "both vendors lack the same six hours", "coverage", bars=(600, 959),
+        "both vendors lack the same eleven hours", "coverage_low", bars=(360, 1019),
     ),
     PlantedFault(
         FaultKind.GAP, _B, _EURUSD, _M1, date(2024, 3, 11),
-        "both vendors lack the same six hours", "coverage", bars=(600, 959),
+        "both vendors lack the same eleven hours", "coverage_low", bars=(360, 1019),
     ),
     PlantedFault(
         FaultKind.BAD_OHLC, _A, _GLOBEX, _M1, date(2024, 3, 11),
@@ -162,19 +163,19 @@ PLANTED: tuple[PlantedFault, ...] = (
     ),
     PlantedFault(
         FaultKind.SPIKE, _A, _EURUSD, _M1, date(2024, 3, 12),
-        "both vendors close one minute 3 % too high", "false_ticks", bars=(400, 400), size=0.03,
+        "both vendors close one minute 3 % too high", "false_tick", bars=(400, 400), size=0.03,
     ),
     PlantedFault(
         FaultKind.SPIKE, _B, _EURUSD, _M1, date(2024, 3, 12),
-        "both vendors close one minute 3 % too high", "false_ticks", bars=(400, 400), size=0.03,
+        "both vendors close one minute 3 % too high", "false_tick", bars=(400, 400), size=0.03,
     ),
     PlantedFault(
         FaultKind.STALE_TAIL, _A, _GLOBEX, _M1, date(2024, 3, 12),
-        "both vendors stop two hours before the close", "staleness", bars=(-120, -1),
+        "both vendors stop 35 minutes before the close", "stale", bars=(-35, -1),
     ),
     PlantedFault(
         FaultKind.STALE_TAIL, _B, _GLOBEX, _M1, date(2024, 3, 12),
-        "both vendors stop two hours before the close", "staleness", bars=(-120, -1),
+        "both vendors stop 35 minutes before the close", "stale", bars=(-35, -1),
     ),
 )  # fmt: skip
 """Every planted error."""

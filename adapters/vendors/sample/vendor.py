@@ -148,9 +148,8 @@ class SampleVendor:
         now: datetime,
     ) -> pl.DataFrame:
         """Rows whose ts lies in [start, end), sorted by ts."""
-        # A session may begin on the evening before its date, and an error may move a bar by hours.
-        first = max(start.date() - _DAY, LISTED)
-        last = end.date() + _DAY
+        # A session may begin on the evening before its date.
+        first, last = max(start.date(), LISTED), end.date() + _DAY
         draw = minute_bars if timeframe.is_intraday else daily_bars
         bars = self._own_view(draw(demo, self._seed, first, last), demo, timeframe)
         if self._faults:

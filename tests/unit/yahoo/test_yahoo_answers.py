@@ -1,0 +1,35 @@
+"""Which trouble an answer of Yahoo means, where the recorded errors cannot tell two signs apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.vendors.yahoo.answers import ThrottledError, read_answer
+from market_data.errors import MalformedAnswerError, OutOfRangeError
+
+
+def test_too_many_requests_by_status_or_by_words() -> None:
+    with pytest.raises(ThrottledError) as by_status:
+        read_answer(429, b"", "12")
+    assert by_status.value.retry_after == 12.0
+    with pytest.raises(ThrottledError):
+        read_answer(200, b"Edge: Too Many Requests")
+
+
+def test_a_date_to_retry_after_is_left_to_the_usual_pause() -> None:
+    with pytest.raises(ThrottledError) as throttled:
+        read_answer(429, b"", "Wed, 21 Oct 2026 07:28:00 GMT")
+    assert throttled.value.retry_after is None
+
+
+def test_out_of_range_by_status_or_by_words() -> None:
+    error = b'{"chart": {"result": null, "error": {"code": "x", "description": "%s"}}}'
+    with pytest.raises(OutOfRangeError):
+        read_answer(422, error % b"something new")
+    with pytest.raises(OutOfRangeError):
+        read_answer(400, error % b"The requested range must be within the last 60 days.")
+
+
+def test_an_error_that_nobody_knows_is_malformed() -> None:
+    with pytest.raises(MalformedAnswerError, match="never seen"):
+        read_answer(400, b'{"chart": {"result": null, "error": "never seen"}}')
