@@ -20,6 +20,7 @@ from market_data.schemas import QUARANTINE
 from market_data.timeframes import Timeframe
 
 _OPEN = "open"
+_RESOLVED = "resolved"
 _ID = {"row_id": pl.String()}
 _COUNTS = {
     "vendor": pl.String(),
@@ -52,16 +53,40 @@ class SqlQuarantineLog:
         if rows.is_empty():
             return 0
         with writing(self._engine, alone="quarantine") as connection:
-            known = read_frame(
+            return _add(connection, rows)
+
+    def settle(
+        self,
+        frame: pl.DataFrame,
+        *,
+        timeframe: Timeframe,
+        symbols: Sequence[str],
+        sessions: tuple[date, date],
+    ) -> int:
+        """Keep what curating a slice refused, and close what it no longer refuses.
+
+        Raises:
+            SchemaError: the frame is not of QUARANTINE.
+        """
+        rows = checked(frame, QUARANTINE).unique("row_id", keep="first").sort("row_id")
+        table = quarantine.c
+        with writing(self._engine, alone="quarantine") as connection:
+            new = _add(connection, rows)
+            refused = among(table.row_id, rows["row_id"].to_list(), connection)
+            slice_ = filters(
+                quarantine,
                 connection,
-                sa.select(quarantine.c.row_id).where(
-                    among(quarantine.c.row_id, rows["row_id"].to_list(), connection)
-                ),
-                _ID,
+                among_values={"symbol": symbols},
+                timeframe=timeframe,
+                sessions=sessions,
             )
-            new = rows.join(known, on="row_id", how="anti", maintain_order="left")
-            write_frame(connection, sa.insert(quarantine), new)
-        return new.height
+            close = sa.update(quarantine).where(
+                *slice_, table.stage == "curate", table.status == _OPEN, sa.not_(refused)
+            )
+            connection.execute(close.values(status=_RESOLVED))
+            reopen = sa.update(quarantine).where(refused, table.status == _RESOLVED)
+            connection.execute(reopen.values(status=_OPEN))
+        return new
 
     def read(
         self,
@@ -133,3 +158,19 @@ class SqlQuarantineLog:
                 .order_by(*groups)
             )
             return read_frame(connection, query, _COUNTS)
+
+
+def _add(connection: sa.Connection, rows: pl.DataFrame) -> int:
+    """Insert the rows whose id is not there yet; returns how many."""
+    if rows.is_empty():
+        return 0
+    known = read_frame(
+        connection,
+        sa.select(quarantine.c.row_id).where(
+            among(quarantine.c.row_id, rows["row_id"].to_list(), connection)
+        ),
+        _ID,
+    )
+    new = rows.join(known, on="row_id", how="anti", maintain_order="left")
+    write_frame(connection, sa.insert(quarantine), new)
+    return new.height
