@@ -122,7 +122,7 @@ class DeltaBarStore:
             return sort_if_needed(rows.collect(), dataset.sort)
         if unknown := [name for name in columns if name not in dataset.schema.names]:
             raise SchemaError(f"{dataset.name} has no column {', '.join(unknown)}")
-        needed = dict.fromkeys([*columns, *dataset.sort])
+        needed = list(dict.fromkeys([*columns, *dataset.sort]))
         return sort_if_needed(rows.select(needed).collect(), dataset.sort).select(columns)
 
     def latest(
@@ -151,6 +151,7 @@ class DeltaBarStore:
                 )
                 .group_by("symbol", maintain_order=True)
                 .tail(rows)
+                .select(dataset.schema.names)
             )
             found.append(newest)
             for symbol, count in newest.group_by("symbol").len().iter_rows():

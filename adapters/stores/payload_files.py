@@ -15,6 +15,7 @@ import re
 from pathlib import Path
 from uuid import uuid4
 
+from market_data.errors import MarketDataError
 from market_data.ports import Payload
 
 CHUNK = 1 << 20
@@ -67,16 +68,23 @@ class PayloadFiles:
 
         Raises:
             KeyError: nothing was kept under it, or it is no address.
+            MarketDataError: the file is damaged; a payload never comes back changed or short.
         """
         import zstandard
 
         if not _ADDRESS.fullmatch(address):
             raise KeyError(address)
+        path = self._path(address)
         try:
-            with self._path(address).open("rb") as file:
-                return zstandard.ZstdDecompressor().stream_reader(file).read()
+            with path.open("rb") as file:
+                content = zstandard.ZstdDecompressor().stream_reader(file).read()
         except FileNotFoundError as error:
             raise KeyError(address) from error
+        except zstandard.ZstdError as error:
+            raise MarketDataError(f"payload {path} is damaged: {error}") from error
+        if hashlib.sha256(content).hexdigest() != address:
+            raise MarketDataError(f"payload {path} is damaged: its content has another digest")
+        return content
 
     def _path(self, address: str) -> Path:
         return self._root / address[:2] / address[2:4] / f"{address}.zst"

@@ -1,0 +1,208 @@
+"""What every RawLog promises, for any adapter.
+
+What belongs here: one test per promise of `market_data.ports.RawLog`. An adapter's test file
+subclasses `RawLogSuite` and gives the fixture `new_log`, which makes an empty log.
+What does not: the rules of revisions themselves (tests of market_data/revisions.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from market_data.datasets import Dataset, raw_bars
+from market_data.errors import SchemaError
+from market_data.ports import Appended, RawLog
+from market_data.schemas import RAW_BARS
+from market_data.timeframes import Timeframe
+
+M1, D1 = raw_bars("yahoo", Timeframe.M1), raw_bars("yahoo", Timeframe.D1)
+DAYS = [date(2023, 12, 29), date(2024, 1, 2), date(2024, 2, 1)]
+SYMBOLS = ["AAPL", "MSFT"]
+START = datetime(2024, 3, 1, tzinfo=UTC)
+
+Bar = tuple[str, date, int, float]
+
+
+def fetch(number: int, bars: list[Bar]) -> pl.DataFrame:
+    """Rows of one fetch, an hour after the fetch before; a bar is symbol, session, minute, close.
+
+    The bars count as known a minute after they began, as at a first sight.
+    """
+    rows = [
+        {
+            "symbol": symbol,
+            "ts": datetime(day.year, day.month, day.day, 14, 30, tzinfo=UTC)
+            + timedelta(minutes=minute),
+            "session": day,
+            "close": close,
+        }
+        for symbol, day, minute, close in bars
+    ]
+    schema = {name: RAW_BARS.dtypes[name] for name in ("symbol", "ts", "session", "close")}
+    price = pl.col("close")
+    return RAW_BARS.conform(
+        pl.DataFrame(rows, schema=schema).with_columns(
+            open=price,
+            high=price,
+            low=price,
+            vendor=pl.lit("yahoo"),
+            vendor_symbol=pl.col("symbol"),
+            basis=pl.lit("trade"),
+            known_at=pl.col("ts") + timedelta(minutes=1),
+            fetched_at=pl.lit(START + timedelta(hours=number)).cast(RAW_BARS.dtypes["fetched_at"]),
+            fetch_id=pl.lit(f"f{number:03d}"),
+        )
+    )
+
+
+def everything(close: float = 1.0) -> list[Bar]:
+    """Two bars of every symbol in every session."""
+    return [(s, day, minute, close) for s in SYMBOLS for day in DAYS for minute in (0, 1)]
+
+
+def closes(frame: pl.DataFrame) -> list[float]:
+    """The closes in the order of the rows."""
+    return frame["close"].to_list()
+
+
+class RawLogSuite:
+    """Subclass with a fixture `new_log`."""
+
+    @pytest.fixture
+    def log(self, new_log: Callable[[], RawLog]) -> RawLog:
+        return new_log()
+
+    @pytest.mark.parametrize("dataset", [M1, D1], ids=["1m", "1d"])
+    def test_a_first_fetch_is_kept_as_it_came(self, log: RawLog, dataset: Dataset) -> None:
+        frame = fetch(0, everything())
+        assert log.append(dataset, frame.reverse()) == Appended(new=12, revised=0)
+        expected = frame.sort("symbol", "ts")
+        assert_frame_equal(log.read(dataset), expected)
+        assert_frame_equal(log.revisions(dataset), expected)
+
+    def test_an_absent_log_is_empty_with_the_right_columns(self, log: RawLog) -> None:
+        assert_frame_equal(log.read(M1), RAW_BARS.empty())
+        assert_frame_equal(log.revisions(M1, symbols=["AAPL"]), RAW_BARS.empty())
+        assert log.append(M1, RAW_BARS.empty()) == Appended(0, 0)
+
+    def test_the_same_fetch_again_appends_nothing(self, log: RawLog) -> None:
+        log.append(M1, fetch(0, everything()))
+        assert log.append(M1, fetch(0, everything()[::-1])) == Appended(0, 0)
+        assert log.revisions(M1).height == 12
+
+    def test_a_later_fetch_that_says_the_same_appends_nothing(self, log: RawLog) -> None:
+        log.append(M1, fetch(0, everything()))
+        assert log.append(M1, fetch(1, everything())) == Appended(0, 0)
+        assert log.read(M1)["fetch_id"].unique().to_list() == ["f000"]
+
+    def test_what_differs_is_a_revision_known_when_fetched(self, log: RawLog) -> None:
+        log.append(M1, fetch(0, everything()))
+        bars = everything()
+        bars[3] = (*bars[3][:3], 2.0)
+        revision = fetch(1, bars)
+        assert log.append(M1, revision) == Appended(new=1, revised=1)
+        (row,) = log.read(M1).filter(pl.col("close") == 2.0).iter_rows(named=True)
+        assert row["known_at"] == row["fetched_at"] == START + timedelta(hours=1)
+        assert log.read(M1).height == 12
+        history = log.revisions(M1).filter(pl.col("ts") == row["ts"], pl.col("symbol") == "AAPL")
+        assert closes(history) == [1.0, 2.0]
+
+    def test_a_value_that_comes_back_is_a_revision_too(self, log: RawLog) -> None:
+        for number, close in enumerate([1.0, 2.0, 1.0]):
+            log.append(M1, fetch(number, [("AAPL", DAYS[1], 0, close)]))
+        assert closes(log.revisions(M1)) == [1.0, 2.0, 1.0]
+        assert closes(log.read(M1)) == [1.0]
+
+    def test_a_bar_that_comes_late_was_not_known_before(self, log: RawLog) -> None:
+        log.append(M1, fetch(0, [("AAPL", DAYS[1], 0, 1.0)]))
+        late = fetch(1, [("AAPL", DAYS[1], 0, 1.0), ("AAPL", DAYS[1], 1, 1.0)])
+        assert log.append(M1, late) == Appended(new=1, revised=0)
+        assert log.read(M1)["known_at"].to_list()[1] == START + timedelta(hours=1)
+        fresh = fetch(2, [("AAPL", DAYS[2], 0, 1.0)])
+        log.append(M1, fresh)
+        assert log.read(M1)["known_at"].to_list()[2] == fresh["known_at"][0]
+
+    def test_slices_of_one_fetch_do_not_revise_each_other(self, log: RawLog) -> None:
+        first = [("AAPL", DAYS[1], minute, 1.0) for minute in range(3)]
+        second = [("AAPL", DAYS[1], minute, 1.0) for minute in range(3, 6)]
+        assert log.append(M1, fetch(0, first)) == Appended(3, 0)
+        assert log.append(M1, fetch(0, second)) == Appended(3, 0)
+        got = log.read(M1)
+        assert got.height == 6
+        assert_frame_equal(got, fetch(0, first + second))
+        assert log.append(M1, fetch(0, first)) == Appended(0, 0)
+        assert log.append(M1, fetch(0, second)) == Appended(0, 0)
+
+    def test_a_fetch_that_contradicts_itself_is_kept_as_it_spoke(self, log: RawLog) -> None:
+        twice = [("AAPL", DAYS[1], 0, 1.0), ("AAPL", DAYS[1], 0, 2.0)]
+        assert log.append(M1, fetch(0, twice)).new == 2
+        assert sorted(closes(log.read(M1))) == [1.0, 2.0]
+        assert log.append(M1, fetch(1, twice[::-1])) == Appended(0, 0)
+        log.append(M1, fetch(2, twice[:1]))
+        assert closes(log.read(M1)) == [1.0]
+
+    def test_read_as_of_a_time(self, log: RawLog) -> None:
+        for number, close in enumerate([1.0, 2.0, 3.0]):
+            log.append(M1, fetch(number, [("AAPL", DAYS[1], 0, close)]))
+        known = [log.read(M1, known_at=START + timedelta(hours=h)) for h in (-100, 0, 1, 1.5, 9)]
+        assert [closes(frame) for frame in known] == [[1.0], [1.0], [2.0], [2.0], [3.0]]
+        before = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
+        assert log.read(M1, known_at=before).is_empty()
+
+    def test_symbols_and_sessions(self, log: RawLog) -> None:
+        log.append(M1, fetch(0, everything()))
+        for read in (log.read, log.revisions):
+            got = read(M1, symbols=["MSFT", "TSLA"], sessions=(DAYS[1], DAYS[2]))
+            assert got["symbol"].unique().to_list() == ["MSFT"]
+            assert got["session"].to_list() == [DAYS[1]] * 2 + [DAYS[2]] * 2
+            assert read(M1, symbols=[]).is_empty()
+
+    def test_vendors_do_not_meet(self, log: RawLog) -> None:
+        log.append(M1, fetch(0, everything()))
+        other = raw_bars("oanda", Timeframe.M1)
+        assert log.append(other, fetch(0, everything())) == Appended(12, 0)
+
+    def test_refused_frames_append_nothing(self, log: RawLog) -> None:
+        frame = fetch(0, everything())
+        for wrong in (
+            frame.drop("close"),
+            frame.with_columns(close=pl.lit(None, dtype=pl.Float64)),
+            pl.concat([frame, fetch(1, everything(2.0))]),
+        ):
+            with pytest.raises(SchemaError):
+                log.append(M1, wrong)
+        assert log.read(M1).is_empty()
+
+    @settings(
+        max_examples=12,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+    @given(data=st.data())
+    def test_any_history_of_fetches_reads_like_a_dictionary_and_never_loses_a_row(
+        self, new_log: Callable[[], RawLog], data: st.DataObject
+    ) -> None:
+        log, model, kept = new_log(), dict[tuple[str, date, int], float](), 0
+        keys = [bar[:3] for bar in everything()]
+        for number in range(data.draw(st.integers(1, 6))):
+            chosen = data.draw(st.lists(st.sampled_from(keys), unique=True))
+            bars = [(*key, data.draw(st.sampled_from([1.0, 2.0]))) for key in chosen]
+            differs = {bar[:3]: bar[3] for bar in bars if model.get(bar[:3]) != bar[3]}
+            appended = log.append(D1, fetch(number, bars))
+            assert appended == Appended(len(differs), sum(key in model for key in differs))
+            model |= differs
+            kept += len(differs)
+        got = log.read(D1)
+        expected = fetch(0, [(*key, close) for key, close in model.items()]).sort("symbol", "ts")
+        columns = ["symbol", "ts", "session", "close"]
+        assert_frame_equal(got.select(columns), expected.select(columns))
+        history = log.revisions(D1)
+        assert history.height == kept
+        assert_frame_equal(history, history.sort("symbol", "ts", "fetched_at"))
