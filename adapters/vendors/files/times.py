@@ -109,7 +109,9 @@ def _epoch(text: pl.Series | None, spec: FormatSpec) -> pl.Series:
     unit = EPOCHS[spec.time.formats[0]]
     number = text.cast(pl.Float64, strict=False)
     whole = pl.select(
-        pl.when(number.abs() * unit < _EPOCH_LIMIT).then((number * unit).round().cast(pl.Int64))
+        pl.when(number.abs() * unit < _EPOCH_LIMIT).then(
+            (number * unit).round().cast(pl.Int64, strict=False)
+        )
     ).to_series()
     ts = whole.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     if spec.timeframe.is_intraday:
