@@ -265,6 +265,13 @@ class _Landing:
         closed = pl.col("close").is_null() | (
             pl.col("close") + self._vendor.capabilities.delay <= self._started
         )
+        # What lies before a vendor's look-back window can never be had from it.
+        lookback = self._vendor.capabilities.lookback.get(self._request.timeframe)
+        beyond = (
+            pl.lit(value=False)
+            if lookback is None
+            else (pl.col("close") <= self._started - lookback)
+        )
         # After an error nobody knows whether the rows of a session are all of them.
         broken = pl.col("stated").is_in([str(Outcome.FAILED), str(Outcome.REFUSED)])
         return LEDGER.conform(
@@ -276,6 +283,8 @@ class _Landing:
                 timeframe=pl.lit(str(self._request.timeframe)),
                 outcome=pl.when(got_rows)
                 .then(pl.lit(str(Outcome.ROWS)))
+                .when(silent_session & beyond)
+                .then(pl.lit(str(Outcome.UNAVAILABLE)))
                 .when(silent_session)
                 .then(pl.lit(str(Outcome.NOTHING)))
                 .otherwise("stated"),
