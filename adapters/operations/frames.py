@@ -24,6 +24,13 @@ from sqlalchemy.sql.dml import Insert
 from market_data.schemas import FrameSchema
 
 _CHUNK = 20_000
+_ARRAY_TYPES: dict[Any, Any] = {
+    pl.String: sa.String(),
+    pl.Date: sa.Date(),
+    pl.Int64: sa.BigInteger(),
+    pl.Float64: sa.Double(),
+    pl.Boolean: sa.Boolean(),
+}
 _INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -44,24 +51,24 @@ def checked(frame: pl.DataFrame, schema: FrameSchema) -> pl.DataFrame:
 
 
 def write_frame(connection: Connection, statement: Insert, frame: pl.DataFrame) -> None:
-    """Run one statement for every row of a frame, in chunks, in the connection's transaction.
+    """Insert every row of a frame by one statement, in chunks, in the connection's transaction.
 
     Args:
         connection: inside a transaction.
-        statement: an INSERT whose parameters are the frame's columns.
-        frame: rows, in the order in which they are to be written.
+        statement: an INSERT without values.
+        frame: rows, in the order in which they are to be written; none may meet the conflict
+            target of the statement twice.
     """
+    if connection.dialect.name == "postgresql":
+        for chunk in frame.iter_slices(_CHUNK):
+            _insert_arrays(connection, statement, _to_driver(chunk, connection))
+        return
     compiled = statement.compile(
         dialect=connection.dialect, column_keys=frame.columns, for_executemany=True
     )
     rows = _to_driver(frame, connection)
     for chunk in rows.iter_slices(_CHUNK):
-        parameters: Any = (
-            chunk.select(compiled.positiontup).rows()
-            if compiled.positiontup
-            else chunk.rows(named=True)
-        )
-        connection.exec_driver_sql(str(compiled), parameters)
+        connection.exec_driver_sql(str(compiled), chunk.select(compiled.positiontup).rows())
 
 
 def read_frame(
@@ -130,6 +137,18 @@ def filters(
     if sessions is not None:
         conditions.append(table.c.session.between(*sessions))
     return conditions
+
+
+def _insert_arrays(connection: Connection, statement: Insert, rows: pl.DataFrame) -> None:
+    """One statement for all rows: an array per column, several times faster than row by row."""
+    arrays = [
+        sa.cast(column.to_list(), postgresql.ARRAY(_ARRAY_TYPES[column.dtype.base_type()]))
+        for column in rows
+    ]
+    source = sa.func.unnest(*arrays).table_valued(*rows.columns).render_derived()
+    connection.execute(
+        statement.from_select(rows.columns, sa.select(*(source.c[name] for name in rows.columns)))
+    )
 
 
 def _to_driver(frame: pl.DataFrame, connection: Connection) -> pl.DataFrame:

@@ -31,7 +31,8 @@ from market_data.ports.vendor import Outcome
 from market_data.schemas import LEDGER
 from market_data.timeframes import Timeframe
 
-_KEY = ("vendor", "timeframe", "symbol", "session")
+_KEY = ("timeframe", "symbol", "session", "vendor")
+_SORT = ("vendor", "timeframe", "symbol", "session")
 _RECORDED = [o for o in Outcome if o is not Outcome.NOT_ASKED]
 _SPANS = {"symbol": pl.String(), "first": pl.Date(), "last": pl.Date()}
 
@@ -58,8 +59,13 @@ class SqlLedger:
         # In the order of the key: pages are filled one after another, and two writers of
         # PostgreSQL lock rows in one order.
         rows = rows.sort(_KEY, maintain_order=True)
+        # PostgreSQL refuses a statement that meets a key twice: repetitions come one by one.
+        rounds = rows.with_columns(round=pl.int_range(pl.len()).over(_KEY)).partition_by(
+            "round", maintain_order=True, include_key=False
+        )
         with writing(self._engine) as connection:
-            write_frame(connection, _merge(connection), rows)
+            for part in rounds:
+                write_frame(connection, _merge(connection), part)
 
     def read(
         self,
@@ -78,20 +84,16 @@ class SqlLedger:
             sessions: first and last session, both included.
         """
         with reading(self._engine) as connection:
-            query = (
-                sa.select(*(ledger.c[name] for name in LEDGER.names))
-                .where(
-                    *filters(
-                        ledger,
-                        connection,
-                        among_values={"vendor": vendors, "symbol": symbols},
-                        timeframe=timeframe,
-                        sessions=sessions,
-                    )
+            query = sa.select(*(ledger.c[name] for name in LEDGER.names)).where(
+                *filters(
+                    ledger,
+                    connection,
+                    among_values={"vendor": vendors, "symbol": symbols},
+                    timeframe=timeframe,
+                    sessions=sessions,
                 )
-                .order_by(*(ledger.c[name] for name in _KEY))
             )
-            return read_frame(connection, query, LEDGER.dtypes)
+            return read_frame(connection, query, LEDGER.dtypes).sort(_SORT)
 
     def spans(self, *, timeframe: Timeframe, vendors: Sequence[str] | None = None) -> pl.DataFrame:
         """First and last session asked, whatever came: columns symbol, first, last, by symbol."""

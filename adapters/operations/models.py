@@ -41,7 +41,7 @@ class Instant(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value} has no time zone")
-        return (value - _EPOCH) // _MICROSECOND + 1
+        return (value - _EPOCH) // _MICROSECOND
 
     def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:  # noqa: ARG002
         """The aware datetime, UTC."""

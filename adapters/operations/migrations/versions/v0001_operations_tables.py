@@ -67,17 +67,17 @@ def upgrade() -> None:
 
     op.create_table(
         "ledger",
-        _text("vendor"),
         _text("timeframe"),
         _text("symbol"),
         _date("session"),
+        _text("vendor"),
         _text("outcome"),
         _whole("rows"),
         sa.Column("final", sa.Boolean(), nullable=False),
         _long_text("detail"),
         _whole("asked_at"),
         _text("fetch_id"),
-        _key("ledger", "vendor", "timeframe", "symbol", "session"),
+        _key("ledger", "timeframe", "symbol", "session", "vendor"),
         sqlite_with_rowid=False,
     )
     _index("ledger", "timeframe", "session")
