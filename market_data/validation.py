@@ -121,9 +121,15 @@ def _tests(bars: pl.DataFrame, prices: PriceRange, now: datetime) -> dict[str, p
     bound, as open or close the high, as low the open.
     """
     low, high = pl.col("low"), pl.col("high")
+    floor, ceiling = low >= prices.low, high <= prices.high
+    # A bound that is a number says the rest by itself.
+    if isinstance(prices.low, pl.Expr) or prices.low <= 0:
+        floor = floor & (low > 0)
+    if isinstance(prices.high, pl.Expr) or prices.high == _INFINITY:
+        ceiling = ceiling & (high < _INFINITY)
     tests = {
-        "floor": (low >= prices.low) & (low > 0),
-        "ceiling": (high <= prices.high) & (high < _INFINITY),
+        "floor": floor,
+        "ceiling": ceiling,
         "low_open": low <= pl.col("open"),
         "low_close": low <= pl.col("close"),
         "open_high": pl.col("open") <= high,

@@ -111,3 +111,9 @@ def test_the_fast_test_and_the_reasons_agree(cells: list[tuple[float | None, ...
         assert 0.5 <= lo <= min(o, c) <= max(o, c) <= h <= 1000.0
     alone = [validate_rows(bars[i], prices=RANGE, now=NOW).bad.height for i in range(bars.height)]
     assert sum(alone) == found.bad.height
+
+
+def test_bounds_that_say_nothing_leave_positive_and_finite() -> None:
+    bars = rows({"low": 0.0}, {"high": INF}, {})
+    found = validate_rows(bars, prices=PriceRange(0.0, INF), now=NOW)
+    assert found.bad["reasons"].to_list() == ["not_positive", "not_finite"]
