@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from market_data.errors import MarketDataError
-from market_data.quality.coverage import check_coverage
+from market_data.quality.coverage import check_coverage, measure_coverage
 from market_data.quality.drift import SESSION_DRIFT, bar_drift
 from market_data.quality.duplicates import check_duplicates
 from market_data.quality.findings import (
@@ -50,10 +50,11 @@ def evaluate_bars(view: BarsView, thresholds: Thresholds) -> dict[str, CheckOutc
     if view.bars.columns != view.schema.names or dict(view.bars.schema) != view.schema.dtypes:
         return {"schema": schema} | {name: not_judged(name, schema) for name in CHECKS[1:]}
     limits = view.limits(thresholds)
+    coverage = measure_coverage(view)
     return {
         "schema": schema,
-        "coverage": check_coverage(view, limits),
-        "staleness": check_staleness(view, limits),
+        "coverage": check_coverage(view, limits, coverage),
+        "staleness": check_staleness(view, limits, coverage),
         "drift": check_drift(view, limits),
         "duplicates": check_duplicates(view),
         "ohlc": check_ohlc(view, limits),

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from market_data.ordering import repeats_key, sort_if_needed
 from market_data.quality.findings import (
     ERROR,
     KEY,
@@ -59,7 +60,9 @@ def measure_coverage(view: BarsView) -> pl.DataFrame:
     )
 
 
-def check_coverage(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
+def check_coverage(
+    view: BarsView, limits: pl.DataFrame, measured: pl.DataFrame | None = None
+) -> CheckOutcome:
     """Judge the coverage of every session that is over.
 
     Codes: no_data (error: not one whole bar), coverage_error (error), coverage_low (warn). A
@@ -68,8 +71,9 @@ def check_coverage(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
     Args:
         view: the slice.
         limits: see `BarsView.limits`.
+        measured: what `measure_coverage` said of the slice, where that is known already.
     """
-    measured = measure_coverage(view)
+    measured = measure_coverage(view) if measured is None else measured
     severity, threshold = grade("coverage", "coverage_warn", "coverage_error", bad="below")
     empty = pl.col("observed") == 0
     judged = (
@@ -108,9 +112,11 @@ def check_coverage(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
 
 def _counted(finished: pl.DataFrame, step: timedelta) -> pl.DataFrame:
     """Per symbol-session: observed, first, newest_end, holes (gaps between two bars)."""
-    bars = finished.unique([*KEY, "ts"]).sort(*KEY, "ts")
-    same = (pl.col("symbol") == pl.col("symbol").shift()) & (
-        pl.col("session") == pl.col("session").shift()
+    bars = sort_if_needed(finished)
+    repeated = repeats_key(bars)
+    bars = bars if repeated is None else bars.filter(~repeated)
+    same = (pl.col("session") == pl.col("session").shift()) & (
+        pl.col("symbol") == pl.col("symbol").shift()
     )
     missing = _steps(pl.col("ts") - pl.col("ts").shift(), step) - 1
     # the lunch break is the stretch of the day for which no bar is expected

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from market_data.quality.coverage import measure_coverage
+from market_data.ordering import sort_if_needed
 from market_data.quality.digest import bars_digest
 from market_data.quality.findings import ERROR, KEY, CheckOutcome
 from market_data.quality.thresholds import Thresholds
@@ -23,7 +23,7 @@ from market_data.schemas import FINDINGS, SCORES
 
 UNKNOWN_FRESHNESS = 0.75
 GREEN, YELLOW, RED = "GREEN", "YELLOW", "RED"
-_OUTLIERS = ("jump", "false_tick")
+_OUTLIERS = frozenset({"jump", "false_tick"})
 
 
 def score_sessions(
@@ -49,7 +49,7 @@ def score_sessions(
     """
     found = pl.concat([*(o.findings for o in outcomes.values()), *([] if also is None else [also])])
     frame = (
-        _sessions(view)
+        _sessions(view, outcomes["coverage"].measured)
         .join(_from_bars(view), on=KEY, how="left")
         .join(bars_digest(view.bars), on=KEY, how="left")
         .join(_judged(found), on=KEY, how="left")
@@ -78,9 +78,9 @@ def score(coverage: str, freshness: str, allowed: pl.Expr) -> pl.Expr:
     return pl.min_horizontal(pl.col(coverage), fresh)
 
 
-def _sessions(view: BarsView) -> pl.DataFrame:
+def _sessions(view: BarsView, coverage: pl.DataFrame) -> pl.DataFrame:
     """What coverage measured, and the sessions that hold bars though none is expected."""
-    measured = measure_coverage(view).with_columns(
+    measured = coverage.with_columns(
         freshness_seconds=pl.when(pl.col("newest_end").is_not_null()).then(
             (pl.col("due") - pl.col("newest_end")).dt.total_microseconds() / 1e6
         )
@@ -106,21 +106,21 @@ def _from_bars(view: BarsView) -> pl.DataFrame:
     A flat run is counted within the session; of daily bars over the sessions of the slice, up to
     each one.
     """
-    bars = view.bars.sort("symbol", "ts")
-    group = KEY if view.timeframe.is_intraday else ["symbol"]
-    same = (pl.col("close") == pl.col("close").shift()).over(group).fill_null(value=False)
-    run = pl.int_range(pl.len()).over(*group, "_run") + 1
-    outlier = pl.any_horizontal(
-        pl.format(",{},", "flags").str.contains(f",{code},", literal=True) for code in _OUTLIERS
-    )
+    bars = sort_if_needed(view.bars)
+    same = pl.col("close") == pl.col("close").shift()
+    for column in KEY if view.timeframe.is_intraday else ["symbol"]:
+        same = same & (pl.col(column) == pl.col(column).shift())
+    position = pl.int_range(pl.len())
+    begun = pl.when(same.fill_null(value=False)).then(None).otherwise(position).forward_fill()
+    # few different flags exist however many rows there are
+    flags = [f for f in bars.get_column("flags").unique() if _OUTLIERS.intersection(f.split(","))]
     return (
-        bars.with_columns(_run=(~same).cum_sum())
-        .with_columns(_length=run)
+        bars.with_columns(run=position - begun + 1)
         .group_by(KEY)
         .agg(
             null_rate=pl.col("volume").is_null().mean(),
-            outliers=outlier.sum().cast(pl.Int64),
-            flat_run=pl.col("_length").max().cast(pl.Int64),
+            outliers=pl.col("flags").is_in(flags).sum().cast(pl.Int64),
+            flat_run=pl.col("run").max().cast(pl.Int64),
         )
     )
 

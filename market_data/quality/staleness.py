@@ -22,7 +22,9 @@ from market_data.quality.view import BarsView
 CHECK = "staleness"
 
 
-def check_staleness(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
+def check_staleness(
+    view: BarsView, limits: pl.DataFrame, coverage: pl.DataFrame | None = None
+) -> CheckOutcome:
     """Judge the lag of every symbol-session that has begun.
 
     Code: stale (warn or error). The lag is the time from the end of the newest whole bar (the
@@ -33,6 +35,7 @@ def check_staleness(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
     Args:
         view: the slice.
         limits: see `BarsView.limits`.
+        coverage: what `measure_coverage` said of the slice, where that is known already.
 
     Returns:
         An outcome whose value, threshold and `lag` are seconds.
@@ -40,7 +43,7 @@ def check_staleness(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
     begun = pl.col("due") > pl.col("open") if view.timeframe.is_intraday else pl.col("closed")
     lag = pl.col("due") - pl.max_horizontal("newest_end", "open")
     measured = (
-        measure_coverage(view)
+        (measure_coverage(view) if coverage is None else coverage)
         .filter(begun)
         .select(*KEY, "closed", "due", "newest_end", lag=_seconds(lag).clip(lower_bound=0))
     )
