@@ -8,7 +8,6 @@ from __future__ import annotations
 import dagster as dg
 
 from emp_assets.naming import QUARANTINE_KEY, SCORES_KEY, curated_key, raw_key
-from emp_assets.partitions import session_partitions
 from market_data.universe import Universe
 
 
@@ -20,7 +19,6 @@ def vendor_jobs(universe: Universe) -> list[dg.UnresolvedAssetJobDefinition]:
             selection=dg.AssetSelection.assets(
                 raw_key(vendor.name, timeframe), curated_key(timeframe), QUARANTINE_KEY, SCORES_KEY
             ),
-            partitions_def=session_partitions(universe.first_session),
             description=f"Fetch {timeframe} bars of {vendor.name}, curate, check and score them.",
         )
         for vendor in universe.vendors

@@ -65,7 +65,7 @@ def curated_bars_asset(universe: Universe, timeframe: Timeframe) -> dg.AssetsDef
             first,
             last,
             {
-                session: {"dagster/partition_row_count": rows, "coverage": coverage or 0.0}
+                session: {"dagster/partition_row_count": rows, "mean_coverage": coverage or 0.0}
                 for session, rows, coverage in counts.iter_rows()
             },
         )
@@ -77,7 +77,7 @@ def curated_bars_asset(universe: Universe, timeframe: Timeframe) -> dg.AssetsDef
                 "rows_by_status": dg.MetadataValue.json(report.statuses),
                 "rows_by_source": dg.MetadataValue.json(report.sources),
                 "rule_version": opened.rule_version,
-                "coverage": coverage_heat_map(report.per_session.drop_nulls("coverage")),
+                "coverage_heat_map": coverage_heat_map(report.per_session.drop_nulls("coverage")),
                 "first_rows": table(report.preview),
             }
         )

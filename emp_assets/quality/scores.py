@@ -81,7 +81,7 @@ def scores_asset(universe: Universe) -> dg.AssetsDefinition:
                     dict(frame.group_by("status").len().sort("status").iter_rows())
                 ),
                 "worst": table(worst, rows=20),
-                "score": coverage_heat_map(
+                "score_heat_map": coverage_heat_map(
                     frame.group_by("symbol", "session").agg(coverage=pl.col("score").min())
                 ),
                 "first_rows": table(frame),
