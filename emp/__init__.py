@@ -1,0 +1,28 @@
+"""The front door: Python client and command line.
+
+What belongs here: the names that `import emp` offers, loaded when they are used, so that a notebook
+pays for what it calls and never imports Dagster.
+What does not: what they do (emp/client.py), commands (emp/commands).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emp.client import get_coverage, get_curated_bars, get_findings, get_quality_scores
+
+__all__ = ["get_coverage", "get_curated_bars", "get_findings", "get_quality_scores"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load one of the client's functions."""
+    if name not in __all__:
+        raise AttributeError(f"module 'emp' has no attribute {name!r}")
+    return getattr(import_module("emp.client"), name)
+
+
+def __dir__() -> list[str]:
+    """The names on offer."""
+    return sorted(__all__)

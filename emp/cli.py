@@ -1,1 +1,103 @@
-def main(): ...
+"""The `emp` command line, assembled.
+
+What belongs here: which commands there are, the options before them, how an error leaves.
+What does not: what a command does; each has a file in emp/commands, which loads what is heavy only
+when it runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from emp.commands import actions, bars, coverage, demo, dev, files, ingest, quality
+from emp.invocation import Invocation
+from market_data.errors import MarketDataError
+
+EPILOG = """
+Environment: EMP_DATA_DIR folder of all data (default: data/ in the repository) |
+EMP_CONFIG_DIR folder of universe.yaml, quality.yaml, formats/ (default: config/) |
+EMP_UI_PORT port of the UI (default: 3000) |
+EMP_MODE bootstrap: files, no server (the default) |
+EMP_YAHOO_URL replaces Yahoo's address, for a proxy or a test |
+DAGSTER_HOME folder of Dagster's records (default: dagster/ below EMP_DATA_DIR).
+
+Exit status: 0 fine, 1 a failure or a wrong option, 2 only with --fail-on-quality.
+"""
+
+app = typer.Typer(
+    name="emp",
+    help="Ingest, curate, check and read market data.",
+    epilog=EPILOG,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    env_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File of NAME=value lines; the environment goes first."),
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show Dagster's log and whole tracebacks.")
+    ] = False,
+) -> None:
+    """Ingest, curate, check and read market data."""
+    called = context.ensure_object(Invocation)
+    called.env_file = env_file
+    called.debug = debug
+    called.load_environment()
+
+
+app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
+app.command("bars", epilog=bars.EXAMPLES)(bars.bars)
+app.command("quality", epilog=quality.EXAMPLES)(quality.quality)
+app.command("coverage", epilog=coverage.EXAMPLES)(coverage.coverage)
+app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command("dev", epilog=dev.EXAMPLES)(dev.dev)
+app.add_typer(files.app, name="files")
+app.add_typer(actions.app, name="actions")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit status.
+
+    An error that the platform raises on purpose, or a wrong option, becomes one line on stderr and
+    status 1, so that 2 can only mean what --fail-on-quality says.
+    """
+    called = Invocation()
+    try:
+        status = typer.main.get_command(app).main(
+            args=list(arguments) or ["--help"], prog_name="emp", standalone_mode=False, obj=called
+        )
+    except MarketDataError as error:
+        if called.debug:
+            raise
+        return _complain(str(error))
+    except TyperException as error:
+        return _complain(f"{error.format_message()} ('emp --help' lists commands and options)")
+    except (Abort, KeyboardInterrupt):
+        return _complain("stopped") + 129
+    except BrokenPipeError:
+        # The reader, `head` for instance, has seen enough.
+        sys.stderr.close()
+        return 0
+    return status if isinstance(status, int) else 0
+
+
+def _complain(message: str) -> int:
+    sys.stderr.write(f"emp: {' '.join(message.split())}\n")
+    return 1
+
+
+def main() -> None:
+    """The `emp` program."""
+    sys.exit(run(sys.argv[1:]))

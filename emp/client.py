@@ -1,0 +1,336 @@
+"""The Python client: curated bars, what the ledger knows, scores and findings, as Polars frames.
+
+What belongs here: from what a person writes in a notebook to one call of a use-case.
+What does not: the use-cases (market_data/pipeline), Dagster: a process that reads bars never
+imports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+import polars as pl
+
+from emp.moments import Moment, day, instant, period
+from market_data.errors import ConfigurationError
+from market_data.timeframes import Timeframe
+
+if TYPE_CHECKING:
+    from adapters.settings import Settings
+    from market_data.pipeline.platform import Platform
+
+Symbols = str | Sequence[str]
+
+
+def get_curated_bars(
+    symbols: Symbols,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    timeframe: str = "1d",
+    *,
+    adjusted: Literal["none", "splits", "total"] = "none",
+    as_of: Moment | None = None,
+    quality: Literal["trusted", "ok", "all"] = "trusted",
+    running: bool = False,
+    columns: Sequence[str] | None = None,
+    settings: Settings | None = None,
+) -> pl.DataFrame:
+    """Curated bars of one or more symbols, sorted by (symbol, ts).
+
+    Args:
+        symbols: platform symbols: those of config/universe.yaml and those ingested since.
+        start: a day ("2024-01-02" or a date) is the first session; an instant
+            ("2024-01-02T15:00" or a datetime, UTC where it has no zone) the first bar start.
+        end: a day is the last session, included; an instant is excluded. None: everything.
+        timeframe: 1m, 5m, 15m, 1h, 4h or 1d.
+        adjusted: "none" gives prices as they traded; "splits" and "total" (splits and dividends)
+            put them on the share count of the newest action known at `as_of`.
+        as_of: curate again from what was known at this moment; a day means its first moment, UTC.
+        quality: "trusted" leaves out bars whose dq_status is error, "ok" also those with warn,
+            "all" leaves out none.
+        running: also bars whose period is not over; their `final` is false.
+        columns: only these, in this order.
+        settings: another installation than that of the environment.
+
+    Returns:
+        symbol (String), ts (Datetime, us, UTC: start of the bar), session (Date), open, high, low,
+        close (Float64, in the instrument's currency), volume, vwap (Float64, null where no vendor
+        gives them), trades (Int64, null likewise), source (vendor of the prices; "vendor@1m" when
+        resampled), filled (columns taken from another vendor), final (Boolean), dq_status (ok,
+        warn or error), flags (codes of findings), rule_version.
+
+    Raises:
+        ConfigurationError: a symbol is not in the universe, or an argument has no such value; the
+            message says what there is.
+    """
+    from market_data.pipeline.read import read_bars
+
+    platform = _platform(settings)
+    wanted = period(start, end, **_bounds(platform))
+    bars = read_bars(
+        platform,
+        _names(symbols),
+        timeframe=_timeframe(timeframe),
+        start=wanted.start,
+        end=wanted.end,
+        sessions=wanted.sessions,
+        adjusted=adjusted,
+        as_of=None if as_of is None else instant(as_of, "as_of"),
+        quality=quality,
+        running=running,
+    )
+    return bars if columns is None else with_columns(bars, columns)
+
+
+def get_latest_bars(
+    symbols: Symbols,
+    rows: int,
+    timeframe: str = "1d",
+    *,
+    adjusted: Literal["none", "splits", "total"] = "none",
+    quality: Literal["trusted", "ok", "all"] = "trusted",
+    running: bool = False,
+    settings: Settings | None = None,
+) -> pl.DataFrame:
+    """The newest `rows` curated bars of each symbol; arguments and columns of `get_curated_bars`.
+
+    Raises:
+        ConfigurationError: as `get_curated_bars`.
+    """
+    from market_data.datasets import curated_bars
+
+    platform = _platform(settings)
+    names = _names(symbols)
+    asked = rows
+    while True:
+        stored = platform.store.latest(
+            curated_bars(_timeframe(timeframe)), symbols=names, rows=asked
+        )
+        bars = get_curated_bars(
+            names,
+            stored["ts"].min() if stored.height else platform.clock.now(),  # type: ignore[arg-type]
+            None,
+            timeframe,
+            adjusted=adjusted,
+            quality=quality,
+            running=running,
+            settings=settings,
+        )
+        newest = bars.group_by("symbol", maintain_order=True).tail(rows)
+        # Bars that are withheld leave a symbol short, while the store still has older ones.
+        more = stored.group_by("symbol").len("stored").filter(pl.col("stored") >= asked)
+        short = more.join(newest.group_by("symbol").len("served"), on="symbol", how="left").filter(
+            pl.col("served").fill_null(0) < rows
+        )
+        if short.is_empty():
+            return newest
+        asked *= 8
+
+
+def get_coverage(
+    symbols: Symbols,
+    start: Moment,
+    end: Moment,
+    timeframe: str = "1d",
+    *,
+    vendors: Sequence[str] | None = None,
+    settings: Settings | None = None,
+) -> pl.DataFrame:
+    """What the ledger knows, day by day, sorted by (symbol, vendor, session).
+
+    Args:
+        symbols: platform symbols.
+        start: first day.
+        end: last day, included.
+        timeframe: whose ledger.
+        vendors: only these; None for every vendor that serves the symbol at the timeframe.
+        settings: another installation than that of the environment.
+
+    Returns:
+        vendor, timeframe, symbol (String), session (Date), outcome (rows, nothing, holiday,
+        unavailable, refused, failed or not asked), rows (Int64), final (Boolean: asked after the
+        session's end), detail, asked_at (Datetime, us, UTC), fetch_id.
+
+    Raises:
+        ConfigurationError: a symbol or vendor is not configured, or a day is none.
+    """
+    from market_data.pipeline.read import ledger_by_session
+
+    platform = _platform(settings)
+    for vendor in vendors or ():
+        platform.universe.vendor(vendor)
+    first, last = _days(start, end)
+    return ledger_by_session(platform, _names(symbols), first, last, _timeframe(timeframe), vendors)
+
+
+def get_quality_scores(
+    symbols: Symbols,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    timeframe: str | None = None,
+    *,
+    settings: Settings | None = None,
+) -> pl.DataFrame:
+    """Scores of symbol-sessions, sorted by (symbol, session, dataset).
+
+    Args:
+        symbols: platform symbols.
+        start: first session.
+        end: last session, included.
+        timeframe: of one timeframe's bars; None for all.
+        settings: another installation than that of the environment.
+
+    Returns:
+        The columns of market_data.schemas.SCORES: dataset, symbol, session, what was measured,
+        score (0 to 1), status (GREEN, YELLOW or RED), reasons.
+
+    Raises:
+        ConfigurationError: a symbol is not in the universe, or a day is none.
+    """
+    from market_data.datasets import SCORES_DATASET, curated_bars
+
+    platform = _platform(settings)
+    names = _names(symbols)
+    for symbol in names:
+        platform.universe.instrument(symbol)
+    wanted = period(
+        None if start is None else day(start, "start"),
+        None if end is None else day(end, "end"),
+        **_bounds(platform),
+    )
+    scores = platform.store.scan(SCORES_DATASET, symbols=names, sessions=wanted.sessions)
+    if timeframe is None:
+        return scores
+    return scores.filter(pl.col("dataset") == curated_bars(_timeframe(timeframe)).name)
+
+
+def get_findings(
+    symbols: Symbols,
+    start: Moment,
+    end: Moment,
+    timeframe: str = "1d",
+    *,
+    settings: Settings | None = None,
+) -> pl.DataFrame:
+    """What the checks find now in raw and curated bars, errors first.
+
+    Args:
+        symbols: platform symbols.
+        start: first session.
+        end: last session, included.
+        timeframe: whose bars.
+        settings: another installation than that of the environment.
+
+    Returns:
+        check, code, severity (error or warn), dataset, symbol (String), session (Date), value,
+        threshold (Float64), rows (Int64), detail (one sentence).
+
+    Raises:
+        ConfigurationError: a symbol is not in the universe, or a day is none.
+    """
+    from market_data.pipeline.inspection import inspect_curated, inspect_raw
+
+    platform = _platform(settings)
+    names = _names(symbols)
+    served = [platform.universe.instrument(symbol) for symbol in names]
+    first, last = _days(start, end)
+    wanted = _timeframe(timeframe)
+    vendors = [
+        vendor.name
+        for vendor in platform.universe.vendors_of(wanted)
+        if any(platform.universe.serves(vendor, instrument) for instrument in served)
+    ]
+    found = [inspect_curated(platform, wanted, first, last).findings]
+    found += [inspect_raw(platform, v, wanted, first, last).findings for v in vendors]
+    return (
+        pl.concat(found)
+        .filter(pl.col("symbol").is_in(names))
+        .sort("severity", "session", "symbol", "dataset", "check", "code")
+    )
+
+
+def installation(settings: Settings | None) -> Settings:
+    """The settings given, else those of the environment.
+
+    Raises:
+        ConfigurationError: a variable has a value that does not fit; the message names it.
+    """
+    from pydantic import ValidationError
+
+    from adapters.settings import Settings
+
+    if settings is not None:
+        return settings
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"EMP_{'_'.join(str(part) for part in e['loc']).upper()}: {e['msg']}"
+            for e in error.errors()
+        )
+        raise ConfigurationError(problems) from error
+
+
+def _platform(settings: Settings | None) -> Platform:
+    found = installation(settings)
+    files = (
+        found.config_dir / "universe.yaml",
+        found.config_dir / "quality.yaml",
+        found.registered_universe,
+    )
+    return _opened(found, tuple(f.stat().st_mtime_ns if f.exists() else 0 for f in files))
+
+
+@lru_cache(maxsize=4)
+def _opened(settings: Settings, _written: tuple[int, ...]) -> Platform:
+    """One platform per installation, opened again when its configuration was written."""
+    from adapters.backend import open_platform
+
+    return open_platform(settings)
+
+
+def _names(symbols: Symbols) -> list[str]:
+    names = [symbols] if isinstance(symbols, str) else list(dict.fromkeys(symbols))
+    if not names:
+        raise ConfigurationError("name at least one symbol")
+    return names
+
+
+def _timeframe(value: str) -> Timeframe:
+    try:
+        return Timeframe(value)
+    except ValueError as error:
+        known = ", ".join(Timeframe)
+        raise ConfigurationError(f"timeframe={value!r}; it takes one of: {known}") from error
+
+
+def _bounds(platform: Platform) -> dict[str, date]:
+    """The sessions that can exist now; a session may begin two evenings before its date's end."""
+    return {
+        "earliest": platform.universe.first_session,
+        "latest": platform.clock.now().date() + timedelta(days=2),
+    }
+
+
+def _days(start: Moment, end: Moment) -> tuple[date, date]:
+    first, last = day(start, "start"), day(end, "end")
+    if last < first:
+        raise ConfigurationError(f"the period ends ({end}) before it starts ({start})")
+    return first, last
+
+
+def with_columns(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The frame with these columns alone, in this order.
+
+    Raises:
+        ConfigurationError: it has no such column; the message lists those it has.
+    """
+    unknown = [c for c in columns if c not in frame.columns]
+    if unknown:
+        raise ConfigurationError(
+            f"no column {', '.join(unknown)}; there are: {', '.join(frame.columns)}"
+        )
+    return frame.select(columns)

@@ -1,0 +1,81 @@
+"""`emp actions`: corporate actions from files, and those that are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from emp.commands.options import JsonOption, split
+from emp.invocation import settings_of
+from emp.output import print_json, print_line, records, table
+from market_data.errors import ConfigurationError
+
+app = typer.Typer(
+    help="Corporate actions: splits and dividends that adjustment reads.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+IMPORT_EXAMPLES = """
+Example:\n
+  emp actions import factor_files/aapl.csv --spec lean_factor_file --symbol AAPL
+"""
+LIST_EXAMPLES = """
+Examples:\n
+  emp actions list --symbols AAPL\n
+  emp actions list --symbols AAPL,MSFT --json
+"""
+
+
+@app.command("import", epilog=IMPORT_EXAMPLES)
+def import_file(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    symbol: Annotated[str, typer.Option(help="Platform symbol that the file speaks of.")],
+    spec: Annotated[
+        Literal["lean_factor_file"], typer.Option(help="Format of the file.")
+    ] = "lean_factor_file",
+) -> None:
+    """Take the splits and dividends of a file; the same file again changes nothing."""
+    from adapters.backend import open_platform
+    from emp.actions import factor_file_actions
+
+    platform = open_platform(settings_of(context))
+    instrument = platform.universe.instrument(symbol)
+    if not instrument.asset_class.is_adjustable:
+        raise ConfigurationError(f"{symbol} is {instrument.asset_class}: it has no splits")
+    found = factor_file_actions(file, instrument, source=spec, now=platform.clock.now())
+    kept = platform.actions.add(found)
+    print_json(
+        {
+            "symbol": symbol,
+            "file": str(file),
+            "splits": found.filter(kind="split").height,
+            "dividends": found.filter(kind="dividend").height,
+            "new_or_changed": kept,
+        }
+    )
+
+
+@app.command("list", epilog=LIST_EXAMPLES)
+def list_actions(
+    context: typer.Context,
+    symbols: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="Only these symbols.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the actions that are known now."""
+    from adapters.backend import open_platform
+
+    platform = open_platform(settings_of(context))
+    names = split(symbols) or None
+    for name in names or ():
+        platform.universe.instrument(name)
+    frame = platform.actions.read(symbols=names).sort("symbol", "ex_date", "kind")
+    if as_json:
+        print_json(records(frame))
+    else:
+        print_line(table(frame) if frame.height else "no actions are known")

@@ -1,0 +1,173 @@
+"""`emp ingest`: a vendor's bars, or a user's own files, through the graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emp.commands.options import JsonOption, split
+from emp.invocation import invocation, settings_of
+from emp.output import print_json, print_line, table
+from market_data.timeframes import Timeframe
+
+if TYPE_CHECKING:
+    from adapters.settings import Settings
+    from emp.ingestion import Prepared
+
+EXAMPLES = """
+Examples:\n
+  emp ingest --vendor yahoo --symbols "EURUSD=X,AAPL" --lookback-days 120 --timeframe 1d\n
+  emp ingest --vendor yahoo --symbols AAPL --start 2024-01-02 --end 2024-03-28 --dry-run\n
+  emp ingest --path aapl.zip --spec lean_daily\n
+  emp ingest --path bars/ --spec plain --vendor mybroker --resample
+
+Symbols are the platform's or the vendor's own; one that nobody configured is registered beside the
+data, its class and calendar assumed, and said so. A second run asks only for what the ledger lacks.
+Progress goes to stderr, one JSON summary to stdout.
+"""
+
+
+def ingest(
+    context: typer.Context,
+    *,
+    vendor: Annotated[
+        str | None, typer.Option(help="Who is asked, or for whom the files speak.")
+    ] = None,
+    symbols: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A,B", help="Symbols; all that the vendor serves, if not given."),
+    ] = None,
+    timeframe: Annotated[
+        Timeframe | None, typer.Option(help="Length of a bar; 1d, or that of the format.")
+    ] = None,
+    lookback_days: Annotated[
+        int | None, typer.Option(metavar="N", help="From N days ago until now.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="DATE", help="First session, 2024-01-02.")
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Last session, included; the newest, if not given."),
+    ] = None,
+    path: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|FOLDER", help="Files to read; without dates, all they hold."),
+    ] = None,
+    spec: Annotated[
+        str | None, typer.Option(help="Format of the files, see 'emp files specs'.")
+    ] = None,
+    refetch: Annotated[
+        bool, typer.Option("--refetch", help="Ask again for what was answered.")
+    ] = False,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="Curate 5m to 1d from 1m bars as well.")
+    ] = False,
+    fail_on_quality: Annotated[
+        bool, typer.Option("--fail-on-quality", help="Exit with 2 on an error finding.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be asked; ask and write nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch bars, curate, check and score them."""
+    from datetime import UTC, datetime
+
+    from emp.ingestion import Wish, prepare
+
+    settings = settings_of(context)
+    wish = Wish(
+        vendor=vendor,
+        symbols=split(symbols),
+        timeframe=timeframe,
+        start=start,
+        end=end,
+        lookback_days=lookback_days,
+        path=path,
+        spec=spec,
+        refetch=refetch,
+    )
+    prepared = prepare(settings, wish, datetime.now(UTC))
+    if dry_run:
+        _rehearse(settings, prepared, as_json=as_json)
+        return
+    debug = invocation(context).debug
+    summary, status = execute(
+        settings, prepared, resample=resample, debug=debug, strict=fail_on_quality
+    )
+    print_json(summary)
+    raise typer.Exit(status)
+
+
+def execute(
+    settings: Settings, prepared: Prepared, *, resample: bool, debug: bool, strict: bool
+) -> tuple[dict[str, Any], int]:
+    """Register what is new, run the graph, and say what came of it: summary and exit status."""
+    from adapters.backend import open_platform
+    from adapters.configuration import register
+    from emp.narration import Narrator
+    from emp.run import coarser, run_feeds
+    from emp.summary import Scope, exit_status, summarise
+
+    also = coarser(prepared.timeframe) if resample else ()
+    scope = Scope(prepared.feed, prepared.timeframe, prepared.first, prepared.last, also)
+    with Narrator(debug=debug) as narrator:
+        for sentence in (*prepared.notes, *prepared.registration.sentences()):
+            narrator.say(sentence)
+        if prepared.registration:
+            register(
+                settings,
+                instruments=prepared.registration.instruments,
+                vendors=prepared.registration.vendors,
+            )
+        record = run_feeds(
+            settings,
+            prepared.timeframe,
+            [prepared.feed],
+            prepared.first,
+            prepared.last,
+            also=also,
+            narrator=narrator,
+        )
+        narrator.step("summary")
+        summary = summarise(settings, open_platform(settings), scope, record)
+    summary["registered"] = prepared.registration.told()
+    summary["notes"] = prepared.notes
+    summary["ui"] = (
+        f"'emp dev' shows this run on http://127.0.0.1:{settings.ui_port}/runs/{record.run_id}"
+    )
+    return summary, exit_status(summary, record, fail_on_quality=strict)
+
+
+def _rehearse(settings: Settings, prepared: Prepared, *, as_json: bool) -> None:
+    """Print the plan of an ingest."""
+    from emp.plans import plan_frame, told
+    from emp.platforms import rehearsal
+    from market_data.pipeline.planning import IngestRequest, plan_ingest
+
+    feed = prepared.feed
+    request = IngestRequest(
+        feed.vendor,
+        prepared.timeframe,
+        feed.symbols,
+        prepared.first,
+        prepared.last,
+        feed.refetch,
+    )
+    with rehearsal(settings, prepared.universe) as platform:
+        plan = plan_ingest(platform, request)
+    content = told(prepared, plan)
+    if as_json:
+        print_json(content)
+        return
+    for sentence in (*prepared.notes, *prepared.registration.sentences()):
+        print_line(sentence)
+    print_line(
+        f"{feed.vendor} {prepared.timeframe}, sessions {prepared.first} to {prepared.last}: "
+        f"{content['lacking']} symbol-sessions lack an answer, {plan.answered} have one, "
+        f"{plan.not_begun} have not begun; {len(plan.fetches)} questions"
+    )
+    if plan.fetches:
+        print_line(table(plan_frame(prepared, plan)))

@@ -1,0 +1,44 @@
+"""Dagster's own records: the instance that runs of the command line and of the UI share.
+
+What belongs here: its folder and its settings file.
+What does not: running (emp/run.py), the UI's processes (emp/commands/dev.py).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adapters.settings import PROJECT, Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+INSTANCE_FILE = PROJECT / "dagster.yaml"
+WORKSPACE_FILE = PROJECT / "workspace.yaml"
+
+
+def prepare_home(settings: Settings) -> Path:
+    """The folder of the instance, there and with a dagster.yaml in it.
+
+    A folder that DAGSTER_HOME names belongs to its owner: a dagster.yaml in it stays as it is. The
+    one below the data folder always carries the one of the repository.
+    """
+    named = os.environ.get("DAGSTER_HOME")
+    home = Path(named).expanduser().resolve() if named else settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    target = home / "dagster.yaml"
+    wanted = INSTANCE_FILE.read_bytes()
+    if not target.exists() or (not named and target.read_bytes() != wanted):
+        draft = home / f".dagster.yaml.{os.getpid()}"
+        draft.write_bytes(wanted)
+        draft.replace(target)
+    return home
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The instance of an installation; use it as a context manager."""
+    import dagster as dg
+
+    return dg.DagsterInstance.from_config(str(prepare_home(settings)))

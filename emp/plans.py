@@ -1,0 +1,64 @@
+"""What an ingest would ask, as a person and as JSON see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from emp.ingestion import Prepared
+    from market_data.pipeline.planning import IngestPlan
+
+
+def told(prepared: Prepared, plan: IngestPlan) -> dict[str, Any]:
+    """The plan for JSON: vendor, timeframe, sessions, counts, questions, registrations."""
+    feed = prepared.feed
+    return {
+        "dry_run": True,
+        "vendor": feed.vendor,
+        "timeframe": str(prepared.timeframe),
+        "symbols": list(feed.symbols),
+        "sessions": {"first": str(prepared.first), "last": str(prepared.last)},
+        "path": feed.path,
+        "spec": feed.spec,
+        "lacking": sum(fetch.sessions for fetch in plan.fetches),
+        "answered": plan.answered,
+        "not_begun": plan.not_begun,
+        "requests": [
+            {
+                "symbols": list(fetch.symbols),
+                "vendor_symbols": _vendor_symbols(prepared, fetch.symbols),
+                "calendar": fetch.calendar,
+                "first": str(fetch.first),
+                "last": str(fetch.last),
+                "start": fetch.window(prepared.timeframe)[0].isoformat(),
+                "end": fetch.window(prepared.timeframe)[1].isoformat(),
+                "symbol_sessions": fetch.sessions,
+            }
+            for fetch in plan.fetches
+        ],
+        "registered": prepared.registration.told(),
+        "notes": prepared.notes,
+    }
+
+
+def plan_frame(prepared: Prepared, plan: IngestPlan) -> pl.DataFrame:
+    """The questions, one row each."""
+    rows = [
+        (
+            prepared.feed.vendor,
+            ", ".join(_vendor_symbols(prepared, fetch.symbols)),
+            fetch.calendar,
+            fetch.first,
+            fetch.last,
+            fetch.sessions,
+        )
+        for fetch in plan.fetches
+    ]
+    names = ["vendor", "vendor symbols", "calendar", "first", "last", "symbol-sessions"]
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def _vendor_symbols(prepared: Prepared, symbols: tuple[str, ...]) -> list[str]:
+    return [prepared.universe.vendor_symbol(prepared.feed.vendor, s) for s in symbols]
