@@ -27,7 +27,7 @@ from market_data.timeframes import Timeframe
 BARS = curated_bars(Timeframe.D1)
 MINUTES = curated_bars(Timeframe.M1)
 RAW = raw_bars("yahoo", Timeframe.M1)
-SYMBOLS = [f"S{number:02d}" for number in range(6)]
+SYMBOLS = [f"S{number:02d}" for number in range(3)]
 SESSIONS = [date(2024, 1, 1) + timedelta(days=3 * number) for number in range(40)]
 
 
