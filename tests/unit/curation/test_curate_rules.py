@@ -329,3 +329,31 @@ def test_curating_what_was_curated_changes_nothing() -> None:
     rest = raw.select("symbol", "ts", *(c for c in raw.columns if c not in first.columns))
     as_raw = RAW_BARS.conform(first.join(rest, on=["symbol", "ts"]))
     assert curated(as_raw).bars.equals(first)
+
+
+def test_a_bar_that_is_left_out_contradicts_nothing() -> None:
+    raw = raw_rows()
+    adjusted = raw_rows(basis="total|trade||regular|", close=100.9)
+    found = curated(pl.concat([raw, adjusted]))
+    assert found.bars["close"].to_list() == [100.5] * 4
+    assert found.quarantined.is_empty()
+
+
+def test_a_grid_fixed_in_utc_is_off_after_the_clock_change() -> None:
+    columns = {"timeframe": Timeframe.H4, "first": date(2024, 3, 8), "last": date(2024, 3, 11)}
+    raw = raw_rows("EURUSD", basis="raw|mid||regular|", **columns)
+    assert curated(raw, timeframe=Timeframe.H4).quarantined.is_empty()
+    # the bars that start at 1, 5, 9 ... UTC on both sides of the change; right only after it
+    early = pl.when(pl.col("session") == date(2024, 3, 8)).then(timedelta(hours=3))
+    fixed = raw.with_columns(ts=pl.col("ts") + early.otherwise(timedelta(0)))
+    found = curated(pl.concat([fixed[:5], fixed[6:]]), timeframe=Timeframe.H4)
+    assert found.quarantined.select("session", "reasons").unique().rows() == [
+        (date(2024, 3, 8), "off_grid")
+    ]
+    assert found.bars.height == 6
+
+
+def test_flags_of_rows_and_sessions_are_sorted_together() -> None:
+    thin = raw_rows(**MINUTES, basis="raw|bid||regular|").head(500)
+    bars = curated(thin, timeframe=Timeframe.M1).bars
+    assert bars["flags"].unique(maintain_order=True).to_list() == ["side_bid", "coverage,side_bid"]
