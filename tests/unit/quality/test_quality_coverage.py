@@ -221,3 +221,12 @@ def test_coverage_is_a_share_and_does_not_depend_on_order(
     missing = sorted(set(range(78)) - kept)
     runs = sum(1 for m in missing if m - 1 not in missing)
     assert one["gaps"].item() == runs
+
+
+def test_without_any_bar_the_lag_counts_from_the_open(make_view, thresholds) -> None:
+    view, limits = minutes(make_view, thresholds, MINUTE < 0)
+    outcome = check_staleness(view, limits)
+    assert outcome.findings.select("value", "threshold").rows() == [(390 * 60.0, 1800.0)]
+    now = OPEN + timedelta(minutes=20)
+    running, limits = minutes(make_view, thresholds, MINUTE < 0, now=now)
+    assert codes(check_staleness(running, limits).findings) == [("stale", "warn")]

@@ -281,3 +281,10 @@ def test_scores_of_another_shape(make_view, thresholds) -> None:
             for name in ("coverage", "staleness", "drift", "duplicates", "ohlc")
         ),
     }
+
+
+def test_each_dataset_is_compared_with_its_own_past(make_view, thresholds) -> None:
+    scores, keys = scores_and_keys(make_view, thresholds)
+    poor = scores.with_columns(dataset=pl.lit("curated/bars_5m"), score=pl.lit(0.5))
+    other = keys.with_columns(dataset=pl.lit("curated/bars_5m"))
+    assert codes(judged(pl.concat([scores, poor]), pl.concat([keys, other]))) == []
