@@ -107,14 +107,12 @@ def test_sources_that_state_one_action_count_once(engine: sa.Engine) -> None:
     assert log.read(known_at=JAN).select("source", "value").rows() == [("lean", 4.0)]
 
 
-def test_sources_that_put_one_action_on_neighbouring_days_count_once(engine: sa.Engine) -> None:
+@pytest.mark.parametrize("other_day", [date(2020, 8, 28), date(2020, 9, 2)])
+def test_sources_that_put_one_action_on_neighbouring_days_count_once(
+    engine: sa.Engine, other_day: date
+) -> None:
     log = SqlActionLog(engine)
-    log.add(
-        frame(
-            action(source="yahoo"),
-            action(source="lean", ex_date=date(2020, 8, 28), known_at=days(1)),
-        )
-    )
+    log.add(frame(action(), action(source="lean", ex_date=other_day, known_at=days(1))))
     assert log.read()["source"].to_list() == ["lean"]
     assert log.read(known_at=JAN)["source"].to_list() == ["yahoo"]
 
