@@ -137,7 +137,12 @@ def curated_view(platform: Platform, timeframe: Timeframe, start: date, end: dat
         expected=should_hold(platform, vendors, timeframe, start, end),
         sessions=(start, end),
         now=platform.clock.now(),
-        peers=_peers(platform, _raw_of_all(platform, timeframe, start, end).values(), timeframe),
+        peers=_peers(
+            platform,
+            _raw_of_all(platform, timeframe, start, end).values(),
+            timeframe,
+            minutes=_minutes_of_all(platform, timeframe, start, end).values(),
+        ),
         **_refused(platform, vendors, timeframe, start, end),
     )
 
@@ -219,14 +224,27 @@ def _raw_of_all(
     return {name: frame for name, frame in logs.items() if not frame.is_empty()}
 
 
+def _minutes_of_all(
+    platform: Platform, timeframe: Timeframe, start: date, end: date
+) -> dict[str, pl.DataFrame]:
+    """The minutes that curated bars of a longer timeframe may be made of."""
+    if timeframe is Timeframe.M1:
+        return {}
+    return _raw_of_all(platform, Timeframe.M1, start, end)
+
+
 def _peers(
-    platform: Platform, logs: Iterable[pl.DataFrame], timeframe: Timeframe
+    platform: Platform,
+    logs: Iterable[pl.DataFrame],
+    timeframe: Timeframe,
+    minutes: Iterable[pl.DataFrame] = (),
 ) -> pl.DataFrame | None:
-    frames = list(logs)
-    if len(frames) < 2:
+    frames, made = list(logs), list(minutes)
+    if len({f.get_column("vendor").item(0) for f in (*frames, *made)}) < 2:
         return None
     return comparable(
         frames,
+        minutes=made,
         instruments=platform.universe.instruments,
         timeframe=timeframe,
         actions=platform.actions.read(),
