@@ -51,7 +51,9 @@ class CurationInput:
         thresholds: limits.
         now: bars ending later are not final, bars starting later are refused.
         rule_version: written to each row.
-        actions: rows of CORPORATE_ACTIONS.
+        actions: rows of CORPORATE_ACTIONS that were known by `now`.
+        actions_since: rows of CORPORATE_ACTIONS known by today, where `now` lies in the past: the
+            prices that were fetched since are divided by splits of which `now` had not heard.
     """
 
     timeframe: Timeframe
@@ -63,6 +65,7 @@ class CurationInput:
     rule_version: str
     minutes: Sequence[pl.DataFrame] = ()
     actions: pl.DataFrame | None = None
+    actions_since: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -202,6 +205,7 @@ class _Curation:
             group=self._group,
             timeframe=timeframe,
             actions=self._actions,
+            actions_since=self._given.actions_since,
             prices=PriceRange(rules.price_min, rules.price_max),
             now=self._given.now,
         )

@@ -115,6 +115,7 @@ def prepare(
     actions: pl.DataFrame,
     prices: PriceRange,
     now: datetime,
+    actions_since: pl.DataFrame | None = None,
 ) -> Prepared:
     """De-adjust, drop repeats, take out what contradicts itself or breaks a rule.
 
@@ -125,6 +126,7 @@ def prepare(
         actions: rows of CORPORATE_ACTIONS.
         prices: bounds of every price as traded.
         now: bars that start later are refused.
+        actions_since: instead of `actions` for rows that were fetched after `now`.
     """
     rows = sort_if_needed(raw)
     bases = {text: Basis.parse(text) for text in rows.get_column("basis").unique()}
@@ -134,7 +136,7 @@ def prepare(
     if contested is not None:
         broken[CONTRADICTION] = contested
     dropped = _either(unwanted, repeated)
-    fit = _as_traded(rows.select(_NEEDED), bases, group, actions)
+    fit = _as_traded(rows.select(_NEEDED), bases, group, _Splits(actions, actions_since, now))
     found = find_broken(fit, prices=prices, now=now, also=broken, spared=dropped)
     refused = rows.clear().with_columns(reasons=pl.lit(""))
     if found is not None:
@@ -147,13 +149,34 @@ def prepare(
     return Prepared(fit, refused, counts)
 
 
+@dataclass(frozen=True)
+class _Splits:
+    """What is known of the splits in a vendor's prices: by `now`, or since, of later fetches."""
+
+    actions: pl.DataFrame
+    since: pl.DataFrame | None
+    now: datetime
+
+    def undone(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows in the same order, their prices as traded."""
+        if self.since is None:
+            return deadjust_splits(rows, self.actions)
+        numbered = rows.with_row_index("_place")
+        later = pl.col("fetched_at") > self.now
+        parts = (
+            deadjust_splits(numbered.filter(~later), self.actions),
+            deadjust_splits(numbered.filter(later), self.since),
+        )
+        return pl.concat(parts).sort("_place").drop("_place")
+
+
 def _as_traded(
-    rows: pl.DataFrame, bases: dict[str, Basis], group: Group, actions: pl.DataFrame
+    rows: pl.DataFrame, bases: dict[str, Basis], group: Group, splits: _Splits
 ) -> pl.DataFrame:
     """Prices in the instrument's currency and not adjusted, with `deadjusted`."""
-    splits = any(b.adjustment is Adjustment.SPLITS for b in bases.values())
+    adjusted = any(b.adjustment is Adjustment.SPLITS for b in bases.values())
     factors = _divisors(bases, group)
-    if not factors and not (splits and group.asset_class.is_adjustable):
+    if not factors and not (adjusted and group.asset_class.is_adjustable):
         return rows.with_columns(pl.lit(value=False).alias(DEADJUSTED))
     fit = rows
     quoted = pl.col(*PRICES, "vwap")
@@ -164,7 +187,7 @@ def _as_traded(
         )
     if not group.asset_class.is_adjustable:
         return fit.with_columns(pl.lit(value=False).alias(DEADJUSTED))
-    return deadjust_splits(fit, actions)
+    return splits.undone(fit)
 
 
 def _divisors(bases: dict[str, Basis], group: Group) -> dict[str, dict[str, float]]:

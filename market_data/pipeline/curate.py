@@ -107,6 +107,9 @@ def curate_slice(
             now=as_of or platform.clock.now(),
             rule_version=platform.rule_version,
             actions=platform.actions.read(symbols=symbols, known_at=as_of),
+            # A bar fetched later counts as known at `as_of`, but its price as traded does: the
+            # vendor has divided it by splits that came in between.
+            actions_since=None if as_of is None else platform.actions.read(symbols=symbols),
         )
     )
 
