@@ -72,9 +72,8 @@ def coverage_heat_map(coverage: pl.DataFrame) -> dg.MetadataValue[Any]:
     """
     if coverage.is_empty():
         return dg.MetadataValue.text("no session of these symbols was open")
-    first, last = coverage["session"].min(), coverage["session"].max()
-    assert isinstance(first, date)
-    assert isinstance(last, date)
+    sessions: list[date] = coverage["session"].unique().sort().to_list()
+    first, last = sessions[0], sessions[-1]
     width = max(1, -(-((last - first).days + 1) // HEAT_CELLS))
     days = (pl.col("session") - first).dt.total_days()
     cells = coverage.group_by("symbol", (days // width).alias("cell")).agg(pl.col("coverage").min())

@@ -4,6 +4,8 @@ Dagster recognises nested resources by their annotations while the class is made
 objects, not text: this module does not postpone them.
 """
 
+from pathlib import Path
+
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
@@ -44,5 +46,5 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def settings(self) -> Settings:
         """The settings that this resource was configured with."""
         return Settings(
-            data_dir=self.data_dir, config_dir=self.config_dir, yahoo_url=self.yahoo_url
+            data_dir=Path(self.data_dir), config_dir=Path(self.config_dir), yahoo_url=self.yahoo_url
         )

@@ -44,7 +44,7 @@ def raw_bars_asset(
         backfill_policy=ONE_RUN,
         kinds={"polars", "deltalake"},
         owners=OWNERS,
-        description=f"{timeframe} bars of vendor {vendor.name} ({vendor.reader} reader).\n\n{__doc__}",
+        description=f"{timeframe} bars of {vendor.name} ({vendor.reader} reader).\n\n{__doc__}",
         metadata={"dagster/column_schema": column_schema(RAW_BARS)},
     )
     def raw_bars(

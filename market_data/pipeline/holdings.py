@@ -18,24 +18,35 @@ from market_data.timeframes import Timeframe
 
 
 def should_hold(
-    platform: Platform, vendors: Sequence[str], timeframe: Timeframe, first: date, last: date
+    platform: Platform,
+    vendors: Sequence[str],
+    sources: Sequence[Timeframe],
+    first: date,
+    last: date,
 ) -> pl.DataFrame:
     """Expected bars per symbol and session that data of these vendors should be there for.
 
     An instrument whose configuration states its `history` is held from that session on. Any other
     is held between the first and the last session that was ever asked for, so that a hole in what
-    was asked shows, and a symbol that nobody wanted does not. Bars of 1m count for the coarser
-    timeframes that are resampled from them. Sessions that have not begun are left out.
+    was asked shows, and a symbol that nobody wanted does not. Sessions that have not begun are
+    left out.
+
+    Args:
+        platform: configuration and ledger.
+        vendors: whose data.
+        sources: timeframe of the dataset, and after it that of bars which it is resampled from.
+        first: first session.
+        last: last session.
 
     Returns:
         Rows of EXPECTED, sorted by (symbol, session).
     """
-    held = _held(platform, vendors, timeframe, first, last)
+    held = _held(platform, vendors, sources, first, last)
     instruments = [platform.universe.instrument(s) for s in held["symbol"]]
     if not instruments:
         return EXPECTED.empty()
     return (
-        expected_bars(instruments, timeframe, first, last)
+        expected_bars(instruments, sources[0], first, last)
         .join(held, on="symbol", how="left", maintain_order="left")
         .filter(
             (pl.col("session") >= pl.col("since"))
@@ -47,12 +58,16 @@ def should_hold(
 
 
 def _held(
-    platform: Platform, vendors: Sequence[str], timeframe: Timeframe, first: date, last: date
+    platform: Platform,
+    vendors: Sequence[str],
+    sources: Sequence[Timeframe],
+    first: date,
+    last: date,
 ) -> pl.DataFrame:
     """Columns symbol, since, until: one row per symbol held somewhere in the range."""
-    asked = pl.concat(
-        platform.ledger.spans(timeframe=t, vendors=vendors) for t in {timeframe, Timeframe.M1}
-    ).select("symbol", since="first", until="last")
+    asked = pl.concat(platform.ledger.spans(timeframe=t, vendors=vendors) for t in sources).select(
+        "symbol", since="first", until="last"
+    )
     configured = pl.DataFrame(
         [
             (i.symbol, i.history, last)
@@ -61,7 +76,7 @@ def _held(
             and any(
                 platform.universe.serves(v, i)
                 for v in platform.universe.vendors
-                if v.name in vendors and {timeframe, Timeframe.M1} & set(v.timeframes)
+                if v.name in vendors and set(sources) & set(v.timeframes)
             )
         ],
         schema={"symbol": pl.String, "since": pl.Date, "until": pl.Date},

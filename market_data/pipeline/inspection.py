@@ -1,37 +1,35 @@
-"""Inspect: look at what is stored, with everything that the checks need beside it.
+"""Inspect: what the checks find in a range of stored sessions, however long.
 
-What belongs here: gathering a dataset's slice, what it should hold and what other vendors say, and
-putting the outcomes of several slices together.
-What does not: judging (market_data/quality), Dagster's form of a result (emp_assets).
+What belongs here: going through a range in chunks and putting their outcomes together.
+What does not: gathering a chunk (market_data/pipeline/views.py), judging it (market_data/quality),
+Dagster's form of a result (emp_assets).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import polars as pl
 
 from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
-from market_data.peers import comparable
 from market_data.pipeline.curate import chunks, step_days
-from market_data.pipeline.holdings import should_hold
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.views import curated_view, raw_view
 from market_data.quality.actions import block_reasons
-from market_data.quality.checks import BarsView, CheckOutcome, evaluate_bars
+from market_data.quality.checks import evaluate_bars
 from market_data.quality.digest import bars_digest
+from market_data.quality.findings import CheckOutcome
 from market_data.quality.score_checks import evaluate_scores
-from market_data.quality.view import limits_of
-from market_data.schemas import FINDINGS, RAW_BARS
+from market_data.quality.view import BarsView, limits_of
+from market_data.schemas import FINDINGS
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass
 
 SAMPLE_ROWS = 200
 SCORE_HISTORY = timedelta(days=45)
 """How far back the scores lie that a session's scores are compared with."""
-_REPEATS = ("duplicate", "contradiction", "drift")
-"""Reasons of quarantine that have a check of their own."""
 
 
 @dataclass(frozen=True)
@@ -87,64 +85,27 @@ def inspect_raw(
     platform: Platform, vendor: str, timeframe: Timeframe, first: date, last: date
 ) -> Inspection:
     """Judge one vendor's raw bars; drift is told against the other vendors' bars."""
-    delay = platform.delay(vendor)
-
-    def view(start: date, end: date) -> BarsView:
-        held = should_hold(platform, [vendor], timeframe, start, end)
-        logs = _raw_of_all(platform, timeframe, start, end)
-        own = logs.get(vendor, RAW_BARS.empty())
-        return BarsView(
-            dataset=raw_bars(vendor, timeframe).name,
-            kind="raw",
-            timeframe=timeframe,
-            instruments=platform.universe.instruments,
-            bars=own,
-            expected=held,
-            sessions=(start, end),
-            now=platform.clock.now(),
-            delay=delay,
-            peers=_peers(platform, logs.values(), timeframe),
-            **_refused(platform, [vendor], timeframe, start, end, stages=("fetch",)),
-        )
-
     name = raw_bars(vendor, timeframe).name
-    return _inspect(platform, name, timeframe, first, last, view)
+    return _inspect(
+        platform,
+        name,
+        timeframe,
+        first,
+        last,
+        lambda a, b: raw_view(platform, vendor, timeframe, a, b),
+    )
 
 
 def inspect_curated(
     platform: Platform, timeframe: Timeframe, first: date, last: date
 ) -> Inspection:
     """Judge the curated bars of a timeframe; drift is told between the vendors behind them."""
-    return _inspect(
-        platform,
-        curated_bars(timeframe).name,
-        timeframe,
-        first,
-        last,
-        lambda start, end: curated_view(platform, timeframe, start, end),
-    )
 
+    def view(start: date, end: date) -> BarsView:
+        return curated_view(platform, timeframe, start, end)
 
-def curated_view(platform: Platform, timeframe: Timeframe, start: date, end: date) -> BarsView:
-    """The curated bars of a few sessions with all that their checks need."""
-    vendors = [v.name for v in platform.universe.vendors]
-    return BarsView(
-        dataset=curated_bars(timeframe).name,
-        kind="curated",
-        timeframe=timeframe,
-        instruments=platform.universe.instruments,
-        bars=platform.store.scan(curated_bars(timeframe), sessions=(start, end)),
-        expected=should_hold(platform, vendors, timeframe, start, end),
-        sessions=(start, end),
-        now=platform.clock.now(),
-        peers=_peers(
-            platform,
-            _raw_of_all(platform, timeframe, start, end).values(),
-            timeframe,
-            minutes=_minutes_of_all(platform, timeframe, start, end).values(),
-        ),
-        **_refused(platform, vendors, timeframe, start, end),
-    )
+    name = curated_bars(timeframe).name
+    return _inspect(platform, name, timeframe, first, last, view)
 
 
 def inspect_scores(platform: Platform, first: date, last: date) -> Inspection:
@@ -152,10 +113,11 @@ def inspect_scores(platform: Platform, first: date, last: date) -> Inspection:
     before = first - SCORE_HISTORY
     scores = platform.store.scan(SCORES_DATASET, sessions=(before, last))
     curated = pl.concat(
-        bars_digest(platform.store.scan(curated_bars(t), sessions=(first, last))).select(
+        bars_digest(platform.store.scan(curated_bars(t), sessions=chunk)).select(
             "symbol", "session", "bars_digest", dataset=pl.lit(curated_bars(t).name)
         )
         for t in Timeframe
+        for chunk in chunks(first, last, step_days(platform, t))
     )
     outcomes = evaluate_scores(
         scores,
@@ -174,11 +136,11 @@ def _inspect(
     timeframe: Timeframe,
     first: date,
     last: date,
-    view: object,
+    view: Callable[[date, date], BarsView],
 ) -> Inspection:
     outcomes, held = [], []
     for start, end in chunks(first, last, step_days(platform, timeframe)):
-        seen: BarsView = view(start, end)  # type: ignore[operator]
+        seen = view(start, end)
         outcomes.append(evaluate_bars(seen, platform.thresholds))
         held.append(seen.expected)
     return _merge(platform, dataset, timeframe, outcomes, held)
@@ -208,80 +170,3 @@ def _merge(
 def _stack(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
     listed = [f for f in frames if f.width]
     return pl.concat(listed, how="diagonal_relaxed") if listed else pl.DataFrame()
-
-
-def _raw_of_all(
-    platform: Platform, timeframe: Timeframe, start: date, end: date
-) -> dict[str, pl.DataFrame]:
-    """The newest revisions of every vendor that has bars of known instruments in the range."""
-    known = [i.symbol for i in platform.universe.instruments]
-    logs = {
-        v.name: platform.raw_log.read(
-            raw_bars(v.name, timeframe), symbols=known, sessions=(start, end)
-        )
-        for v in platform.universe.vendors_of(timeframe)
-    }
-    return {name: frame for name, frame in logs.items() if not frame.is_empty()}
-
-
-def _minutes_of_all(
-    platform: Platform, timeframe: Timeframe, start: date, end: date
-) -> dict[str, pl.DataFrame]:
-    """The minutes that curated bars of a longer timeframe may be made of."""
-    if timeframe is Timeframe.M1:
-        return {}
-    return _raw_of_all(platform, Timeframe.M1, start, end)
-
-
-def _peers(
-    platform: Platform,
-    logs: Iterable[pl.DataFrame],
-    timeframe: Timeframe,
-    minutes: Iterable[pl.DataFrame] = (),
-) -> pl.DataFrame | None:
-    frames, made = list(logs), list(minutes)
-    if len({f.get_column("vendor").item(0) for f in (*frames, *made)}) < 2:
-        return None
-    return comparable(
-        frames,
-        minutes=made,
-        instruments=platform.universe.instruments,
-        timeframe=timeframe,
-        actions=platform.actions.read(),
-        thresholds=platform.thresholds,
-        now=platform.clock.now(),
-    )
-
-
-def _refused(
-    platform: Platform,
-    vendors: Sequence[str],
-    timeframe: Timeframe,
-    start: date,
-    end: date,
-    *,
-    stages: Sequence[str] = ("fetch", "curate"),
-) -> dict[str, pl.DataFrame]:
-    """Quarantined rows: repeats and contradictions apart from rows that break a rule.
-
-    What curation refused is still among the bars of a raw log, and is found there.
-    """
-    counts = platform.quarantine.counts(
-        timeframe=timeframe, sessions=(start, end), vendors=vendors
-    ).drop_nulls("session")
-    counts = counts.filter(pl.col("stage").is_in(list(stages)))
-    repeats = pl.col("reasons").is_in(list(_REPEATS))
-    duplicates = (
-        counts.filter(pl.col("reasons").is_in(["duplicate", "contradiction"]))
-        .group_by("symbol", "session")
-        .agg(
-            rows=pl.col("rows").filter(pl.col("reasons") == "duplicate").sum(),
-            contradictions=pl.col("rows").filter(pl.col("reasons") == "contradiction").sum(),
-        )
-    )
-    return {
-        "duplicates": duplicates,
-        "quarantine": counts.filter(~repeats).select(
-            "symbol", "session", "reasons", "rows", "stage"
-        ),
-    }

@@ -14,10 +14,11 @@ import polars as pl
 
 from market_data.datasets import SCORES_DATASET, curated_bars
 from market_data.pipeline.curate import chunks, step_days
-from market_data.pipeline.inspection import curated_view
 from market_data.pipeline.platform import Platform, Progress, silent
-from market_data.quality.checks import BarsView, evaluate_bars
+from market_data.pipeline.views import curated_view
+from market_data.quality.checks import evaluate_bars
 from market_data.quality.score import score_sessions
+from market_data.quality.view import BarsView
 from market_data.schemas import SCORES
 from market_data.timeframes import Timeframe
 

@@ -121,9 +121,7 @@ class QuarantineLog(Protocol):
         sessions: tuple[date, date],
         vendors: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        """Open rows per vendor, symbol, session and reasons: columns vendor, symbol, session,
-        stage, reasons, rows.
-        """
+        """Open rows per vendor, symbol, session, stage and reasons: those columns and rows."""
         ...
 
 

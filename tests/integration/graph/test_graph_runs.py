@@ -103,8 +103,9 @@ def test_a_reversed_range_fails_loudly(world: Graph):
 def test_a_second_run_asks_for_nothing_and_changes_nothing(world: Graph):
     world.run(CHAIN, "2024-02-05", "2024-02-09")
     store = world.platform.store
-    before, versions = store.scan(curated_bars(Timeframe.D1)), store.history(
-        curated_bars(Timeframe.D1)
+    before, versions = (
+        store.scan(curated_bars(Timeframe.D1)),
+        store.history(curated_bars(Timeframe.D1)),
     )
     again = world.run(CHAIN, "2024-02-05", "2024-02-09")
     assert again.success

@@ -1,0 +1,292 @@
+"""Landing: one question to a vendor, from asking to the ledger.
+
+What belongs here: the order in which an answer lands. Payload first, then rows, then the ledger,
+so that a crash at any point leaves a session that is asked again, never one that is believed.
+What does not: what to ask for (market_data/pipeline/planning.py), rules about rows.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from market_data.calendars import daily_start, expected_bars, with_bar_end, with_session
+from market_data.datasets import raw_bars
+from market_data.errors import VendorError
+from market_data.pipeline.planning import IngestRequest, PlannedFetch
+from market_data.pipeline.platform import Platform
+from market_data.ports import (
+    FetchRequest,
+    FetchResult,
+    IngestRun,
+    Outcome,
+    SymbolOutcome,
+    SymbolRequest,
+    Vendor,
+)
+from market_data.quarantine import quarantine_rejected
+from market_data.refusals import quarantine_bars
+from market_data.revisions import VALUES
+from market_data.schemas import LEDGER, RAW_BARS
+
+SLICE_ROWS = 500_000
+"""Rows gathered before they are written: one commit for many small files, bounded memory."""
+VALUE_KEY = ["symbol", "ts", *VALUES]
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What came of one question.
+
+    Attributes:
+        rows: bars received per symbol.
+        outcomes: one per symbol that was asked for.
+        new: rows that the raw log did not know.
+        revised: of these, rows that revise a known bar.
+        rejected: rows that could not become a bar.
+        error: what ended the whole answer, if anything did.
+    """
+
+    rows: Mapping[str, int]
+    outcomes: Mapping[str, SymbolOutcome]
+    new: int
+    revised: int
+    rejected: int
+    error: VendorError | None
+
+
+class Landing:
+    """One question, from asking to the ledger."""
+
+    def __init__(
+        self, platform: Platform, request: IngestRequest, fetch: PlannedFetch, vendor: Vendor
+    ) -> None:
+        self._platform = platform
+        self._request = request
+        self._fetch = fetch
+        self._vendor = vendor
+        self._started = platform.clock.now()
+        self._fetch_id = f"{self._started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"
+        self._counts: list[pl.DataFrame] = []
+        self._outcomes: dict[str, SymbolOutcome] = {}
+        self._payloads: list[str] = []
+        self._rejected = 0
+        self._new = 0
+        self._revised = 0
+
+    def run(self) -> Landed:
+        """Ask, land slice by slice, record."""
+        error: VendorError | None = None
+        gathered: list[FetchResult] = []
+        rows = 0
+        try:
+            for result in self._vendor.fetch(self._question()):
+                gathered.append(result)
+                rows += result.frame.height
+                if rows >= SLICE_ROWS:
+                    self._land(gathered)
+                    gathered, rows = [], 0
+        except VendorError as trouble:
+            error = trouble
+        self._land(gathered)
+        counts = self._count_rows()
+        outcomes = self._settle(counts, error)
+        self._platform.ledger.record(self._ledger_rows(counts, outcomes, error))
+        self._platform.journal.add(self._journal_entry(counts, outcomes, error))
+        received = dict(counts.group_by("symbol").agg(pl.col("rows").sum()).iter_rows())
+        return Landed(received, outcomes, self._new, self._revised, self._rejected, error)
+
+    def _question(self) -> FetchRequest:
+        universe = self._platform.universe
+        start, end = self._fetch.window(self._request.timeframe)
+        symbols = tuple(
+            SymbolRequest(universe.instrument(s), universe.vendor_symbol(self._request.vendor, s))
+            for s in self._fetch.symbols
+        )
+        return FetchRequest(symbols, self._request.timeframe, start, end, self._started)
+
+    def _land(self, results: list[FetchResult]) -> None:
+        """Payloads, rows, rejected rows, actions: in this order, each step safe to repeat."""
+        for result in results:
+            self._payloads += [self._platform.payloads.put(p) for p in result.payloads]
+            self._outcomes.update(result.outcomes)
+        raw = self._to_raw(_concat(r.frame for r in results))
+        if not raw.is_empty():
+            self._keep_repeats(raw)
+            dataset = raw_bars(self._request.vendor, self._request.timeframe)
+            appended = self._platform.raw_log.append(dataset, raw)
+            self._new += appended.new
+            self._revised += appended.revised
+            self._counts.append(raw.group_by("symbol", "session").len("rows"))
+        rejected = _concat(r.rejected for r in results)
+        if not rejected.is_empty():
+            self._rejected += rejected.height
+            self._platform.quarantine.add(
+                quarantine_rejected(
+                    rejected,
+                    vendor=self._request.vendor,
+                    timeframe=self._request.timeframe,
+                    fetch_id=self._fetch_id,
+                    seen_at=self._started,
+                    calendar=self._fetch.calendar,
+                )
+            )
+        actions = _concat(r.actions for r in results)
+        if not actions.is_empty():
+            self._platform.actions.add(actions)
+
+    def _keep_repeats(self, raw: pl.DataFrame) -> None:
+        """The log keeps a bar once; that it came twice in one answer is kept in quarantine."""
+        repeats = raw.filter(
+            raw.select("symbol", "ts").is_duplicated() & ~pl.struct(VALUE_KEY).is_first_distinct()
+        )
+        if not repeats.is_empty():
+            self._platform.quarantine.add(
+                quarantine_bars(
+                    repeats.with_columns(reasons=pl.lit("duplicate")),
+                    timeframe=self._request.timeframe,
+                    seen_at=self._started,
+                    stage="fetch",
+                )
+            )
+
+    def _to_raw(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows of RAW_BARS of the sessions asked for."""
+        if frame.is_empty():
+            return RAW_BARS.empty()
+        timeframe, calendar = self._request.timeframe, self._fetch.calendar
+        if timeframe.is_intraday:
+            frame = with_session(frame, calendar)
+        else:
+            frame = daily_start(frame.with_columns(session=pl.col("ts").dt.date()), calendar)
+        frame = frame.filter(pl.col("session").is_between(self._fetch.first, self._fetch.last))
+        # A bar that was still running when it came could not be known before it came.
+        assumed = pl.col("bar_end") + self._vendor.capabilities.delay
+        bases = {
+            s: str(self._vendor.basis(self._platform.universe.instrument(s), timeframe))
+            for s in self._fetch.symbols
+        }
+        fetched_at = pl.lit(self._started, dtype=pl.Datetime("us", "UTC"))
+        return RAW_BARS.conform(
+            with_bar_end(frame, calendar, timeframe).with_columns(
+                vendor=pl.lit(self._request.vendor),
+                basis=pl.col("symbol").replace_strict(bases, return_dtype=pl.String),
+                fetched_at=fetched_at,
+                known_at=pl.min_horizontal(assumed, fetched_at),
+                fetch_id=pl.lit(self._fetch_id),
+            )
+        )
+
+    def _count_rows(self) -> pl.DataFrame:
+        empty = pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date, "rows": pl.UInt32})
+        return (
+            pl.concat([empty, *self._counts])
+            .group_by("symbol", "session")
+            .agg(pl.col("rows").sum().cast(pl.Int64))
+        )
+
+    def _settle(
+        self, counts: pl.DataFrame, error: VendorError | None
+    ) -> Mapping[str, SymbolOutcome]:
+        """One outcome per symbol: the vendor's own word, else what the rows and errors say."""
+        with_rows = set(counts["symbol"].to_list())
+        settled = {}
+        for symbol in self._fetch.symbols:
+            stated = self._outcomes.get(symbol)
+            if stated is not None:
+                settled[symbol] = stated
+            elif error is not None and (error.symbol in (None, symbol)):
+                settled[symbol] = SymbolOutcome(Outcome(error.outcome), str(error))
+            elif symbol in with_rows:
+                settled[symbol] = SymbolOutcome(Outcome.ROWS)
+            elif error is not None:
+                settled[symbol] = SymbolOutcome(Outcome.FAILED, f"not reached: {error}")
+            else:
+                settled[symbol] = SymbolOutcome(Outcome.NOTHING)
+        return settled
+
+    def _ledger_rows(
+        self,
+        counts: pl.DataFrame,
+        outcomes: Mapping[str, SymbolOutcome],
+        error: VendorError | None,
+    ) -> pl.DataFrame:
+        """One row per symbol and session that was asked for, or that rows came for."""
+        instruments = [self._platform.universe.instrument(s) for s in self._fetch.symbols]
+        expected = expected_bars(
+            instruments, self._request.timeframe, self._fetch.first, self._fetch.last
+        ).filter(pl.col("open") <= self._started)
+        stated = pl.DataFrame(
+            {
+                "symbol": list(outcomes),
+                "stated": [str(o.outcome) for o in outcomes.values()],
+                "detail": [o.detail[:500] for o in outcomes.values()],
+            },
+            schema={"symbol": pl.String, "stated": pl.String, "detail": pl.String},
+        )
+        got_rows = pl.col("rows") > 0
+        silent_session = pl.col("stated").is_in([str(Outcome.ROWS), str(Outcome.NOTHING)])
+        closed = pl.col("close").is_null() | (
+            pl.col("close") + self._vendor.capabilities.delay <= self._started
+        )
+        # What lies before a vendor's look-back window can never be had from it.
+        lookback = self._vendor.capabilities.lookback.get(self._request.timeframe)
+        beyond = (
+            pl.lit(value=False)
+            if lookback is None
+            else (pl.col("close") <= self._started - lookback)
+        )
+        # After an error nobody knows whether the rows of a session are all of them.
+        broken = pl.col("stated").is_in([str(Outcome.FAILED), str(Outcome.REFUSED)])
+        return LEDGER.conform(
+            expected.join(counts, on=["symbol", "session"], how="full", coalesce=True)
+            .join(stated, on="symbol", how="left")
+            .with_columns(pl.col("rows").fill_null(0))
+            .with_columns(
+                vendor=pl.lit(self._request.vendor),
+                timeframe=pl.lit(str(self._request.timeframe)),
+                outcome=pl.when(got_rows)
+                .then(pl.lit(str(Outcome.ROWS)))
+                .when(silent_session & beyond)
+                .then(pl.lit(str(Outcome.UNAVAILABLE)))
+                .when(silent_session)
+                .then(pl.lit(str(Outcome.NOTHING)))
+                .otherwise("stated"),
+                final=closed & ~broken & pl.lit(error is None),
+                asked_at=pl.lit(self._started, dtype=pl.Datetime("us", "UTC")),
+                fetch_id=pl.lit(self._fetch_id),
+            )
+        )
+
+    def _journal_entry(
+        self,
+        counts: pl.DataFrame,
+        outcomes: Mapping[str, SymbolOutcome],
+        error: VendorError | None,
+    ) -> IngestRun:
+        bad = [o for o in outcomes.values() if not o.outcome.is_answer]
+        status = "ok" if not bad else "failed" if len(bad) == len(outcomes) else "partial"
+        return IngestRun(
+            fetch_id=self._fetch_id,
+            run_id=self._request.run_id,
+            vendor=self._request.vendor,
+            timeframe=self._request.timeframe,
+            symbols=self._fetch.symbols,
+            sessions=(self._fetch.first, self._fetch.last),
+            status=status,
+            rows=int(counts["rows"].sum()),
+            new_rows=self._new,
+            rejected_rows=self._rejected,
+            started_at=self._started,
+            ended_at=self._platform.clock.now(),
+            payloads=tuple(self._payloads),
+            error=str(error or next((o.detail for o in bad), "")),
+        )
+
+
+def _concat(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    listed = [f for f in frames if not f.is_empty()]
+    return pl.concat(listed) if listed else pl.DataFrame()

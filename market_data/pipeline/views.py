@@ -1,0 +1,151 @@
+"""Views: a few sessions of a stored dataset with everything that its checks need beside it.
+
+What belongs here: gathering the bars, what should be there, what other vendors say of them, and
+what is in quarantine.
+What does not: judging (market_data/quality), long ranges (market_data/pipeline/inspection.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import polars as pl
+
+from market_data.datasets import curated_bars, raw_bars
+from market_data.peers import comparable
+from market_data.pipeline.holdings import should_hold
+from market_data.pipeline.platform import Platform
+from market_data.quality.view import BarsView
+from market_data.schemas import RAW_BARS
+from market_data.timeframes import Timeframe
+
+_OWN_CHECK = ("duplicate", "contradiction", "drift")
+"""Reasons of quarantine that have a check of their own."""
+
+
+def raw_view(
+    platform: Platform, vendor: str, timeframe: Timeframe, start: date, end: date
+) -> BarsView:
+    """One vendor's raw bars. What curation refused of them is still among them."""
+    logs = _raw_of_all(platform, timeframe, start, end)
+    refused = _refused(platform, [vendor], timeframe, start, end, stages=("fetch",))
+    return BarsView(
+        dataset=raw_bars(vendor, timeframe).name,
+        kind="raw",
+        timeframe=timeframe,
+        instruments=platform.universe.instruments,
+        bars=logs.get(vendor, RAW_BARS.empty()),
+        expected=should_hold(platform, [vendor], [timeframe], start, end),
+        sessions=(start, end),
+        now=platform.clock.now(),
+        delay=platform.delay(vendor),
+        peers=_peers(platform, logs.values(), timeframe),
+        duplicates=_repeats(refused),
+        quarantine=_broken(refused),
+    )
+
+
+def curated_view(platform: Platform, timeframe: Timeframe, start: date, end: date) -> BarsView:
+    """The curated bars of a timeframe, and the vendors' bars behind them."""
+    vendors = [v.name for v in platform.universe.vendors]
+    refused = _refused(platform, vendors, timeframe, start, end, stages=("fetch", "curate"))
+    sources = list(dict.fromkeys((timeframe, Timeframe.M1)))
+    return BarsView(
+        dataset=curated_bars(timeframe).name,
+        kind="curated",
+        timeframe=timeframe,
+        instruments=platform.universe.instruments,
+        bars=platform.store.scan(curated_bars(timeframe), sessions=(start, end)),
+        expected=should_hold(platform, vendors, sources, start, end),
+        sessions=(start, end),
+        now=platform.clock.now(),
+        peers=_peers(
+            platform,
+            _raw_of_all(platform, timeframe, start, end).values(),
+            timeframe,
+            minutes=_minutes_of_all(platform, timeframe, start, end).values(),
+        ),
+        duplicates=_repeats(refused),
+        quarantine=_broken(refused),
+    )
+
+
+def _raw_of_all(
+    platform: Platform, timeframe: Timeframe, start: date, end: date
+) -> dict[str, pl.DataFrame]:
+    """The newest revisions of every vendor that has bars of known instruments in the range."""
+    known = [i.symbol for i in platform.universe.instruments]
+    logs = {
+        v.name: platform.raw_log.read(
+            raw_bars(v.name, timeframe), symbols=known, sessions=(start, end)
+        )
+        for v in platform.universe.vendors_of(timeframe)
+    }
+    return {name: frame for name, frame in logs.items() if not frame.is_empty()}
+
+
+def _minutes_of_all(
+    platform: Platform, timeframe: Timeframe, start: date, end: date
+) -> dict[str, pl.DataFrame]:
+    """The minutes that curated bars of a longer timeframe may be made of."""
+    if timeframe is Timeframe.M1:
+        return {}
+    return _raw_of_all(platform, Timeframe.M1, start, end)
+
+
+def _peers(
+    platform: Platform,
+    logs: Iterable[pl.DataFrame],
+    timeframe: Timeframe,
+    minutes: Iterable[pl.DataFrame] = (),
+) -> pl.DataFrame | None:
+    frames, made = list(logs), list(minutes)
+    if len({f.get_column("vendor").item(0) for f in (*frames, *made)}) < 2:
+        return None
+    return comparable(
+        frames,
+        minutes=made,
+        instruments=platform.universe.instruments,
+        timeframe=timeframe,
+        actions=platform.actions.read(),
+        thresholds=platform.thresholds,
+        now=platform.clock.now(),
+    )
+
+
+def _refused(
+    platform: Platform,
+    vendors: Sequence[str],
+    timeframe: Timeframe,
+    start: date,
+    end: date,
+    *,
+    stages: Sequence[str],
+) -> pl.DataFrame:
+    """Open rows of the quarantine, counted per symbol, session, stage and reasons."""
+    return (
+        platform.quarantine.counts(timeframe=timeframe, sessions=(start, end), vendors=vendors)
+        .drop_nulls("session")
+        .filter(pl.col("stage").is_in(list(stages)))
+    )
+
+
+def _repeats(refused: pl.DataFrame) -> pl.DataFrame:
+    """Rows that repeat or contradict another of their fetch."""
+
+    def rows(reason: str) -> pl.Expr:
+        return pl.col("rows").filter(pl.col("reasons") == reason).sum()
+
+    return (
+        refused.filter(pl.col("reasons").is_in(["duplicate", "contradiction"]))
+        .group_by("symbol", "session")
+        .agg(rows=rows("duplicate"), contradictions=rows("contradiction"))
+    )
+
+
+def _broken(refused: pl.DataFrame) -> pl.DataFrame:
+    """Rows that break a rule."""
+    return refused.filter(~pl.col("reasons").is_in(list(_OWN_CHECK))).select(
+        "symbol", "session", "reasons", "rows", "stage"
+    )
