@@ -204,6 +204,21 @@ CORPORATE_ACTIONS = FrameSchema(
     ),
 )
 
+INSTRUMENTS = FrameSchema(
+    "instruments",
+    (
+        _SYMBOL,
+        _column("name", pl.String(), "for a person"),
+        _column("asset_class", pl.String(), "equity, fx, crypto, index or future"),
+        _column("calendar", pl.String(), "calendar code: an exchange's MIC, 24/7 or fx"),
+        _column("currency", pl.String(), "currency of curated prices"),
+        _column("listed", pl.Date(), "first session, where known", nullable=True),
+        _column("delisted", pl.Date(), "last session, where there is one", nullable=True),
+        _column("vendors", pl.String(), "vendors that serve it, comma-separated"),
+        _column("assumed", pl.Boolean(), "registered from a command line by its symbol alone"),
+    ),
+)
+
 TRADING_SESSIONS = FrameSchema(
     "trading sessions",
     (

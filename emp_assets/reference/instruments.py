@@ -6,8 +6,9 @@ Published from config/universe.yaml and from what command lines registered besid
 import dagster as dg
 import polars as pl
 
-from emp_assets.metadata import table
+from emp_assets.metadata import column_schema, table
 from emp_assets.naming import INSTRUMENTS_KEY, OWNERS
+from market_data.schemas import INSTRUMENTS
 from resources.platform import PlatformResource
 
 
@@ -17,6 +18,7 @@ from resources.platform import PlatformResource
     kinds={"polars", "deltalake"},
     owners=OWNERS,
     description=__doc__,
+    metadata={"dagster/column_schema": column_schema(INSTRUMENTS)},
 )
 def instruments(platform: PlatformResource) -> dg.MaterializeResult[None]:
     """Publish the instruments of the universe."""
@@ -36,7 +38,7 @@ def instruments(platform: PlatformResource) -> dg.MaterializeResult[None]:
             }
             for i in universe.instruments
         ],
-        schema_overrides={"listed": pl.Date, "delisted": pl.Date},
+        schema=INSTRUMENTS.dtypes,
     ).sort("symbol")
     changed = platform.reference().put("/".join(INSTRUMENTS_KEY.path), frame)
     return dg.MaterializeResult(
