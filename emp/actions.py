@@ -6,7 +6,7 @@ What does not: the reading (market_data/lean_factors.py), adjustment (market_dat
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -26,7 +26,7 @@ def factor_file_actions(
         Rows of CORPORATE_ACTIONS.
 
     Raises:
-        ConfigurationError: the file cannot be opened.
+        ConfigurationError: the file cannot be opened, or is empty.
         SchemaError: it is no factor file.
     """
     try:
@@ -35,9 +35,9 @@ def factor_file_actions(
         raise ConfigurationError(f"cannot read {file}: {error}") from error
     factors = parse_factor_file(text)
     first = factors["date"].min()
-    sessions = trading_sessions(
-        instrument.calendar, first or now.date(), now.date() + timedelta(days=10)
-    )
+    if not isinstance(first, date):
+        raise ConfigurationError(f"{file} holds no row")
+    sessions = trading_sessions(instrument.calendar, first, now.date() + timedelta(days=10))
     return lean_actions(
         factors, symbol=instrument.symbol, sessions=sessions, source=source, snap_splits=True
     )

@@ -39,18 +39,21 @@ def parse(value: Moment, name: str) -> date | datetime:
         ConfigurationError: the text is neither.
     """
     if isinstance(value, str):
-        try:
-            value = date.fromisoformat(value)
-        except ValueError:
-            try:
-                value = datetime.fromisoformat(value)
-            except ValueError as error:
-                raise ConfigurationError(
-                    f"{name}={value!r} is no date; write 2024-03-01 or 2024-03-01T14:30+00:00"
-                ) from error
+        value = _read(value, name)
     if not isinstance(value, datetime):
         return value
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _read(text: str, name: str) -> date | datetime:
+    for form in (date, datetime):
+        try:
+            return form.fromisoformat(text)
+        except ValueError:
+            continue
+    raise ConfigurationError(
+        f"{name}={text!r} is no date; write 2024-03-01 or 2024-03-01T14:30+00:00"
+    )
 
 
 def day(value: Moment, name: str) -> date:

@@ -19,7 +19,6 @@ from market_data.pipeline.inspection import inspect_curated, inspect_raw
 from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe
 
-
 WITHOUT_CHECK = (FaultKind.SPIKE,)
 """No check looks at prices that every vendor shares."""
 
@@ -89,7 +88,7 @@ class _Evidence:
         self._now = platform.clock.now()
 
     def judge(self, fault: PlantedFault) -> Verdict:
-        """Look for the finding, the reason of quarantine or the flag that the error should cause."""
+        """Look for the finding, reason of quarantine or flag that the error should cause."""
         if fault.kind is FaultKind.SPLIT:
             return self._without_alarm(fault)
         if fault.visible_from is not None and fault.visible_from <= self._now:

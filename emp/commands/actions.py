@@ -14,7 +14,6 @@ from market_data.errors import ConfigurationError
 
 app = typer.Typer(
     help="Corporate actions: splits and dividends that adjustment reads.",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
 

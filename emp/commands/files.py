@@ -13,7 +13,6 @@ from emp.output import print_json, print_line, records, table
 
 app = typer.Typer(
     help="Formats of files that 'emp ingest --path' reads.",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
 

@@ -1,0 +1,5 @@
+"""`python -m emp`: the command line."""
+
+from emp.cli import main
+
+main()

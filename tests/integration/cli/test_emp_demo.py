@@ -1,0 +1,42 @@
+"""'emp demo': everything lands, the planted errors are found, and a second run changes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from emp.cli import run
+from emp.planted import WITHOUT_CHECK, Standing
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def test_the_demo_finds_what_was_planted_and_can_be_repeated(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    told = []
+    for _ in range(2):
+        assert run(["demo", "--data-dir", str(tmp_path), "--json"]) == 0
+        told.append(json.loads(capfd.readouterr().out))
+    first, second = told
+    assert {run["status"] for run in first["runs"]} == {"success"}
+    standings = {(p["kind"], p["standing"]) for p in first["planted"]}
+    assert str(Standing.MISSED) not in {standing for _, standing in standings}
+    # A spike that becomes visible belongs among the errors that are found.
+    unwatched = {kind for kind, standing in standings if standing == str(Standing.UNWATCHED)}
+    assert unwatched == {str(kind) for kind in WITHOUT_CHECK}
+    assert len(first["symbols"]) == 4
+    assert first["rows"]["1m"] > 20_000
+    assert all(first["rows"].values())
+    for key in ("rows", "sessions", "coverage", "quarantined_rows", "scores", "planted"):
+        assert first[key] == second[key], key
+    assert (tmp_path / "dagster" / "dagster.yaml").exists()
+    assert (tmp_path / "warehouse" / "reference" / "instruments").exists()
+
+    assert run(["demo", "--data-dir", str(tmp_path)]) == 0
+    text = capfd.readouterr().out
+    assert "make dev" in text
+    assert str(tmp_path) in text
+    assert "NOT FOUND" not in text
