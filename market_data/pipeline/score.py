@@ -40,16 +40,24 @@ def score_range(
     Returns:
         The rows of SCORES of the slice, sorted by (symbol, session, dataset).
     """
-    days = max(31, min(step_days(platform, t) for t in Timeframe))
+    kept = [t for t in Timeframe if _is_kept(platform, t)]
+    days = min((step_days(platform, t) for t in kept), default=366)
     parts = []
     for start, end in chunks(first, last, days):
         progress(f"score: {start} to {end}")
-        scores = pl.concat(_score(platform, t, symbols, start, end) for t in Timeframe).sort(
-            SCORES_DATASET.sort
-        )
+        scores = pl.concat(
+            [SCORES.empty(), *(_score(platform, t, symbols, start, end) for t in kept)]
+        ).sort(SCORES_DATASET.sort)
         platform.store.replace(SCORES_DATASET, scores, sessions=(start, end), symbols=symbols)
         parts.append(scores)
     return pl.concat([SCORES.empty(), *parts]).sort(SCORES_DATASET.sort)
+
+
+def _is_kept(platform: Platform, timeframe: Timeframe) -> bool:
+    """Whether anybody was asked for bars of a timeframe, or has made some of minutes."""
+    if not platform.ledger.spans(timeframe=timeframe).is_empty():
+        return True
+    return not platform.store.latest(curated_bars(timeframe)).is_empty()
 
 
 def _score(
