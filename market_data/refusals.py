@@ -1,7 +1,7 @@
 """Bars that curation refuses, in the form in which they are kept.
 
 What belongs here: raw bars with reasons turned into QUARANTINE rows. What does not: the reasons
-(market_data/validation.py, market_data/curation.py), rows that never became a bar
+(market_data/validation.py, market_data/curation/curate.py), rows that never became a bar
 (market_data/quarantine.py, whose digest names these rows too).
 """
 

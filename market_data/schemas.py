@@ -132,9 +132,7 @@ RAW_BARS = FrameSchema(
         _ADJ_CLOSE,
         *_VOLUME,
         _column("basis", pl.String(), "what the prices mean, see market_data/basis.py"),
-        _column(
-            "known_at", UTC, "when this value could be known; before fetched_at where assumed"
-        ),
+        _column("known_at", UTC, "when this value could be known; before fetched_at where assumed"),
         _column("fetched_at", UTC, "when it was fetched"),
         _column("fetch_id", pl.String(), "the fetch that brought it; its payload has the same id"),
     ),

@@ -1,7 +1,7 @@
 """Rules about the values of one row: which bars are refused, and why.
 
 What belongs here: tests that need no other row, their reasons, and the split into good and bad.
-Tests that need the calendar or other rows (market_data/placement.py, contradictions) are handed in
+Tests that need the calendar or other rows (curation/placement.py, contradictions) are handed in
 as ready columns. What does not: what becomes of refused rows (market_data/refusals.py).
 
 Reasons: not_finite, not_positive, ohlc, price_range, negative_volume, future, and those handed in.

@@ -1,7 +1,7 @@
 """Curate: from the raw logs of all vendors to the trusted series, chunk by chunk.
 
 What belongs here: which raw bars a slice needs, in which chunks, and where the result goes.
-What does not: the rules (market_data/curation.py).
+What does not: the rules (market_data/curation/curate.py).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import polars as pl
 
 from market_data.calendars import expected_bars
 from market_data.curation import CurationInput, CurationResult, curate
+from market_data.curation.contracts import check_curated
 from market_data.datasets import curated_bars, raw_bars
 from market_data.pipeline.platform import Platform, Progress, silent
 from market_data.schemas import CURATED_BARS
@@ -64,7 +65,9 @@ def curate_sessions(
         platform.quarantine.settle(
             result.quarantined, timeframe=timeframe, symbols=symbols, sessions=(start, end)
         )
-        platform.store.replace(dataset, result.bars, sessions=(start, end), symbols=symbols)
+        platform.store.replace(
+            dataset, check_curated(result.bars), sessions=(start, end), symbols=symbols
+        )
         _count(report, result.bars)
         counted.append(result.bars.group_by("symbol", "session").len("rows"))
     _finish(platform, report, counted, first, last)

@@ -12,8 +12,8 @@ from datetime import date
 
 import polars as pl
 
+from market_data.curation.peers import comparable
 from market_data.datasets import curated_bars, raw_bars
-from market_data.peers import comparable
 from market_data.pipeline.holdings import should_hold
 from market_data.pipeline.platform import Platform
 from market_data.quality.view import BarsView

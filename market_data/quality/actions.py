@@ -1,7 +1,7 @@
 """What follows from a finding: for the data, the run, the readers and the alerts.
 
 What belongs here: the table of consequences, and the functions that answer by it. What does not:
-carrying them out (market_data/curation.py, emp_assets, jobs), finding (the validators).
+carrying them out (market_data/curation/curate.py, emp_assets, jobs), finding (the validators).
 """
 
 from __future__ import annotations

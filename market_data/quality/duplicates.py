@@ -2,7 +2,7 @@
 
 What belongs here: counting repeated keys per symbol-session and reporting them. What does not:
 which of two rows counts (market_data/revisions.py), what becomes of the others
-(market_data/curation.py).
+(market_data/curation/curate.py).
 """
 
 from __future__ import annotations

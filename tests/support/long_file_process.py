@@ -80,9 +80,7 @@ def main() -> None:
     last = (START + timedelta(minutes=rows)).date()
     started = time.perf_counter()
     vendor = platform.vendor("plain", path=str(path), spec="plain")
-    report = ingest(
-        platform, IngestRequest("plain", Timeframe.M1, (SYMBOL,), first, last), vendor
-    )
+    report = ingest(platform, IngestRequest("plain", Timeframe.M1, (SYMBOL,), first, last), vendor)
     landed = time.perf_counter()
     curated = curate_sessions(platform, Timeframe.M1, (SYMBOL,), first, last)
     ended = time.perf_counter()

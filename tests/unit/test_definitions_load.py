@@ -36,9 +36,7 @@ def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
 
 def bare_environment() -> dict[str, str]:
     """No setting of this platform, no Dagster home."""
-    return {
-        k: v for k, v in os.environ.items() if not k.startswith("EMP_") and k != "DAGSTER_HOME"
-    }
+    return {k: v for k, v in os.environ.items() if not k.startswith("EMP_") and k != "DAGSTER_HOME"}
 
 
 def test_definitions_validate_with_no_environment_variable_set():

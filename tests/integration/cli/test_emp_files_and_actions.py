@@ -89,12 +89,6 @@ def test_formats_are_listed_and_proposed(
     assert "lean_equity_daily" in call("files", "specs")
     lean = test_data / "daily" / "lean_usa" / "aapl.zip"
     assert "--spec lean_equity_daily" in call("files", "sniff", str(lean))
-    own = tmp_path / "mine.csv"
-    own.write_text(
-        "Day;Eroeffnung;Hoch;Tief;Schluss\n"
-        "02.01.2024;10,5;11,0;10,0;10,75\n"
-        "03.01.2024;10,75;11,5;10,5;11,25\n"
-    )
     assert run(["files", "sniff", str(tmp_path / "none.csv")]) == 1
     told = json.loads(call("files", "sniff", str(lean), "--json"))
     assert (told["format"], told["known"], told["symbol"]) == ("lean_equity_daily", True, "AAPL")

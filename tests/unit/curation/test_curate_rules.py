@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from market_data.contracts import check_curated
+from market_data.curation.contracts import check_curated
 from market_data.errors import MarketDataError, SchemaError
 from market_data.schemas import CORPORATE_ACTIONS, CURATED_BARS, QUARANTINE, RAW_BARS
 from market_data.timeframes import Timeframe

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from market_data.calendars import bar_starts
-from market_data.resampling import resample
+from market_data.curation.resampling import resample
 from market_data.timeframes import Timeframe
 from tests.support.raw_rows import NOW, raw_rows
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from market_data.curation.stitching import Candidate, ranked, stitch
 from market_data.errors import MarketDataError
 from market_data.ordering import is_sorted
-from market_data.stitching import Candidate, ranked, stitch
 from tests.support.raw_rows import raw_rows
 
 ORDER = ("alpha", "beta", "gamma")

@@ -2,7 +2,7 @@
 
 What belongs here: how a basis relates to the home basis, and the flags and the status that bars
 bring along before vendors are compared. What does not: making bars fit (market_data/
-preparation.py), choosing among candidates (market_data/stitching.py).
+preparation.py), choosing among candidates (stitching.py).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import polars as pl
 
 from market_data.basis import Basis, Side
 from market_data.calendars import trading_sessions
-from market_data.preparation import DEADJUSTED, Group
+from market_data.curation.preparation import DEADJUSTED, Group
+from market_data.curation.stitching import Candidate
+from market_data.curation.units import divisor
 from market_data.quality.thresholds import Rules
-from market_data.stitching import Candidate
 from market_data.timeframes import Timeframe
-from market_data.units import divisor
 from market_data.universe import AssetClass
 
 PARTIAL = "partial"
@@ -81,7 +81,7 @@ def resampled_candidate(
 
     Args:
         found: what the minutes' basis means.
-        bars: what `market_data.resampling.resample` returns, not empty.
+        bars: what `market_data.curation.resampling.resample` returns, not empty.
         calendar: calendar code of the instruments.
         timeframe: timeframe of the bars.
         rules: limits of one-minute bars.

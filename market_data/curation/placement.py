@@ -1,7 +1,7 @@
 """Where bars lie in their calendar: on a session, inside its hours, on its grid.
 
 What belongs here: the comparison of bar starts with the sessions that the calendar knows. What
-does not: what follows from it (market_data/validation.py, market_data/curation.py), the sessions
+does not: what follows from it (market_data/validation.py, curate.py), the sessions
 themselves (market_data/calendars).
 """
 

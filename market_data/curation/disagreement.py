@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from market_data.candidates import PARTIAL
-from market_data.marks import MARKS, session_marks
+from market_data.curation.candidates import PARTIAL
+from market_data.curation.marks import MARKS, session_marks
+from market_data.curation.stitching import Candidate
 from market_data.ordering import runs
 from market_data.quality.drift import SESSION_DRIFT, bar_drift
 from market_data.quality.thresholds import Rules
 from market_data.schemas import RAW_BARS
-from market_data.stitching import Candidate
 
 DRIFT = "drift"
 _SESSION = ["symbol", "session"]

@@ -15,10 +15,10 @@ from datetime import datetime
 import polars as pl
 
 from market_data.calendars import with_bar_end
-from market_data.candidates import PARTIAL, by_basis, resampled_candidate
-from market_data.preparation import Group, groups_of, prepare
+from market_data.curation.candidates import PARTIAL, by_basis, resampled_candidate
+from market_data.curation.preparation import Group, groups_of, prepare
+from market_data.curation.resampling import resample
 from market_data.quality.thresholds import Thresholds
-from market_data.resampling import resample
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
 from market_data.validation import PriceRange

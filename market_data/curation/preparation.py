@@ -2,7 +2,7 @@
 
 What belongs here: the steps that one vendor's bars go through alone: unit and adjustment, repeats
 and contradictions, hours, validation. What does not: what their basis means for curated bars
-(market_data/candidates.py), anything that compares vendors (market_data/disagreement.py).
+(candidates.py), anything that compares vendors (disagreement.py).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import polars as pl
 
 from market_data.adjustment import deadjust_splits
 from market_data.basis import Adjustment, Basis, Hours
+from market_data.curation.placement import OUTSIDE_SESSION, misplaced
+from market_data.curation.units import divisor
 from market_data.errors import MarketDataError
 from market_data.ordering import repeats_key, runs, sort_if_needed
-from market_data.placement import OUTSIDE_SESSION, misplaced
 from market_data.revisions import VALUES
 from market_data.schemas import PRICES
 from market_data.timeframes import Timeframe
-from market_data.units import divisor
 from market_data.universe import AssetClass, Instrument
 from market_data.validation import PriceRange, find_broken
 

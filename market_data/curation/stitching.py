@@ -2,7 +2,7 @@
 
 What belongs here: who goes first, and what may be taken from whom. Open, high, low and close come
 from one vendor's bar, never mixed. What does not: which bars are fit to be used
-(market_data/curation.py decides before).
+(curate.py decides before).
 """
 
 from __future__ import annotations

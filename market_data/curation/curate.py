@@ -1,7 +1,7 @@
 """Raw bars in, one trusted series out: the rules of curation put together.
 
 What belongs here: the order of the steps and what each finding does to the data. What does not:
-the steps themselves (market_data/candidates.py, disagreement.py, stitching.py, resampling.py),
+the steps themselves (candidates.py, disagreement.py, stitching.py, resampling.py),
 reading and writing (market_data/pipeline).
 
 Curation is pure, deterministic and local to a session: the same rows in any order give the same
@@ -17,17 +17,17 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from market_data.calendars import expected_bars, with_bar_end
-from market_data.candidates import by_basis, native_candidate, resampled_candidate
-from market_data.disagreement import JUDGED_DRIFT, as_it_came, settle
+from market_data.curation.candidates import by_basis, native_candidate, resampled_candidate
+from market_data.curation.disagreement import JUDGED_DRIFT, as_it_came, settle
+from market_data.curation.marks import MARKS, session_marks, with_marks
+from market_data.curation.preparation import COUNTS, Group, groups_of, prepare
+from market_data.curation.resampling import resample
+from market_data.curation.stitching import Candidate, stitch
 from market_data.errors import MarketDataError
-from market_data.marks import MARKS, session_marks, with_marks
 from market_data.ordering import runs, sort_if_needed
-from market_data.preparation import COUNTS, Group, groups_of, prepare
 from market_data.quality.thresholds import Thresholds
 from market_data.refusals import quarantine_bars
-from market_data.resampling import resample
 from market_data.schemas import CORPORATE_ACTIONS, CURATED_BARS, QUARANTINE
-from market_data.stitching import Candidate, stitch
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from market_data.validation import PriceRange
