@@ -29,8 +29,3 @@ ACTIONS_KEY = dg.AssetKey(["reference", "corporate_actions"])
 def op_name(key: dg.AssetKey) -> str:
     """Name of the step that makes an asset; run configuration goes by it."""
     return "__".join(key.path)
-
-
-def dataset_name(key: dg.AssetKey) -> str:
-    """Name of the dataset that an asset keeps: 'layer/table'."""
-    return "/".join(key.path)

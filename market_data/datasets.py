@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from market_data.errors import ConfigurationError
-from market_data.schemas import CURATED_BARS, QUARANTINE, RAW_BARS, SCORES, FrameSchema
+from market_data.schemas import CURATED_BARS, RAW_BARS, SCORES, FrameSchema
 from market_data.timeframes import Timeframe
 
 
@@ -71,20 +70,3 @@ def curated_bars(timeframe: Timeframe) -> Dataset:
 
 
 SCORES_DATASET = Dataset("quality/scores", SCORES, ("symbol", "session", "dataset"), Layout.YEAR)
-QUARANTINE_DATASET = Dataset("curated/quarantine", QUARANTINE, ("row_id",), Layout.YEAR)
-
-STORED: dict[str, Dataset] = {
-    d.name: d for d in (*(curated_bars(t) for t in Timeframe), SCORES_DATASET)
-}
-"""Datasets that a `BarStore` keeps."""
-
-
-def stored(name: str) -> Dataset:
-    """The dataset of a name.
-
-    Raises:
-        ConfigurationError: no store keeps a dataset of that name.
-    """
-    if name not in STORED:
-        raise ConfigurationError(f"no dataset {name!r}; there are: {', '.join(sorted(STORED))}")
-    return STORED[name]

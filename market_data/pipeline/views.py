@@ -20,9 +20,6 @@ from market_data.quality.view import BarsView
 from market_data.schemas import RAW_BARS
 from market_data.timeframes import Timeframe
 
-_OWN_CHECK = ("duplicate", "contradiction", "drift")
-"""Reasons of quarantine that have a check of their own."""
-
 
 def raw_view(
     platform: Platform, vendor: str, timeframe: Timeframe, start: date, end: date
@@ -42,7 +39,7 @@ def raw_view(
         delay=platform.delay(vendor),
         peers=_peers(platform, logs.values(), timeframe),
         duplicates=_repeats(refused),
-        quarantine=_broken(refused),
+        quarantine=refused,
     )
 
 
@@ -67,7 +64,7 @@ def curated_view(platform: Platform, timeframe: Timeframe, start: date, end: dat
             minutes=_minutes_of_all(platform, timeframe, start, end).values(),
         ),
         duplicates=_repeats(refused),
-        quarantine=_broken(refused),
+        quarantine=refused,
     )
 
 
@@ -135,17 +132,11 @@ def _repeats(refused: pl.DataFrame) -> pl.DataFrame:
     """Rows that repeat or contradict another of their fetch."""
 
     def rows(reason: str) -> pl.Expr:
-        return pl.col("rows").filter(pl.col("reasons") == reason).sum()
+        given = pl.col("reasons").str.split(",").list.contains(reason)
+        return pl.col("rows").filter(given).sum()
 
     return (
-        refused.filter(pl.col("reasons").is_in(["duplicate", "contradiction"]))
-        .group_by("symbol", "session")
+        refused.group_by("symbol", "session")
         .agg(rows=rows("duplicate"), contradictions=rows("contradiction"))
-    )
-
-
-def _broken(refused: pl.DataFrame) -> pl.DataFrame:
-    """Rows that break a rule."""
-    return refused.filter(~pl.col("reasons").is_in(list(_OWN_CHECK))).select(
-        "symbol", "session", "reasons", "rows", "stage"
+        .filter((pl.col("rows") > 0) | (pl.col("contradictions") > 0))
     )

@@ -79,14 +79,12 @@ class Capabilities:
         lookback: how far back from now a timeframe is served; absent means without limit.
         request_span: longest range of one request, per timeframe; absent means without limit.
         delay: time after a bar's end at which it can be had.
-        needs_key: environment variable of the key, where one is needed.
     """
 
     timeframes: tuple[Timeframe, ...]
     lookback: Mapping[Timeframe, timedelta] = field(default_factory=dict)
     request_span: Mapping[Timeframe, timedelta] = field(default_factory=dict)
     delay: timedelta = timedelta(0)
-    needs_key: str | None = None
 
 
 @dataclass(frozen=True)

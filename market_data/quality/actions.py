@@ -87,7 +87,7 @@ ACTIONS: tuple[Action, ...] = (
     _line(
         "invalid row",
         "ohlc not_finite not_positive negative_volume future price_range "
-        "not_a_session outside_session off_grid inconsistent",
+        "not_a_session outside_session off_grid unreadable inconsistent",
         DataEffect.QUARANTINE_ROW,
         RunEffect.BLOCK_ABOVE_REJECT_SHARE,
         ReadersEffect.NEVER_SERVED,
@@ -127,7 +127,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _line(
         "staleness",
-        "stale score_outdated rules_changed",
+        "stale outdated score_outdated rules_changed",
         DataEffect.NONE,
         RunEffect.EXIT_IF_ASKED,
         ReadersEffect.TOLD,
@@ -143,6 +143,9 @@ ACTIONS: tuple[Action, ...] = (
     ),
 )
 """Every line of the table, in its order. `drift` has two: whether the odd vendor can be told."""
+
+INVALID_ROW = next(a for a in ACTIONS if a.finding == "invalid row").codes
+"""Codes of rows that break a rule about themselves."""
 
 _BY_CODE = {code: action for action in ACTIONS for code in action.codes}
 
@@ -221,11 +224,6 @@ def block_reasons(
     for row in per_class.iter_rows(named=True):
         sentences += _class_reasons(row)
     return sentences
-
-
-def blocks(findings: pl.DataFrame, symbol_sessions: pl.DataFrame, limits: pl.DataFrame) -> bool:
-    """Whether a run must not go on; see `block_reasons`."""
-    return bool(block_reasons(findings, symbol_sessions, limits))
 
 
 def _uncounted(symbol_sessions: pl.DataFrame) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from market_data.quality.actions import INVALID_ROW
 from market_data.quality.findings import (
     KEY,
     SAMPLE_ROWS,
@@ -21,7 +22,7 @@ from market_data.schemas import PRICES
 from market_data.validation import PriceRange, validate_rows
 
 CHECK = "ohlc"
-_OTHER_CHECKS = ["drift", "contradiction"]
+_OTHER_CHECKS = ["drift", "contradiction", "duplicate"]
 """Reasons of quarantined rows that are valid in themselves; checks of their own count them."""
 _REASONS = {"symbol": pl.String, "session": pl.Date, "reasons": pl.String, "rows": pl.Int64}
 
@@ -29,8 +30,9 @@ _REASONS = {"symbol": pl.String, "session": pl.Date, "reasons": pl.String, "rows
 def check_ohlc(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
     """Judge the share of invalid rows: those among the bars, and those in quarantine.
 
-    One finding per reason (ohlc, not_finite, price_range ...); its severity and value are those
-    of the whole symbol-session, its rows those with that reason.
+    One finding per reason (ohlc, not_finite, price_range ...; unreadable for every reason for which
+    a row could not become a bar); its severity and value are those of the whole symbol-session,
+    its rows those with that reason.
 
     Args:
         view: the slice.
@@ -58,6 +60,7 @@ def check_ohlc(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
     judged = (
         refused.with_columns(code=pl.col("reasons").str.split(","))
         .explode("code")
+        .with_columns(_known_code())
         .group_by(*KEY, "code")
         .agg(pl.col("rows").sum())
         .join(measured.select(*KEY, "share", "refused", total="rows"), on=KEY)
@@ -82,6 +85,12 @@ def check_ohlc(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
         sample.select(*KEY, "ts", *PRICES, "volume", "reasons"),
         measured,
     )
+
+
+def _known_code() -> pl.Expr:
+    """The reason, or `unreadable` for the many that vendors' answers can have."""
+    known = pl.col("code").is_in(sorted(INVALID_ROW))
+    return pl.when(known).then("code").otherwise(pl.lit("unreadable")).alias("code")
 
 
 def _quarantined(view: BarsView) -> pl.DataFrame:

@@ -16,7 +16,6 @@ from market_data.quality.actions import (
     action_of,
     alert_severity,
     block_reasons,
-    blocks,
     row_status,
 )
 from market_data.quality.view import limits_of
@@ -74,7 +73,7 @@ def test_invalid_row(limits) -> None:
     assert action.readers is ReadersEffect.NEVER_SERVED
     assert action.run is RunEffect.BLOCK_ABOVE_REJECT_SHARE
     error = found("ohlc", "error", 10)
-    assert not blocks(error, run_of(10, refused=5), limits)
+    assert not block_reasons(error, run_of(10, refused=5), limits)
     assert block_reasons(error, run_of(10, refused=6), limits) == [
         "equity: 60 of 1000 rows are invalid, more than 5%"
     ]
@@ -87,7 +86,7 @@ def test_duplicate(limits) -> None:
     action = action_of("contradiction")
     assert action is action_of("duplicate_rows")
     assert action.data is DataEffect.NEWEST_WINS
-    assert not blocks(found("contradiction", "warn", 10), run_of(10), limits)
+    assert not block_reasons(found("contradiction", "warn", 10), run_of(10), limits)
     assert row_status("duplicate_rows", "warn") == "ok"
     assert alert_severity("contradiction", "error") == "warn"
 
@@ -98,24 +97,24 @@ def test_coverage_and_drift_of_two_vendors(limits, code) -> None:
     assert action.data is DataEffect.MARK_SESSION
     assert action.readers is ReadersEffect.LEFT_OUT
     assert action.run is RunEffect.BLOCK_ABOVE_BLOCK_SHARE
-    assert not blocks(found(code, "error", 5), run_of(10), limits)
+    assert not block_reasons(found(code, "error", 5), run_of(10), limits)
     assert block_reasons(found(code, "error", 6), run_of(10), limits) == [
         "equity: 6 of 10 symbol-sessions are in error, more than 50%"
     ]
-    assert not blocks(found(code, "warn", 10), run_of(10), limits)
+    assert not block_reasons(found(code, "warn", 10), run_of(10), limits)
     assert (row_status(code, "error"), alert_severity(code, "error")) == ("error", "error")
     assert (row_status(code, "warn"), alert_severity(code, "warn")) == ("warn", "warn")
 
 
 def test_coverage_and_drift_of_one_session_count_once(limits) -> None:
     both = pl.concat([found("coverage_error", "error", 5), found("drift", "error", 5)])
-    assert not blocks(both, run_of(10), limits)
+    assert not block_reasons(both, run_of(10), limits)
 
 
 def test_drift_of_three_vendors(limits) -> None:
     action = action_of("drift_outlier")
     assert action.data is DataEffect.QUARANTINE_ODD_VENDOR
-    assert not blocks(found("drift_outlier", "error", 10), run_of(10), limits)
+    assert not block_reasons(found("drift_outlier", "error", 10), run_of(10), limits)
     assert row_status("drift_outlier", "error") == "ok"
     assert alert_severity("drift_outlier", "error") == "error"
 
@@ -125,7 +124,7 @@ def test_staleness(limits) -> None:
     assert action.data is DataEffect.NONE
     assert action.run is RunEffect.EXIT_IF_ASKED
     assert action.readers is ReadersEffect.TOLD
-    assert not blocks(found("stale", "error", 10), run_of(10), limits)
+    assert not block_reasons(found("stale", "error", 10), run_of(10), limits)
     assert row_status("stale", "error") == "ok"
     assert [alert_severity("stale", s) for s in ("warn", "error")] == ["warn", "error"]
 
@@ -135,7 +134,7 @@ def test_flags(limits, code) -> None:
     action = action_of(code)
     assert action.data is DataEffect.FLAG_ROW
     assert action.readers is ReadersEffect.FLAGGED
-    assert not blocks(found(code, "error", 10), run_of(10), limits)
+    assert not block_reasons(found(code, "error", 10), run_of(10), limits)
     assert row_status(code, "error") == "warn"
     assert alert_severity(code, "error") == "warn"
 
@@ -150,8 +149,8 @@ def test_each_asset_class_is_judged_by_itself(limits) -> None:
 
 def test_without_row_counts_only_sessions_are_judged(limits) -> None:
     plain = run_of(10, refused=100).select("symbol", "session")
-    assert not blocks(found("ohlc", "error", 10), plain, limits)
-    assert blocks(found("no_data", "error", 10), plain, limits)
+    assert not block_reasons(found("ohlc", "error", 10), plain, limits)
+    assert block_reasons(found("no_data", "error", 10), plain, limits)
 
 
 def test_nothing_found_blocks_nothing(limits) -> None:
