@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
 from emp.moments import Moment, day, instant, period
+from emp.platforms import platform_of
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 
@@ -68,7 +68,7 @@ def get_curated_bars(
     """
     from market_data.pipeline.read import read_bars
 
-    platform = _platform(settings)
+    platform = platform_of(settings)
     wanted = period(start, end, **_bounds(platform))
     bars = read_bars(
         platform,
@@ -102,7 +102,7 @@ def get_latest_bars(
     """
     from market_data.datasets import curated_bars
 
-    platform = _platform(settings)
+    platform = platform_of(settings)
     names = _names(symbols)
     asked = rows
     while True:
@@ -159,7 +159,7 @@ def get_coverage(
     """
     from market_data.pipeline.read import ledger_by_session
 
-    platform = _platform(settings)
+    platform = platform_of(settings)
     for vendor in vendors or ():
         platform.universe.vendor(vendor)
     first, last = _days(start, end)
@@ -192,7 +192,7 @@ def get_quality_scores(
     """
     from market_data.datasets import SCORES_DATASET, curated_bars
 
-    platform = _platform(settings)
+    platform = platform_of(settings)
     names = _names(symbols)
     for symbol in names:
         platform.universe.instrument(symbol)
@@ -233,7 +233,7 @@ def get_findings(
     """
     from market_data.pipeline.inspection import inspect_curated, inspect_raw
 
-    platform = _platform(settings)
+    platform = platform_of(settings)
     names = _names(symbols)
     served = [platform.universe.instrument(symbol) for symbol in names]
     first, last = _days(start, end)
@@ -250,46 +250,6 @@ def get_findings(
         .filter(pl.col("symbol").is_in(names))
         .sort("severity", "session", "symbol", "dataset", "check", "code")
     )
-
-
-def installation(settings: Settings | None) -> Settings:
-    """The settings given, else those of the environment.
-
-    Raises:
-        ConfigurationError: a variable has a value that does not fit; the message names it.
-    """
-    from pydantic import ValidationError
-
-    from adapters.settings import Settings
-
-    if settings is not None:
-        return settings
-    try:
-        return Settings()
-    except ValidationError as error:
-        problems = "; ".join(
-            f"EMP_{'_'.join(str(part) for part in e['loc']).upper()}: {e['msg']}"
-            for e in error.errors()
-        )
-        raise ConfigurationError(problems) from error
-
-
-def _platform(settings: Settings | None) -> Platform:
-    found = installation(settings)
-    files = (
-        found.config_dir / "universe.yaml",
-        found.config_dir / "quality.yaml",
-        found.registered_universe,
-    )
-    return _opened(found, tuple(f.stat().st_mtime_ns if f.exists() else 0 for f in files))
-
-
-@lru_cache(maxsize=4)
-def _opened(settings: Settings, _written: tuple[int, ...]) -> Platform:
-    """One platform per installation, opened again when its configuration was written."""
-    from adapters.backend import open_platform
-
-    return open_platform(settings)
 
 
 def _names(symbols: Symbols) -> list[str]:

@@ -53,6 +53,6 @@ def settings_of(_context: typer.Context) -> Settings:
     Raises:
         ConfigurationError: a variable has a value that does not fit.
     """
-    from emp.client import installation
+    from emp.platforms import installation
 
     return installation(None)

@@ -1,7 +1,8 @@
-"""The platform as commands open it.
+"""The platform as notebooks and commands open it.
 
-What belongs here: the ordinary one, and the one of a rehearsal, which leaves the data folder as it
-is. What does not: which adapter stands behind which port (adapters/backend.py).
+What belongs here: the settings of the environment, the ordinary platform, and the one of a
+rehearsal, which leaves the data folder as it is.
+What does not: which adapter stands behind which port (adapters/backend.py).
 """
 
 from __future__ import annotations
@@ -10,15 +11,55 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from adapters.backend import assemble, open_lake, open_operations, open_warehouse
+from pydantic import ValidationError
 
-if TYPE_CHECKING:
-    from adapters.settings import Settings
-    from market_data.pipeline.platform import Platform
-    from market_data.universe import Universe
+from adapters.backend import assemble, open_lake, open_operations, open_platform, open_warehouse
+from adapters.settings import Settings
+from market_data.errors import ConfigurationError
+from market_data.pipeline.platform import Platform
+from market_data.universe import Universe
+
+
+def installation(settings: Settings | None) -> Settings:
+    """The settings given, else those of the environment.
+
+    Raises:
+        ConfigurationError: a variable has a value that does not fit; the message names it.
+    """
+    if settings is not None:
+        return settings
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"EMP_{'_'.join(str(part) for part in e['loc']).upper()}: {e['msg']}"
+            for e in error.errors()
+        )
+        raise ConfigurationError(problems) from error
+
+
+def platform_of(settings: Settings | None) -> Platform:
+    """The platform of an installation, kept open until its configuration changes.
+
+    Raises:
+        ConfigurationError: naming the variable, or the file and the entry, that is wrong.
+    """
+    found = installation(settings)
+    files = (
+        found.config_dir / "universe.yaml",
+        found.config_dir / "quality.yaml",
+        found.registered_universe,
+    )
+    return _opened(found, tuple(f.stat().st_mtime_ns if f.exists() else 0 for f in files))
+
+
+@lru_cache(maxsize=4)
+def _opened(settings: Settings, _written: tuple[int, ...]) -> Platform:
+    """One platform per installation, opened again when its configuration was written."""
+    return open_platform(settings)
 
 
 @contextmanager

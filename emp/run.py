@@ -235,7 +235,7 @@ class _Listener:
         event = entry.dagster_event
         if event is None:
             # What is above are Dagster's remarks on a failure that is told by itself.
-            if entry.step_key and logging.INFO <= entry.level <= logging.WARNING:
+            if entry.step_key and logging.INFO <= int(entry.level) <= logging.WARNING:
                 self._narrator.say(entry.user_message)
         elif event.is_step_start:
             self._narrator.step(_step(event))

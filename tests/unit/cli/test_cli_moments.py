@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -32,6 +33,18 @@ def test_instants_are_utc_and_no_sessions() -> None:
     assert found == Period(
         None, datetime(2024, 1, 2, 14, 30, tzinfo=UTC), datetime(2024, 1, 2, 16, 0, tzinfo=UTC)
     )
+
+
+def test_an_instant_without_offset_is_utc_whatever_the_machine_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert parse("2024-01-02T14:30", "start") == datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_day_and_an_instant_both_hold() -> None:
