@@ -19,6 +19,7 @@ from market_data.ports import (
     Clock,
     Journal,
     Ledger,
+    Locks,
     PayloadArchive,
     QuarantineLog,
     RawLog,
@@ -67,12 +68,20 @@ def open_operations(url: str) -> Operations:
     )
 
 
+def open_locks(settings: Settings) -> Locks:
+    """Locks between the processes of this machine that share a data folder."""
+    from adapters.stores.locks import NamedLocks
+
+    return NamedLocks(settings.data_dir.resolve() / "locks")
+
+
 def assemble(
     settings: Settings,
     *,
     lake: tuple[RawLog, PayloadArchive],
     store: BarStore,
     operations: Operations,
+    locks: Locks,
     clock: Clock | None = None,
 ) -> Platform:
     """The platform over given adapters.
@@ -101,6 +110,7 @@ def assemble(
         quarantine=operations.quarantine,
         actions=operations.actions,
         clock=clock or SystemClock(),
+        locks=locks,
         vendor=vendor,
         delay=lambda name: delay_of(universe.vendor(name).reader),
     )
@@ -113,5 +123,6 @@ def open_platform(settings: Settings, *, clock: Clock | None = None) -> Platform
         lake=open_lake(str(settings.lake_root)),
         store=open_warehouse(str(settings.warehouse_root)),
         operations=open_operations(settings.operations_url),
+        locks=open_locks(settings),
         clock=clock,
     )

@@ -59,15 +59,18 @@ def curate_sessions(
     steps = list(chunks(first, last, step_days(platform, timeframe)))
     for number, (start, end) in enumerate(steps, start=1):
         progress(f"curate {timeframe}: {start} to {end} ({number} of {len(steps)})")
-        result = curate_slice(platform, timeframe, symbols, start, end)
-        # Refused rows first: a crash in between refuses them again, and loses none.
+        # Who reads the raw logs last also writes last; otherwise a slow run would put an older
+        # reading over a newer one.
+        with platform.locks.hold(lock_names(dataset.name, start, end)):
+            result = curate_slice(platform, timeframe, symbols, start, end)
+            # Refused rows first: a crash in between refuses them again, and loses none.
+            platform.quarantine.settle(
+                result.quarantined, timeframe=timeframe, symbols=symbols, sessions=(start, end)
+            )
+            platform.store.replace(
+                dataset, check_curated(result.bars), sessions=(start, end), symbols=symbols
+            )
         report.quarantined += result.quarantined.height
-        platform.quarantine.settle(
-            result.quarantined, timeframe=timeframe, symbols=symbols, sessions=(start, end)
-        )
-        platform.store.replace(
-            dataset, check_curated(result.bars), sessions=(start, end), symbols=symbols
-        )
         _count(report, result.bars)
         counted.append(result.bars.group_by("symbol", "session").len("rows"))
     _finish(platform, report, counted, first, last)
@@ -148,6 +151,11 @@ def chunks(first: date, last: date, days: int) -> Iterator[tuple[date, date]]:
         end = min(boundary, last)
         yield start, end
         start = end + timedelta(days=1)
+
+
+def lock_names(dataset: str, first: date, last: date) -> list[str]:
+    """Names to hold while a slice of a dataset is made: one per month."""
+    return [f"{dataset} {start:%Y-%m}" for start, _ in chunks(first, last, 31)]
 
 
 def _count(report: CurateReport, bars: pl.DataFrame) -> None:

@@ -14,13 +14,14 @@ from datetime import date, timedelta
 import polars as pl
 
 from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
-from market_data.pipeline.curate import chunks, step_days
+from market_data.pipeline.curate import chunks, curate_slice, step_days
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.views import curated_view, raw_view
 from market_data.quality.actions import block_reasons
 from market_data.quality.checks import evaluate_bars
 from market_data.quality.digest import bars_digest
 from market_data.quality.findings import CheckOutcome
+from market_data.quality.outdated import check_outdated
 from market_data.quality.score_checks import evaluate_scores
 from market_data.quality.view import BarsView, limits_of
 from market_data.schemas import FINDINGS
@@ -138,12 +139,21 @@ def _inspect(
     last: date,
     view: Callable[[date, date], BarsView],
 ) -> Inspection:
-    outcomes, held = [], []
+    outcomes: list[Mapping[str, CheckOutcome]] = []
+    held = []
     for start, end in chunks(first, last, step_days(platform, timeframe)):
         seen = view(start, end)
         outcomes.append(evaluate_bars(seen, platform.thresholds))
+        if seen.kind == "curated":
+            outcomes.append({"staleness": check_outdated(seen, _made_anew(platform, seen))})
         held.append(seen.expected)
     return _merge(platform, dataset, timeframe, outcomes, held)
+
+
+def _made_anew(platform: Platform, view: BarsView) -> pl.DataFrame:
+    """What curation would make of the raw logs now."""
+    symbols = [i.symbol for i in view.instruments]
+    return curate_slice(platform, view.timeframe, symbols, *view.sessions).bars
 
 
 def _merge(
@@ -153,14 +163,14 @@ def _merge(
     outcomes: Sequence[Mapping[str, CheckOutcome]],
     held: Sequence[pl.DataFrame],
 ) -> Inspection:
-    names = list(outcomes[0]) if outcomes else []
+    names = list(dict.fromkeys(name for chunk in outcomes for name in chunk))
     return Inspection(
         dataset=dataset,
         findings=pl.concat(
             [FINDINGS.empty(), *(o.findings for chunk in outcomes for o in chunk.values())]
         ).sort("session", "symbol", "check", "code"),
-        rows={n: _stack(chunk[n].rows for chunk in outcomes).head(SAMPLE_ROWS) for n in names},
-        measured={n: _stack(chunk[n].measured for chunk in outcomes) for n in names},
+        rows={n: _stack(c[n].rows for c in outcomes if n in c).head(SAMPLE_ROWS) for n in names},
+        measured={n: _stack(c[n].measured for c in outcomes if n in c) for n in names},
         held=pl.concat(held),
         platform=platform,
         timeframe=timeframe,

@@ -13,6 +13,7 @@ from market_data.ports import (
     Clock,
     Journal,
     Ledger,
+    Locks,
     PayloadArchive,
     QuarantineLog,
     RawLog,
@@ -60,5 +61,6 @@ class Platform:
     quarantine: QuarantineLog
     actions: ActionLog
     clock: Clock
+    locks: Locks
     vendor: VendorFactory
     delay: Callable[[str], timedelta]

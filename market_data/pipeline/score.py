@@ -13,7 +13,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from market_data.datasets import SCORES_DATASET, curated_bars
-from market_data.pipeline.curate import chunks, step_days
+from market_data.pipeline.curate import chunks, lock_names, step_days
 from market_data.pipeline.platform import Platform, Progress, silent
 from market_data.pipeline.views import curated_view
 from market_data.quality.checks import evaluate_bars
@@ -45,10 +45,11 @@ def score_range(
     parts = []
     for start, end in chunks(first, last, days):
         progress(f"score: {start} to {end}")
-        scores = pl.concat(
-            [SCORES.empty(), *(_score(platform, t, symbols, start, end) for t in kept)]
-        ).sort(SCORES_DATASET.sort)
-        platform.store.replace(SCORES_DATASET, scores, sessions=(start, end), symbols=symbols)
+        with platform.locks.hold(lock_names(SCORES_DATASET.name, start, end)):
+            scores = pl.concat(
+                [SCORES.empty(), *(_score(platform, t, symbols, start, end) for t in kept)]
+            ).sort(SCORES_DATASET.sort)
+            platform.store.replace(SCORES_DATASET, scores, sessions=(start, end), symbols=symbols)
         parts.append(scores)
     return pl.concat([SCORES.empty(), *parts]).sort(SCORES_DATASET.sort)
 

@@ -7,6 +7,7 @@ What does not: any implementation.
 
 from market_data.ports.bar_store import BarStore, TableVersion
 from market_data.ports.clock import Clock
+from market_data.ports.locks import Locks
 from market_data.ports.operations import ActionLog, IngestRun, Journal, Ledger, QuarantineLog
 from market_data.ports.payload_archive import Payload, PayloadArchive
 from market_data.ports.raw_log import Appended, RawLog
@@ -31,6 +32,7 @@ __all__ = [
     "IngestRun",
     "Journal",
     "Ledger",
+    "Locks",
     "Outcome",
     "Payload",
     "PayloadArchive",
