@@ -16,7 +16,7 @@ import polars as pl
 from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
 from market_data.pipeline.curate import chunks, curate_slice, step_days
 from market_data.pipeline.platform import Platform
-from market_data.pipeline.views import curated_view, raw_view
+from market_data.pipeline.views import curated_view, kept_symbols, raw_view
 from market_data.quality.actions import block_reasons
 from market_data.quality.checks import evaluate_bars
 from market_data.quality.digest import bars_digest
@@ -101,9 +101,10 @@ def inspect_curated(
     platform: Platform, timeframe: Timeframe, first: date, last: date
 ) -> Inspection:
     """Judge the curated bars of a timeframe; drift is told between the vendors behind them."""
+    kept = kept_symbols(platform, timeframe)
 
     def view(start: date, end: date) -> BarsView:
-        return curated_view(platform, timeframe, start, end)
+        return curated_view(platform, timeframe, start, end, kept)
 
     name = curated_bars(timeframe).name
     return _inspect(platform, name, timeframe, first, last, view)

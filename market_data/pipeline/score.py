@@ -15,7 +15,7 @@ import polars as pl
 from market_data.datasets import SCORES_DATASET, curated_bars
 from market_data.pipeline.curate import chunks, lock_names, step_days
 from market_data.pipeline.platform import Platform, Progress, silent
-from market_data.pipeline.views import curated_view
+from market_data.pipeline.views import curated_view, kept_symbols
 from market_data.quality.checks import evaluate_bars
 from market_data.quality.score import score_sessions
 from market_data.quality.view import BarsView
@@ -40,32 +40,32 @@ def score_range(
     Returns:
         The rows of SCORES of the slice, sorted by (symbol, session, dataset).
     """
-    kept = [t for t in Timeframe if _is_kept(platform, t)]
+    kept = {t: symbols_kept for t in Timeframe if (symbols_kept := kept_symbols(platform, t))}
     days = min((step_days(platform, t) for t in kept), default=366)
     parts = []
     for start, end in chunks(first, last, days):
         progress(f"score: {start} to {end}")
         with platform.locks.hold(lock_names(SCORES_DATASET.name, start, end)):
             scores = pl.concat(
-                [SCORES.empty(), *(_score(platform, t, symbols, start, end) for t in kept)]
+                [
+                    SCORES.empty(),
+                    *(_score(platform, t, symbols, start, end, of) for t, of in kept.items()),
+                ]
             ).sort(SCORES_DATASET.sort)
             platform.store.replace(SCORES_DATASET, scores, sessions=(start, end), symbols=symbols)
         parts.append(scores)
     return pl.concat([SCORES.empty(), *parts]).sort(SCORES_DATASET.sort)
 
 
-def _is_kept(platform: Platform, timeframe: Timeframe) -> bool:
-    """Whether anybody was asked for bars of a timeframe, or has made some of minutes."""
-    if not platform.ledger.spans(timeframe=timeframe).is_empty():
-        return True
-    return not platform.store.latest(curated_bars(timeframe)).is_empty()
-
-
 def _score(
-    platform: Platform, timeframe: Timeframe, symbols: Sequence[str], start: date, end: date
+    platform: Platform,
+    timeframe: Timeframe,
+    symbols: Sequence[str],
+    start: date,
+    end: date,
+    kept: Sequence[str],
 ) -> pl.DataFrame:
-    view = _of_symbols(curated_view(platform, timeframe, start, end), symbols)
-    view = replace(view, expected=_kept(platform, view))
+    view = _of_symbols(curated_view(platform, timeframe, start, end, kept), symbols)
     if view.bars.is_empty() and view.expected.is_empty():
         return SCORES.empty()
     outcomes = evaluate_bars(view, platform.thresholds)
@@ -75,16 +75,6 @@ def _score(
     return scores.filter(pl.col("session") >= start).with_columns(
         pl.col("flat_run").clip(upper_bound=LONGEST_FLAT_RUN)
     )
-
-
-def _kept(platform: Platform, view: BarsView) -> pl.DataFrame:
-    """What is expected of symbols that anybody keeps at this timeframe.
-
-    Minutes can be resampled to every timeframe; that nobody has done so is no defect.
-    """
-    asked = platform.ledger.spans(timeframe=view.timeframe)["symbol"]
-    kept = pl.concat([asked, view.bars["symbol"]]).unique().to_list()
-    return view.expected.filter(pl.col("symbol").is_in(kept))
 
 
 def _of_symbols(view: BarsView, symbols: Sequence[str]) -> BarsView:

@@ -43,8 +43,33 @@ def raw_view(
     )
 
 
-def curated_view(platform: Platform, timeframe: Timeframe, start: date, end: date) -> BarsView:
-    """The curated bars of a timeframe, and the vendors' bars behind them."""
+def kept_symbols(platform: Platform, timeframe: Timeframe) -> list[str]:
+    """Symbols that the curated bars of a timeframe are kept for.
+
+    Those whose native bars somebody was asked for, and those that bars were ever made of from
+    minutes. Minutes can become every timeframe; that nobody has made one of them is no defect.
+    """
+    native = platform.ledger.spans(timeframe=timeframe)["symbol"]
+    minutes = platform.ledger.spans(timeframe=Timeframe.M1)["symbol"]
+    undecided = sorted(set(minutes) - set(native))
+    if not undecided:
+        return sorted(native)
+    made = platform.store.latest(curated_bars(timeframe), symbols=undecided)["symbol"]
+    return sorted({*native, *made})
+
+
+def curated_view(
+    platform: Platform, timeframe: Timeframe, start: date, end: date, kept: Sequence[str]
+) -> BarsView:
+    """The curated bars of a timeframe, and the vendors' bars behind them.
+
+    Args:
+        platform: configuration and ports.
+        timeframe: of the bars.
+        start: first session.
+        end: last session.
+        kept: see `kept_symbols`.
+    """
     vendors = [v.name for v in platform.universe.vendors]
     refused = _refused(platform, vendors, timeframe, start, end, stages=("fetch", "curate"))
     sources = list(dict.fromkeys((timeframe, Timeframe.M1)))
@@ -54,7 +79,7 @@ def curated_view(platform: Platform, timeframe: Timeframe, start: date, end: dat
         timeframe=timeframe,
         instruments=platform.universe.instruments,
         bars=platform.store.scan(curated_bars(timeframe), sessions=(start, end)),
-        expected=should_hold(platform, vendors, sources, start, end),
+        expected=should_hold(platform, vendors, sources, start, end).filter(_kept(platform, kept)),
         sessions=(start, end),
         now=platform.clock.now(),
         peers=_peers(
@@ -66,6 +91,12 @@ def curated_view(platform: Platform, timeframe: Timeframe, start: date, end: dat
         duplicates=_repeats(refused),
         quarantine=refused,
     )
+
+
+def _kept(platform: Platform, kept: Sequence[str]) -> pl.Expr:
+    """Kept symbols, and those that the configuration says should be."""
+    configured = [i.symbol for i in platform.universe.instruments if i.history is not None]
+    return pl.col("symbol").is_in([*kept, *configured])
 
 
 def _raw_of_all(
