@@ -81,7 +81,7 @@ def assemble(
     lake: tuple[RawLog, PayloadArchive],
     store: BarStore,
     operations: Operations,
-    locks: Locks,
+    locks: Locks | None = None,
     clock: Clock | None = None,
 ) -> Platform:
     """The platform over given adapters.
@@ -123,6 +123,5 @@ def open_platform(settings: Settings, *, clock: Clock | None = None) -> Platform
         lake=open_lake(str(settings.lake_root)),
         store=open_warehouse(str(settings.warehouse_root)),
         operations=open_operations(settings.operations_url),
-        locks=open_locks(settings),
         clock=clock,
     )

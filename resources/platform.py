@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from adapters.backend import assemble, open_locks
+from adapters.backend import assemble
 from adapters.settings import Settings
 from adapters.stores.reference_tables import ReferenceTables
 from market_data.pipeline.platform import Platform
@@ -36,7 +36,6 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 lake=self.lake.open(),
                 store=self.warehouse.open(),
                 operations=self.operations.open(),
-                locks=open_locks(self.settings()),
             )
         return self._opened
 
