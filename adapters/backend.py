@@ -110,7 +110,7 @@ def assemble(
         quarantine=operations.quarantine,
         actions=operations.actions,
         clock=clock or SystemClock(),
-        locks=locks,
+        locks=locks or open_locks(settings),
         vendor=vendor,
         delay=lambda name: delay_of(universe.vendor(name).reader),
     )
