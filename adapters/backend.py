@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from adapters.clock import SystemClock
 from adapters.configuration import load_thresholds, load_universe, rule_version
 from adapters.settings import Settings
-from adapters.vendors.delays import delay_of
+from adapters.vendors.delays import delay_of, settling_of
 from market_data.pipeline.platform import Platform
 from market_data.ports import (
     ActionLog,
@@ -113,6 +113,7 @@ def assemble(
         locks=locks or open_locks(settings),
         vendor=vendor,
         delay=lambda name: delay_of(universe.vendor(name).reader),
+        settling=lambda name: settling_of(universe.vendor(name).reader),
     )
 
 

@@ -1,4 +1,9 @@
-"""How long after its end a bar can be had, per reader; apart, so that asking loads no reader."""
+"""How late bars come, per reader; apart, so that asking loads no reader.
+
+What belongs here: how long after its end a bar can be had, and how long after a session's close a
+bar that is missing may still come. What does not: what follows for a session (the pipeline in
+market_data).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,23 @@ from datetime import timedelta
 DELAYS = {"yahoo": timedelta(minutes=15)}
 """Readers that are not named here have a bar at its end."""
 
+SETTLING: dict[str, timedelta | None] = {
+    # Invented bars are all there at once, or never.
+    "sample": timedelta(0),
+    # A longer or a corrected file may come at any time.
+    "files": None,
+    # Volumes and single bars are mended over the following days, across a long weekend.
+    "yahoo": timedelta(days=5),
+}
+DEFAULT_SETTLING = timedelta(days=5)
+"""For readers that are not named above."""
+
 
 def delay_of(reader: str) -> timedelta:
     """The delay of a reader's vendors."""
     return DELAYS.get(reader, timedelta(0))
+
+
+def settling_of(reader: str) -> timedelta | None:
+    """How long after a session's close its missing bars may come; None: for ever."""
+    return SETTLING.get(reader, DEFAULT_SETTLING)

@@ -48,6 +48,8 @@ class Platform:
         rule_version: names the rules that make curated rows.
         vendor: builds the adapter of a configured vendor.
         delay: time after a bar's end at which a configured vendor has it.
+        settling: time after a session's close from which bars that a configured vendor still
+            lacks are not to be expected any more; None where they may always come.
     """
 
     universe: Universe
@@ -64,3 +66,4 @@ class Platform:
     locks: Locks
     vendor: VendorFactory
     delay: Callable[[str], timedelta]
+    settling: Callable[[str], timedelta | None]
