@@ -51,7 +51,8 @@ class Dataset:
 
 
 def _layout(timeframe: Timeframe) -> Layout:
-    return Layout.MONTH_BUCKET if timeframe is Timeframe.M1 else Layout.YEAR
+    fine = (Timeframe.M1, Timeframe.M5, Timeframe.M15)
+    return Layout.MONTH_BUCKET if timeframe in fine else Layout.YEAR
 
 
 def raw_bars(vendor: str, timeframe: Timeframe) -> Dataset:

@@ -2,7 +2,7 @@
 
 What belongs here: tests that need no other row, their reasons, and the split into good and bad.
 Tests that need the calendar or other rows (curation/placement.py, contradictions) are handed in
-as ready columns. What does not: what becomes of refused rows (market_data/refusals.py).
+as ready columns. What does not: what becomes of refused rows (market_data/quarantine.py).
 
 Reasons: not_finite, not_positive, ohlc, price_range, negative_volume, future, and those handed in.
 """

@@ -26,7 +26,7 @@ from market_data.curation.stitching import Candidate, stitch
 from market_data.errors import MarketDataError
 from market_data.ordering import runs, sort_if_needed
 from market_data.quality.thresholds import Thresholds
-from market_data.refusals import quarantine_bars
+from market_data.quarantine import quarantine_bars
 from market_data.schemas import CORPORATE_ACTIONS, CURATED_BARS, QUARANTINE
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument

@@ -2,7 +2,8 @@
 
 What belongs here: the order in which an answer lands. Payload first, then rows, then the ledger,
 so that a crash at any point leaves a session that is asked again, never one that is believed.
-What does not: what to ask for (market_data/pipeline/planning.py), rules about rows.
+What does not: what to ask for (market_data/pipeline/planning.py), what the ledger says of each
+session (market_data/pipeline/verdicts.py), rules about rows.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -18,6 +20,7 @@ from market_data.datasets import raw_bars
 from market_data.errors import VendorError
 from market_data.pipeline.planning import IngestRequest, PlannedFetch
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.verdicts import COUNTS, Asked, ledger_rows
 from market_data.ports import (
     FetchRequest,
     FetchResult,
@@ -27,10 +30,9 @@ from market_data.ports import (
     SymbolRequest,
     Vendor,
 )
-from market_data.quarantine import quarantine_rejected
-from market_data.refusals import quarantine_bars
+from market_data.quarantine import quarantine_bars, quarantine_rejected
 from market_data.revisions import VALUES
-from market_data.schemas import LEDGER, RAW_BARS
+from market_data.schemas import RAW_BARS
 
 SLICE_ROWS = 500_000
 """Rows gathered before they are written: one commit for many small files, bounded memory."""
@@ -94,7 +96,9 @@ class Landing:
         self._land(gathered)
         counts = self._count_rows()
         outcomes = self._settle(counts, error)
-        self._platform.ledger.record(self._ledger_rows(counts, outcomes, error))
+        self._platform.ledger.record(
+            ledger_rows(self._asked(error), self._expected, counts, outcomes)
+        )
         self._platform.journal.add(self._journal_entry(counts, outcomes, error))
         received = dict(counts.group_by("symbol").agg(pl.col("rows").sum()).iter_rows())
         return Landed(received, outcomes, self._new, self._revised, self._rejected, error)
@@ -117,10 +121,10 @@ class Landing:
         if not raw.is_empty():
             self._keep_repeats(raw)
             dataset = raw_bars(self._request.vendor, self._request.timeframe)
-            appended = self._platform.raw_log.append(dataset, raw)
+            appended = self._platform.raw_log.append(dataset, raw, seen=self._seen)
             self._new += appended.new
             self._revised += appended.revised
-            self._counts.append(raw.group_by("symbol", "session").len("rows"))
+            self._counts.append(self._count(raw))
         rejected = _concat(r.rejected for r in results)
         if not rejected.is_empty():
             self._rejected += rejected.height
@@ -180,12 +184,23 @@ class Landing:
             )
         )
 
-    def _count_rows(self) -> pl.DataFrame:
-        empty = pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date, "rows": pl.UInt32})
+    def _count(self, raw: pl.DataFrame) -> pl.DataFrame:
+        """Columns of COUNTS of some rows."""
+        hours = self._expected.select("symbol", "session", "open", "close")
+        inside = (pl.col("ts") >= pl.col("open")) & (pl.col("ts") < pl.col("close"))
         return (
-            pl.concat([empty, *self._counts])
+            raw.select("symbol", "session", "ts")
+            .join(hours, on=["symbol", "session"], how="left")
             .group_by("symbol", "session")
-            .agg(pl.col("rows").sum().cast(pl.Int64))
+            .agg(rows=pl.len(), bars=pl.col("ts").filter(inside).n_unique())
+            .cast(COUNTS)
+        )
+
+    def _count_rows(self) -> pl.DataFrame:
+        return (
+            pl.concat([pl.DataFrame(schema=COUNTS), *self._counts])
+            .group_by("symbol", "session")
+            .agg(pl.col("rows", "bars").sum())
         )
 
     def _settle(
@@ -208,57 +223,44 @@ class Landing:
                 settled[symbol] = SymbolOutcome(Outcome.NOTHING)
         return settled
 
-    def _ledger_rows(
-        self,
-        counts: pl.DataFrame,
-        outcomes: Mapping[str, SymbolOutcome],
-        error: VendorError | None,
-    ) -> pl.DataFrame:
-        """One row per symbol and session that was asked for, or that rows came for."""
+    @cached_property
+    def _expected(self) -> pl.DataFrame:
+        """Rows of EXPECTED of the sessions asked for."""
         instruments = [self._platform.universe.instrument(s) for s in self._fetch.symbols]
-        expected = expected_bars(
+        return expected_bars(
             instruments, self._request.timeframe, self._fetch.first, self._fetch.last
-        ).filter(pl.col("open") <= self._started)
-        stated = pl.DataFrame(
-            {
-                "symbol": list(outcomes),
-                "stated": [str(o.outcome) for o in outcomes.values()],
-                "detail": [o.detail[:500] for o in outcomes.values()],
-            },
-            schema={"symbol": pl.String, "stated": pl.String, "detail": pl.String},
         )
-        got_rows = pl.col("rows") > 0
-        silent_session = pl.col("stated").is_in([str(Outcome.ROWS), str(Outcome.NOTHING)])
-        closed = pl.col("close").is_null() | (
-            pl.col("close") + self._vendor.capabilities.delay <= self._started
-        )
-        # What lies before a vendor's look-back window can never be had from it.
-        lookback = self._vendor.capabilities.lookback.get(self._request.timeframe)
-        beyond = (
-            pl.lit(value=False)
-            if lookback is None
-            else (pl.col("close") <= self._started - lookback)
-        )
-        # After an error nobody knows whether the rows of a session are all of them.
-        broken = pl.col("stated").is_in([str(Outcome.FAILED), str(Outcome.REFUSED)])
-        return LEDGER.conform(
-            expected.join(counts, on=["symbol", "session"], how="full", coalesce=True)
-            .join(stated, on="symbol", how="left")
-            .with_columns(pl.col("rows").fill_null(0))
-            .with_columns(
-                vendor=pl.lit(self._request.vendor),
-                timeframe=pl.lit(str(self._request.timeframe)),
-                outcome=pl.when(got_rows)
-                .then(pl.lit(str(Outcome.ROWS)))
-                .when(silent_session & beyond)
-                .then(pl.lit(str(Outcome.UNAVAILABLE)))
-                .when(silent_session)
-                .then(pl.lit(str(Outcome.NOTHING)))
-                .otherwise("stated"),
-                final=closed & ~broken & pl.lit(error is None),
-                asked_at=pl.lit(self._started, dtype=pl.Datetime("us", "UTC")),
-                fetch_id=pl.lit(self._fetch_id),
+
+    @cached_property
+    def _seen(self) -> pl.DataFrame:
+        """Columns symbol, session, asked_at: when the vendor last spoke about a session before.
+
+        That it did not know a symbol, or had no file of it, says nothing about a session's bars.
+        """
+        spoke = [str(o) for o in Outcome if o.is_answer and o is not Outcome.UNAVAILABLE]
+        return (
+            self._platform.ledger.read(
+                timeframe=self._request.timeframe,
+                vendors=[self._request.vendor],
+                symbols=self._fetch.symbols,
+                sessions=(self._fetch.first, self._fetch.last),
             )
+            .filter(pl.col("outcome").is_in(spoke))
+            .select("symbol", "session", "asked_at")
+        )
+
+    def _asked(self, error: VendorError | None) -> Asked:
+        vendor, timeframe = self._request.vendor, self._request.timeframe
+        capabilities = self._vendor.capabilities
+        return Asked(
+            vendor=vendor,
+            timeframe=str(timeframe),
+            fetch_id=self._fetch_id,
+            at=self._started,
+            delay=capabilities.delay,
+            settling=self._platform.settling(vendor),
+            lookback=capabilities.lookback.get(timeframe),
+            broken=error is not None,
         )
 
     def _journal_entry(

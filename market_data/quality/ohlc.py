@@ -1,7 +1,7 @@
 """Invalid rows: what share of a symbol-session's rows breaks the rules of their values and place.
 
 What belongs here: counting refused rows by reason, and judging their share. What does not: the
-rules themselves, and the quarantine (market_data/refusals.py).
+rules themselves, and the quarantine (market_data/quarantine.py).
 """
 
 from __future__ import annotations
