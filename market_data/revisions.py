@@ -55,10 +55,13 @@ def newest(revisions: pl.DataFrame, known_at: datetime | None = None) -> pl.Data
         Rows sorted by (symbol, ts). Exact repeats within the fetch are collapsed; where it
         contradicts itself, all its different rows are there.
     """
-    if known_at is not None:
-        revisions = revisions.filter(pl.col("known_at") <= known_at)
     rows = sort_if_needed(revisions, (*KEY, *_FETCH))
     same = repeats_key(rows)
+    if same is not None:
+        rows = _known_when_fetched(rows, same)
+    if known_at is not None:
+        rows = rows.filter(pl.col("known_at") <= known_at)
+        same = None if same is None else repeats_key(rows)
     if same is None:
         return rows
     several = same | same.shift(-1, fill_value=False)
@@ -71,16 +74,46 @@ def newest(revisions: pl.DataFrame, known_at: datetime | None = None) -> pl.Data
     return pl.concat([rows.filter(~several), kept]).sort(KEY, maintain_order=True)
 
 
-def new_or_changed(incoming: pl.DataFrame, known: pl.DataFrame) -> Difference:
+def _known_when_fetched(rows: pl.DataFrame, same: pl.Series) -> pl.DataFrame:
+    """Revisions of which only a bar's first fetch may count as known before it was fetched.
+
+    An append sees to that itself, unless it came before that of an earlier fetch.
+
+    Args:
+        rows: sorted by (symbol, ts, fetched_at, fetch_id).
+        same: which rows have the key of the row before them.
+    """
+    early = same & (rows.get_column("known_at") < rows.get_column("fetched_at"))
+    if not early.any():
+        return rows
+    starts, group = (~same).arg_true(), (~same).cum_sum() - 1
+    fetch = rows.select(_FETCH)
+    first = fetch[starts][group]
+    later = (fetch["fetched_at"] != first["fetched_at"]) | (fetch["fetch_id"] != first["fetch_id"])
+    return rows.with_columns(
+        known_at=pl.when(early & later).then("fetched_at").otherwise("known_at")
+    )
+
+
+def new_or_changed(
+    incoming: pl.DataFrame, known: pl.DataFrame, seen: pl.DataFrame | None = None
+) -> Difference:
     """The bars of one fetch that are new or differ from the newest revision known before it.
 
-    Only what was fetched no later than `incoming` counts, so that appending one fetch twice, or
-    two fetches in the wrong order, ends in the same log. A bar that was still running when it was
-    fetched counts as revised by its first fetch after its end, whatever the values.
+    Only what was fetched no later than `incoming` counts, so that appending one fetch twice adds
+    nothing, also after a later one. A bar that was still running when it was fetched counts as
+    revised by its first fetch after its end, whatever the values.
+
+    Of two fetches appended in the wrong order, the later one was judged without the earlier one.
+    Reads are then the same but for two things: a revision of equal values may stand beside the
+    first sight, and a bar that the earlier fetch had missed keeps the `known_at` of a first sight.
 
     Args:
         incoming: rows of RAW_BARS of one fetch, `known_at` being that of a first sight.
         known: every revision kept of the symbols and sessions that `incoming` names.
+        seen: columns symbol, session, asked_at (UTC): when an answer last covered a session, with
+            rows or without. Answers from `incoming` on do not count; None for no more than what
+            `known` tells.
 
     Returns:
         The rows to append. `known_at` is `fetched_at` for a bar that revises a known one, and for
@@ -98,20 +131,17 @@ def new_or_changed(incoming: pl.DataFrame, known: pl.DataFrame) -> Difference:
             & (pl.col("fetch_id") <= asked["fetch_id"])
         )
     )
-    if earlier.is_empty():
+    others = earlier.filter(pl.col("fetch_id") != asked["fetch_id"])
+    last_seen = _last_seen(others, seen, asked["fetched_at"])
+    if earlier.is_empty() and last_seen.is_empty():
         return Difference(rows, rows.height, 0)
     before = newest(earlier)
     if _same_bars(rows, before):
         return Difference(rows.clear(), 0, 0)
     changed = rows.join(_unchanged(rows, before), on=KEY, how="anti", maintain_order="left")
     known_keys = before.select(KEY).unique().with_columns(_revises=True)
-    seen = (
-        earlier.filter(pl.col("fetch_id") != asked["fetch_id"])
-        .group_by("symbol", "session")
-        .agg(_seen=pl.col("fetched_at").max())
-    )
     marked = changed.join(known_keys, on=KEY, how="left", maintain_order="left").join(
-        seen, on=["symbol", "session"], how="left", maintain_order="left"
+        last_seen, on=["symbol", "session"], how="left", maintain_order="left"
     )
     revises = pl.col("_revises").fill_null(value=False)
     late = (pl.col("_seen") >= pl.col("known_at")).fill_null(value=False)
@@ -120,6 +150,18 @@ def new_or_changed(incoming: pl.DataFrame, known: pl.DataFrame) -> Difference:
         known_at=pl.when(revises | late).then("fetched_at").otherwise("known_at")
     ).select(incoming.columns)
     return Difference(frame, frame.height, revised)
+
+
+def _last_seen(
+    others: pl.DataFrame, seen: pl.DataFrame | None, before: datetime
+) -> pl.DataFrame:
+    """Columns symbol, session, _seen: when a session was last covered, by rows or by an answer."""
+    answers = [others.select("symbol", "session", _seen="fetched_at")]
+    if seen is not None:
+        answers.append(
+            seen.filter(pl.col("asked_at") < before).select("symbol", "session", _seen="asked_at")
+        )
+    return pl.concat(answers).group_by("symbol", "session").agg(pl.col("_seen").max())
 
 
 def _without_repeats(rows: pl.DataFrame) -> pl.DataFrame:

@@ -6,10 +6,11 @@ What does not: what to ask for (the pipeline in market_data).
 The rule, for two records of one (vendor, timeframe, symbol, session):
 - an answer (rows, nothing, holiday, unavailable) goes before a refusal or failure, whenever each
   was asked;
-- of two answers, or of two that are none, the one asked later stands; asked at the same
-  microsecond, the greater fetch_id, and within one fetch the one recorded last;
-- once an answer was final, the record stays final: the vendor was asked after the session was
-  complete, and whatever came later was asked later still.
+- of two answers, one that says what came of the session (rows, nothing, holiday) goes before
+  `unavailable`: that a vendor cannot serve a session any more does not undo what it served;
+- of two that are alike in this, the one asked later stands; asked at the same microsecond, the
+  greater fetch_id, and within one fetch the one recorded last;
+- once an answer was final, the record stays final: it said that asking again brings nothing new.
 It does not depend on the order of arrival, so that concurrent writers agree.
 """
 
@@ -35,6 +36,7 @@ _KEY = ("timeframe", "symbol", "session", "vendor")
 _SORT = ("vendor", "timeframe", "symbol", "session")
 _RECORDED = [o for o in Outcome if o is not Outcome.NOT_ASKED]
 _SPANS = {"symbol": pl.String(), "first": pl.Date(), "last": pl.Date()}
+_PAIRS = {"symbol": pl.String(), "session": pl.Date()}
 
 
 class SqlLedger:
@@ -112,6 +114,44 @@ class SqlLedger:
             )
             return read_frame(connection, query, _SPANS)
 
+    def unavailable(
+        self,
+        *,
+        timeframes: Sequence[Timeframe],
+        vendors: Sequence[str],
+        sessions: tuple[date, date],
+    ) -> pl.DataFrame:
+        """Symbol-sessions of which every record among these says `unavailable`.
+
+        Args:
+            timeframes: of the records.
+            vendors: of the records.
+            sessions: first and last session, both included.
+
+        Returns:
+            Columns symbol, session, sorted by both.
+        """
+        there = sa.case((ledger.c.outcome != str(Outcome.UNAVAILABLE), 1), else_=0)
+        with reading(self._engine) as connection:
+            query = (
+                sa.select(ledger.c.symbol, ledger.c.session)
+                .where(
+                    *filters(
+                        ledger,
+                        connection,
+                        among_values={
+                            "timeframe": [str(t) for t in timeframes],
+                            "vendor": vendors,
+                        },
+                        sessions=sessions,
+                    )
+                )
+                .group_by(ledger.c.symbol, ledger.c.session)
+                .having(sa.func.sum(there) == 0)
+                .order_by(ledger.c.symbol, ledger.c.session)
+            )
+            return read_frame(connection, query, _PAIRS)
+
 
 def _is_answer(outcome: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
     # Literals rather than parameters: the statement's only parameters are the row's columns.
@@ -119,6 +159,10 @@ def _is_answer(outcome: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
     # recording ten times slower.
     troubles = [o for o in _RECORDED if not o.is_answer]
     return sa.and_(*(outcome != sa.literal_column(f"'{o.value}'") for o in troubles))
+
+
+def _is_unavailable(outcome: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    return outcome == sa.literal_column(f"'{Outcome.UNAVAILABLE.value}'")
 
 
 def _merge(connection: Connection) -> Any:
@@ -131,10 +175,12 @@ def _merge(connection: Connection) -> Any:
     )
     new_answers, old_answers = _is_answer(new.outcome), _is_answer(old.outcome)
     both_answer = sa.and_(new_answers, old_answers)
+    new_absent, old_absent = _is_unavailable(new.outcome), _is_unavailable(old.outcome)
     replaces = sa.or_(
         sa.and_(new_answers, sa.not_(old_answers)),
-        sa.and_(new_answers, newer),
-        sa.and_(sa.not_(old_answers), newer),
+        sa.and_(both_answer, sa.not_(new_absent), sa.or_(old_absent, newer)),
+        sa.and_(new_absent, old_absent, newer),
+        sa.and_(sa.not_(new_answers), sa.not_(old_answers), newer),
     )
     values = {
         name: sa.case((replaces, new[name]), else_=old[name])

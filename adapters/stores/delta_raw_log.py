@@ -41,7 +41,9 @@ class DeltaRawLog:
         self._options = storage_options
         self._tables: dict[str, DeltaFiles] = {}
 
-    def append(self, dataset: Dataset, frame: pl.DataFrame) -> Appended:
+    def append(
+        self, dataset: Dataset, frame: pl.DataFrame, *, seen: pl.DataFrame | None = None
+    ) -> Appended:
         """Keep the bars of one fetch that are new or differ from the newest revision known.
 
         A long fetch may come in several calls with one fetch_id.
@@ -49,6 +51,7 @@ class DeltaRawLog:
         Args:
             dataset: a raw dataset.
             frame: rows of RAW_BARS, all of one fetch.
+            seen: columns symbol, session, asked_at: answers about a session, with rows or without.
 
         Raises:
             SchemaError: wrong columns, or rows of several fetches.
@@ -73,9 +76,8 @@ class DeltaRawLog:
             change = Change(units, "append")
             new = revised = 0
             for unit in units:
-                difference = new_or_changed(
-                    parts[unit], _known(table, snapshot.of([unit]), parts[unit])
-                )
+                known = _known(table, snapshot.of([unit]), parts[unit])
+                difference = new_or_changed(parts[unit], known, seen)
                 new, revised = new + difference.new, revised + difference.revised
                 if not difference.frame.is_empty():
                     rows = sort_if_needed(difference.frame, dataset.sort)

@@ -29,7 +29,8 @@ def should_hold(
     An instrument whose configuration states its `history` is held from that session on. Any other
     is held between the first and the last session that was ever asked for, so that a hole in what
     was asked shows, and a symbol that nobody wanted does not. Sessions that have not begun are
-    left out.
+    left out, and so is a symbol's session of which every one of these vendors that was asked said
+    that it is unavailable.
 
     Args:
         platform: configuration and ledger.
@@ -52,6 +53,14 @@ def should_hold(
             (pl.col("session") >= pl.col("since"))
             & (pl.col("session") <= pl.col("until"))
             & (pl.col("open") <= platform.clock.now())
+        )
+        .join(
+            platform.ledger.unavailable(
+                timeframes=sources, vendors=vendors, sessions=(first, last)
+            ),
+            on=["symbol", "session"],
+            how="anti",
+            maintain_order="left",
         )
         .select(EXPECTED.names)
     )

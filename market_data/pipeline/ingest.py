@@ -30,6 +30,8 @@ class IngestReport:
     rejected_rows: int = 0
     outcomes: dict[str, SymbolOutcome] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    answers: int = 0
+    """Symbols answered, summed over the questions: a symbol may be answered in one of two."""
 
     @property
     def total_rows(self) -> int:
@@ -50,6 +52,7 @@ class IngestReport:
         self.rejected_rows += landed.rejected
         for symbol, rows in landed.rows.items():
             self.rows[symbol] = self.rows.get(symbol, 0) + rows
+        self.answers += sum(o.outcome.is_answer for o in landed.outcomes.values())
         for symbol, outcome in landed.outcomes.items():
             self.outcomes[symbol] = _worse(self.outcomes.get(symbol), outcome)
         if landed.error is not None:
@@ -57,8 +60,8 @@ class IngestReport:
 
     @property
     def nothing_answered(self) -> bool:
-        """Whether questions were put and not one symbol was answered."""
-        return bool(self.outcomes) and len(self.failed) == len(self.outcomes)
+        """Whether questions were put, none was answered for any symbol, and no row came."""
+        return bool(self.outcomes) and not self.answers and not self.total_rows
 
 
 def ingest(

@@ -19,7 +19,8 @@ class Ledger(Protocol):
         """Upsert rows of LEDGER.
 
         An answer is not undone by a later failure: a row whose outcome is `rows`, `nothing`,
-        `holiday` or `unavailable` is replaced only by another answer.
+        `holiday` or `unavailable` is replaced only by another answer, and one of the first three
+        never by `unavailable`.
         """
         ...
 
@@ -36,6 +37,20 @@ class Ledger(Protocol):
 
     def spans(self, *, timeframe: Timeframe, vendors: Sequence[str] | None = None) -> pl.DataFrame:
         """First and last session asked, per symbol: columns symbol, first, last."""
+        ...
+
+    def unavailable(
+        self,
+        *,
+        timeframes: Sequence[Timeframe],
+        vendors: Sequence[str],
+        sessions: tuple[date, date],
+    ) -> pl.DataFrame:
+        """Symbol-sessions of which every record among these says `unavailable`.
+
+        Returns:
+            Columns symbol, session, sorted by both.
+        """
         ...
 
 

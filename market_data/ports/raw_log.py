@@ -23,7 +23,9 @@ class Appended:
 class RawLog(Protocol):
     """Appends revisions; never changes or removes a row."""
 
-    def append(self, dataset: Dataset, frame: pl.DataFrame) -> Appended:
+    def append(
+        self, dataset: Dataset, frame: pl.DataFrame, *, seen: pl.DataFrame | None = None
+    ) -> Appended:
         """Keep the bars of one fetch that are new or differ from the newest revision known.
 
         The bars of one key (symbol, ts) in one fetch are compared as a set, so that a vendor
@@ -31,12 +33,19 @@ class RawLog(Protocol):
         when two processes do it at once.
 
         `known_at` in the frame is that of a first sight (assumed); a row that revises a known
-        bar, or that is new to a symbol-session which an earlier fetch already saw after the bar's
-        end, gets its `fetched_at` instead.
+        bar, or that is new to a symbol-session which an earlier fetch already saw after the bar
+        could be had, gets its `fetched_at` instead. The log knows of the fetches that brought
+        rows; `seen` tells it of those that brought none.
+
+        Fetches may be appended in another order than they were made: reads tell each bar's
+        revisions in the order of the fetches, and none but the first counts as known before it
+        was fetched. See `market_data.revisions` for what that cannot mend.
 
         Args:
             dataset: a raw dataset, see `market_data.datasets.raw_bars`.
             frame: rows of RAW_BARS, all of one fetch.
+            seen: columns symbol, session, asked_at (UTC): when a vendor's answer last covered a
+                session, with rows or without; None where nobody kept count.
         """
         ...
 

@@ -108,6 +108,43 @@ def test_the_answer_asked_later_stands_and_final_stays(engine: sa.Engine) -> Non
     assert_frame_equal(ledger.read(), frame({**newer, "final": True}))
 
 
+def test_what_cannot_be_served_any_more_does_not_undo_what_came(engine: sa.Engine) -> None:
+    ledger = SqlLedger(engine)
+    came = entry(rows=388, final=False)
+    ledger.record(frame(came))
+    ledger.record(frame(entry(outcome="unavailable", rows=0, asked_at=later(1), fetch_id="f2")))
+    assert_frame_equal(ledger.read(), frame({**came, "final": True}))
+
+
+def test_unavailable_is_what_every_record_calls_so(engine: sa.Engine) -> None:
+    ledger = SqlLedger(engine)
+    day, other = date(2024, 6, 27), date(2024, 6, 28)
+    gone = {"outcome": "unavailable", "rows": 0}
+    ledger.record(
+        frame(
+            entry(symbol="A", session=day, **gone),
+            entry(symbol="A", session=day, vendor="lean", timeframe="1m", **gone),
+            entry(symbol="A", session=other, **gone),
+            entry(symbol="A", session=other, vendor="lean", outcome="failed"),
+            entry(symbol="B", session=day, **gone),
+            entry(symbol="B", session=day, timeframe="1m"),
+        )
+    )
+
+    def told(*timeframes: str, vendors: tuple[str, ...] = ("yahoo", "lean")) -> list[tuple]:
+        times = [Timeframe(t) for t in timeframes]
+        found = ledger.unavailable(timeframes=times, vendors=vendors, sessions=(day, other))
+        return found.rows()
+
+    assert told("1d", "1m") == [("A", day)]
+    assert told("1d") == [("A", day), ("B", day)]
+    assert told("1d", vendors=("yahoo",)) == [("A", day), ("A", other), ("B", day)]
+    nothing = ledger.unavailable(
+        timeframes=[Timeframe.D1], vendors=["yahoo"], sessions=(date(2000, 1, 3), date(2000, 1, 4))
+    )
+    assert nothing.schema == {"symbol": pl.String, "session": pl.Date}
+
+
 def test_a_final_answer_that_arrives_late_makes_the_record_final(engine: sa.Engine) -> None:
     ledger = SqlLedger(engine)
     newer = entry(rows=388, final=False, asked_at=later(1), fetch_id="f2")
@@ -226,7 +263,8 @@ def test_the_order_of_arrival_does_not_matter(
     shared_ledger.record(frame(*shuffled[cut:]))
 
     answers = [e for e in entries if e["outcome"] in ANSWERS]
-    stands = dict((answers or entries)[-1])
+    spoken = [e for e in answers if e["outcome"] != "unavailable"]
+    stands = dict((spoken or answers or entries)[-1])
     if answers:
         stands["final"] = any(e["final"] for e in answers)
     assert_frame_equal(shared_ledger.read(), frame(stands))
@@ -323,6 +361,11 @@ def test_time_of_200_000_rows(engine: sa.Engine) -> None:
             timeframe=Timeframe.D1, sessions=(date(2012, 1, 2), date(2012, 1, 2))
         ),
         "spans": lambda: ledger.spans(timeframe=Timeframe.D1),
+        "unavailable in a year": lambda: ledger.unavailable(
+            timeframes=[Timeframe.D1],
+            vendors=["yahoo", "lean"],
+            sessions=(date(2012, 1, 1), date(2012, 12, 31)),
+        ),
     }
     for name, step in steps.items():
         started = time.perf_counter()

@@ -1,0 +1,124 @@
+"""Verdicts: what the ledger says of each symbol and session after one question.
+
+What belongs here: outcome per symbol-session, and whether asking again could bring anything.
+What does not: asking and landing (market_data/pipeline/landing.py), how two records of one
+session become one (adapters/operations/ledger.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from market_data.ports import Outcome, SymbolOutcome
+from market_data.schemas import LEDGER
+
+COUNTS = {"symbol": pl.String, "session": pl.Date, "rows": pl.Int64, "bars": pl.Int64}
+"""What came: rows, and of these the bars that have different starts inside the session."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question, as far as its verdicts depend on it.
+
+    Attributes:
+        vendor: who was asked.
+        timeframe: for which timeframe.
+        fetch_id: names the fetch.
+        at: when.
+        delay: time after its end at which a bar can be had.
+        settling: time after a session's close from which its missing bars are not to be expected
+            any more; None where they may always come.
+        lookback: how far back from now the vendor serves the timeframe; None without limit.
+        broken: an error ended the answer.
+    """
+
+    vendor: str
+    timeframe: str
+    fetch_id: str
+    at: datetime
+    delay: timedelta
+    settling: timedelta | None
+    lookback: timedelta | None
+    broken: bool
+
+
+def ledger_rows(
+    asked: Asked,
+    expected: pl.DataFrame,
+    counts: pl.DataFrame,
+    outcomes: Mapping[str, SymbolOutcome],
+) -> pl.DataFrame:
+    """One row per symbol and session that was asked for, or that rows came for.
+
+    A row is final, so that nobody asks again, when the session is over and
+    - all of its bars came, or its settling time has passed, or
+    - it lies before the vendor's look-back window, or
+    - it is no session at all.
+    Nothing is final after an error, and that a vendor does not know a symbol is never final: the
+    symbol may be mended, a file may be added.
+
+    Args:
+        asked: the question.
+        expected: rows of EXPECTED of the range asked for, those not begun included.
+        counts: columns of COUNTS.
+        outcomes: one per symbol that was asked for.
+
+    Returns:
+        Rows of LEDGER. Sessions that have not begun are left out unless rows came for them.
+    """
+    over = pl.col("close") + asked.delay <= asked.at
+    whole = pl.col("bars") >= pl.col("expected")
+    settled = _at_or_before("close", asked, asked.settling)
+    # What lies before a vendor's look-back window can never be had from it.
+    beyond = _at_or_before("close", asked, asked.lookback)
+    # After an error nobody knows whether the rows of a session are all of them.
+    broken = pl.col("stated").is_in([str(Outcome.FAILED), str(Outcome.REFUSED)]) | asked.broken
+    silent = pl.col("stated").is_in([str(Outcome.ROWS), str(Outcome.NOTHING)])
+    outcome = (
+        pl.when(pl.col("rows") > 0)
+        .then(pl.lit(str(Outcome.ROWS)))
+        .when(silent & beyond)
+        .then(pl.lit(str(Outcome.UNAVAILABLE)))
+        .when(silent)
+        .then(pl.lit(str(Outcome.NOTHING)))
+        .otherwise("stated")
+    )
+    lasting = beyond | ((whole | settled) & (pl.col("outcome") != str(Outcome.UNAVAILABLE)))
+    # All expected sessions are joined, so that only a day without a session has no close.
+    closed_day = pl.col("close").is_null()
+    return LEDGER.conform(
+        expected.join(counts, on=["symbol", "session"], how="full", coalesce=True)
+        .with_columns(pl.col("rows", "bars").fill_null(0))
+        .filter(closed_day | (pl.col("open") <= asked.at) | (pl.col("rows") > 0))
+        .join(_stated(outcomes), on="symbol", how="left")
+        .with_columns(
+            vendor=pl.lit(asked.vendor),
+            timeframe=pl.lit(asked.timeframe),
+            outcome=outcome,
+            asked_at=pl.lit(asked.at, dtype=pl.Datetime("us", "UTC")),
+            fetch_id=pl.lit(asked.fetch_id),
+        )
+        .with_columns(final=(closed_day | (over & lasting)) & ~broken)
+    )
+
+
+def _at_or_before(column: str, asked: Asked, span: timedelta | None) -> pl.Expr:
+    """Whether an instant lies at least so far back; never where there is no span."""
+    if span is None:
+        return pl.lit(value=False)
+    return (pl.col(column) <= asked.at - span).fill_null(value=False)
+
+
+def _stated(outcomes: Mapping[str, SymbolOutcome]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "symbol": list(outcomes),
+            "stated": [str(o.outcome) for o in outcomes.values()],
+            "detail": [o.detail[:500] for o in outcomes.values()],
+        },
+        schema={"symbol": pl.String, "stated": pl.String, "detail": pl.String},
+    )
