@@ -41,4 +41,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The instance of an installation; use it as a context manager."""
     import dagster as dg
 
-    return dg.DagsterInstance.from_config(str(prepare_home(settings)))
+    home = str(prepare_home(settings))
+    # dagster.yaml names the folder of its event log by this variable.
+    os.environ["DAGSTER_HOME"] = home
+    return dg.DagsterInstance.from_config(home)
