@@ -152,9 +152,7 @@ def new_or_changed(
     return Difference(frame, frame.height, revised)
 
 
-def _last_seen(
-    others: pl.DataFrame, seen: pl.DataFrame | None, before: datetime
-) -> pl.DataFrame:
+def _last_seen(others: pl.DataFrame, seen: pl.DataFrame | None, before: datetime) -> pl.DataFrame:
     """Columns symbol, session, _seen: when a session was last covered, by rows or by an answer."""
     answers = [others.select("symbol", "session", _seen="fetched_at")]
     if seen is not None:

@@ -302,7 +302,7 @@ LEDGER = FrameSchema(
             "rows, nothing, holiday, unavailable, refused or failed; 'not asked' where no row is",
         ),
         _column("rows", pl.Int64(), "bars of the session in that answer"),
-        _column("final", pl.Boolean(), "asked after the session's close plus the vendor's delay"),
+        _column("final", pl.Boolean(), "asking again would bring nothing new"),
         _column("detail", pl.String(), "the vendor's reason, shortened"),
         _column("asked_at", UTC, "when"),
         _column("fetch_id", pl.String(), "the fetch that answered"),

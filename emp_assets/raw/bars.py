@@ -20,9 +20,9 @@ from emp_assets.metadata import (
 from emp_assets.naming import OWNERS, raw_key
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.run_config import RawBarsConfig
-from market_data import datasets
 from market_data.pipeline.ingest import IngestReport, ingest
 from market_data.pipeline.inspection import Inspection, inspect_raw
+from market_data.pipeline.kept import kept_bars
 from market_data.pipeline.planning import IngestRequest
 from market_data.pipeline.platform import Platform
 from market_data.schemas import RAW_BARS
@@ -62,26 +62,21 @@ def raw_bars_asset(
             opened.vendor(vendor.name, path=config.path, spec=config.spec),
             progress=context.log.info,
         )
-        kept = opened.raw_log.read(
-            datasets.raw_bars(vendor.name, timeframe), symbols=symbols, sessions=(first, last)
-        )
-        counts = kept.group_by("session").agg(
-            pl.len().alias("rows"), pl.col("symbol").n_unique().alias("symbols")
-        )
+        kept = kept_bars(opened, vendor.name, timeframe, symbols, first, last)
         add_session_metadata(
             context,
             first,
             last,
             {
                 session: {"dagster/partition_row_count": rows, "symbols_in_session": symbols_seen}
-                for session, rows, symbols_seen in counts.iter_rows()
+                for session, rows, symbols_seen in kept.per_session.iter_rows()
             },
         )
         _refuse_silence(report)
         return dg.MaterializeResult(
             metadata={
                 **run_range(first, last, symbols),
-                "rows": kept.height,
+                "rows": kept.rows,
                 "received_rows": report.total_rows,
                 "new_rows": report.new_rows,
                 "revised_rows": report.revised_rows,
@@ -89,7 +84,7 @@ def raw_bars_asset(
                 "requests": report.fetches,
                 "already_answered": report.answered,
                 "outcomes": markdown_table(_outcomes(report)),
-                "first_rows": table(kept),
+                "first_rows": table(kept.preview),
             }
         )
 
@@ -121,7 +116,7 @@ def _outcomes(report: IngestReport) -> pl.DataFrame:
 
 
 def _refuse_silence(report: IngestReport) -> None:
-    """Fail the step when not one symbol was answered: an empty success would hide an outage."""
+    """Fail the step when no question was answered: an empty success would hide an outage."""
     if report.nothing_answered:
         details = sorted({o.detail for o in report.outcomes.values() if o.detail})
         raise dg.Failure(

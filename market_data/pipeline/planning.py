@@ -21,6 +21,10 @@ MARGIN = timedelta(days=10)
 """How far a request reaches into days without a session, so that a bar on a closed day is seen
 and refused rather than never asked for."""
 
+FEW_QUESTIONS = 8
+"""Above this many questions per calendar, a vendor whose holes may always be filled is asked one
+that spans them all. It reads files, which every question reads anew, and its holes stay open."""
+
 
 @dataclass(frozen=True)
 class IngestRequest:
@@ -82,8 +86,9 @@ class IngestPlan:
 def plan_ingest(platform: Platform, request: IngestRequest) -> IngestPlan:
     """Find what to ask for.
 
-    Sessions that the vendor has given a final answer to are left out unless `request.refetch`;
-    a session that was asked while it ran is asked again.
+    Sessions that the vendor has given a final answer to are left out unless `request.refetch`. A
+    session that was asked while it ran is asked again, and so is one of which bars are missing
+    that may still come (market_data/pipeline/verdicts.py).
     """
     instruments = [platform.universe.instrument(symbol) for symbol in request.symbols]
     now = platform.clock.now()
@@ -102,8 +107,11 @@ def plan_ingest(platform: Platform, request: IngestRequest) -> IngestPlan:
         )
     )
     calendars = {i.symbol: i.calendar for i in instruments}
+    fetches = _group(_runs(begun, lacking, request), calendars)
+    if platform.settling(request.vendor) is None:
+        fetches = _few(fetches)
     return IngestPlan(
-        fetches=_group(_runs(begun, lacking, request), calendars),
+        fetches=fetches,
         answered=begun.height - lacking.height,
         not_begun=expected.height - begun.height,
     )
@@ -169,4 +177,26 @@ def _group(runs: pl.DataFrame, calendars: dict[str, str]) -> tuple[PlannedFetch,
             row["calendar"], tuple(row["symbol"]), row["first"], row["last"], row["sessions"]
         )
         for row in groups.iter_rows(named=True)
+    )
+
+
+def _few(fetches: tuple[PlannedFetch, ...]) -> tuple[PlannedFetch, ...]:
+    """The questions; those of a calendar that has more than FEW_QUESTIONS become one."""
+    by_calendar: dict[str, list[PlannedFetch]] = {}
+    for fetch in fetches:
+        by_calendar.setdefault(fetch.calendar, []).append(fetch)
+    return tuple(
+        question
+        for questions in by_calendar.values()
+        for question in (questions if len(questions) <= FEW_QUESTIONS else [_spanning(questions)])
+    )
+
+
+def _spanning(questions: list[PlannedFetch]) -> PlannedFetch:
+    return PlannedFetch(
+        questions[0].calendar,
+        tuple(dict.fromkeys(symbol for q in questions for symbol in q.symbols)),
+        min(q.first for q in questions),
+        max(q.last for q in questions),
+        sum(q.sessions for q in questions),
     )

@@ -16,7 +16,9 @@ import polars as pl
 from market_data.ports import Outcome, SymbolOutcome
 from market_data.schemas import LEDGER
 
-COUNTS = {"symbol": pl.String, "session": pl.Date, "rows": pl.Int64, "bars": pl.Int64}
+COUNTS = pl.Schema(
+    {"symbol": pl.String(), "session": pl.Date(), "rows": pl.Int64(), "bars": pl.Int64()}
+)
 """What came: rows, and of these the bars that have different starts inside the session."""
 
 
