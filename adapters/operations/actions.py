@@ -24,7 +24,7 @@ from adapters.operations.database import reading, writing
 from adapters.operations.frames import among, checked, read_frame, write_frame
 from adapters.operations.models import corporate_actions
 from market_data.errors import SchemaError
-from market_data.schemas import CORPORATE_ACTIONS
+from market_data.schemas import CORPORATE_ACTIONS, UTC
 
 _KEY = ("symbol", "ex_date", "kind", "source")
 _ECHO_DAYS = timedelta(days=4)
@@ -38,13 +38,17 @@ class SqlActionLog:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add(self, frame: pl.DataFrame) -> int:
+    def add(self, frame: pl.DataFrame, *, now: datetime) -> int:
         """Keep rows of CORPORATE_ACTIONS that are new or differ.
 
-        A row adds nothing when it is there already, or when its source stated the same value in
-        its newest revision known before it. Since a value said again leaves no row, a source's
-        statements are to arrive in the order in which they were made; one that arrives after
-        later ones is kept, and stands until the next one that was kept.
+        Of a symbol, ex_date and kind that its source never spoke of, every row is kept as it came,
+        but for those that repeat the value of the row known before. Otherwise the row known last
+        is what the source says now: it adds nothing where it repeats the newest value kept, and
+        is known at `now` or later where it changes that value.
+
+        Args:
+            frame: what the sources state now.
+            now: the time of the statement, aware.
 
         Returns:
             How many rows were kept.
@@ -59,7 +63,8 @@ class SqlActionLog:
             return 0
         symbols = rows["symbol"].unique().sort().to_list()
         with writing(self._engine, alone="corporate_actions") as connection:
-            kept = _revisions(self._read(connection, symbols), rows)
+            newest = _newest(self._read(connection, symbols))
+            kept = pl.concat([_first_sights(rows, newest), _changes(rows, newest, now)])
             write_frame(connection, sa.insert(corporate_actions), kept)
         return kept.height
 
@@ -119,16 +124,30 @@ def _refuse_contradictions(rows: pl.DataFrame) -> None:
         )
 
 
-def _revisions(known: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows that say something new beside those known, in the order of knowledge."""
-    everything = pl.concat([known.with_columns(new=False), rows.with_columns(new=True)])
+def _newest(rows: pl.DataFrame) -> pl.DataFrame:
+    """Per key the row known last; known at the same time, the one that comes last."""
+    return rows.sort("known_at", maintain_order=True).unique(_KEY, keep="last", maintain_order=True)
+
+
+def _first_sights(rows: pl.DataFrame, newest: pl.DataFrame) -> pl.DataFrame:
+    """The rows of keys that are new, in the order of knowledge, without those that say nothing."""
     return (
-        everything.sort(*_KEY, "known_at", "new", maintain_order=True)
-        .filter(
-            pl.struct(*_KEY, "known_at", "value").is_first_distinct(),
-        )
-        .filter(pl.col("new") & pl.col("value").ne_missing(pl.col("value").shift(1).over(*_KEY)))
-        .drop("new")
+        rows.join(newest, on=_KEY, how="anti")
+        .sort(*_KEY, "known_at")
+        .filter(pl.col("value").ne_missing(pl.col("value").shift(1).over(*_KEY)))
+    )
+
+
+def _changes(rows: pl.DataFrame, newest: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """What the sources say now where it differs from what they said last."""
+    known = newest.select(*_KEY, old_value="value", old_known_at="known_at")
+    learnt = pl.max_horizontal("known_at", "old_known_at", pl.lit(now, dtype=UTC))
+    return (
+        _newest(rows)
+        .join(known, on=_KEY, maintain_order="left")
+        .filter(pl.col("value") != pl.col("old_value"))
+        .with_columns(known_at=learnt)
+        .select(CORPORATE_ACTIONS.names)
     )
 
 

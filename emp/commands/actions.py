@@ -45,8 +45,9 @@ def import_file(
     instrument = platform.universe.instrument(symbol)
     if not instrument.asset_class.is_adjustable:
         raise ConfigurationError(f"{symbol} is {instrument.asset_class}: it has no splits")
-    found = factor_file_actions(file, instrument, source=spec, now=platform.clock.now())
-    kept = platform.actions.add(found)
+    now = platform.clock.now()
+    found = factor_file_actions(file, instrument, source=spec, now=now)
+    kept = platform.actions.add(found, now=now)
     print_json(
         {
             "symbol": symbol,

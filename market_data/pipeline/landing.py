@@ -113,10 +113,16 @@ class Landing:
         return FetchRequest(symbols, self._request.timeframe, start, end, self._started)
 
     def _land(self, results: list[FetchResult]) -> None:
-        """Payloads, rows, rejected rows, actions: in this order, each step safe to repeat."""
+        """Payloads, actions, rows, rejected rows: in this order, each step safe to repeat.
+
+        Rows divided by a split that nobody knows of could not be told from prices as traded.
+        """
         for result in results:
             self._payloads += [self._platform.payloads.put(p) for p in result.payloads]
             self._outcomes.update(result.outcomes)
+        actions = _concat(r.actions for r in results)
+        if not actions.is_empty():
+            self._platform.actions.add(actions, now=self._started)
         raw = self._to_raw(_concat(r.frame for r in results))
         if not raw.is_empty():
             self._keep_repeats(raw)
@@ -138,9 +144,6 @@ class Landing:
                     calendar=self._fetch.calendar,
                 )
             )
-        actions = _concat(r.actions for r in results)
-        if not actions.is_empty():
-            self._platform.actions.add(actions)
 
     def _keep_repeats(self, raw: pl.DataFrame) -> None:
         """The log keeps a bar once; that it came twice in one answer is kept in quarantine."""

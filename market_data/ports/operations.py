@@ -143,8 +143,17 @@ class QuarantineLog(Protocol):
 class ActionLog(Protocol):
     """Corporate actions as they became known."""
 
-    def add(self, frame: pl.DataFrame) -> int:
-        """Keep rows of CORPORATE_ACTIONS that are new or differ; returns how many were."""
+    def add(self, frame: pl.DataFrame, *, now: datetime) -> int:
+        """Keep rows of CORPORATE_ACTIONS that are new or differ; returns how many were.
+
+        The first statement of a source about a symbol, ex_date and kind keeps the `known_at` that
+        it came with. A statement that changes an earlier one was not known before `now`, whatever
+        it came with: what was read as of an earlier time stays as it was.
+
+        Args:
+            frame: what the sources state now.
+            now: the time of the statement, aware.
+        """
         ...
 
     def read(

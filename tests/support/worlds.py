@@ -151,7 +151,8 @@ class World:
         calendar = self.platform.universe.instrument(symbol).calendar
         sessions = trading_sessions(calendar, factors["date"][0], date(2021, 12, 31))
         self.platform.actions.add(
-            lean_actions(factors, symbol=symbol, sessions=sessions, snap_splits=snap)
+            lean_actions(factors, symbol=symbol, sessions=sessions, snap_splits=snap),
+            now=self.now,
         )
 
 

@@ -48,7 +48,7 @@ def test_actions_come_back_sorted(engine: sa.Engine) -> None:
         action(),
         action(ex_date=date(2014, 6, 9), value=7.0),
     )
-    assert log.add(actions) == 4
+    assert log.add(actions, now=JAN) == 4
     read = log.read()
     CORPORATE_ACTIONS.check(read)
     assert_frame_equal(read, actions.sort("symbol", "ex_date", "kind"))
@@ -59,50 +59,78 @@ def test_actions_come_back_sorted(engine: sa.Engine) -> None:
 
 def test_a_value_that_is_known_adds_nothing(engine: sa.Engine) -> None:
     log = SqlActionLog(engine)
-    assert log.add(frame(action(), action())) == 1
-    assert log.add(frame(action(), action(known_at=days(3)))) == 0
-    assert log.add(CORPORATE_ACTIONS.empty()) == 0
+    assert log.add(frame(action(), action()), now=JAN) == 1
+    assert log.add(frame(action(), action(known_at=days(3))), now=days(3)) == 0
+    assert log.add(CORPORATE_ACTIONS.empty(), now=days(3)) == 0
     assert log.read()["known_at"].to_list() == [JAN]
 
 
 def test_a_revision_is_kept_beside_what_it_revises(engine: sa.Engine) -> None:
     log = SqlActionLog(engine)
-    log.add(frame(action()))
-    assert log.add(frame(action(value=4.1, known_at=days(1)))) == 1
-    assert log.add(frame(action(known_at=days(2)))) == 1
+    log.add(frame(action()), now=JAN)
+    assert log.add(frame(action(value=4.1, known_at=days(1))), now=JAN) == 1
+    assert log.add(frame(action(known_at=days(2))), now=JAN) == 1
     seen = [log.read(known_at=days(n))["value"].to_list() for n in (-1, 0, 1, 2)]
     assert seen == [[], [4.0], [4.1], [4.0]]
     assert log.read()["known_at"].to_list() == [days(2)]
 
 
+def test_a_changed_value_does_not_reach_back(engine: sa.Engine) -> None:
+    """A vendor states every action with the same assumed time, the changed ones too."""
+    log = SqlActionLog(engine)
+    log.add(frame(action()), now=days(1))
+    assert log.add(frame(action(value=5.0)), now=days(3)) == 1
+    assert log.add(frame(action(value=5.0)), now=days(4)) == 0
+    assert [log.read(known_at=days(n))["value"].item() for n in (0, 2, 3)] == [4.0, 4.0, 5.0]
+    assert log.add(frame(action()), now=days(6)) == 1
+    assert [log.read(known_at=days(n))["value"].item() for n in (2, 5, 6)] == [4.0, 5.0, 4.0]
+    assert log.read()["known_at"].to_list() == [days(6)]
+
+
+def test_a_change_is_not_known_before_what_it_changes(engine: sa.Engine) -> None:
+    log = SqlActionLog(engine)
+    log.add(frame(action(known_at=days(5))), now=JAN)
+    assert log.add(frame(action(value=5.0)), now=days(1)) == 1
+    assert log.read(known_at=days(4)).is_empty()
+    assert log.read()["value"].to_list() == [5.0]
+
+
+def test_the_first_word_of_another_source_or_day_keeps_its_assumed_time(engine: sa.Engine) -> None:
+    log = SqlActionLog(engine)
+    log.add(frame(action()), now=JAN)
+    others = frame(action(source="lean", value=5.0), action(ex_date=date(2014, 6, 9)))
+    assert log.add(others, now=days(9)) == 2
+    assert log.read()["known_at"].to_list() == [JAN, JAN]
+
+
 def test_revisions_of_one_frame_are_taken_in_the_order_of_knowledge(engine: sa.Engine) -> None:
     log = SqlActionLog(engine)
     history = [action(value=v, known_at=days(n)) for n, v in enumerate([1.0, 1.0, 2.0, 2.0, 1.0])]
-    assert log.add(frame(*reversed(history))) == 3
-    assert log.add(frame(*history)) == 0
+    assert log.add(frame(*reversed(history)), now=days(4)) == 3
+    assert log.add(frame(*history), now=days(5)) == 0
     assert [log.read(known_at=days(n))["value"].item() for n in range(5)] == [1, 1, 2, 2, 1]
 
 
 def test_a_correction_at_the_same_time_stands(engine: sa.Engine) -> None:
     log = SqlActionLog(engine)
-    log.add(frame(action(value=3.0)))
-    assert log.add(frame(action(value=4.0))) == 1
-    assert log.read()["value"].to_list() == [4.0]
-    assert log.add(frame(action(value=3.0))) == 0
+    for value in (3.0, 4.0, 3.0):
+        assert log.add(frame(action(value=value)), now=JAN) == 1
+        assert log.read(known_at=JAN)["value"].to_list() == [value]
 
 
 def test_a_source_that_contradicts_itself_is_refused(engine: sa.Engine) -> None:
     log = SqlActionLog(engine)
     with pytest.raises(SchemaError, match="AAPL on 2020-08-31"):
-        log.add(frame(action(), action(value=5.0)))
+        log.add(frame(action(), action(value=5.0)), now=JAN)
     assert log.read().is_empty()
 
 
 def test_sources_that_state_one_action_count_once(engine: sa.Engine) -> None:
     log = SqlActionLog(engine)
-    assert log.add(frame(action(source="yahoo"), action(source="lean"), action(source="z"))) == 3
+    stated = frame(action(source="yahoo"), action(source="lean"), action(source="z"))
+    assert log.add(stated, now=JAN) == 3
     assert log.read()["source"].to_list() == ["lean"]
-    log.add(frame(action(source="quandl", value=4.5, known_at=days(1))))
+    log.add(frame(action(source="quandl", value=4.5, known_at=days(1))), now=days(1))
     assert log.read().select("source", "value").rows() == [("quandl", 4.5)]
     assert log.read(known_at=JAN).select("source", "value").rows() == [("lean", 4.0)]
 
@@ -112,7 +140,7 @@ def test_sources_that_put_one_action_on_neighbouring_days_count_once(
     engine: sa.Engine, other_day: date
 ) -> None:
     log = SqlActionLog(engine)
-    log.add(frame(action(), action(source="lean", ex_date=other_day, known_at=days(1))))
+    log.add(frame(action(), action(source="lean", ex_date=other_day, known_at=days(1))), now=JAN)
     assert log.read()["source"].to_list() == ["lean"]
     assert log.read(known_at=JAN)["source"].to_list() == ["yahoo"]
 
@@ -127,7 +155,7 @@ def test_actions_that_only_look_alike_are_all_kept(engine: sa.Engine) -> None:
         action(ex_date=date(2020, 9, 1), source="lean", kind="dividend"),
         action(ex_date=date(2020, 9, 1), source="lean", symbol="B"),
     )
-    log.add(actions)
+    log.add(actions, now=JAN)
     assert_frame_equal(log.read(), actions.sort("symbol", "ex_date", "kind"))
 
 
@@ -154,9 +182,10 @@ def test_what_was_known_is_what_each_source_last_said(
     told = [action(source=s, value=v, known_at=days(day)) for s, v, day in drawn]
     before = frame(*(a for a in told if a["known_at"] <= days(cut)))  # type: ignore[operator]
     after = frame(*(a for a in told if a["known_at"] > days(cut)))  # type: ignore[operator]
-    shared_log.add(before)
-    shared_log.add(after)
-    assert shared_log.add(frame(*told)) == 0
+    shared_log.add(before, now=days(cut))
+    for day in range(cut + 1, 6):
+        shared_log.add(after.filter(pl.col("known_at") == days(day)), now=days(day))
+    assert shared_log.add(frame(*told), now=days(6)) == 0
     for day in (cut, 5):
         newest = {s: v for s, v, d in sorted(drawn, key=lambda s: s[2]) if d <= day}
         read = shared_log.read(known_at=days(day))

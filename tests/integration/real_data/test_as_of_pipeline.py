@@ -51,7 +51,9 @@ def world(tmp_path: Path) -> World:
     assert (again.new_rows, again.revised_rows) == (1, 1)
     made.curate("1d", "SHARE", *SPAN)
     split = ("SHARE", EX_DATE, "split", 2.0, "exchange", SPLIT_KNOWN)
-    made.platform.actions.add(pl.DataFrame([split], schema=CORPORATE_ACTIONS.dtypes, orient="row"))
+    made.platform.actions.add(
+        pl.DataFrame([split], schema=CORPORATE_ACTIONS.dtypes, orient="row"), now=SPLIT_KNOWN
+    )
     made = made.later(NOW)
     made.curate("1d", "SHARE", *SPAN)
     return made
