@@ -110,6 +110,27 @@ def add_session_metadata(
         context.add_asset_metadata(dict(values.get(day, {})), partition_key=day.isoformat())
 
 
+def materialised(
+    context: dg.AssetExecutionContext,
+    first: date,
+    last: date,
+    *,
+    numbers: Mapping[str, Any],
+    drawings: Mapping[str, Any],
+) -> dg.MaterializeResult[None]:
+    """The result of a run: numbers on every session, tables and drawings where they fit.
+
+    Dagster copies the metadata of a ranged run to each of its sessions. Kilobytes of tables on
+    thousands of sessions would be hundreds of megabytes of records, so a run that is longer than
+    PER_SESSION_LIMIT shows them on its newest session alone, and says so.
+    """
+    if (last - first).days + 1 <= PER_SESSION_LIMIT:
+        return dg.MaterializeResult(metadata={**numbers, **drawings})
+    context.add_asset_metadata(dict(drawings), partition_key=last.isoformat())
+    note = f"tables and drawings of this run are shown on session {last}"
+    return dg.MaterializeResult(metadata={**numbers, "details": note})
+
+
 def run_range(first: date, last: date, symbols: Sequence[str]) -> dict[str, Any]:
     """What a run covered, so that its totals cannot be read as one session's numbers."""
     names = ", ".join(symbols[:50]) + (

@@ -16,6 +16,7 @@ from emp_assets.metadata import (
     add_session_metadata,
     column_schema,
     coverage_heat_map,
+    materialised,
     run_range,
     table,
 )
@@ -69,17 +70,22 @@ def curated_bars_asset(universe: Universe, timeframe: Timeframe) -> dg.AssetsDef
                 for session, rows, coverage in counts.iter_rows()
             },
         )
-        return dg.MaterializeResult(
-            metadata={
+        return materialised(
+            context,
+            first,
+            last,
+            numbers={
                 **run_range(first, last, report.symbols),
                 "rows": report.rows,
                 "quarantined_rows": report.quarantined,
                 "rows_by_status": dg.MetadataValue.json(report.statuses),
                 "rows_by_source": dg.MetadataValue.json(report.sources),
                 "rule_version": opened.rule_version,
+            },
+            drawings={
                 "coverage_heat_map": coverage_heat_map(report.per_session.drop_nulls("coverage")),
                 "first_rows": table(report.preview),
-            }
+            },
         )
 
     return curated_bars

@@ -8,7 +8,7 @@ recorded; this asset shows how many there are, and why.
 import dagster as dg
 import polars as pl
 
-from emp_assets.metadata import column_schema, markdown_table, run_range, table
+from emp_assets.metadata import column_schema, markdown_table, materialised, run_range, table
 from emp_assets.naming import OWNERS, QUARANTINE_KEY, curated_key
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from market_data.schemas import QUARANTINE
@@ -46,13 +46,18 @@ def quarantine_asset(universe: Universe) -> dg.AssetsDefinition:
             .sort("rows", descending=True)
         )
         rows = log.read(sessions=(first, last), limit=20)
-        return dg.MaterializeResult(
-            metadata={
+        return materialised(
+            context,
+            first,
+            last,
+            numbers={
                 **run_range(first, last, sorted(counts["symbol"].unique())),
                 "rows": int(counts["rows"].sum()),
+            },
+            drawings={
                 "by_reason": markdown_table(by_reason),
                 "first_rows": table(rows.drop("row_id", "fetch_id"), rows=20),
-            }
+            },
         )
 
     return quarantine

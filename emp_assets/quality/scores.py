@@ -15,6 +15,7 @@ from emp_assets.metadata import (
     add_session_metadata,
     column_schema,
     coverage_heat_map,
+    materialised,
     run_range,
     table,
 )
@@ -73,19 +74,24 @@ def scores_asset(universe: Universe) -> dg.AssetsDefinition:
         worst = frame.sort("score", "session", "symbol").select(
             "dataset", "symbol", "session", "score", "status", "coverage", "reasons"
         )
-        return dg.MaterializeResult(
-            metadata={
+        return materialised(
+            context,
+            first,
+            last,
+            numbers={
                 **run_range(first, last, sorted(frame["symbol"].unique())),
                 "rows": frame.height,
                 "rows_by_status": dg.MetadataValue.json(
                     dict(frame.group_by("status").len().sort("status").iter_rows())
                 ),
+            },
+            drawings={
                 "worst": table(worst, rows=20),
                 "score_heat_map": coverage_heat_map(
                     frame.group_by("symbol", "session").agg(coverage=pl.col("score").min())
                 ),
                 "first_rows": table(frame),
-            }
+            },
         )
 
     return scores

@@ -14,6 +14,7 @@ from emp_assets.metadata import (
     add_session_metadata,
     column_schema,
     markdown_table,
+    materialised,
     run_range,
     table,
 )
@@ -73,8 +74,11 @@ def raw_bars_asset(
             },
         )
         _refuse_silence(report)
-        return dg.MaterializeResult(
-            metadata={
+        return materialised(
+            context,
+            first,
+            last,
+            numbers={
                 **run_range(first, last, symbols),
                 "rows": kept.rows,
                 "received_rows": report.total_rows,
@@ -83,9 +87,11 @@ def raw_bars_asset(
                 "rejected_rows": report.rejected_rows,
                 "requests": report.fetches,
                 "already_answered": report.answered,
+            },
+            drawings={
                 "outcomes": markdown_table(_outcomes(report)),
                 "first_rows": table(kept.preview),
-            }
+            },
         )
 
     return raw_bars
