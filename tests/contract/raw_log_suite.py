@@ -129,6 +129,27 @@ class RawLogSuite:
         log.append(M1, fresh)
         assert log.read(M1)["known_at"].to_list()[2] == fresh["known_at"][0]
 
+    def test_a_bar_is_late_after_an_answer_that_lacked_it(self, log: RawLog) -> None:
+        seen = pl.DataFrame(
+            {"symbol": ["AAPL"], "session": [DAYS[1]], "asked_at": [START]},
+            schema_overrides={"asked_at": RAW_BARS.dtypes["fetched_at"]},
+        )
+        incoming = fetch(1, [("AAPL", DAYS[1], 0, 1.0), ("AAPL", DAYS[2], 0, 1.0)])
+        assert log.append(M1, incoming, seen=seen) == Appended(new=2, revised=0)
+        late, first_sight = log.read(M1)["known_at"]
+        assert late == START + timedelta(hours=1)
+        assert first_sight == incoming["known_at"][1]
+
+    @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+    def test_the_order_of_appends_does_not_change_what_was_known(
+        self, log: RawLog, order: tuple[int, ...]
+    ) -> None:
+        for number in order:
+            log.append(M1, fetch(number, [("AAPL", DAYS[1], 0, float(number))]))
+        told = [log.read(M1, known_at=START + timedelta(hours=h)) for h in (-1, 0.9, 1, 2)]
+        assert [closes(frame) for frame in told] == [[0.0], [0.0], [1.0], [2.0]]
+        assert log.read(M1)["known_at"].to_list() == [START + timedelta(hours=2)]
+
     def test_slices_of_one_fetch_do_not_revise_each_other(self, log: RawLog) -> None:
         first = [("AAPL", DAYS[1], minute, 1.0) for minute in range(3)]
         second = [("AAPL", DAYS[1], minute, 1.0) for minute in range(3, 6)]

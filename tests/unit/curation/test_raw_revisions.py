@@ -119,6 +119,46 @@ def test_a_late_minute_of_a_seen_session_has_its_fetch_as_knowledge_time() -> No
     assert fresh.frame["known_at"].to_list()[-1] == incoming["known_at"].to_list()[-1]
 
 
+def test_an_answer_without_rows_makes_what_comes_after_it_late() -> None:
+    incoming = fetch(2)
+    first, second = incoming["session"].to_list()[:2]
+
+    def seen(hour: int) -> pl.DataFrame:
+        asked = FETCHED + timedelta(hours=hour)
+        return pl.DataFrame(
+            {
+                "symbol": ["AAA", "AAA", "BBB"],
+                "session": [first, date(2023, 1, 3), second],
+                "asked_at": [asked] * 3,
+            },
+            schema_overrides={"asked_at": incoming.schema["fetched_at"]},
+        )
+
+    late = FETCHED + timedelta(hours=2)
+    assumed = incoming["known_at"].to_list()
+    for known in (incoming.clear(), fetch(1)[3:]):
+        found = new_or_changed(incoming, known, seen(1))
+        assert found.revised == 0
+        assert found.frame["known_at"].to_list() == [late, *assumed[1 : found.new]]
+    # an answer of this fetch or of a later one, and one before the bar could be had
+    for hour in (2, 3, -24 * 365):
+        assert new_or_changed(incoming, incoming.clear(), seen(hour)).frame.equals(incoming)
+
+
+def test_of_two_fetches_in_the_wrong_order_only_the_earlier_is_a_first_sight() -> None:
+    first, second = fetch(1).head(2), fetch(2, close=100.7).head(2)
+    log = new_or_changed(second, first.clear()).frame
+    log = pl.concat([log, new_or_changed(first, log).frame])
+    before = newest(log, FETCHED + timedelta(hours=2) - timedelta(microseconds=1))
+    assert before.equals(first)
+    after = newest(log)
+    assert after["close"].to_list() == [100.7, 100.7]
+    assert after["known_at"].to_list() == [FETCHED + timedelta(hours=2)] * 2
+    # A fetch that contradicts itself is one fetch: none of its rows is a revision.
+    twice = pl.concat([first, first.with_columns(close=pl.lit(100.9))])
+    assert newest(twice, FETCHED)["known_at"].to_list() == twice.sort("ts")["known_at"].to_list()
+
+
 def test_the_first_fetch_after_the_end_revises_a_running_bar_of_equal_values() -> None:
     bar = fetch(2).head(1)
     running = bar.with_columns(
