@@ -10,15 +10,19 @@ known last counts; they never multiply.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 import polars as pl
 
 from market_data.basis import Adjustment, Basis
+from market_data.calendars import exchange_zone, trading_sessions
+from market_data.calendars.wall_clock import local_instant
 from market_data.errors import MarketDataError
 from market_data.schemas import PRICES
+from market_data.schemas import UTC as UTC_TIME
 
 _SCALED_LIKE_PRICES = (*PRICES, "vwap")
 _LONGEST_CLOSURE = timedelta(days=14)
@@ -34,34 +38,41 @@ class Adjust(StrEnum):
     TOTAL = "total"
 
 
-def deadjust_splits(frame: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+def deadjust_splits(frame: pl.DataFrame, actions: pl.DataFrame, *, calendar: str) -> pl.DataFrame:
     """Turn prices that a vendor adjusted for splits back into prices as traded.
 
-    A row whose basis has the adjustment `splits` was divided by every split between its session
-    and the day of its fetch (UTC). Its open, high, low, close and vwap are multiplied by the
-    product of those split values, its volume divided by it, and the adjustment in its basis
-    becomes `raw`. `adj_close` stays as the vendor gave it. Rows of any other basis are untouched;
-    prices of the adjustment `total` keep that basis and must not meet others.
+    A row whose basis has the adjustment `splits` was divided by every split after its session that
+    had traded when the vendor adjusted it: by those up to the day `adjusted_on` of its basis, else
+    by those whose ex-date had opened at the time of the fetch (local midnight, where the ex-date
+    is no session). Its open, high, low, close and vwap are multiplied by the product of those
+    split values, its volume divided by it, and its basis becomes `raw`, without that day.
+    `adj_close` stays as the vendor gave it. Rows of any other basis are untouched; prices of the
+    adjustment `total` keep that basis and must not meet others.
 
     Args:
         frame: raw bars, at least symbol, session, fetched_at (UTC), basis and the prices.
         actions: rows of CORPORATE_ACTIONS.
+        calendar: whose sessions say when a split begins to trade.
 
     Returns:
         The rows in the same order, with a Boolean column `deadjusted`: true where the basis was
         `splits`, also where no split fell in between.
     """
     texts: list[str] = frame.get_column("basis").unique().to_list()
-    parsed = {text: Basis.parse(text) for text in texts}
-    renamed = {
-        text: str(replace(basis, adjustment=Adjustment.RAW))
-        for text, basis in parsed.items()
-        if basis.adjustment is Adjustment.SPLITS
+    split_adjusted = {
+        text: basis
+        for text in texts
+        if (basis := Basis.parse(text)).adjustment is Adjustment.SPLITS
     }
-    marked = frame.with_columns(pl.col("basis").is_in(list(renamed)).alias("deadjusted"))
-    if not renamed:
+    marked = frame.with_columns(pl.col("basis").is_in(list(split_adjusted)).alias("deadjusted"))
+    if not split_adjusted:
         return marked
-    scaled = _with_split_product(marked, actions)
+    renamed = {
+        text: str(replace(basis, adjustment=Adjustment.RAW, adjusted_on=None))
+        for text, basis in split_adjusted.items()
+    }
+    days = {text: basis.adjusted_on for text, basis in split_adjusted.items()}
+    scaled = _with_split_product(marked, _splits(actions, calendar), days)
     factor = pl.when("deadjusted").then("_splits").otherwise(1.0)
     prices = [c for c in _SCALED_LIKE_PRICES if c in frame.columns]
     changes = [pl.col(prices) * factor, pl.col("basis").replace(renamed)]
@@ -130,31 +141,63 @@ def _newest(actions: pl.DataFrame, *, as_of: datetime | None = None) -> pl.DataF
     )
 
 
-def _with_split_product(frame: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
-    """Adds `_splits`: product of the splits with session < ex_date <= date of the fetch."""
-    fetched = pl.max_horizontal(pl.col("fetched_at").dt.date(), pl.col("session"))
-    keyed = frame.with_columns(fetched.alias("_fetched"))
-    until = (
+def _splits(actions: pl.DataFrame, calendar: str) -> pl.DataFrame:
+    """Columns symbol, ex_date, traded_from (UTC), product: the splits, sorted by ex_date.
+
+    `traded_from` is when the price first shows the split, `product` that of all until then.
+    """
+    splits = (
         _newest(actions)
         .filter(pl.col("kind") == "split")
         .select("symbol", "ex_date", product=pl.col("value").cum_prod().over("symbol"))
         .sort("ex_date")
     )
-    keys = ["symbol", "session", "_fetched"]
-    pairs = keyed.filter("deadjusted").select(keys).unique()
-    for column in ("session", "_fetched"):
+    if splits.is_empty():
+        return splits.with_columns(traded_from=pl.lit(None, dtype=UTC_TIME))
+    first, last = splits.item(0, "ex_date"), splits.item(-1, "ex_date")
+    opens = trading_sessions(calendar, first, last).select("session", "open")
+    midnight = local_instant(pl.col("ex_date"), exchange_zone(calendar))
+    return splits.join(
+        opens, left_on="ex_date", right_on="session", how="left", maintain_order="left"
+    ).select("symbol", "ex_date", "product", traded_from=pl.coalesce("open", midnight))
+
+
+def _with_split_product(
+    frame: pl.DataFrame, splits: pl.DataFrame, days: Mapping[str, date | None]
+) -> pl.DataFrame:
+    """Adds `_splits`: product of the splits after a row's session that its price is divided by.
+
+    Args:
+        frame: raw bars with `deadjusted`.
+        splits: as `_splits` gives them.
+        days: basis text to the day of the adjustment.
+    """
+    keys = ["symbol", "session", "fetched_at", "basis"]
+    pairs = frame.filter("deadjusted").select(keys).unique().sort("fetched_at")
+    pairs = pairs.join_asof(
+        splits.select("symbol", "traded_from", traded="ex_date"),
+        left_on="fetched_at",
+        right_on="traded_from",
+        by="symbol",
+        check_sortedness=False,
+    )
+    stated = pl.col("basis").replace_strict(days, return_dtype=pl.Date)
+    until = pl.max_horizontal(pl.coalesce(stated, "traded"), "session")
+    pairs = pairs.select(*keys, until.alias("_until"))
+    products = splits.select("symbol", "ex_date", "product")
+    for column in ("session", "_until"):
         pairs = pairs.sort(column).join_asof(
-            until.rename({"product": f"{column}_product"}),
+            products.rename({"product": f"{column}_product"}),
             left_on=column,
             right_on="ex_date",
             by="symbol",
             check_sortedness=False,
         )
         pairs = pairs.drop("ex_date", strict=False)
-    ratio = pl.col("_fetched_product").fill_null(1.0) / pl.col("session_product").fill_null(1.0)
-    return keyed.join(
+    ratio = pl.col("_until_product").fill_null(1.0) / pl.col("session_product").fill_null(1.0)
+    return frame.join(
         pairs.select(*keys, ratio.alias("_splits")), on=keys, how="left", maintain_order="left"
-    ).drop("_fetched")
+    )
 
 
 def _split_factors(actions: pl.DataFrame) -> pl.DataFrame:

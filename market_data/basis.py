@@ -9,6 +9,7 @@ adapters hand over bar starts in UTC).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 
@@ -47,6 +48,8 @@ class Basis:
         hours: sessions covered.
         day: zone and hour at which the vendor's daily bar starts, e.g. "Europe/London 00:00";
             empty means the instrument's own session.
+        adjusted_on: the day whose knowledge the adjustment carries, for prices that were adjusted
+            before they were fetched, as in a file; None where the vendor adjusts as it answers.
     """
 
     adjustment: Adjustment = Adjustment.RAW
@@ -54,13 +57,21 @@ class Basis:
     unit: str = ""
     hours: Hours = Hours.REGULAR
     day: str = ""
+    adjusted_on: date | None = None
 
     def __str__(self) -> str:
-        """The form that raw bars carry in their `basis` column; `parse` reads it back."""
-        return "|".join((self.adjustment, self.side, self.unit, self.hours, self.day))
+        """The form that raw bars carry in their `basis` column; `parse` reads it back.
+
+        A sixth field is there only where `adjusted_on` is: equal meanings have equal texts.
+        """
+        fields = [self.adjustment, self.side, self.unit, self.hours, self.day]
+        if self.adjusted_on is not None:
+            fields.append(self.adjusted_on.isoformat())
+        return "|".join(fields)
 
     @classmethod
     def parse(cls, text: str) -> Basis:
         """Read the form that `str` writes."""
-        adjustment, side, unit, hours, day = text.split("|")
-        return cls(Adjustment(adjustment), Side(side), unit, Hours(hours), day)
+        adjustment, side, unit, hours, day, *rest = text.split("|")
+        adjusted_on = date.fromisoformat(rest[0]) if rest else None
+        return cls(Adjustment(adjustment), Side(side), unit, Hours(hours), day, adjusted_on)

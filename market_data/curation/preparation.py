@@ -136,7 +136,9 @@ def prepare(
     if contested is not None:
         broken[CONTRADICTION] = contested
     dropped = _either(unwanted, repeated)
-    fit = _as_traded(rows.select(_NEEDED), bases, group, _Splits(actions, actions_since, now))
+    fit = _as_traded(
+        rows.select(_NEEDED), bases, group, _Splits(actions, actions_since, now, group.calendar)
+    )
     found = find_broken(fit, prices=prices, now=now, also=broken, spared=dropped)
     refused = rows.clear().with_columns(reasons=pl.lit(""))
     if found is not None:
@@ -156,16 +158,17 @@ class _Splits:
     actions: pl.DataFrame
     since: pl.DataFrame | None
     now: datetime
+    calendar: str
 
     def undone(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows in the same order, their prices as traded."""
         if self.since is None:
-            return deadjust_splits(rows, self.actions)
+            return deadjust_splits(rows, self.actions, calendar=self.calendar)
         numbered = rows.with_row_index("_place")
         later = pl.col("fetched_at") > self.now
         parts = (
-            deadjust_splits(numbered.filter(~later), self.actions),
-            deadjust_splits(numbered.filter(later), self.since),
+            deadjust_splits(numbered.filter(~later), self.actions, calendar=self.calendar),
+            deadjust_splits(numbered.filter(later), self.since, calendar=self.calendar),
         )
         return pl.concat(parts).sort("_place").drop("_place")
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_data.adjustment import Adjust, adjust, deadjust_splits
+from market_data.basis import Adjustment, Basis
 from market_data.errors import MarketDataError
 from market_data.schemas import CORPORATE_ACTIONS
 
@@ -141,7 +142,7 @@ def test_split_adjusted_rows_go_back_to_traded_prices() -> None:
     served = raw_of(
         bars_of([23.495, 24.15, 24.96, 24.53]), SPLITS, datetime(2024, 2, 1, tzinfo=UTC)
     )
-    traded = deadjust_splits(served, GOLDEN_ACTIONS)
+    traded = deadjust_splits(served, GOLDEN_ACTIONS, calendar="XNYS")
     assert traded["close"].to_list() == pytest.approx([46.99, 48.30, 24.96, 24.53])
     assert traded["volume"].to_list() == [500.0, 500.0, 1000.0, 1000.0]
     assert traded["adj_close"].equals(served["adj_close"])
@@ -152,18 +153,78 @@ def test_split_adjusted_rows_go_back_to_traded_prices() -> None:
 
 def test_each_row_is_undone_up_to_its_own_fetch() -> None:
     early = raw_of(bars_of([46.99], [DAYS[0]]), SPLITS, datetime(2024, 1, 3, 22, tzinfo=UTC))
-    same_day = raw_of(bars_of([23.495], [DAYS[0]]), SPLITS, datetime(2024, 1, 4, 1, tzinfo=UTC))
-    traded = deadjust_splits(pl.concat([same_day, early]), GOLDEN_ACTIONS)
+    same_day = raw_of(bars_of([23.495], [DAYS[0]]), SPLITS, datetime(2024, 1, 4, 15, tzinfo=UTC))
+    traded = deadjust_splits(pl.concat([same_day, early]), GOLDEN_ACTIONS, calendar="XNYS")
     assert traded["close"].to_list() == pytest.approx([46.99, 46.99])
+
+
+@pytest.mark.parametrize(
+    ("calendar", "ex_date", "before", "since"),
+    [
+        # 09:30 in New York, which is 14:30 UTC in winter.
+        ("XNYS", date(2024, 1, 4), (4, 14, 29), (4, 14, 30)),
+        # 09:00 in Tokyo is midnight UTC.
+        ("XTKS", date(2024, 1, 4), (3, 23, 59), (4, 0, 0)),
+        # A Saturday: its midnight in New York.
+        ("XNYS", date(2024, 1, 6), (6, 4, 59), (6, 5, 0)),
+    ],
+    ids=["new-york", "tokyo", "no-session"],
+)
+def test_a_split_is_in_the_price_once_its_ex_date_has_opened(
+    calendar: str, ex_date: date, before: tuple[int, int, int], since: tuple[int, int, int]
+) -> None:
+    """A run in the small hours of UTC is still the evening before in New York."""
+    split = actions_of(("ABC", ex_date, "split", 2.0))
+    early, late = (
+        raw_of(bars_of([10.0], [DAYS[0]]), SPLITS, datetime(2024, 1, *when, tzinfo=UTC))
+        for when in (before, since)
+    )
+    traded = deadjust_splits(pl.concat([late, early]), split, calendar=calendar)
+    assert traded["close"].to_list() == [20.0, 10.0]
+
+
+@pytest.mark.parametrize(("adjusted_on", "factor"), [("03", 1.0), ("04", 2.0), ("20", 2.0)])
+def test_prices_adjusted_before_the_fetch_are_undone_up_to_that_day(
+    adjusted_on: str, factor: float
+) -> None:
+    later = actions_of(("ABC", date(2024, 1, 30), "split", 4.0))
+    rows = raw_of(
+        bars_of([10.0], [DAYS[0]]),
+        f"{SPLITS}|2024-01-{adjusted_on}",
+        datetime(2024, 6, 1, tzinfo=UTC),
+    )
+    traded = deadjust_splits(rows, pl.concat([GOLDEN_ACTIONS, later]), calendar="XNYS")
+    assert traded["close"].to_list() == [10.0 * factor]
+    assert traded["basis"].to_list() == [RAW]
+
+
+def test_rows_of_one_session_may_have_been_adjusted_on_different_days() -> None:
+    fetched = datetime(2024, 6, 1, tzinfo=UTC)
+    rows = pl.concat(
+        raw_of(bars_of([10.0], [DAYS[0]]), basis, fetched)
+        for basis in (f"{SPLITS}|2024-01-04", f"{SPLITS}|2024-01-03", SPLITS)
+    )
+    traded = deadjust_splits(rows, GOLDEN_ACTIONS, calendar="XNYS")
+    assert traded["close"].to_list() == [20.0, 10.0, 20.0]
+
+
+def test_a_basis_says_when_prices_were_adjusted_and_old_texts_still_parse() -> None:
+    assert Basis.parse(SPLITS) == Basis(adjustment=Adjustment.SPLITS, unit="USD")
+    assert str(Basis.parse(SPLITS)) == SPLITS
+    dated = Basis(adjustment=Adjustment.SPLITS, unit="USD", adjusted_on=date(2018, 1, 20))
+    assert str(dated) == f"{SPLITS}|2018-01-20"
+    assert Basis.parse(str(dated)) == dated
 
 
 def test_other_bases_are_untouched() -> None:
     fetched = datetime(2024, 2, 1, tzinfo=UTC)
     rows = pl.concat([raw_of(GOLDEN_BARS, RAW, fetched), raw_of(GOLDEN_BARS, TOTAL, fetched)])
-    out = deadjust_splits(rows, GOLDEN_ACTIONS)
+    out = deadjust_splits(rows, GOLDEN_ACTIONS, calendar="XNYS")
     assert out.drop("deadjusted").equals(rows)
     assert not out["deadjusted"].any()
-    mixed = deadjust_splits(pl.concat([rows, raw_of(GOLDEN_BARS, SPLITS, fetched)]), GOLDEN_ACTIONS)
+    mixed = deadjust_splits(
+        pl.concat([rows, raw_of(GOLDEN_BARS, SPLITS, fetched)]), GOLDEN_ACTIONS, calendar="XNYS"
+    )
     assert mixed.head(8).drop("deadjusted").equals(rows)
     assert mixed["basis"].to_list() == [RAW] * 4 + [TOTAL] * 4 + [RAW] * 4
     assert mixed["close"][8] == pytest.approx(93.98)
@@ -171,9 +232,12 @@ def test_other_bases_are_untouched() -> None:
 
 def test_empty_frames_keep_their_columns() -> None:
     rows = raw_of(GOLDEN_BARS, SPLITS, KNOWN).clear()
-    assert deadjust_splits(rows, GOLDEN_ACTIONS).columns == [*rows.columns, "deadjusted"]
+    assert deadjust_splits(rows, GOLDEN_ACTIONS, calendar="XNYS").columns == [
+        *rows.columns,
+        "deadjusted",
+    ]
     full = raw_of(GOLDEN_BARS, SPLITS, KNOWN)
-    assert deadjust_splits(full, CORPORATE_ACTIONS.empty())["deadjusted"].all()
+    assert deadjust_splits(full, CORPORATE_ACTIONS.empty(), calendar="XNYS")["deadjusted"].all()
     assert adjust(GOLDEN_BARS.clear(), GOLDEN_ACTIONS, mode=Adjust.TOTAL).is_empty()
     assert adjust(GOLDEN_BARS, CORPORATE_ACTIONS.empty(), mode=Adjust.TOTAL).equals(GOLDEN_BARS)
 
@@ -195,9 +259,9 @@ def test_what_a_vendor_adjusts_is_undone(splits: dict[int, float], fetched: int,
     actions = actions_of(
         *(("ABC", start + timedelta(days=d), "split", value) for d, value in splits.items())
     )
-    when = datetime.combine(days[-1], datetime.min.time(), tzinfo=UTC) + timedelta(hours=12)
+    when = datetime.combine(days[-1], datetime.min.time(), tzinfo=UTC) + timedelta(hours=22)
     served = adjust(traded, actions, mode=Adjust.SPLITS, as_of=when)
     shuffled = raw_of(served, SPLITS, when).sample(fraction=1.0, shuffle=True, seed=seed)
-    again = deadjust_splits(shuffled, actions).sort("session")
+    again = deadjust_splits(shuffled, actions, calendar="XNYS").sort("session")
     assert again["close"].to_list() == pytest.approx(traded["close"].to_list(), rel=1e-12)
     assert again["volume"].to_list() == pytest.approx(traded["volume"].to_list(), rel=1e-12)

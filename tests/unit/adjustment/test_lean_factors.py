@@ -100,7 +100,7 @@ def test_yahoo_rows_deadjusted_and_adjusted_again_give_its_adjusted_close(
     actions = lean_actions(
         factors_of(test_data, "aapl"), symbol="AAPL", sessions=sessions, snap_splits=True
     )
-    traded = deadjust_splits(yahoo, actions)
+    traded = deadjust_splits(yahoo, actions, calendar="XNYS")
     lean = closes_of(test_data, "aapl").select("session", lean="close")
     against = traded.join(lean, on="session").select(
         (pl.col("close") / pl.col("lean") - 1).abs().median()
