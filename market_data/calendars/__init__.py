@@ -9,7 +9,12 @@ A calendar code is an exchange's MIC known to exchange_calendars ("XNYS", "XTKS"
 """
 
 from market_data.calendars.grid import bar_starts, expected_bars
-from market_data.calendars.labels import daily_start, with_bar_end, with_session
+from market_data.calendars.labels import (
+    daily_start,
+    with_bar_end,
+    with_end_of_basis,
+    with_session,
+)
 from market_data.calendars.sessions import (
     exchange_zone,
     is_session,
@@ -26,5 +31,6 @@ __all__ = [
     "last_closed_session",
     "trading_sessions",
     "with_bar_end",
+    "with_end_of_basis",
     "with_session",
 ]

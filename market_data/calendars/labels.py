@@ -9,10 +9,13 @@ Polars converts five million times to a zone in about a second, and searches the
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
+from market_data.basis import Basis
 from market_data.calendars import continuous
 from market_data.calendars.sessions import (
     EARLIEST,
@@ -22,10 +25,12 @@ from market_data.calendars.sessions import (
     trading_sessions,
 )
 from market_data.calendars.wall_clock import local_instant
+from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 
 _MARGIN = timedelta(days=30)
 """Longer than any pause between two sessions since 1970."""
+_DAY = re.compile(r"(\S+) ([01]\d|2[0-3]):([0-5]\d)")
 
 
 def with_session(frame: pl.DataFrame, calendar: str) -> pl.DataFrame:
@@ -95,29 +100,87 @@ def _label(ts: pl.Series, starts: pl.DataFrame) -> pl.Series:
     return pl.select(session=pl.when(known).then(label).otherwise(ts.dt.date())).to_series()
 
 
-def with_bar_end(frame: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataFrame:
+def with_bar_end(
+    frame: pl.DataFrame, calendar: str, timeframe: Timeframe, day: str = ""
+) -> pl.DataFrame:
     """Add or overwrite `bar_end` (Datetime us, UTC), the instant at which each bar is complete.
 
     An intraday bar ends after its duration, or at the start of the lunch break or the close when
     those come first; a daily bar ends at the session's close. A bar that starts at or after the
     close, or whose session the calendar lacks, ends after its duration.
 
+    A daily bar over a day of the vendor's own ends when that day does, whatever the session: it
+    begins on the date of its session, at the hour that `day` names, and lasts until the same hour
+    of the next date.
+
     Args:
         frame: has `ts` (Datetime us, UTC) and `session` (Date).
         calendar: calendar code.
         timeframe: length of the bars.
+        day: of daily bars, `market_data.basis.Basis.day`; empty for the instrument's own session.
 
     Raises:
-        ConfigurationError: the calendar is unknown.
+        ConfigurationError: the calendar is unknown, or the day is not a zone and an hour.
     """
-    limits = _sessions_of(frame, calendar).select("session", _close="close", _pause="break_start")
     nominal = pl.col("ts") + timeframe.duration
+    if day and not timeframe.is_intraday:
+        ended = frame.with_columns(bar_end=_end_of(day))
+        later = pl.when(pl.col("bar_end") > pl.col("ts")).then("bar_end")
+        return ended.with_columns(bar_end=pl.coalesce(later, nominal))
+    limits = _sessions_of(frame, calendar).select("session", _close="close", _pause="break_start")
     if timeframe.is_intraday:
         end = pl.min_horizontal(nominal, _if_later("_pause"), _if_later("_close"))
     else:
         end = pl.coalesce(_if_later("_close"), nominal)
     joined = frame.join(limits, on="session", how="left", maintain_order="left")
     return joined.with_columns(bar_end=end).drop("_close", "_pause")
+
+
+def with_end_of_basis(frame: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataFrame:
+    """Add or overwrite `bar_end` (Datetime us, UTC) of a vendor's own bars.
+
+    See `with_bar_end`; the day is the one that the basis of each bar names.
+
+    Args:
+        frame: has `ts` (Datetime us, UTC), `session` (Date) and `basis` (text of a Basis).
+        calendar: calendar code.
+        timeframe: length of the bars.
+
+    Raises:
+        ConfigurationError: the calendar is unknown, or a day is not a zone and an hour.
+    """
+    days = {text: Basis.parse(text).day for text in frame.get_column("basis").unique()}
+    if timeframe.is_intraday or not any(days.values()):
+        return with_bar_end(frame, calendar, timeframe)
+    ended = with_bar_end(frame, calendar, timeframe)
+    for day in sorted(set(days.values()) - {""}):
+        these = pl.col("basis").is_in([text for text, own in days.items() if own == day])
+        other = with_bar_end(frame, calendar, timeframe, day).get_column("bar_end")
+        ended = ended.with_columns(bar_end=pl.when(these).then(other).otherwise("bar_end"))
+    return ended
+
+
+def _end_of(day: str) -> pl.Expr:
+    """When a vendor's day ends that began on the date of the session.
+
+    Raises:
+        ConfigurationError: the text is not a zone and an hour.
+    """
+    found = _DAY.fullmatch(day)
+    if found is None or not _is_zone(found[1]):
+        raise ConfigurationError(
+            f"{day!r} is no day of daily bars; say its zone and hour, like 'Europe/London 00:00'"
+        )
+    hour = timedelta(hours=int(found[2]), minutes=int(found[3]))
+    return local_instant(pl.col("session").dt.offset_by("1d"), found[1], hour)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return False
+    return True
 
 
 def _if_later(column: str) -> pl.Expr:

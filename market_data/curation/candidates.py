@@ -15,13 +15,11 @@ import polars as pl
 from market_data.basis import Basis, Side
 from market_data.calendars import trading_sessions
 from market_data.curation.preparation import DEADJUSTED, Group
-from market_data.curation.stitching import Candidate
+from market_data.curation.stitching import PARTIAL, Candidate
 from market_data.curation.units import divisor
 from market_data.quality.thresholds import Rules
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass
-
-PARTIAL = "partial"
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,12 @@ def _flags(found: Meaning, bars: pl.DataFrame) -> dict[str, pl.Expr]:
 
 
 def _status(found: Meaning) -> pl.Expr:
-    """De-adjusted prices are exact and warn of nothing; prices off the home basis do."""
+    """De-adjusted prices are exact and warn of nothing; prices off the home basis do.
+
+    A price in another currency is not the instrument's price at all.
+    """
+    if any(flag.startswith("unit_") for flag in found.flags):
+        return pl.lit("error")
     return pl.lit("warn" if found.flags else "ok")
 
 

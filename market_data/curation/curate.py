@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from market_data.calendars import expected_bars, with_bar_end
+from market_data.calendars import expected_bars, with_end_of_basis
 from market_data.curation.candidates import by_basis, native_candidate, resampled_candidate
 from market_data.curation.disagreement import JUDGED_DRIFT, as_it_came, settle
 from market_data.curation.marks import MARKS, session_marks, with_marks
@@ -34,8 +34,8 @@ from market_data.validation import PriceRange
 
 COVERAGE = "coverage"
 _COUNT_KEYS = ["vendor", "timeframe", "symbol", "session"]
-_SLACK = timedelta(hours=2)
-"""A session in which clocks change may last longer than the nominal day."""
+_SLACK = timedelta(days=1)
+"""A session in which clocks change, or a day of a vendor's own, may end later than nominal."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ class _Curation:
         until = pl.min_horizontal("fetched_at", pl.lit(self._given.now))
         if bars.select((pl.col("ts") + timeframe.duration + _SLACK <= until).all()).item():
             return bars.with_columns(final=pl.lit(value=True))
-        ended = with_bar_end(bars, self._group.calendar, timeframe)
+        ended = with_end_of_basis(bars, self._group.calendar, timeframe)
         return ended.with_columns(final=pl.col("bar_end") <= until)
 
     def _finished(self, stitched: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from market_data.curation.candidates import PARTIAL
 from market_data.curation.marks import MARKS, session_marks
-from market_data.curation.stitching import Candidate
+from market_data.curation.stitching import PARTIAL, Candidate
 from market_data.ordering import runs
 from market_data.quality.drift import SESSION_DRIFT, bar_drift
 from market_data.quality.thresholds import Rules

@@ -14,10 +14,11 @@ from datetime import datetime
 
 import polars as pl
 
-from market_data.calendars import with_bar_end
-from market_data.curation.candidates import PARTIAL, by_basis, resampled_candidate
+from market_data.calendars import with_end_of_basis
+from market_data.curation.candidates import by_basis, resampled_candidate
 from market_data.curation.preparation import Group, groups_of, prepare
 from market_data.curation.resampling import resample
+from market_data.curation.stitching import PARTIAL
 from market_data.quality.thresholds import Thresholds
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
@@ -85,7 +86,7 @@ class _Peers:
         if log.is_empty():
             return []
         fit = self._fit(log, self.timeframe)
-        ended = with_bar_end(fit, self.group.calendar, self.timeframe).filter(
+        ended = with_end_of_basis(fit, self.group.calendar, self.timeframe).filter(
             pl.col("bar_end") <= pl.min_horizontal("fetched_at", pl.lit(self.now))
         )
         return [

@@ -120,7 +120,8 @@ def prepare(
     """De-adjust, drop repeats, take out what contradicts itself or breaks a rule.
 
     Args:
-        raw: rows of RAW_BARS of one vendor and group, the newest revision of each bar.
+        raw: rows of RAW_BARS of one vendor and group, the newest revision of each bar; minutes
+            may have `asked_at`, see `market_data.curation.resampling.resample`.
         group: the instruments.
         timeframe: timeframe of the rows.
         actions: rows of CORPORATE_ACTIONS.
@@ -137,7 +138,10 @@ def prepare(
         broken[CONTRADICTION] = contested
     dropped = _either(unwanted, repeated)
     fit = _as_traded(
-        rows.select(_NEEDED), bases, group, _Splits(actions, actions_since, now, group.calendar)
+        rows.select(pl.col(_NEEDED), pl.col("^asked_at$")),
+        bases,
+        group,
+        _Splits(actions, actions_since, now, group.calendar),
     )
     found = find_broken(fit, prices=prices, now=now, also=broken, spared=dropped)
     refused = rows.clear().with_columns(reasons=pl.lit(""))

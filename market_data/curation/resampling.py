@@ -16,6 +16,7 @@ from market_data.ordering import sort_if_needed
 from market_data.timeframes import Timeframe
 
 _CARRIED = ("vendor", "basis")
+_SEEN = ("fetched_at", "asked_at")
 _SUMMED = ("volume", "trades")
 
 
@@ -36,7 +37,9 @@ def resample(
             Boolean `deadjusted` is true where any minute's is.
         calendar: calendar code of all of them.
         timeframe: longer than a minute.
-        now: a bar whose end lies after it is not final.
+        now: a bar whose end lies after it is not final, nor one that ends after the newest fetch
+            of its session: `fetched_at` of the minutes, or `asked_at` (when an answer last said
+            that there is nothing else), where those columns are there.
 
     Returns:
         The same columns (no others), bar_end (UTC), final, and parts: how many minutes each bar
@@ -51,6 +54,7 @@ def resample(
         turnover.sum() / pl.col("volume").filter(traded).sum()
     )
     optional = [pl.col("deadjusted").any()] if "deadjusted" in rows.columns else []
+    optional += [pl.col(c).max() for c in _SEEN if c in rows.columns]
     grouped = (
         rows.with_columns(ts=_bucket(rows, calendar, timeframe))
         .group_by("symbol", "ts", *apart, maintain_order=True)
@@ -68,9 +72,21 @@ def resample(
     )
     return (
         with_bar_end(grouped, calendar, timeframe)
-        .with_columns(final=pl.col("bar_end") <= now)
+        .with_columns(final=pl.col("bar_end") <= _until(grouped, now))
+        .drop(_SEEN, strict=False)
         .sort("symbol", "ts", *apart)
     )
+
+
+def _until(grouped: pl.DataFrame, now: datetime) -> pl.Expr:
+    """Up to when the minutes of a bar's session are known: its newest fetch, at most now.
+
+    A day of minutes that was fetched before its close and never again is not a whole day.
+    """
+    seen = [pl.col(c).max().over("symbol", "session") for c in _SEEN if c in grouped.columns]
+    if not seen:
+        return pl.lit(now)
+    return pl.min_horizontal(pl.max_horizontal(seen), pl.lit(now))
 
 
 def _bucket(rows: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.Series:

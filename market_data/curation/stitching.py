@@ -8,7 +8,7 @@ from one vendor's bar, never mixed. What does not: which bars are fit to be used
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -18,6 +18,8 @@ from market_data.schemas import PRICES
 FILLABLE = ("trades", "volume", "vwap")
 _CARRIED = ("flags", "dq_status", "final")
 _COLUMNS = ("symbol", "ts", "session", *PRICES, *FILLABLE, *_CARRIED)
+PARTIAL = "partial"
+"""Flag of a resampled bar that is over and lacks more of its minutes than minutes may lack."""
 _SECOND = 1_000_000
 _EPOCH_SHIFT = 1 << 35
 """Seconds that make times since about the year 880 positive."""
@@ -34,6 +36,7 @@ class Candidate:
         basis_group: bars of equal groups mean the same and may lend each other a volume.
         home: on the home basis of the asset class.
         resampled: made of the vendor's one-minute bars.
+        whole: the bars are over and lack nothing.
     """
 
     vendor: str
@@ -41,6 +44,7 @@ class Candidate:
     basis_group: str = ""
     home: bool = True
     resampled: bool = False
+    whole: bool = True
 
     @property
     def source(self) -> str:
@@ -49,11 +53,12 @@ class Candidate:
 
 
 def ranked(candidates: Sequence[Candidate], order: Sequence[str]) -> list[Candidate]:
-    """Best first: home basis, native before resampled, then the vendors' order; ties by name."""
+    """Best first: whole bars, home basis, native before resampled, the vendors' order, the name."""
     place = {vendor: i for i, vendor in enumerate(order)}
     return sorted(
         candidates,
         key=lambda c: (
+            not c.whole,
             not c.home,
             c.resampled,
             place.get(c.vendor, len(place)),
@@ -69,6 +74,8 @@ def stitch(candidates: Sequence[Candidate], order: Sequence[str]) -> pl.DataFram
     An empty volume, vwap or trades is taken from the next candidate of the same basis group that
     has it.
 
+    A bar that is still running, or that lacks minutes, gives way to any vendor's whole one.
+
     Args:
         candidates: at least one; each (vendor, basis, resampled) once.
         order: vendors of the instruments' asset class, best first; others come last, by name.
@@ -80,7 +87,9 @@ def stitch(candidates: Sequence[Candidate], order: Sequence[str]) -> pl.DataFram
     Raises:
         MarketDataError: a bar does not start at a whole second.
     """
-    best_first = ranked(candidates, order)
+    several = len([c for c in candidates if not c.bars.is_empty()]) > 1
+    apart = [part for c in candidates for part in _by_wholeness(c)] if several else candidates
+    best_first = ranked(apart, order)
     present = [c for c in best_first if not c.bars.is_empty()] or best_first[:1]
     if len(present) == 1:
         return present[0].bars.select(
@@ -93,6 +102,19 @@ def stitch(candidates: Sequence[Candidate], order: Sequence[str]) -> pl.DataFram
     return filled.with_columns(source=sources.gather(merged.get_column("_rank"))).select(
         *_COLUMNS, "source", "filled"
     )
+
+
+def _by_wholeness(candidate: Candidate) -> list[Candidate]:
+    """The whole bars of a candidate, and those that are running or lack minutes."""
+    whole = candidate.bars.select(
+        pl.col("final") & ~pl.col("flags").str.contains(PARTIAL, literal=True)
+    ).to_series()
+    if whole.all():
+        return [candidate]
+    return [
+        replace(candidate, bars=candidate.bars.filter(whole)),
+        replace(candidate, bars=candidate.bars.filter(~whole), whole=False),
+    ]
 
 
 def _with_keys(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
@@ -135,7 +157,7 @@ def _fill(
     for column in FILLABLE:
         taken = f"_{column}"
         for rank, (bars, candidate) in enumerate(zip(keyed, present, strict=True)):
-            if rank == 0 or rows.get_column(column).null_count() == 0:
+            if rank == 0 or not candidate.whole or rows.get_column(column).null_count() == 0:
                 continue
             donor = bars.select("_key", _value=column).drop_nulls("_value")
             if donor.is_empty():

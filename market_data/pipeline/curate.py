@@ -17,6 +17,7 @@ from market_data.curation import CurationInput, CurationResult, curate
 from market_data.curation.contracts import check_curated
 from market_data.datasets import curated_bars, raw_bars
 from market_data.pipeline.platform import Platform, Progress, silent
+from market_data.ports import Outcome
 from market_data.schemas import CURATED_BARS
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass
@@ -106,7 +107,9 @@ def curate_slice(
         CurationInput(
             timeframe=timeframe,
             native=read(timeframe),
-            minutes=read(Timeframe.M1) if resampled else (),
+            minutes=_with_last_asked(platform, read(Timeframe.M1), symbols, (first, last), as_of)
+            if resampled
+            else (),
             instruments=[universe.instrument(s) for s in symbols],
             order={c: _order(platform, c, timeframe) for c in AssetClass},
             thresholds=platform.thresholds,
@@ -118,6 +121,30 @@ def curate_slice(
             actions_since=None if as_of is None else platform.actions.read(symbols=symbols),
         )
     )
+
+
+def _with_last_asked(
+    platform: Platform,
+    logs: Sequence[pl.DataFrame],
+    symbols: Sequence[str],
+    sessions: tuple[date, date],
+    as_of: datetime | None,
+) -> list[pl.DataFrame]:
+    """Minutes with `asked_at`: when the vendor last answered for their session.
+
+    An answer that brought nothing new leaves no row in the raw log, and yet says that the minutes
+    which are there are all of them.
+    """
+    if not logs:
+        return []
+    answers = platform.ledger.read(timeframe=Timeframe.M1, symbols=symbols, sessions=sessions)
+    if as_of is not None:
+        answers = answers.filter(pl.col("asked_at") <= as_of)
+    asked = answers.filter(pl.col("outcome") == str(Outcome.ROWS)).select(
+        "vendor", "symbol", "session", "asked_at"
+    )
+    on = ["vendor", "symbol", "session"]
+    return [log.join(asked, on=on, how="left", maintain_order="left") for log in logs]
 
 
 def _order(platform: Platform, asset_class: AssetClass, timeframe: Timeframe) -> tuple[str, ...]:

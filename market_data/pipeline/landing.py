@@ -15,7 +15,7 @@ from functools import cached_property
 
 import polars as pl
 
-from market_data.calendars import daily_start, expected_bars, with_bar_end, with_session
+from market_data.calendars import daily_start, expected_bars, with_end_of_basis, with_session
 from market_data.datasets import raw_bars
 from market_data.errors import VendorError
 from market_data.pipeline.planning import IngestRequest, PlannedFetch
@@ -172,20 +172,24 @@ class Landing:
         frame = frame.filter(pl.col("session").is_between(self._fetch.first, self._fetch.last))
         # A bar that was still running when it came could not be known before it came.
         assumed = pl.col("bar_end") + self._vendor.capabilities.delay
-        bases = {
-            s: str(self._vendor.basis(self._platform.universe.instrument(s), timeframe))
-            for s in self._fetch.symbols
-        }
+        basis = pl.col("symbol").replace_strict(self._bases(), return_dtype=pl.String)
         fetched_at = pl.lit(self._started, dtype=pl.Datetime("us", "UTC"))
         return RAW_BARS.conform(
-            with_bar_end(frame, calendar, timeframe).with_columns(
+            with_end_of_basis(frame.with_columns(basis=basis), calendar, timeframe).with_columns(
                 vendor=pl.lit(self._request.vendor),
-                basis=pl.col("symbol").replace_strict(bases, return_dtype=pl.String),
                 fetched_at=fetched_at,
                 known_at=pl.min_horizontal(assumed, fetched_at),
                 fetch_id=pl.lit(self._fetch_id),
             )
         )
+
+    def _bases(self) -> dict[str, str]:
+        """What the vendor's prices of each symbol mean."""
+        universe, timeframe = self._platform.universe, self._request.timeframe
+        return {
+            s: str(self._vendor.basis(universe.instrument(s), timeframe))
+            for s in self._fetch.symbols
+        }
 
     def _count(self, raw: pl.DataFrame) -> pl.DataFrame:
         """Columns of COUNTS of some rows."""
@@ -228,11 +232,20 @@ class Landing:
 
     @cached_property
     def _expected(self) -> pl.DataFrame:
-        """Rows of EXPECTED of the sessions asked for."""
+        """Rows of EXPECTED of the sessions asked for.
+
+        A session is over for a daily bar when the vendor's own day is, if that ends later.
+        """
         instruments = [self._platform.universe.instrument(s) for s in self._fetch.symbols]
-        return expected_bars(
-            instruments, self._request.timeframe, self._fetch.first, self._fetch.last
+        timeframe = self._request.timeframe
+        expected = expected_bars(instruments, timeframe, self._fetch.first, self._fetch.last)
+        if timeframe.is_intraday:
+            return expected
+        basis = pl.col("symbol").replace_strict(self._bases(), return_dtype=pl.String)
+        ended = with_end_of_basis(
+            expected.with_columns(ts=pl.col("open"), basis=basis), self._fetch.calendar, timeframe
         )
+        return expected.with_columns(close=pl.max_horizontal("close", ended["bar_end"]))
 
     @cached_property
     def _seen(self) -> pl.DataFrame:
