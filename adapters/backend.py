@@ -7,6 +7,7 @@ What does not: Dagster's way to the same adapters (resources/platform.py).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from adapters.clock import SystemClock
 from adapters.configuration import load_thresholds, load_universe, rule_version
@@ -93,10 +94,21 @@ def assemble(
     thresholds = load_thresholds(settings)
     raw_log, payloads = lake
 
-    def vendor(name: str, path: str | None = None, spec: str | None = None) -> Vendor:
+    def vendor(
+        name: str,
+        path: str | None = None,
+        spec: str | None = None,
+        prices_as_of: date | None = None,
+    ) -> Vendor:
         from adapters.vendors.registry import build_vendor
 
-        return build_vendor(universe.vendor(name), settings=settings, path=path, spec=spec)
+        return build_vendor(
+            universe.vendor(name),
+            settings=settings,
+            path=path,
+            spec=spec,
+            prices_as_of=prices_as_of,
+        )
 
     return Platform(
         universe=universe,

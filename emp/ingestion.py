@@ -41,6 +41,7 @@ class Wish:
     path: str | None = None
     spec: str | None = None
     refetch: bool = False
+    prices_as_of: str | None = None
 
     @property
     def is_dated(self) -> bool:
@@ -65,6 +66,8 @@ class Wish:
                 "--path and --spec go together; 'emp files specs' lists the formats, "
                 "'emp files sniff FILE' proposes one"
             )
+        if self.path is None and self.prices_as_of is not None:
+            raise SourceError("--prices-as-of says when files were exported; it goes with --path")
         if self.path is None and self.vendor is None:
             raise SourceError("say where bars come from: --vendor NAME, or --path with --spec")
         if self.path is None and not self.is_dated:
@@ -146,7 +149,10 @@ def _files(
         words = words or [e.symbol for e in found]
         span = min(e.first_date for e in found), max(e.last_date for e in found)
     symbols, registration = files_feed(universe, vendor, spec, spec_name, words)
-    feed = Feed(vendor, symbols, path=path, spec=spec_name, refetch=wish.refetch)
+    as_of = day(wish.prices_as_of, "--prices-as-of").isoformat() if wish.prices_as_of else None
+    feed = Feed(
+        vendor, symbols, path=path, spec=spec_name, refetch=wish.refetch, prices_as_of=as_of
+    )
     return feed, spec.timeframe, registration, span
 
 

@@ -38,11 +38,12 @@ class Feed:
     path: str | None = None
     spec: str | None = None
     refetch: bool = False
+    prices_as_of: str | None = None
 
     @property
     def config(self) -> dict[str, Any]:
         """The run configuration of the vendor's raw bars."""
-        given = {"path": self.path, "spec": self.spec}
+        given = {"path": self.path, "spec": self.spec, "prices_as_of": self.prices_as_of}
         return {
             "symbols": list(self.symbols),
             "refetch": self.refetch,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import dagster as dg
 from pydantic import Field
 
@@ -39,3 +41,21 @@ class RawBarsConfig(SymbolsConfig):
         default=None, description="File or folder to read, for a vendor that reads files."
     )
     spec: str | None = Field(default=None, description="Format of those files, see config/formats.")
+    prices_as_of: str | None = Field(
+        default=None,
+        description="Day (YYYY-MM-DD) on which split-adjusted files were exported, where neither "
+        "their format nor their names say it.",
+    )
+
+    def exported_on(self) -> date | None:
+        """`prices_as_of` as a date.
+
+        Raises:
+            ConfigurationError: it is none.
+        """
+        try:
+            return date.fromisoformat(self.prices_as_of) if self.prices_as_of else None
+        except ValueError as error:
+            raise ConfigurationError(
+                f"prices_as_of is {self.prices_as_of!r}; it takes a day, like 2018-01-20"
+            ) from error

@@ -8,6 +8,7 @@ What does not: how a reader works (the packages beside this file).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 from adapters.settings import Settings
@@ -22,6 +23,7 @@ def build_vendor(
     settings: Settings | None = None,
     path: str | None = None,
     spec: str | None = None,
+    prices_as_of: date | None = None,
     **overrides: Any,
 ) -> Vendor:
     """The vendor that a configuration names.
@@ -31,6 +33,8 @@ def build_vendor(
         settings: of this installation; None for the defaults.
         path: file or folder for this run, instead of the configured one (reader `files`).
         spec: file format for this run, instead of the configured one (reader `files`).
+        prices_as_of: day on which split-adjusted files were exported, for this run (reader
+            `files`).
         overrides: options that go before the configured ones.
 
     Raises:
@@ -43,7 +47,8 @@ def build_vendor(
         )
     build, allowed = _READERS[config.reader]
     files = {k: v for k, v in (("path", path), ("spec", spec)) if v is not None}
-    options = {**config.options, **overrides, **files}
+    dated = {} if prices_as_of is None else {"prices_as_of": prices_as_of}
+    options = {**config.options, **overrides, **files, **dated}
     unknown = sorted(set(options) - allowed)
     if unknown:
         raise ConfigurationError(
@@ -52,7 +57,7 @@ def build_vendor(
         )
     if files:
         # A path or format for one run replaces every configured feed.
-        options = _single_feed(config, options)
+        options = {**_single_feed(config, options), **dated}
     return build(config, options, settings or Settings())
 
 
@@ -81,7 +86,13 @@ def _files(config: VendorConfig, options: Mapping[str, Any], settings: Settings)
         )
     formats = settings.config_dir / "formats"
     feeds = [Feed(load_format(feed["spec"], formats), feed["path"]) for feed in given]
-    return FilesVendor(config.name, feeds[0].spec, feeds[0].paths, also=feeds[1:])
+    return FilesVendor(
+        config.name,
+        feeds[0].spec,
+        feeds[0].paths,
+        also=feeds[1:],
+        prices_as_of=options.get("prices_as_of"),
+    )
 
 
 def _single_feed(config: VendorConfig, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +108,7 @@ def _single_feed(config: VendorConfig, options: Mapping[str, Any]) -> dict[str, 
 
 _Builder = Callable[[VendorConfig, Mapping[str, Any], Settings], Vendor]
 _READERS: dict[str, tuple[_Builder, frozenset[str]]] = {
-    "files": (_files, frozenset({"path", "spec", "feeds"})),
+    "files": (_files, frozenset({"path", "spec", "feeds", "prices_as_of"})),
     "sample": (_sample, frozenset({"seed", "faults"})),
     "yahoo": (
         _yahoo,

@@ -58,6 +58,10 @@ def ingest(
     spec: Annotated[
         str | None, typer.Option(help="Format of the files, see 'emp files specs'.")
     ] = None,
+    prices_as_of: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Day on which split-adjusted files were exported."),
+    ] = None,
     refetch: Annotated[
         bool, typer.Option("--refetch", help="Ask again for what was answered.")
     ] = False,
@@ -88,6 +92,7 @@ def ingest(
         path=path,
         spec=spec,
         refetch=refetch,
+        prices_as_of=prices_as_of,
     )
     prepared = prepare(settings, wish, datetime.now(UTC))
     if dry_run:

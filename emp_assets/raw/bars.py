@@ -60,7 +60,12 @@ def raw_bars_asset(
         report = ingest(
             opened,
             request,
-            opened.vendor(vendor.name, path=config.path, spec=config.spec),
+            opened.vendor(
+                vendor.name,
+                path=config.path,
+                spec=config.spec,
+                prices_as_of=config.exported_on(),
+            ),
             progress=context.log.info,
         )
         kept = kept_bars(opened, vendor.name, timeframe, symbols, first, last)

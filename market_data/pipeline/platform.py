@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Protocol
 
 from market_data.ports import (
@@ -33,8 +33,21 @@ def silent(_: str) -> None:
 class VendorFactory(Protocol):
     """Builds the adapter of a configured vendor."""
 
-    def __call__(self, name: str, path: str | None = None, spec: str | None = None) -> Vendor:
-        """The adapter; `path` and `spec` name the files of a vendor that reads files."""
+    def __call__(
+        self,
+        name: str,
+        path: str | None = None,
+        spec: str | None = None,
+        prices_as_of: date | None = None,
+    ) -> Vendor:
+        """The adapter; the others are about the files of a vendor that reads files.
+
+        Args:
+            name: the vendor.
+            path: the files.
+            spec: their format.
+            prices_as_of: the day on which they were exported, for split-adjusted prices.
+        """
         ...
 
 

@@ -105,12 +105,13 @@ class World:
         last: Day,
         *,
         refetch: bool = False,
+        exported: date | None = None,
     ) -> IngestReport:
-        """Fetch a range of sessions."""
+        """Fetch a range of sessions; `exported` is the day of split-adjusted files."""
         request = IngestRequest(
             vendor, Timeframe(timeframe), _tuple(symbols), _day(first), _day(last), refetch
         )
-        return ingest(self.platform, request, self.platform.vendor(vendor))
+        return ingest(self.platform, request, self.platform.vendor(vendor, prices_as_of=exported))
 
     def curate(self, timeframe: str, symbols: Symbols, first: Day, last: Day) -> CurateReport:
         """Curate a range of sessions."""
@@ -119,11 +120,18 @@ class World:
         )
 
     def load_and_curate(
-        self, vendors: Symbols, timeframe: str, symbols: Symbols, first: Day, last: Day
+        self,
+        vendors: Symbols,
+        timeframe: str,
+        symbols: Symbols,
+        first: Day,
+        last: Day,
+        *,
+        exported: date | None = None,
     ) -> CurateReport:
         """Fetch a range from each vendor, then curate it; every symbol must have rows."""
         for vendor in _tuple(vendors):
-            report = self.load(vendor, timeframe, symbols, first, last)
+            report = self.load(vendor, timeframe, symbols, first, last, exported=exported)
             missing = set(_tuple(symbols)) - set(report.rows)
             if missing or report.errors:
                 raise AssertionError(f"{vendor} has no {timeframe} rows of {missing}: {report}")

@@ -99,10 +99,21 @@ def _symbol(path: Path, spec: FormatSpec) -> str | None:
 def _day(path: Path, spec: FormatSpec) -> date | None:
     if spec.time.date_from != "filename":
         return None
-    match = re.search(spec.time.date_pattern, path.name)
+    return day_in(path.name, spec.time.date_pattern, spec.time.date_format)
+
+
+def day_in(name: str, pattern: str, written: str) -> date | None:
+    """The day in a file's name; None where it holds none.
+
+    Args:
+        name: the name, or a part of it.
+        pattern: regular expression with a group `date`.
+        written: strptime pattern of that group.
+    """
+    match = re.search(pattern, name)
     if match is None:
         return None
     try:
-        return datetime.strptime(match["date"], spec.time.date_format).replace(tzinfo=UTC).date()
-    except ValueError:
+        return datetime.strptime(match["date"], written).replace(tzinfo=UTC).date()
+    except (TypeError, ValueError):
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -90,6 +90,13 @@ class BasisSpec(_Record):
     hours: Hours = Hours.REGULAR
     day: str = ""
     """Zone and hour at which a daily bar starts; empty for the instrument's own session."""
+    adjusted_on: date | None = None
+    """The day on which the files were exported, whose splits their prices are divided by."""
+    adjusted_on_pattern: str | None = None
+    """Regular expression on the file's stem, where there is no `adjusted_on`; its group `date` is
+    that day."""
+    adjusted_on_format: str = "%Y%m%d"
+    """strptime pattern of that group."""
 
 
 class FormatSpec(_Record):
@@ -180,6 +187,7 @@ class FormatSpec(_Record):
         for name, pattern, group in (
             ("symbol_pattern", self.symbol_pattern, "symbol"),
             ("date_pattern", self.time.date_pattern, "date"),
+            ("adjusted_on_pattern", self.basis.adjusted_on_pattern, "date"),
         ):
             try:
                 known = group in re.compile(pattern or f"(?P<{group}>)").groupindex

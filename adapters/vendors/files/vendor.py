@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from adapters.vendors.files.blocks import BLOCK, line_blocks
 from adapters.vendors.files.discovery import FoundFile, discover
+from adapters.vendors.files.exported import export_day, needs_day, refuse_later_bars
 from adapters.vendors.files.layout import Layout, read_layout
 from adapters.vendors.files.parse import Parsed, parse_block
 from adapters.vendors.files.source import Source
@@ -57,9 +58,27 @@ class FilesVendor:
     """
 
     def __init__(
-        self, name: str, spec: FormatSpec, paths: Paths, *, also: Sequence[Feed] = ()
+        self,
+        name: str,
+        spec: FormatSpec,
+        paths: Paths,
+        *,
+        also: Sequence[Feed] = (),
+        prices_as_of: date | None = None,
     ) -> None:
+        """Take the feeds.
+
+        Args:
+            name: the vendor that the files speak for.
+            spec: format of the files.
+            paths: where they lie.
+            also: feeds of other timeframes.
+            prices_as_of: the day on which split-adjusted files were exported, where neither the
+                format nor their names are to say it.
+        """
         self.name = name
+        self._prices_as_of = prices_as_of
+        self._export_days: dict[tuple[str, Timeframe], date] = {}
         self.feeds: dict[Timeframe, Feed] = {
             feed.spec.timeframe: feed for feed in (*also, Feed(spec, paths))
         }
@@ -67,6 +86,8 @@ class FilesVendor:
 
     def basis(self, instrument: Instrument, timeframe: Timeframe) -> Basis:
         """What the prices mean.
+
+        On which day they were adjusted is known once the files of the instrument were found.
 
         Raises:
             VendorError: no feed has this timeframe.
@@ -81,6 +102,7 @@ class FilesVendor:
             unit=said.unit or instrument.currency,
             hours=said.hours,
             day="" if timeframe.is_intraday else said.day,
+            adjusted_on=self._export_days.get((instrument.symbol, timeframe)),
         )
 
     def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
@@ -92,7 +114,8 @@ class FilesVendor:
         Raises:
             VendorUnavailableError: a path does not exist or cannot be read.
             MalformedAnswerError: a file is not what its format says; the message starts with
-                "schema" where the columns differ.
+                "schema" where the columns differ. Or its prices are adjusted for splits, and it is
+                not known up to which day.
         """
         feed = self.feeds.get(request.timeframe)
         if feed is None:
@@ -100,16 +123,18 @@ class FilesVendor:
             yield _outcomes(request.symbols, Outcome.UNAVAILABLE, detail)
             return
         names = _names(request.symbols)
-        errors: dict[str, VendorError] = {}
-        served: set[str] = set()
+        every = discover(feed.paths, feed.spec)
+        served = {key for found in every for key in _asked(found, names)}
+        days, errors = self._days(every, feed.spec, request)
         rows = dict.fromkeys(names, 0)
-        for found in discover(feed.paths, feed.spec):
-            asked = _asked(found, names)
-            served |= set(asked)
+        for found in every:
+            asked = {k: v for k, v in _asked(found, names).items() if k not in errors}
             if not asked or _outside(found, request):
                 continue
             try:
                 for result in read_file(found, feed.spec, asked):
+                    exported = [days[k] for k in asked if k in days]
+                    refuse_later_bars(result.frame, found.path, exported)
                     kept = _in_range(result, request)
                     _count(kept.frame, asked, rows)
                     yield kept
@@ -118,6 +143,25 @@ class FilesVendor:
         yield FetchResult(outcomes=_settled(names, served, errors, rows, feed))
         if errors and len(errors) == len(names):
             raise next(iter(errors.values()))
+
+    def _days(
+        self, every: Sequence[FoundFile], spec: FormatSpec, request: FetchRequest
+    ) -> tuple[dict[str, date], dict[str, VendorError]]:
+        """By vendor symbol in capitals the day of the adjustment, and why it is not known."""
+        days: dict[str, date] = {}
+        errors: dict[str, VendorError] = {}
+        for wanted in request.symbols:
+            key = wanted.vendor_symbol.upper()
+            found = [f for f in every if f.symbol in (None, key)]
+            if not found or not needs_day(spec, wanted.instrument):
+                continue
+            try:
+                days[key] = export_day(found, spec, self._prices_as_of, request.now.date())
+            except VendorError as error:
+                errors[key] = error
+            else:
+                self._export_days[wanted.symbol, request.timeframe] = days[key]
+        return days, errors
 
 
 def read_file(found: FoundFile, spec: FormatSpec, names: Names) -> Iterator[FetchResult]:

@@ -37,7 +37,7 @@ def read(
     spec = load_format(spec_name)
     asked = tuple(SymbolRequest(instrument(s, spec_name), s) for s in symbols)
     results = list(
-        FilesVendor(spec.vendor, spec, path).fetch(
+        FilesVendor(spec.vendor, spec, path, prices_as_of=span[1].date()).fetch(
             FetchRequest(asked, spec.timeframe, *span, span[1])
         )
     )

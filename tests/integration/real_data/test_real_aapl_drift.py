@@ -163,17 +163,43 @@ def _errors(bars: pl.DataFrame, served: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def test_a_download_taken_for_one_of_today_is_caught(tmp_path: Path, test_data: Path) -> None:
-    """Read in 2021, the file would be divided by the split of 2020, which it does not know."""
-    month = (date(2017, 6, 1), date(2017, 6, 30))
-    made = World.at(tmp_path, NOW).register(
+MONTH = (date(2017, 6, 1), date(2017, 6, 30))
+
+
+def read_in_2021(folder: Path, test_data: Path, exported: date | None) -> World:
+    """The download beside LEAN's bars, read after the split of 2020 is known."""
+    made = World.at(folder, NOW).register(
         FileVendor(
             "lean", {"1d": ("lean_daily", test_data / "daily/lean_usa/aapl.zip")}, ("AAPL",)
         ),
         FileVendor("yahoo_csv", {"1d": ("yahoo_csv", test_data / FILE)}, ("AAPL",)),
     )
     made.add_lean_actions(test_data / "reference/lean_factor_files/aapl.csv", "AAPL", snap=True)
-    made.load_and_curate(("lean", "yahoo_csv"), "1d", "AAPL", *month)
-    drift = made.inspect("1d", *month).findings.filter(pl.col("check") == "drift")
+    made.load_and_curate(("lean", "yahoo_csv"), "1d", "AAPL", *MONTH, exported=exported)
+    return made
+
+
+def test_a_download_that_is_read_today_keeps_to_the_day_in_its_name(
+    tmp_path: Path, test_data: Path
+) -> None:
+    made = read_in_2021(tmp_path, test_data, None)
+    assert made.inspect("1d", *MONTH).findings.is_empty()
+
+
+def test_a_download_without_a_day_is_refused(tmp_path: Path, test_data: Path) -> None:
+    nameless = tmp_path / "AAPL.csv"
+    nameless.write_bytes((test_data / FILE).read_bytes())
+    made = World.at(tmp_path / "world", NOW).register(
+        FileVendor("yahoo_csv", {"1d": ("yahoo_csv", nameless)}, ("AAPL",))
+    )
+    report = made.load("yahoo_csv", "1d", "AAPL", *MONTH)
+    assert report.total_rows == 0
+    assert "prices-as-of" in report.outcomes["AAPL"].detail
+
+
+def test_a_download_taken_for_one_of_today_is_caught(tmp_path: Path, test_data: Path) -> None:
+    """Taken for an export of 2021, it would be divided by the split of 2020, unknown to it."""
+    made = read_in_2021(tmp_path, test_data, NOW.date())
+    drift = made.inspect("1d", *MONTH).findings.filter(pl.col("check") == "drift")
     assert drift.filter(pl.col("severity") == "error").height == 22
     assert drift["value"].min() == pytest.approx(0.75, abs=1e-3)
