@@ -84,6 +84,14 @@ def test_kept_bars_are_counted_over_any_number_of_chunks(world: World) -> None:
     assert_frame_equal(kept.preview, first_year.head(10))
 
 
+def test_the_preview_goes_on_into_the_next_chunk(world: World) -> None:
+    few = [utc(day) for day in ("2022-12-29", "2022-12-30", "2023-01-03", "2023-01-04")]
+    span = (date(2022, 1, 1), date(2023, 12, 31))
+    ask(world, FakeVendor(bars={"AAA": few}), *span)
+    kept = kept_bars(world.platform, "yahoo", Timeframe.D1, ("AAA",), *span)
+    assert kept.preview["session"].to_list() == [ts.date() for ts in few]
+
+
 def test_nothing_kept_is_counted_as_nothing(world: World) -> None:
     kept = kept_bars(
         world.platform, "yahoo", Timeframe.H1, ("AAA",), date(2024, 1, 1), date(2024, 3, 31)

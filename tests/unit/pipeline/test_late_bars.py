@@ -58,14 +58,10 @@ def test_an_answer_before_the_bar_could_be_had_says_nothing(world: World) -> Non
     assert known_at(world) == [CLOSE + DELAY]
 
 
-def test_that_a_symbol_was_unknown_says_nothing(world: World) -> None:
-    unknown = FakeVendor(outcomes={"AAA": SymbolOutcome(Outcome.UNAVAILABLE, "typo")})
-    ask_at(world, CLOSE + timedelta(hours=1), unknown)
-    ask_at(
-        world,
-        CLOSE + timedelta(hours=2),
-        FakeVendor(outcomes={"AAA": SymbolOutcome(Outcome.FAILED)}),
-    )
+@pytest.mark.parametrize("outcome", [Outcome.UNAVAILABLE, Outcome.FAILED, Outcome.REFUSED])
+def test_what_is_no_answer_about_the_session_says_nothing(world: World, outcome: Outcome) -> None:
+    silent = FakeVendor(outcomes={"AAA": SymbolOutcome(outcome, "no")})
+    ask_at(world, CLOSE + timedelta(hours=1), silent)
     ask_at(world, CLOSE + timedelta(days=2), FULL)
     assert known_at(world) == [CLOSE + DELAY]
 
