@@ -41,7 +41,13 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The instance of an installation; use it as a context manager."""
     import dagster as dg
 
-    home = str(prepare_home(settings))
-    # dagster.yaml names the folder of its event log by this variable.
+    home, named = str(prepare_home(settings)), os.environ.get("DAGSTER_HOME")
+    # The event log of dagster.yaml finds its folder by this variable, while it is built.
     os.environ["DAGSTER_HOME"] = home
-    return dg.DagsterInstance.from_config(home)
+    try:
+        return dg.DagsterInstance.from_config(home)
+    finally:
+        if named is None:
+            del os.environ["DAGSTER_HOME"]
+        else:
+            os.environ["DAGSTER_HOME"] = named

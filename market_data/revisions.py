@@ -131,6 +131,9 @@ def new_or_changed(
             & (pl.col("fetch_id") <= asked["fetch_id"])
         )
     )
+    rows = rows.join(_told_since(rows, known, earlier), on=KEY, how="anti", maintain_order="left")
+    if rows.is_empty():
+        return Difference(rows, 0, 0)
     others = earlier.filter(pl.col("fetch_id") != asked["fetch_id"])
     last_seen = _last_seen(others, seen, asked["fetched_at"])
     if earlier.is_empty() and last_seen.is_empty():
@@ -150,6 +153,21 @@ def new_or_changed(
         known_at=pl.when(revises | late).then("fetched_at").otherwise("known_at")
     ).select(incoming.columns)
     return Difference(frame, frame.height, revised)
+
+
+def _told_since(rows: pl.DataFrame, known: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
+    """Keys whose first sight a later fetch has already told, in equal words.
+
+    Two processes that ask at once may append in the other order than they asked. The first sight
+    counts as known at the same assumed time either way, so that nothing is lost without this one.
+    """
+    later = known.join(earlier, on=[*KEY, *_FETCH], how="anti").join(earlier, on=KEY, how="anti")
+    if later.is_empty():
+        return later.select(KEY)
+    oldest = later.group_by(KEY).agg(pl.struct(_FETCH).sort().first().alias("_first"))
+    first = later.join(oldest.unnest("_first"), on=[*KEY, *_FETCH], how="semi")
+    same_time = first.join(rows.select(*KEY, "known_at"), on=[*KEY, "known_at"], how="semi")
+    return _unchanged(rows, newest(same_time)).select(KEY)
 
 
 def _last_seen(others: pl.DataFrame, seen: pl.DataFrame | None, before: datetime) -> pl.DataFrame:

@@ -25,7 +25,7 @@ from market_data.datasets import Dataset
 from market_data.errors import SchemaError
 from market_data.ordering import sort_if_needed
 from market_data.ports import Appended, TableVersion
-from market_data.revisions import new_or_changed, newest
+from market_data.revisions import VALUES, new_or_changed, newest
 
 
 class DeltaRawLog:
@@ -106,13 +106,14 @@ class DeltaRawLog:
         symbols: Sequence[str] | None = None,
         sessions: tuple[date, date] | None = None,
     ) -> pl.DataFrame:
-        """Every revision, sorted by (symbol, ts, fetched_at, fetch_id), of one snapshot."""
+        """Every revision, sorted by (symbol, ts, fetched_at, fetch_id, values), of one snapshot."""
         table = self._table(dataset)
         files = table.snapshot().files.filter(
             files_of(sessions, symbols), may_hold(dataset.layout, symbols)
         )
         rows = table.scan(files).filter(rows_of(sessions, symbols)).collect()
-        return sort_if_needed(rows, dataset.sort)
+        # A fetch that contradicts itself has several rows of one key.
+        return rows.sort(*dataset.sort, *VALUES)
 
     def history(self, dataset: Dataset) -> list[TableVersion]:
         """Commits, newest first.

@@ -91,8 +91,18 @@ def _files(config: VendorConfig, options: Mapping[str, Any], settings: Settings)
         feeds[0].spec,
         feeds[0].paths,
         also=feeds[1:],
-        prices_as_of=options.get("prices_as_of"),
+        prices_as_of=_day(config, options.get("prices_as_of")),
     )
+
+
+def _day(config: VendorConfig, value: date | str | None) -> date | None:
+    """A day from a configuration, where YAML reads it as a date or as a text."""
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ConfigurationError(
+            f"vendor {config.name!r}: prices_as_of is {value!r}; it takes a day like 2018-01-20"
+        ) from error
 
 
 def _single_feed(config: VendorConfig, options: Mapping[str, Any]) -> dict[str, Any]:

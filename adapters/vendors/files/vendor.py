@@ -151,9 +151,11 @@ class FilesVendor:
         days: dict[str, date] = {}
         errors: dict[str, VendorError] = {}
         for wanted in request.symbols:
+            if not needs_day(spec, wanted.instrument):
+                continue
             key = wanted.vendor_symbol.upper()
             found = [f for f in every if f.symbol in (None, key)]
-            if not found or not needs_day(spec, wanted.instrument):
+            if not found:
                 continue
             try:
                 days[key] = export_day(found, spec, self._prices_as_of, request.now.date())

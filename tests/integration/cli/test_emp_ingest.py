@@ -18,6 +18,7 @@ import pytest
 import emp
 from adapters.settings import Settings
 from emp.cli import run
+from emp.instance import open_instance
 
 RANGE = ["--start", "2024-02-12", "--end", "2024-03-01"]
 """A missing, a repeated, a contradicted, a spiked and an impossible bar lie in these days."""
@@ -150,7 +151,7 @@ def test_quality_decides_when_asked_and_only_about_the_symbols_of_the_run(call: 
 def test_runs_are_recorded_where_the_ui_looks(first: Done, data: Path) -> None:
     import dagster as dg
 
-    with dg.DagsterInstance.from_config(str(data / "dagster")) as instance:
+    with open_instance(Settings(data_dir=data)) as instance:
         stored = instance.get_run_by_id(first.json["run_id"])
         assert stored is not None
         assert stored.status is dg.DagsterRunStatus.SUCCESS
