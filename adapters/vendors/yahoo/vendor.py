@@ -115,7 +115,7 @@ class YahooVendor:
         )
 
     def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
-        """Bars by symbol and request span; see `market_data.ports.Vendor`.
+        """Bars by symbol and request span, the newest span first; see `market_data.ports.Vendor`.
 
         What would meet every other symbol too (too many requests, no access, no connection) ends
         the answer; anything else becomes the outcome of its symbol.
@@ -130,29 +130,47 @@ class YahooVendor:
                 yield FetchResult(outcomes={wanted.symbol: outcome})
 
     def _fetch_symbol(self, wanted: SymbolRequest, request: FetchRequest) -> Iterator[FetchResult]:
-        start = self._first_instant(wanted, request)
+        """The events after the range, then its spans from the newest to the oldest.
+
+        Each chart comes with its own events, and after all later ones: whatever fails then, the
+        bars that were handed over can be turned back into prices as traded, and the dividends into
+        cash as paid.
+        """
+        first = self._first_instant(wanted, request)
         charts, payloads = self._later_events(wanted, request)
+        told = read_actions(charts, wanted.symbol, request.now)
+        if payloads:
+            yield FetchResult(actions=told, payloads=payloads)
         rows = 0
-        span = self.capabilities.request_span.get(request.timeframe, request.end - start)
-        while start < request.end:
-            end = min(start + span, request.end)
+        for start, end in reversed(self._spans(request, first)):
             answer = self._client.chart(
                 wanted.vendor_symbol, str(request.timeframe), *_seconds(request, start, end)
             )
-            payloads.append(answer.payload)
             if answer.chart is None:
-                yield FetchResult(payloads=payloads)
-            else:
-                charts.append(answer.chart)
-                self._learn_unit(wanted, answer.chart)
-                bars, rejected = read_bars(answer.chart, wanted, request.timeframe, start, end)
-                rows += bars.height
-                yield FetchResult(frame=bars, rejected=rejected, payloads=payloads)
-            payloads, start = [], end
-        yield FetchResult(
-            outcomes={wanted.symbol: SymbolOutcome(Outcome.ROWS if rows else Outcome.NOTHING)},
-            actions=read_actions(charts, wanted.symbol, request.now),
-        )
+                yield FetchResult(payloads=[answer.payload])
+                continue
+            charts.append(answer.chart)
+            self._learn_unit(wanted, answer.chart)
+            bars, rejected = read_bars(answer.chart, wanted, request.timeframe, start, end)
+            rows += bars.height
+            known = read_actions(charts, wanted.symbol, request.now)
+            actions = known.join(told, on=known.columns, how="anti", maintain_order="left")
+            told = known
+            yield FetchResult(
+                frame=bars, rejected=rejected, actions=actions, payloads=[answer.payload]
+            )
+        outcome = SymbolOutcome(Outcome.ROWS if rows else Outcome.NOTHING)
+        yield FetchResult(outcomes={wanted.symbol: outcome})
+
+    def _spans(self, request: FetchRequest, first: datetime) -> list[tuple[datetime, datetime]]:
+        """The range from `first` on in questions that Yahoo takes, oldest first."""
+        span = self.capabilities.request_span.get(request.timeframe, request.end - first)
+        spans = []
+        while first < request.end:
+            end = min(first + span, request.end)
+            spans.append((first, end))
+            first = end
+        return spans
 
     def _first_instant(self, wanted: SymbolRequest, request: FetchRequest) -> datetime:
         """Where to begin: the start asked for, or that of Yahoo's window.

@@ -16,10 +16,11 @@ from adapters.vendors.yahoo.vendor import YahooVendor
 from market_data.ports import FetchRequest, FetchResult, Outcome, SymbolRequest
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
-from tests.support.replay_server import ReplayServer, Reply, json_body
+from tests.support.replay_server import ReplayServer, Reply, html_page, json_body
 from tests.support.yahoo_replay import (
     CHART,
     EMPTY_1M,
+    chart,
     recorded,
     serve_basics,
     serve_recordings,
@@ -103,8 +104,49 @@ def test_a_dividend_is_told_in_the_shares_of_its_own_day(
     server.reply(CHART + "AAPL", json_body(before), interval="1d")
     server.reply(CHART + "AAPL", json_body(later), interval="1mo")
     results = fetch(yahoo, instrument("AAPL"), "AAPL", date(2020, 1, 1), date(2020, 1, 3))
-    assert actions(results)[0] == (date(2020, 1, 2), "dividend", 0.77)
-    assert (date(2020, 8, 31), "split", 4.0) in actions(results)
+    # Each once, the later ones before any bar.
+    assert actions(results) == [
+        (date(2020, 8, 31), "split", 4.0),
+        (date(2020, 11, 6), "dividend", 0.205),
+        (date(2020, 1, 2), "dividend", 0.77),
+    ]
+    assert results[0].frame.is_empty()
+    assert len(results[0].actions) == 2
+
+
+def week_of_minutes(day: date, events: dict[str, object]) -> Reply:
+    """A chart of one minute bar, in the session of a day."""
+    stamp = int(datetime(day.year, day.month, day.day, 15, tzinfo=UTC).timestamp())
+    return json_body(chart([stamp], [10.0], events=events))
+
+
+def test_a_span_that_fails_loses_no_split_of_the_bars_that_came(server: ReplayServer) -> None:
+    """Of two weeks the newer one holds the split that the older one's prices are divided by."""
+    newer, older = date(2025, 2, 18), date(2025, 2, 10)
+    split = {"numerator": 2, "denominator": 1, "date": int(NOW.timestamp()) - 86_400}
+    paid = {"amount": 0.5, "date": int(NOW.timestamp()) - 9 * 86_400}
+    newest = week_of_minutes(newer, {"splits": {"x": split}})
+    oldest = week_of_minutes(older, {"dividends": {"x": paid}})
+    server.reply(CHART + "AAPL", newest, oldest, interval="1m")
+    both = minutes_of_two_weeks(server)
+    assert actions(both) == [
+        (date(2025, 2, 19), "split", 2.0),
+        (date(2025, 2, 11), "dividend", 1.0),
+    ]
+    assert bars(both)["ts"].dt.date().to_list() == [newer, older]
+
+    server.reply(CHART + "AAPL", newest, html_page(), interval="1m")
+    broken = minutes_of_two_weeks(server)
+    assert broken[-1].outcomes["AAPL"].outcome is Outcome.FAILED
+    assert actions(broken) == [(date(2025, 2, 19), "split", 2.0)]
+    assert bars(broken)["ts"].dt.date().to_list() == [newer]
+    assert not next(r for r in broken if r.frame.height).actions.is_empty()
+
+
+def minutes_of_two_weeks(server: ReplayServer) -> list[FetchResult]:
+    vendor = yahoo_on(server, attempts=1)
+    span = (date(2025, 2, 6), date(2025, 2, 20))
+    return fetch(vendor, instrument("AAPL"), "AAPL", *span, timeframe=Timeframe.M1)
 
 
 def test_splits_after_the_range_are_asked_for_until_now(
@@ -212,6 +254,8 @@ def test_a_range_of_minutes_is_asked_for_in_weeks_and_clipped_to_the_window(
         if a.query.get("interval") == "1m"
     ]
     assert len(asked) == 5
+    assert asked == sorted(asked, reverse=True)
+    asked.reverse()
     assert asked[0][0] > NOW.timestamp() - 30 * 86_400
     assert all(end - start <= 7 * 86_400 for start, end in asked)
     assert all(asked[i][1] == asked[i + 1][0] for i in range(4))
