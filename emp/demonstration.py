@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from emp.hearing import RunRecord
 from emp.planted import Verdict, judge_planted
-from emp.run import Feed, RunRecord, coarser, run_feeds, run_reference
+from emp.run import Feed, coarser, run_feeds, run_reference
 from market_data.datasets import SCORES_DATASET, curated_bars
 from market_data.timeframes import Timeframe
 

@@ -1,22 +1,23 @@
 """One ranged run of the graph in this process: raw, curated, quarantine, scores and their checks.
 
 What belongs here: which assets and checks a command selects, their run configuration, how the run
-is launched and told about.
-What does not: what the assets do (emp_assets), what a person is shown afterwards (emp/summary.py).
+is launched.
+What does not: what the assets do (emp_assets), what a run tells on its way (emp/hearing.py), what
+a person is shown afterwards (emp/summary.py).
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from emp.hearing import Listener, RunRecord
 from emp.narration import Narrator
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
@@ -51,31 +52,6 @@ class Feed:
         }
 
 
-@dataclass(frozen=True)
-class RunFailure:
-    """A step that failed, in a sentence; `blocked` when a check stopped what is downstream."""
-
-    step: str
-    message: str
-    blocked: bool
-
-
-@dataclass
-class RunRecord:
-    """What became of a run."""
-
-    run_id: str
-    succeeded: bool = False
-    failures: list[RunFailure] = field(default_factory=list)
-    totals: dict[str, int] = field(default_factory=dict)
-    """received_rows, new_rows, revised_rows, rejected_rows of the raw bars that landed."""
-
-    @property
-    def stopped_by_checks_alone(self) -> bool:
-        """Whether nothing went wrong but a check that holds back what is downstream."""
-        return bool(self.failures) and all(f.blocked for f in self.failures)
-
-
 def run_feeds(
     settings: Settings,
     timeframe: Timeframe,
@@ -100,20 +76,48 @@ def run_feeds(
         narrator: told what is going on.
     """
     _quiet_dagster()
-    from emp_assets.naming import QUARANTINE_KEY, SCORES_KEY, curated_key, op_name, raw_key
+    from emp_assets.naming import raw_key
 
     symbols = list(dict.fromkeys(s for feed in feeds for s in feed.symbols))
     raws = {raw_key(feed.vendor, timeframe): feed.config for feed in feeds}
-    chosen = {curated_key(t): {"symbols": symbols} for t in (timeframe, *also)}
+    return _run_bars(settings, raws, (timeframe, *also), symbols, (first, last), narrator)
+
+
+def run_curation(
+    settings: Settings,
+    timeframe: Timeframe,
+    symbols: Sequence[str],
+    first: date,
+    last: date,
+    *,
+    narrator: Narrator,
+) -> RunRecord:
+    """Curate, check and score a range of sessions anew as one run; nobody is asked for bars."""
+    _quiet_dagster()
+    return _run_bars(settings, {}, (timeframe,), symbols, (first, last), narrator)
+
+
+def _run_bars(
+    settings: Settings,
+    raws: Mapping[dg.AssetKey, dict[str, Any]],
+    curated: Sequence[Timeframe],
+    symbols: Sequence[str],
+    sessions: tuple[date, date],
+    narrator: Narrator,
+) -> RunRecord:
+    """Raw bars as configured, the curated ones, quarantine, scores and the checks of them all."""
+    from emp_assets.naming import QUARANTINE_KEY, SCORES_KEY, curated_key, op_name
+
+    chosen = {"symbols": list(symbols)}
     configured: dict[dg.AssetKey, dict[str, Any]] = {
         **raws,
-        **chosen,
-        SCORES_KEY: {"symbols": symbols},
+        **{curated_key(timeframe): chosen for timeframe in curated},
+        SCORES_KEY: chosen,
     }
     ops = {op_name(key): {"config": config} for key, config in configured.items()}
-    ops |= {f"{op_name(key)}__checks": {"config": {"symbols": symbols}} for key in configured}
+    ops |= {f"{op_name(key)}__checks": {"config": chosen} for key in configured}
     return _execute(
-        settings, {*configured, QUARANTINE_KEY}, ops, sessions=(first, last), narrator=narrator
+        settings, {*configured, QUARANTINE_KEY}, ops, sessions=sessions, narrator=narrator
     )
 
 
@@ -155,7 +159,7 @@ def _execute(
     )
     record = RunRecord(str(uuid.uuid4()))
     with _planned_as_one_range(sessions), open_instance(settings) as instance:
-        listener = _Listener(record, narrator)
+        listener = Listener(record, narrator)
         instance.add_event_listener(record.run_id, listener.hear)
         result = job.execute_in_process(
             instance=instance,
@@ -220,79 +224,6 @@ def _planned_as_one_range(sessions: tuple[date, date] | None) -> Iterator[None]:
         yield
     finally:
         del os.environ[name]
-
-
-class _Listener:
-    """Hears every event of a run: tells the narrator, keeps what the record needs."""
-
-    def __init__(self, record: RunRecord, narrator: Narrator) -> None:
-        self._record = record
-        self._narrator = narrator
-        self._counted: set[dg.AssetKey] = set()
-        self._blocking: dict[str, str] = {}
-
-    def hear(self, entry: dg.EventLogEntry) -> None:
-        """Take one event."""
-        event = entry.dagster_event
-        if event is None:
-            # What is above are Dagster's remarks on a failure that is told by itself.
-            if entry.step_key and logging.INFO <= int(entry.level) <= logging.WARNING:
-                self._narrator.say(entry.user_message)
-        elif event.is_step_start:
-            self._narrator.step(_step(event))
-        elif event.is_step_materialization:
-            self._count(event)
-        elif event.event_type_value == "ASSET_CHECK_EVALUATION":
-            self._check(event)
-        elif event.is_step_failure:
-            self._fail(event)
-
-    def _count(self, event: dg.DagsterEvent) -> None:
-        """Totals are on every session's materialisation; the first one of an asset is taken."""
-        key = event.asset_key
-        if key is None or key in self._counted:
-            return
-        self._counted.add(key)
-        metadata = event.step_materialization_data.materialization.metadata
-        for name in ("received_rows", "new_rows", "revised_rows", "rejected_rows"):
-            if name in metadata:
-                rows = metadata[name].value
-                if isinstance(rows, int):
-                    self._record.totals[name] = self._record.totals.get(name, 0) + rows
-
-    def _check(self, event: dg.DagsterEvent) -> None:
-        found = event.asset_check_evaluation_data
-        if found.passed or found.partition is not None:
-            return
-        key = "/".join(found.asset_key.path)
-        self._narrator.say(f"check {found.check_name} of {key}: {found.description}")
-        if found.blocking and found.severity.value == "ERROR":
-            self._blocking[_step(event)] = f"{key} is held back: {found.description}"
-
-    def _fail(self, event: dg.DagsterEvent) -> None:
-        step = _step(event)
-        blocked = self._blocking.get(step)
-        message = blocked or _reason(event)
-        self._record.failures.append(RunFailure(step, message, blocked is not None))
-        self._narrator.say(f"{step} failed: {message}")
-
-
-def _step(event: dg.DagsterEvent) -> str:
-    return (event.step_key or "").replace("__", "/")
-
-
-def _reason(event: dg.DagsterEvent) -> str:
-    """The first line of what the failed step said itself."""
-    data = event.step_failure_data
-    if data.user_failure_data is not None and data.user_failure_data.description:
-        return str(data.user_failure_data.description)
-    error = data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    if error is None:
-        return "no reason was recorded"
-    text = error.message.strip().splitlines()
-    return text[0] if text else str(error.cls_name)
 
 
 def _quiet_dagster() -> None:

@@ -20,7 +20,8 @@ from market_data.timeframes import Timeframe
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
-    from emp.run import Feed, RunRecord
+    from emp.hearing import RunRecord
+    from emp.run import Feed
     from market_data.pipeline.platform import Platform
 
 SHOWN_FINDINGS = 200

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emp.run import RunFailure, RunRecord
+from emp.hearing import RunFailure, RunRecord
 from emp.summary import exit_status
 
 BLOCKED = RunFailure("curated/bars_1d/checks", "held back", True)

@@ -1,0 +1,114 @@
+"""What a run tells on its way, and the record that it leaves.
+
+What belongs here: from the events of Dagster to sentences, failures and totals.
+What does not: launching a run (emp/run.py), how sentences are shown (emp/narration.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from emp.narration import Narrator
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+
+@dataclass(frozen=True)
+class RunFailure:
+    """A step that failed, in a sentence; `blocked` when a check stopped what is downstream."""
+
+    step: str
+    message: str
+    blocked: bool
+
+
+@dataclass
+class RunRecord:
+    """What became of a run."""
+
+    run_id: str
+    succeeded: bool = False
+    failures: list[RunFailure] = field(default_factory=list)
+    totals: dict[str, int] = field(default_factory=dict)
+    """received_rows, new_rows, revised_rows, rejected_rows of the raw bars that landed."""
+
+    @property
+    def stopped_by_checks_alone(self) -> bool:
+        """Whether nothing went wrong but a check that holds back what is downstream."""
+        return bool(self.failures) and all(f.blocked for f in self.failures)
+
+
+class Listener:
+    """Hears every event of a run: tells the narrator, keeps what the record needs."""
+
+    def __init__(self, record: RunRecord, narrator: Narrator) -> None:
+        self._record = record
+        self._narrator = narrator
+        self._counted: set[dg.AssetKey] = set()
+        self._blocking: dict[str, str] = {}
+
+    def hear(self, entry: dg.EventLogEntry) -> None:
+        """Take one event."""
+        event = entry.dagster_event
+        if event is None:
+            # What is above are Dagster's remarks on a failure that is told by itself.
+            if entry.step_key and logging.INFO <= int(entry.level) <= logging.WARNING:
+                self._narrator.say(entry.user_message)
+        elif event.is_step_start:
+            self._narrator.step(_step(event))
+        elif event.is_step_materialization:
+            self._count(event)
+        elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+            self._check(event)
+        elif event.is_step_failure:
+            self._fail(event)
+
+    def _count(self, event: dg.DagsterEvent) -> None:
+        """Totals are on every session's materialisation; the first one of an asset is taken."""
+        key = event.asset_key
+        if key is None or key in self._counted:
+            return
+        self._counted.add(key)
+        metadata = event.step_materialization_data.materialization.metadata
+        for name in ("received_rows", "new_rows", "revised_rows", "rejected_rows"):
+            if name in metadata:
+                rows = metadata[name].value
+                if isinstance(rows, int):
+                    self._record.totals[name] = self._record.totals.get(name, 0) + rows
+
+    def _check(self, event: dg.DagsterEvent) -> None:
+        found = event.asset_check_evaluation_data
+        if found.passed or found.partition is not None:
+            return
+        key = "/".join(found.asset_key.path)
+        self._narrator.say(f"check {found.check_name} of {key}: {found.description}")
+        if found.blocking and found.severity.value == "ERROR":
+            self._blocking[_step(event)] = f"{key} is held back: {found.description}"
+
+    def _fail(self, event: dg.DagsterEvent) -> None:
+        step = _step(event)
+        blocked = self._blocking.get(step)
+        message = blocked or _reason(event)
+        self._record.failures.append(RunFailure(step, message, blocked is not None))
+        self._narrator.say(f"{step} failed: {message}")
+
+
+def _step(event: dg.DagsterEvent) -> str:
+    return (event.step_key or "").replace("__", "/")
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    """The first line of what the failed step said itself."""
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return "no reason was recorded"
+    text = error.message.strip().splitlines()
+    return text[0] if text else str(error.cls_name)
