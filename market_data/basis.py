@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+FOREIGN_DAY = "foreign_day"
+"""Flag of curated daily bars over a day that is not the instrument's own session."""
+
 
 class Adjustment(StrEnum):
     """Which corporate actions the vendor has already worked into its prices."""

@@ -41,8 +41,11 @@ def is_sorted(frame: pl.DataFrame, by: Sequence[str] = KEY) -> bool:
 
 
 def sort_if_needed(frame: pl.DataFrame, by: Sequence[str] = KEY) -> pl.DataFrame:
-    """The rows in ascending order of some columns; the frame itself where they already are."""
-    return frame if is_sorted(frame, by) else frame.sort(by)
+    """The rows in ascending order of some columns; the frame itself where they already are.
+
+    Rows that tie keep their order, so that one log reads the same whatever files it lies in.
+    """
+    return frame if is_sorted(frame, by) else frame.sort(by, maintain_order=True)
 
 
 def repeats_key(frame: pl.DataFrame) -> pl.Series | None:

@@ -105,8 +105,8 @@ def new_or_changed(
     revised by its first fetch after its end, whatever the values.
 
     Of two fetches appended in the wrong order, the later one was judged without the earlier one.
-    Reads are then the same but for two things: a revision of equal values may stand beside the
-    first sight, and a bar that the earlier fetch had missed keeps the `known_at` of a first sight.
+    `newest` answers the same all the same, but for one thing: a bar that the earlier fetch had
+    missed keeps the `known_at` of a first sight.
 
     Args:
         incoming: rows of RAW_BARS of one fetch, `known_at` being that of a first sight.
@@ -124,16 +124,15 @@ def new_or_changed(
     if rows.is_empty():
         return Difference(rows, 0, 0)
     asked = rows.select(_FETCH).unique().sort(_FETCH).row(-1, named=True)
-    earlier = known.filter(
-        (pl.col("fetched_at") < asked["fetched_at"])
-        | (
-            (pl.col("fetched_at") == asked["fetched_at"])
-            & (pl.col("fetch_id") <= asked["fetch_id"])
-        )
+    is_earlier = (pl.col("fetched_at") < asked["fetched_at"]) | (
+        (pl.col("fetched_at") == asked["fetched_at"]) & (pl.col("fetch_id") <= asked["fetch_id"])
     )
-    rows = rows.join(_told_since(rows, known, earlier), on=KEY, how="anti", maintain_order="left")
-    if rows.is_empty():
-        return Difference(rows, 0, 0)
+    earlier, later = known.filter(is_earlier), known.filter(~is_earlier)
+    if not later.is_empty():
+        told = _told_since(rows, later.join(earlier, on=KEY, how="anti"))
+        rows = rows.join(told, on=KEY, how="anti", maintain_order="left")
+        if rows.is_empty():
+            return Difference(rows, 0, 0)
     others = earlier.filter(pl.col("fetch_id") != asked["fetch_id"])
     last_seen = _last_seen(others, seen, asked["fetched_at"])
     if earlier.is_empty() and last_seen.is_empty():
@@ -155,15 +154,12 @@ def new_or_changed(
     return Difference(frame, frame.height, revised)
 
 
-def _told_since(rows: pl.DataFrame, known: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
+def _told_since(rows: pl.DataFrame, later: pl.DataFrame) -> pl.DataFrame:
     """Keys whose first sight a later fetch has already told, in equal words.
 
     Two processes that ask at once may append in the other order than they asked. The first sight
     counts as known at the same assumed time either way, so that nothing is lost without this one.
     """
-    later = known.join(earlier, on=[*KEY, *_FETCH], how="anti").join(earlier, on=KEY, how="anti")
-    if later.is_empty():
-        return later.select(KEY)
     oldest = later.group_by(KEY).agg(pl.struct(_FETCH).sort().first().alias("_first"))
     first = later.join(oldest.unnest("_first"), on=[*KEY, *_FETCH], how="semi")
     same_time = first.join(rows.select(*KEY, "known_at"), on=[*KEY, "known_at"], how="semi")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from market_data.basis import Basis, Side
+from market_data.basis import FOREIGN_DAY, Basis, Side
 from market_data.calendars import trading_sessions
 from market_data.curation.preparation import DEADJUSTED, Group
 from market_data.curation.stitching import PARTIAL, Candidate
@@ -51,7 +51,7 @@ def meaning(basis: Basis, group: Group, currency: str, timeframe: Timeframe) -> 
     adjustment = str(basis.adjustment) if group.asset_class.is_adjustable else ""
     flags = []
     if day:
-        flags.append("foreign_day")
+        flags.append(FOREIGN_DAY)
     if basis.side is not side:
         flags.append(f"side_{basis.side}")
     if unit != currency:
@@ -109,7 +109,8 @@ def _flags(found: Meaning, bars: pl.DataFrame) -> dict[str, pl.Expr]:
 def _status(found: Meaning) -> pl.Expr:
     """De-adjusted prices are exact and warn of nothing; prices off the home basis do.
 
-    A price in another currency is not the instrument's price at all.
+    A price in another currency is not the instrument's price at all. It is kept, so that people
+    see what came, but an error is never served unless asked for, and gives way to any other bar.
     """
     if any(flag.startswith("unit_") for flag in found.flags):
         return pl.lit("error")
@@ -158,3 +159,13 @@ def by_basis(
         apart[found] = apart[found] | these if found in apart else these
     parts = [(found, bars.filter(these)) for found, these in apart.items()]
     return [(found, part) for found, part in parts if not part.is_empty()]
+
+
+def with_one_basis(bars: pl.DataFrame) -> pl.DataFrame:
+    """The same minutes, whose texts of the basis mean the same, with one text per symbol-session.
+
+    A vendor that names its unit in one fetch and not in the next still speaks of one bar.
+    """
+    if bars.get_column("basis").n_unique() <= 1:
+        return bars
+    return bars.with_columns(pl.col("basis").min().over("symbol", "session"))

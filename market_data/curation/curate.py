@@ -17,7 +17,12 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from market_data.calendars import expected_bars, with_end_of_basis
-from market_data.curation.candidates import by_basis, native_candidate, resampled_candidate
+from market_data.curation.candidates import (
+    by_basis,
+    native_candidate,
+    resampled_candidate,
+    with_one_basis,
+)
 from market_data.curation.disagreement import JUDGED_DRIFT, as_it_came, settle
 from market_data.curation.marks import MARKS, session_marks, with_marks
 from market_data.curation.preparation import COUNTS, Group, groups_of, prepare
@@ -34,8 +39,10 @@ from market_data.validation import PriceRange
 
 COVERAGE = "coverage"
 _COUNT_KEYS = ["vendor", "timeframe", "symbol", "session"]
-_SLACK = timedelta(days=1)
-"""A session in which clocks change, or a day of a vendor's own, may end later than nominal."""
+_SLACK = timedelta(days=3)
+"""No bar ends so long after its nominal end. A day of a vendor's own that begins late on its date,
+far in the west, ends two and a half days later than the nominal day of a session that opened on
+the evening before."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +197,7 @@ class _Curation:
         return [
             resampled_candidate(
                 found,
-                resample(rows, calendar, timeframe, self._given.now),
+                resample(with_one_basis(rows), calendar, timeframe, self._given.now),
                 calendar=calendar,
                 timeframe=timeframe,
                 rules=self._minute_rules,

@@ -15,7 +15,7 @@ from datetime import datetime
 import polars as pl
 
 from market_data.calendars import with_end_of_basis
-from market_data.curation.candidates import by_basis, resampled_candidate
+from market_data.curation.candidates import by_basis, resampled_candidate, with_one_basis
 from market_data.curation.preparation import Group, groups_of, prepare
 from market_data.curation.resampling import resample
 from market_data.curation.stitching import PARTIAL
@@ -102,7 +102,7 @@ class _Peers:
         for found, rows in by_basis(fit, self.group, self.timeframe):
             made = resampled_candidate(
                 found,
-                resample(rows, calendar, self.timeframe, self.now),
+                resample(with_one_basis(rows), calendar, self.timeframe, self.now),
                 calendar=calendar,
                 timeframe=self.timeframe,
                 rules=self.thresholds.rule(self.group.asset_class, Timeframe.M1),

@@ -36,7 +36,7 @@ class Candidate:
         basis_group: bars of equal groups mean the same and may lend each other a volume.
         home: on the home basis of the asset class.
         resampled: made of the vendor's one-minute bars.
-        whole: the bars are over and lack nothing.
+        whole: the bars are over, lack nothing, and may be trusted as far as the vendor alone goes.
     """
 
     vendor: str
@@ -74,7 +74,8 @@ def stitch(candidates: Sequence[Candidate], order: Sequence[str]) -> pl.DataFram
     An empty volume, vwap or trades is taken from the next candidate of the same basis group that
     has it.
 
-    A bar that is still running, or that lacks minutes, gives way to any vendor's whole one.
+    A bar that is still running, that lacks minutes, or whose status is an error already, gives way
+    to any vendor's whole one.
 
     Args:
         candidates: at least one; each (vendor, basis, resampled) once.
@@ -105,9 +106,11 @@ def stitch(candidates: Sequence[Candidate], order: Sequence[str]) -> pl.DataFram
 
 
 def _by_wholeness(candidate: Candidate) -> list[Candidate]:
-    """The whole bars of a candidate, and those that are running or lack minutes."""
+    """The whole bars of a candidate, and the others."""
     whole = candidate.bars.select(
-        pl.col("final") & ~pl.col("flags").str.contains(PARTIAL, literal=True)
+        pl.col("final")
+        & (pl.col("dq_status") != "error")
+        & ~pl.col("flags").str.contains(PARTIAL, literal=True)
     ).to_series()
     if whole.all():
         return [candidate]

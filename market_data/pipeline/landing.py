@@ -239,7 +239,7 @@ class Landing:
         instruments = [self._platform.universe.instrument(s) for s in self._fetch.symbols]
         timeframe = self._request.timeframe
         expected = expected_bars(instruments, timeframe, self._fetch.first, self._fetch.last)
-        if timeframe.is_intraday:
+        if timeframe.is_intraday or timeframe not in self._vendor.capabilities.timeframes:
             return expected
         basis = pl.col("symbol").replace_strict(self._bases(), return_dtype=pl.String)
         ended = with_end_of_basis(

@@ -14,12 +14,16 @@ from typing import Literal
 
 import polars as pl
 
+from market_data.basis import FOREIGN_DAY
 from market_data.errors import MarketDataError
 from market_data.quality.findings import KEY
 from market_data.quality.thresholds import Rules, Thresholds
 from market_data.schemas import CURATED_BARS, RAW_BARS, FrameSchema
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
+
+_LATEST_END = timedelta(days=2, hours=12)
+"""How long after a date's midnight in UTC the last day anywhere ends that began on it."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,8 @@ class BarsView:
         """Bars that count: inside an expected session, and whole.
 
         A bar is whole when its end has passed, and was not fetched (raw) or curated (final is
-        false) before it.
+        false) before it. A daily bar over a vendor's own day counts as long as that day may run:
+        the vendor cannot have a whole one yet.
 
         Returns:
             symbol, session, ts, end (never after the session's close), and of the session opens,
@@ -91,12 +96,19 @@ class BarsView:
         """
         hours = self.expected.select(*KEY, "expected", opens="open", closes="close")
         placed = self.bars.join(hours, on=KEY, maintain_order="left").with_columns(end=self._end())
-        whole = pl.col("fetched_at") >= pl.col("end") if self.kind == "raw" else pl.col("final")
+        whole = pl.col("fetched_at") >= pl.col("end")
+        if self.kind == "curated":
+            whole = pl.col("final") | self._runs_on_its_own_day()
         return placed.filter(
             pl.col("ts").is_between("opens", "closes", closed="left"),
             pl.col("end") <= self.now,
             whole,
         ).select(*KEY, "ts", "end", "opens", "closes", "expected")
+
+    def _runs_on_its_own_day(self) -> pl.Expr:
+        midnight = pl.col("session").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        foreign = pl.col("flags").str.contains(FOREIGN_DAY, literal=True)
+        return foreign & (midnight + _LATEST_END > self.now)
 
     def _end(self) -> pl.Expr:
         if not self.timeframe.is_intraday:

@@ -169,6 +169,20 @@ class RawLogSuite:
         log.append(M1, fetch(2, twice[:1]))
         assert closes(log.read(M1)) == [1.0]
 
+    def test_contradictions_come_in_one_order_whatever_landed_before(
+        self, new_log: Callable[[], RawLog]
+    ) -> None:
+        twice = [("MSFT", DAYS[1], m, close) for m in range(60) for close in (2.0, 1.0)]
+        other = [("AAPL", DAYS[1], m, 1.0) for m in range(60)]
+        told = []
+        for parts in ([twice, other], [other, twice]):
+            log = new_log()
+            for bars in parts:
+                log.append(M1, fetch(0, bars))
+            told.append(log.revisions(M1))
+        assert_frame_equal(*told)
+        assert closes(told[0].tail(4)) == [1.0, 2.0] * 2
+
     def test_read_as_of_a_time(self, log: RawLog) -> None:
         for number, close in enumerate([1.0, 2.0, 3.0]):
             log.append(M1, fetch(number, [("AAPL", DAYS[1], 0, close)]))

@@ -11,8 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_data import schemas
-from market_data.calendars import daily_start, exchange_zone, with_bar_end, with_session
+from market_data.calendars import (
+    daily_start,
+    exchange_zone,
+    with_bar_end,
+    with_end_of_basis,
+    with_session,
+)
 from market_data.calendars.wall_clock import local_instant
+from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -151,6 +158,67 @@ def test_daily_bar_end_is_the_close() -> None:
         "session": pl.Date(),
         "bar_end": schemas.UTC,
     }
+
+
+def daily(*sessions: date, basis: str = "") -> pl.DataFrame:
+    return daily_start(pl.DataFrame({"session": list(sessions)}), "fx").with_columns(
+        basis=pl.lit(basis)
+    )
+
+
+@pytest.mark.parametrize(
+    ("day", "winter", "summer"),
+    [
+        ("", "2024-01-03 22:00", "2024-07-03 21:00"),
+        ("Europe/London 00:00", "2024-01-04 00:00", "2024-07-03 23:00"),
+        ("UTC 00:00", "2024-01-04 00:00", "2024-07-04 00:00"),
+        ("Etc/GMT+5 00:00", "2024-01-04 05:00", "2024-07-04 05:00"),
+        ("Asia/Tokyo 00:00", "2024-01-03 15:00", "2024-07-03 15:00"),
+        ("America/New_York 17:00", "2024-01-04 22:00", "2024-07-04 21:00"),
+    ],
+)
+def test_a_day_of_the_vendors_own_ends_when_it_does(day: str, winter: str, summer: str) -> None:
+    frame = daily(date(2024, 1, 3), date(2024, 7, 3))
+    expected = [datetime.fromisoformat(t).replace(tzinfo=UTC) for t in (winter, summer)]
+    assert with_bar_end(frame, "fx", Timeframe.D1, day)["bar_end"].to_list() == expected
+
+
+def test_the_vendors_day_is_as_long_as_its_clocks_make_it() -> None:
+    # London's clocks change on Sunday 31 March and on Sunday 27 October 2024.
+    days = [date(2024, 3, 28), date(2024, 3, 30), date(2024, 3, 31), date(2024, 10, 27)]
+    ended = with_bar_end(daily(*days), "fx", Timeframe.D1, "Europe/London 00:00")
+    assert ended["bar_end"].dt.strftime("%d %H").to_list() == ["29 00", "31 00", "31 23", "28 00"]
+    assert ended["session"].to_list() == days
+
+
+def test_the_vendors_day_says_nothing_about_a_shorter_bar() -> None:
+    start = bars(datetime(2024, 1, 3, 12, tzinfo=UTC))
+    frame = with_session(start, "fx")
+    ended = with_bar_end(frame, "fx", Timeframe.H1, "Europe/London 00:00")
+    assert ended["bar_end"].to_list() == [datetime(2024, 1, 3, 13, tzinfo=UTC)]
+
+
+def test_a_day_that_is_over_before_the_session_opens_ends_no_bar_before_its_start() -> None:
+    frame = daily_start(pl.DataFrame({"session": [date(2024, 1, 3)]}), "XNYS")
+    ended = with_bar_end(frame, "XNYS", Timeframe.D1, "Pacific/Auckland 00:00")
+    assert ended["bar_end"].to_list() == [datetime(2024, 1, 4, 14, 30, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("day", ["London", "Europe/London", "Europe/Lundon 00:00", "UTC 24:00"])
+def test_a_day_that_is_no_zone_and_hour_is_refused(day: str) -> None:
+    with pytest.raises(ConfigurationError, match="Europe/London 00:00"):
+        with_bar_end(daily(date(2024, 1, 3)), "fx", Timeframe.D1, day)
+
+
+def test_each_bar_ends_with_the_day_of_its_basis() -> None:
+    texts = ["splits|mid|USD|regular|Europe/London 00:00", "raw|mid||regular|"]
+    texts += ["raw|bid||regular|Etc/GMT+5 00:00", "raw|mid||regular|Europe/London 00:00"]
+    frame = daily(*[date(2024, 1, 3)] * 4).with_columns(basis=pl.Series(texts))
+    ended = with_end_of_basis(frame, "fx", Timeframe.D1)
+    assert ended["bar_end"].dt.strftime("%d %H").to_list() == ["04 00", "03 22", "04 05", "04 00"]
+    assert ended.drop("bar_end").equals(frame)
+    empty = with_end_of_basis(frame.clear(), "fx", Timeframe.D1)
+    assert empty.schema == ended.schema
 
 
 def test_daily_start_is_the_open_or_local_midnight() -> None:

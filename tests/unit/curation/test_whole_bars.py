@@ -7,8 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from market_data.calendars import with_end_of_basis
+from market_data.curation.peers import comparable
+from market_data.schemas import CORPORATE_ACTIONS
 from market_data.timeframes import Timeframe
-from tests.support.raw_rows import NOW, curated, raw_rows
+from tests.support.raw_rows import INSTRUMENTS, NOW, THRESHOLDS, curated, raw_rows
 
 DAY = date(2024, 1, 3)
 LONDON = "splits|mid|USD|regular|Europe/London 00:00"
@@ -89,3 +91,77 @@ def test_a_price_in_another_currency_is_never_trusted():
     pence = raw_rows("LON", basis="raw|trade|GBp|regular|", **ONE)
     (bar,) = curated(pence).bars.iter_rows(named=True)
     assert (bar["dq_status"], bar["close"]) == ("ok", 1.005)
+
+
+def test_a_day_that_begins_late_and_far_west_is_not_final_before_its_end():
+    """The longest that a bar may last: its date begins a day and more after the session's open."""
+    day = date(2024, 5, 2)
+    end = datetime(2024, 5, 4, 11, tzinfo=UTC)
+    for fetched_at, final in ((end - timedelta(minutes=1), False), (end, True)):
+        rows = raw_rows(
+            "EURUSD",
+            basis="raw|mid||regular|Etc/GMT+12 23:00",
+            fetched_at=fetched_at,
+            first=day,
+            last=day,
+        )
+        assert curated(rows).bars["final"].to_list() == [final]
+
+
+def test_bars_of_a_day_that_still_runs_are_not_compared():
+    fetched = {"fetched_at": datetime(2024, 1, 3, 22, 30, tzinfo=UTC), **ONE}
+    logs = [
+        raw_rows("EURUSD", vendor, basis=basis, **fetched)
+        for vendor, basis in (("alpha", LONDON), ("beta", "raw|mid||regular|"))
+    ]
+    peers = comparable(
+        logs,
+        instruments=INSTRUMENTS,
+        timeframe=Timeframe.D1,
+        actions=CORPORATE_ACTIONS.empty(),
+        thresholds=THRESHOLDS,
+        now=NOW,
+    )
+    assert peers["vendor"].to_list() == ["beta"]
+
+
+def test_a_price_in_another_currency_gives_way_to_whatever_else_there_is():
+    dollars = raw_rows("LON", "alpha", basis="raw|trade|USD|regular|", **ONE)
+    thin = raw_rows("LON", "beta", Timeframe.M1, **ONE).head(420)
+    (bar,) = curated(dollars, minutes=(thin,)).bars.iter_rows(named=True)
+    assert (bar["source"], bar["flags"], bar["dq_status"]) == ("beta@1m", "partial", "warn")
+    noon = datetime(2024, 1, 3, 12, tzinfo=UTC)
+    running = raw_rows("LON", "beta", fetched_at=noon, **ONE)
+    assert curated(dollars, running).bars["source"].to_list() == ["beta"]
+
+
+def test_minutes_whose_bases_mean_the_same_make_one_bar():
+    """Nobody knew the vendor's unit yet when the first half of the day was fetched."""
+    first = pl.int_range(pl.len()) < 200
+    basis = (
+        pl.when(first)
+        .then(pl.lit("raw|trade||regular|"))
+        .otherwise(pl.lit("raw|trade|USD|regular|"))
+    )
+    rows = raw_rows(timeframe=Timeframe.M1, basis=basis, **ONE)
+    for timeframe, height in ((Timeframe.D1, 1), (Timeframe.H1, 7)):
+        bars = curated(minutes=(rows,), timeframe=timeframe).bars
+        assert (bars.height, bars["volume"].sum()) == (height, 3900.0)
+        assert bars["flags"].unique().to_list() == [""]
+
+
+def test_hours_that_were_over_when_their_minutes_came_are_final():
+    at = datetime(2024, 1, 3, 20, 28, tzinfo=UTC)
+    bars = curated(minutes=(minutes(at, 358),), timeframe=Timeframe.H1).bars
+    assert bars["final"].to_list() == [True] * 5 + [False]
+
+
+def test_an_unfinished_day_stays_so_beside_finished_ones():
+    """A fetch of the next session says nothing about the one before it."""
+    early = minutes(datetime(2024, 1, 3, 20, 28, tzinfo=UTC), 358)
+    after = date(2024, 1, 4)
+    late = raw_rows(timeframe=Timeframe.M1, first=after, last=after)
+    both = curated(minutes=(early, late)).bars
+    assert both["final"].to_list() == [False, True]
+    alone = [curated(minutes=(m,)).bars for m in (early, late)]
+    assert both.equals(pl.concat(alone))

@@ -230,3 +230,23 @@ def test_without_any_bar_the_lag_counts_from_the_open(make_view, thresholds) -> 
     now = OPEN + timedelta(minutes=20)
     running, limits = minutes(make_view, thresholds, MINUTE < 0, now=now)
     assert codes(check_staleness(running, limits).findings) == [("stale", "warn")]
+
+
+@pytest.mark.parametrize(
+    ("now", "flags", "found"),
+    [
+        ("2024-01-10 22:30", "foreign_day", []),
+        ("2024-01-10 22:30", "", [("no_data", "error"), ("stale", "error")]),
+        ("2024-01-12 12:00", "foreign_day", [("no_data", "error"), ("stale", "error")]),
+    ],
+    ids=["while the vendor's day runs", "the session's own day", "once every day is over"],
+)
+def test_a_bar_over_the_vendors_own_day_is_not_missed_before_it_can_be_had(
+    make_view, thresholds, now: str, flags: str, found: list[tuple[str, str]]
+) -> None:
+    at = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    view = make_view("fx", start=DAY, end=DAY, now=at)
+    running = view.bars.with_columns(final=pl.lit(value=False), flags=pl.lit(flags))
+    outcomes = evaluate_bars(replace(view, bars=running), thresholds)
+    told = [c for name in ("coverage", "staleness") for c in codes(outcomes[name].findings)]
+    assert told == found
