@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import polars as pl
 
 from market_data.schemas import PRICES
 
 _INFINITY = float("inf")
+_LONG = 1_000_000
+"""Rows from which the streaming engine's start pays."""
 
 
 class PriceRange(NamedTuple):
@@ -98,7 +100,7 @@ def find_broken(
     also = also or {}
     found = list(also.values())
     tests = _tests(bars, prices, now)
-    if not all(bars.select(t.all(ignore_nulls=False).alias(n) for n, t in tests.items()).row(0)):
+    if not _all_hold(bars, tests):
         found.append(bars.select(~pl.all_horizontal(tests.values())).to_series())
     if not found:
         return None
@@ -112,6 +114,14 @@ def find_broken(
     texts = [pl.when(named[name]).then(pl.lit(name)) for name in sorted(named)]
     reasons = rows.select(reasons=pl.concat_str(texts, separator=",", ignore_nulls=True))
     return Broken(flags, reasons.to_series())
+
+
+def _all_hold(bars: pl.DataFrame, tests: Mapping[str, pl.Expr]) -> bool:
+    """Whether every row passes every test."""
+    passed = bars.lazy().select(t.all(ignore_nulls=False).alias(n) for n, t in tests.items())
+    # Piece by piece a long column is read from memory once for all tests, not once for each.
+    engine: Literal["streaming", "in-memory"] = "streaming" if bars.height >= _LONG else "in-memory"
+    return all(passed.collect(engine=engine).row(0))
 
 
 def _tests(bars: pl.DataFrame, prices: PriceRange, now: datetime) -> dict[str, pl.Expr]:
