@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 from adapters.operations.database import reading, writing
 from adapters.operations.frames import among, checked, filters, read_frame, write_frame
 from adapters.operations.models import quarantine
-from market_data.schemas import QUARANTINE
+from market_data.schemas import QUARANTINE, UTC
 from market_data.timeframes import Timeframe
 
 _OPEN = "open"
@@ -41,7 +41,7 @@ class SqlQuarantineLog:
     def add(self, frame: pl.DataFrame) -> int:
         """Keep rows of QUARANTINE that are not there yet.
 
-        A row that is known keeps what was first said of it.
+        A row that is known keeps what was first said of it; a resolved one is open again.
 
         Returns:
             How many were new; exact also when several processes add the same rows at once.
@@ -53,7 +53,41 @@ class SqlQuarantineLog:
         if rows.is_empty():
             return 0
         with writing(self._engine, alone="quarantine") as connection:
-            return _add(connection, rows)
+            new = _add(connection, rows)
+            _reopen(connection, rows)
+        return new
+
+    def supersede(self, bars: pl.DataFrame, *, vendor: str, timeframe: Timeframe) -> int:
+        """Close what earlier fetches refused of bars that came whole; returns how many rows."""
+        if bars.is_empty():
+            return 0
+        sessions = bars.select(first=pl.col("session").min(), last=pl.col("session").max()).row(0)
+        table = quarantine.c
+        with writing(self._engine, alone="quarantine") as connection:
+            refused = read_frame(
+                connection,
+                sa.select(table.row_id, table.symbol, table.ts, table.session).where(
+                    *filters(
+                        quarantine,
+                        connection,
+                        among_values={
+                            "vendor": [vendor],
+                            "symbol": bars.get_column("symbol").unique().to_list(),
+                        },
+                        timeframe=timeframe,
+                        sessions=sessions,
+                    ),
+                    table.stage == "fetch",
+                    table.status == _OPEN,
+                ),
+                _ID | {"symbol": pl.String(), "ts": UTC, "session": pl.Date()},
+            )
+            # A daily bar that was refused was never given its session's opening as start.
+            key = ["symbol", "ts" if timeframe.is_intraday else "session"]
+            whole = refused.join(bars, on=key, how="semi")["row_id"].to_list()
+            close = sa.update(quarantine).where(among(table.row_id, whole, connection))
+            connection.execute(close.values(status=_RESOLVED))
+        return len(whole)
 
     def settle(
         self,
@@ -84,8 +118,7 @@ class SqlQuarantineLog:
                 *slice_, table.stage == "curate", table.status == _OPEN, sa.not_(refused)
             )
             connection.execute(close.values(status=_RESOLVED))
-            reopen = sa.update(quarantine).where(refused, table.status == _RESOLVED)
-            connection.execute(reopen.values(status=_OPEN))
+            _reopen(connection, rows)
         return new
 
     def read(
@@ -174,3 +207,10 @@ def _add(connection: sa.Connection, rows: pl.DataFrame) -> int:
     new = rows.join(known, on="row_id", how="anti", maintain_order="left")
     write_frame(connection, sa.insert(quarantine), new)
     return new.height
+
+
+def _reopen(connection: sa.Connection, rows: pl.DataFrame) -> None:
+    """Rows that are refused again are open, whatever was said since."""
+    refused = among(quarantine.c.row_id, rows["row_id"].to_list(), connection)
+    again = sa.update(quarantine).where(refused, quarantine.c.status == _RESOLVED)
+    connection.execute(again.values(status=_OPEN))

@@ -9,6 +9,7 @@ session (market_data/pipeline/verdicts.py), rules about rows.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,7 @@ from market_data.datasets import raw_bars
 from market_data.errors import VendorError
 from market_data.pipeline.planning import IngestRequest, PlannedFetch
 from market_data.pipeline.platform import Platform
-from market_data.pipeline.verdicts import COUNTS, Asked, ledger_rows
+from market_data.pipeline.verdicts import COUNTS, Answer, Asked, ledger_rows, settle
 from market_data.ports import (
     FetchRequest,
     FetchResult,
@@ -76,6 +77,7 @@ class Landing:
         self._outcomes: dict[str, SymbolOutcome] = {}
         self._payloads: list[str] = []
         self._rejected = 0
+        self._timeless: Counter[str] = Counter()
         self._new = 0
         self._revised = 0
 
@@ -125,15 +127,22 @@ class Landing:
             self._platform.actions.add(actions, now=self._started)
         raw = self._to_raw(_concat(r.frame for r in results))
         if not raw.is_empty():
-            self._keep_repeats(raw)
             dataset = raw_bars(self._request.vendor, self._request.timeframe)
             appended = self._platform.raw_log.append(dataset, raw, seen=self._seen)
             self._new += appended.new
             self._revised += appended.revised
             self._counts.append(self._count(raw))
+            # First what this answer mends, then what it spoils.
+            self._platform.quarantine.supersede(
+                raw.select("symbol", "ts", "session"),
+                vendor=self._request.vendor,
+                timeframe=self._request.timeframe,
+            )
+            self._keep_repeats(raw)
         rejected = _concat(r.rejected for r in results)
         if not rejected.is_empty():
             self._rejected += rejected.height
+            self._timeless.update(rejected.filter(pl.col("ts").is_null())["symbol"])
             self._platform.quarantine.add(
                 quarantine_rejected(
                     rejected,
@@ -213,22 +222,24 @@ class Landing:
     def _settle(
         self, counts: pl.DataFrame, error: VendorError | None
     ) -> Mapping[str, SymbolOutcome]:
-        """One outcome per symbol: the vendor's own word, else what the rows and errors say."""
-        with_rows = set(counts["symbol"].to_list())
-        settled = {}
-        for symbol in self._fetch.symbols:
-            stated = self._outcomes.get(symbol)
-            if stated is not None:
-                settled[symbol] = stated
-            elif error is not None and (error.symbol in (None, symbol)):
-                settled[symbol] = SymbolOutcome(Outcome(error.outcome), str(error))
-            elif symbol in with_rows:
-                settled[symbol] = SymbolOutcome(Outcome.ROWS)
-            elif error is not None:
-                settled[symbol] = SymbolOutcome(Outcome.FAILED, f"not reached: {error}")
-            else:
-                settled[symbol] = SymbolOutcome(Outcome.NOTHING)
-        return settled
+        """One outcome per symbol that was asked for."""
+        universe, rules = self._platform.universe, self._platform.thresholds
+        answer = Answer(
+            stated=self._outcomes,
+            rows=dict(counts.group_by("symbol").agg(pl.col("rows").sum()).iter_rows()),
+            timeless=self._timeless,
+            error=error,
+        )
+        return {
+            symbol: settle(
+                symbol,
+                answer,
+                rules.rule(
+                    universe.instrument(symbol).asset_class, self._request.timeframe
+                ).reject_error_share,
+            )
+            for symbol in self._fetch.symbols
+        }
 
     @cached_property
     def _expected(self) -> pl.DataFrame:

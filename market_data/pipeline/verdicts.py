@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from market_data.errors import VendorError
 from market_data.ports import Outcome, SymbolOutcome
 from market_data.schemas import LEDGER
 
@@ -46,6 +47,64 @@ class Asked:
     settling: timedelta | None
     lookback: timedelta | None
     broken: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one question brought, as far as outcomes depend on it.
+
+    Attributes:
+        stated: the vendor's own word on symbols.
+        rows: bars received per symbol.
+        timeless: rejected rows whose time could not be read, per symbol; under "" those whose
+            symbol could not be read either.
+        error: what ended the whole answer, if anything did.
+    """
+
+    stated: Mapping[str, SymbolOutcome]
+    rows: Mapping[str, int]
+    timeless: Mapping[str, int]
+    error: VendorError | None
+
+
+def settle(symbol: str, answer: Answer, reject_share: float) -> SymbolOutcome:
+    """The outcome of one symbol: the vendor's own word, else what the rows and errors say.
+
+    Args:
+        symbol: one that was asked for.
+        answer: what came.
+        reject_share: share of rows without a readable time above which no absence is believed.
+    """
+    stated, error = answer.stated.get(symbol), answer.error
+    if stated is not None and not stated.outcome.is_answer:
+        return stated
+    if stated is None and error is not None and error.symbol in (None, symbol):
+        return SymbolOutcome(Outcome(error.outcome), str(error))
+    lost = _without_time(symbol, answer, reject_share)
+    if lost is not None:
+        return lost
+    if stated is not None:
+        return stated
+    if error is not None and not answer.rows.get(symbol):
+        return SymbolOutcome(Outcome.FAILED, f"not reached: {error}")
+    return SymbolOutcome(Outcome.ROWS if answer.rows.get(symbol) else Outcome.NOTHING)
+
+
+def _without_time(symbol: str, answer: Answer, reject_share: float) -> SymbolOutcome | None:
+    """A failure where so many rows tell no time that no absence can be believed.
+
+    Such rows count towards no session, so that no check of a session would see them.
+    """
+    own = answer.timeless.get(symbol, 0), answer.rows.get(symbol, 0)
+    nobodys = answer.timeless.get("", 0), sum(answer.rows.values())
+    for timeless, rows in (own, nobodys):
+        if timeless > reject_share * (timeless + rows):
+            return SymbolOutcome(
+                Outcome.FAILED,
+                f"{timeless} of {timeless + rows} rows tell no readable time; they are in "
+                "quarantine. Does the format's time fit the file?",
+            )
+    return None
 
 
 def ledger_rows(

@@ -90,7 +90,25 @@ class QuarantineLog(Protocol):
     """Every rejected row, once, with all its reasons."""
 
     def add(self, frame: pl.DataFrame) -> int:
-        """Keep rows of QUARANTINE that are not there yet; returns how many were new."""
+        """Keep rows of QUARANTINE that are not there yet; returns how many were new.
+
+        A row that is known and resolved is open again.
+        """
+        ...
+
+    def supersede(self, bars: pl.DataFrame, *, vendor: str, timeframe: Timeframe) -> int:
+        """Close what earlier fetches refused, now that the vendor has sent those bars whole.
+
+        The rows stay, but are no longer open.
+
+        Args:
+            bars: columns symbol, ts and session of the bars that came.
+            vendor: whose.
+            timeframe: of which feed.
+
+        Returns:
+            How many rows were closed.
+        """
         ...
 
     def settle(

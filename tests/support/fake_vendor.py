@@ -17,7 +17,7 @@ from market_data.errors import VendorError
 from market_data.pipeline.ingest import IngestReport, ingest
 from market_data.pipeline.planning import IngestRequest
 from market_data.ports import Capabilities, FetchRequest, FetchResult, SymbolOutcome
-from market_data.schemas import FETCHED_BARS
+from market_data.schemas import FETCHED_BARS, REJECTED_ROWS
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from tests.support.worlds import Day, FileVendor, World
@@ -39,6 +39,7 @@ class FakeVendor:
         name: yahoo, or mine, which reads files.
         bars: starts per symbol; a daily bar begins at 00:00 UTC of its date.
         outcomes: what it states of a symbol.
+        rejected: rows of REJECTED_ROWS that come with every answer.
         errors: raised where the question's range begins at or after the first and before the
             second instant, after the bars.
         asked: the questions so far.
@@ -47,6 +48,7 @@ class FakeVendor:
     name: str = "yahoo"
     bars: Mapping[str, list[datetime]] = field(default_factory=dict)
     outcomes: Mapping[str, SymbolOutcome] = field(default_factory=dict)
+    rejected: pl.DataFrame = field(default_factory=REJECTED_ROWS.empty)
     errors: Mapping[tuple[datetime, datetime], VendorError] = field(default_factory=dict)
     lookback: Mapping[Timeframe, timedelta] = field(default_factory=dict)
     delay: timedelta = timedelta(0)
@@ -70,7 +72,7 @@ class FakeVendor:
         stated = {
             s.symbol: self.outcomes[s.symbol] for s in request.symbols if s.symbol in self.outcomes
         }
-        yield FetchResult(frame=_rows(starts), outcomes=stated)
+        yield FetchResult(frame=_rows(starts), rejected=self.rejected, outcomes=stated)
         for (first, last), error in self.errors.items():
             if first <= request.start < last:
                 raise error
