@@ -26,7 +26,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "platform": PlatformResource(
             lake=LakeResource(root=str(settings.lake_root)),
             warehouse=WarehouseResource(root=str(settings.warehouse_root)),
-            operations=OperationsResource(url=settings.operations_url),
+            operations=OperationsResource(url=settings.local_operations_url),
             data_dir=str(settings.data_dir.resolve()),
             config_dir=str(settings.config_dir.resolve()),
             yahoo_url=settings.yahoo_url,

@@ -135,6 +135,6 @@ def open_platform(settings: Settings, *, clock: Clock | None = None) -> Platform
         settings,
         lake=open_lake(str(settings.lake_root)),
         store=open_warehouse(str(settings.warehouse_root)),
-        operations=open_operations(settings.operations_url),
+        operations=open_operations(settings.local_operations_url),
         clock=clock,
     )

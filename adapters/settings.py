@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -19,6 +20,8 @@ class Mode(StrEnum):
     """Which adapters stand behind the ports."""
 
     BOOTSTRAP = "bootstrap"
+    INSTITUTIONAL = "institutional"
+    AUTO = "auto"
 
 
 class Settings(BaseSettings):
@@ -27,10 +30,16 @@ class Settings(BaseSettings):
     Each field is read from the environment variable EMP_<FIELD>, or given by keyword.
     """
 
-    model_config = SettingsConfigDict(env_prefix="EMP_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="EMP_", frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
 
     mode: Mode = Mode.BOOTSTRAP
-    """bootstrap: everything in files below EMP_DATA_DIR, no server."""
+    """bootstrap: everything in files below EMP_DATA_DIR, no server. institutional: TimescaleDB,
+    PostgreSQL, Redis and Kafka. auto: institutional where its settings are there and right."""
+
+    operations_url: SecretStr | None = None
+    """PostgreSQL URL of the operations database, for institutional mode."""
 
     data_dir: Path = Field(default=PROJECT / "data")
     """Folder of all data: lake, warehouse, operations database, Dagster's own records."""
@@ -54,9 +63,14 @@ class Settings(BaseSettings):
         """Folder of curated, quality and reference tables."""
         return self.data_dir.resolve() / "warehouse"
 
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return value.strip().lower() if isinstance(value, str) else value
+
     @property
-    def operations_url(self) -> str:
-        """SQLAlchemy URL of the operations database."""
+    def local_operations_url(self) -> str:
+        """SQLAlchemy URL of bootstrap mode's operations database."""
         return f"sqlite:///{self.data_dir.resolve() / 'operations' / 'operations.sqlite'}"
 
     @property

@@ -16,16 +16,19 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from emp.commands import actions, bars, coverage, demo, dev, files, ingest, quality
-from emp.invocation import Invocation
+from emp.invocation import Invocation, with_common_options_first
 from market_data.errors import MarketDataError
 
 EPILOG = """
 Environment: EMP_DATA_DIR folder of all data (default: data/ in the repository) |
 EMP_CONFIG_DIR folder of universe.yaml, quality.yaml, formats/ (default: config/) |
 EMP_UI_PORT port of the UI (default: 3000) |
-EMP_MODE bootstrap: files, no server (the default) |
+EMP_MODE bootstrap: files, no server (the default); institutional: servers; auto |
+EMP_OPERATIONS_URL PostgreSQL of institutional mode |
 EMP_YAHOO_URL replaces Yahoo's address, for a proxy or a test |
 DAGSTER_HOME folder of Dagster's records (default: dagster/ below EMP_DATA_DIR).
+
+--env-file and --extra may stand before a command's name or after it.
 
 Exit status: 0 fine, 1 a failure or a wrong option, 2 only with --fail-on-quality.
 """
@@ -46,6 +49,10 @@ def options(
         Path | None,
         typer.Option(metavar="FILE", help="File of NAME=value lines; the environment goes first."),
     ] = None,
+    extra: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A variable; goes before the environment."),
+    ] = None,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show Dagster's log and whole tracebacks.")
     ] = False,
@@ -53,6 +60,7 @@ def options(
     """Ingest, curate, check and read market data."""
     called = context.ensure_object(Invocation)
     called.env_file = env_file
+    called.extra = extra or ()
     called.debug = debug
     called.load_environment()
 
@@ -76,7 +84,10 @@ def run(arguments: Sequence[str]) -> int:
     called = Invocation()
     try:
         status = typer.main.get_command(app).main(
-            args=list(arguments) or ["--help"], prog_name="emp", standalone_mode=False, obj=called
+            args=with_common_options_first(arguments) or ["--help"],
+            prog_name="emp",
+            standalone_mode=False,
+            obj=called,
         )
     except MarketDataError as error:
         if called.debug:

@@ -1,11 +1,12 @@
 """What the options before a command's name say, and the settings that follow.
 
-What belongs here: --env-file and --debug. What does not: options of commands.
+What belongs here: --env-file, --extra and --debug. What does not: options of commands.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,20 +18,32 @@ from market_data.errors import ConfigurationError
 if TYPE_CHECKING:
     from adapters.settings import Settings
 
+COMMON = ("--env-file", "--extra")
+"""Options that every command takes, before its name or after it."""
+
 
 @dataclass
 class Invocation:
     """One call of the command line."""
 
     env_file: Path | None = None
+    extra: Sequence[str] = ()
     debug: bool = False
 
     def load_environment(self) -> None:
-        """Take over the variables of the file; what the environment already says stays.
+        """Take over the variables that the options give.
+
+        --extra goes before the environment, and the environment before the file.
 
         Raises:
-            ConfigurationError: there is no such file.
+            ConfigurationError: there is no such file, or an --extra is not NAME=VALUE.
         """
+        for pair in self.extra:
+            name, given, value = pair.partition("=")
+            if not given or not name.isidentifier():
+                # Not repeated: it may be a secret whose name was forgotten.
+                raise ConfigurationError("--extra takes NAME=VALUE, for instance EMP_MODE=auto")
+            os.environ[name] = value
         if self.env_file is None:
             return
         from dotenv import dotenv_values
@@ -40,6 +53,23 @@ class Invocation:
         for name, value in dotenv_values(self.env_file).items():
             if value is not None:
                 os.environ.setdefault(name, value)
+
+
+def with_common_options_first(arguments: Sequence[str]) -> list[str]:
+    """A command line whose --env-file and --extra may stand anywhere before a lone "--"."""
+    first: list[str] = []
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word in COMMON:
+            first += [word, *([value] if (value := next(words, None)) is not None else [])]
+        elif word.partition("=")[0] in COMMON:
+            first.append(word)
+        else:
+            rest.append(word)
+    return first + rest
 
 
 def invocation(context: typer.Context) -> Invocation:

@@ -14,11 +14,9 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from adapters.backend import assemble, open_lake, open_operations, open_platform, open_warehouse
 from adapters.settings import Settings
-from market_data.errors import ConfigurationError
+from adapters.variables import read
 from market_data.pipeline.platform import Platform
 from market_data.universe import Universe
 
@@ -29,16 +27,7 @@ def installation(settings: Settings | None) -> Settings:
     Raises:
         ConfigurationError: a variable has a value that does not fit; the message names it.
     """
-    if settings is not None:
-        return settings
-    try:
-        return Settings()
-    except ValidationError as error:
-        problems = "; ".join(
-            f"EMP_{'_'.join(str(part) for part in e['loc']).upper()}: {e['msg']}"
-            for e in error.errors()
-        )
-        raise ConfigurationError(problems) from error
+    return settings if settings is not None else read(Settings)
 
 
 def platform_of(settings: Settings | None) -> Platform:
@@ -68,10 +57,10 @@ def rehearsal(settings: Settings, universe: Universe) -> Iterator[Platform]:
 
     Where there is no operations database yet, an empty one elsewhere stands in for it.
     """
-    database = Path(settings.operations_url.removeprefix("sqlite:///"))
+    database = Path(settings.local_operations_url.removeprefix("sqlite:///"))
     with tempfile.TemporaryDirectory(prefix="emp-rehearsal-") as elsewhere:
         url = (
-            settings.operations_url
+            settings.local_operations_url
             if database.exists()
             else f"sqlite:///{Path(elsewhere) / database.name}"
         )

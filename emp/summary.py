@@ -97,7 +97,7 @@ def location(settings: Settings, scope: Scope) -> dict[str, Any]:
         "raw": str(settings.lake_root / raw),
         "curated": [str(warehouse / curated_bars(t).name) for t in (scope.timeframe, *scope.also)],
         "scores": str(warehouse / SCORES_DATASET.name),
-        "operations": settings.operations_url.removeprefix("sqlite:///"),
+        "operations": settings.local_operations_url.removeprefix("sqlite:///"),
     }
 
 
