@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def with_common_options_first(arguments: Sequence[str]) -> list[str]:
         if word == "--":
             rest += [word, *words]
         elif word in COMMON:
-            first += [word, *([value] if (value := next(words, None)) is not None else [])]
+            first += [word, *islice(words, 1)]
         elif word.partition("=")[0] in COMMON:
             first.append(word)
         else:
