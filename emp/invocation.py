@@ -51,9 +51,9 @@ class Invocation:
 
         if not self.env_file.is_file():
             raise ConfigurationError(f"--env-file: there is no file {self.env_file}")
-        for name, value in dotenv_values(self.env_file).items():
-            if value is not None:
-                os.environ.setdefault(name, value)
+        for known, stated in dotenv_values(self.env_file).items():
+            if stated is not None:
+                os.environ.setdefault(known, stated)
 
 
 def with_common_options_first(arguments: Sequence[str]) -> list[str]:
