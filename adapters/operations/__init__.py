@@ -1,4 +1,4 @@
-"""The operations database: what was asked, what came, what was refused, what is known.
+"""The operations database: what was asked, what came, what was refused, what is to be told.
 
 What belongs here: the ports of market_data/ports/operations.py on SQLAlchemy, one class per file,
 the tables, and their migrations. One set of tables serves SQLite and PostgreSQL.
@@ -9,16 +9,22 @@ from adapters.operations.actions import SqlActionLog
 from adapters.operations.annotations import Annotation, Decision, SqlAnnotations
 from adapters.operations.database import open_database, reading, writing
 from adapters.operations.journal import SqlJournal
+from adapters.operations.leases import Lease
 from adapters.operations.ledger import SqlLedger
+from adapters.operations.outbox import Backlog, Pending, SqlOutbox
 from adapters.operations.quarantine import SqlQuarantineLog
 
 __all__ = [
     "Annotation",
+    "Backlog",
     "Decision",
+    "Lease",
+    "Pending",
     "SqlActionLog",
     "SqlAnnotations",
     "SqlJournal",
     "SqlLedger",
+    "SqlOutbox",
     "SqlQuarantineLog",
     "open_database",
     "reading",

@@ -27,7 +27,9 @@ from sqlalchemy.engine import Connection, Engine
 from adapters.operations.database import reading, writing
 from adapters.operations.frames import checked, filters, read_frame, upsert_into, write_frame
 from adapters.operations.models import ledger
+from adapters.operations.outbox import SqlOutbox
 from market_data.errors import SchemaError
+from market_data.ports.events import Event
 from market_data.ports.vendor import Outcome
 from market_data.schemas import LEDGER
 from market_data.timeframes import Timeframe
@@ -40,13 +42,23 @@ _PAIRS = {"symbol": pl.String(), "session": pl.Date()}
 
 
 class SqlLedger:
-    """A `Ledger` in the operations database."""
+    """A `Ledger` in the operations database.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: from `open_database`.
+        outbox: where the events of its rows go; None where nobody listens.
+    """
+
+    def __init__(self, engine: Engine, outbox: SqlOutbox | None = None) -> None:
         self._engine = engine
+        self._outbox = outbox
 
-    def record(self, frame: pl.DataFrame) -> None:
+    def record(self, frame: pl.DataFrame, *, events: Sequence[Event] = ()) -> None:
         """Upsert rows of LEDGER in one transaction, by the rule of this module.
+
+        Args:
+            frame: rows of LEDGER.
+            events: kept in the same transaction; dropped where no outbox was given.
 
         Raises:
             SchemaError: the frame is not of LEDGER, or an outcome is none that can be recorded
@@ -56,7 +68,8 @@ class SqlLedger:
         unknown = rows.filter(~pl.col("outcome").is_in(_RECORDED))["outcome"].unique().sort()
         if not unknown.is_empty():
             raise SchemaError(f"ledger: no such outcome to record: {', '.join(unknown)}")
-        if rows.is_empty():
+        told = events if self._outbox is not None else ()
+        if rows.is_empty() and not told:
             return
         # In the order of the key: pages are filled one after another, and two writers of
         # PostgreSQL lock rows in one order.
@@ -68,6 +81,7 @@ class SqlLedger:
         with writing(self._engine) as connection:
             for part in rounds:
                 write_frame(connection, _merge(connection), part)
+            SqlOutbox.add(connection, told)
 
     def read(
         self,

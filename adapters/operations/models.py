@@ -159,3 +159,30 @@ annotated_sessions = sa.Table(
     _required("reason", sa.Text()),
     sa.Index(None, "dataset", "symbol"),
 )
+
+_unsent = sa.text("sent_at IS NULL")
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    _required("id", _number(), primary_key=True, autoincrement=True),
+    _required("event_id", _text()),
+    _required("dimension", _text()),
+    _required("key", _text()),
+    _required("body", sa.Text()),
+    _required("emitted_at", Instant()),
+    sa.Column("sent_at", Instant()),
+    sa.UniqueConstraint("event_id"),
+    sa.Index("ix_outbox_unsent", "id", sqlite_where=_unsent, postgresql_where=_unsent),
+    sa.Index(None, "sent_at"),
+)
+"""Events for delivery, in the order of `id`; `sent_at` is empty until the broker has them."""
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    _required("name", _text(), primary_key=True),
+    _required("holder", _text()),
+    _required("expires_at", Instant()),
+)
+"""Work that one process at a time does, and until when the holder may take that for granted."""

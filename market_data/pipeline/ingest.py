@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from market_data.pipeline.landing import Landed, Landing
 from market_data.pipeline.planning import IngestRequest, plan_ingest
 from market_data.pipeline.platform import Platform, Progress, silent
+from market_data.pipeline.telemetry import ingest_events
 from market_data.ports import Outcome, SymbolOutcome, Vendor
 
 
@@ -83,6 +84,8 @@ def ingest(
             f"({number} of {len(plan.fetches)})"
         )
         report.add(Landing(platform, request, fetch, vendor).run())
+    if plan.fetches:
+        platform.events.publish(ingest_events(request, report, platform.clock.now()))
     return report
 
 

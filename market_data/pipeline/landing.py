@@ -21,6 +21,7 @@ from market_data.datasets import raw_bars
 from market_data.errors import VendorError
 from market_data.pipeline.planning import IngestRequest, PlannedFetch
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.telemetry import slice_events
 from market_data.pipeline.verdicts import COUNTS, Answer, Asked, ledger_rows, settle
 from market_data.ports import (
     FetchRequest,
@@ -98,12 +99,15 @@ class Landing:
         self._land(gathered)
         counts = self._count_rows()
         outcomes = self._settle(counts, error)
-        self._platform.ledger.record(
-            ledger_rows(self._asked(error), self._expected, counts, outcomes)
-        )
-        self._platform.journal.add(self._journal_entry(counts, outcomes, error))
         received = dict(counts.group_by("symbol").agg(pl.col("rows").sum()).iter_rows())
-        return Landed(received, outcomes, self._new, self._revised, self._rejected, error)
+        landed = Landed(received, outcomes, self._new, self._revised, self._rejected, error)
+        entry = self._journal_entry(counts, outcomes, error)
+        self._platform.ledger.record(
+            ledger_rows(self._asked(error), self._expected, counts, outcomes),
+            events=slice_events(entry, landed),
+        )
+        self._platform.journal.add(entry)
+        return landed
 
     def _question(self) -> FetchRequest:
         universe = self._platform.universe

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Protocol
 
@@ -11,6 +11,8 @@ from market_data.ports import (
     ActionLog,
     BarStore,
     Clock,
+    Event,
+    EventPublisher,
     Journal,
     Ledger,
     Locks,
@@ -28,6 +30,13 @@ Progress = Callable[[str], None]
 
 def silent(_: str) -> None:
     """A progress that nobody watches."""
+
+
+class Unheard:
+    """An event publisher without listeners."""
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Drop the events."""
 
 
 class VendorFactory(Protocol):
@@ -63,6 +72,7 @@ class Platform:
         delay: time after a bar's end at which a configured vendor has it.
         settling: time after a session's close from which bars that a configured vendor still
             lacks are not to be expected any more; None where they may always come.
+        events: where steps tell what they did.
     """
 
     universe: Universe
@@ -80,3 +90,4 @@ class Platform:
     vendor: VendorFactory
     delay: Callable[[str], timedelta]
     settling: Callable[[str], timedelta | None]
+    events: EventPublisher = field(default_factory=Unheard)

@@ -15,6 +15,7 @@ import polars as pl
 from market_data.datasets import SCORES_DATASET, curated_bars
 from market_data.pipeline.curate import chunks, lock_names, step_days
 from market_data.pipeline.platform import Platform, Progress, silent
+from market_data.pipeline.telemetry import score_events
 from market_data.pipeline.views import curated_view, kept_symbols
 from market_data.quality.checks import evaluate_bars
 from market_data.quality.score import score_sessions
@@ -53,6 +54,8 @@ def score_range(
                 ]
             ).sort(SCORES_DATASET.sort)
             platform.store.replace(SCORES_DATASET, scores, sessions=(start, end), symbols=symbols)
+        now = platform.clock.now()
+        platform.events.publish(score_events(scores, (start, end), platform.rule_version, now))
         parts.append(scores)
     return pl.concat([SCORES.empty(), *parts]).sort(SCORES_DATASET.sort)
 

@@ -7,6 +7,7 @@ What does not: any implementation.
 
 from market_data.ports.bar_store import BarStore, TableVersion
 from market_data.ports.clock import Clock
+from market_data.ports.events import Event, EventPublisher
 from market_data.ports.locks import Locks
 from market_data.ports.operations import ActionLog, IngestRun, Journal, Ledger, QuarantineLog
 from market_data.ports.payload_archive import Payload, PayloadArchive
@@ -27,6 +28,8 @@ __all__ = [
     "BarStore",
     "Capabilities",
     "Clock",
+    "Event",
+    "EventPublisher",
     "FetchRequest",
     "FetchResult",
     "IngestRun",

@@ -9,18 +9,24 @@ from typing import Protocol
 
 import polars as pl
 
+from market_data.ports.events import Event
 from market_data.timeframes import Timeframe
 
 
 class Ledger(Protocol):
     """Knows, per vendor, timeframe, symbol and session, what was asked and what came."""
 
-    def record(self, frame: pl.DataFrame) -> None:
+    def record(self, frame: pl.DataFrame, *, events: Sequence[Event] = ()) -> None:
         """Upsert rows of LEDGER.
 
         An answer is not undone by a later failure: a row whose outcome is `rows`, `nothing`,
         `holiday` or `unavailable` is replaced only by another answer, and one of the first three
         never by `unavailable`.
+
+        Args:
+            frame: rows of LEDGER.
+            events: what listeners are told of these rows. Where somebody listens they are kept
+                for delivery in the same transaction: neither is there without the other.
         """
         ...
 
