@@ -31,6 +31,10 @@ class StoreConflictError(MarketDataError):
     """A concurrent writer won every one of the allowed attempts."""
 
 
+class StreamError(MarketDataError):
+    """The message broker did not take or give what it was asked; nothing was lost by that."""
+
+
 class VendorError(MarketDataError):
     """A vendor did not answer with data. `outcome` is what the ledger records for it."""
 
@@ -56,9 +60,10 @@ class UnauthorisedError(VendorError):
 
 
 class UnknownSymbolError(VendorError):
-    """The vendor does not know the symbol."""
+    """The vendor does not know the symbol.
 
-    outcome = "unavailable"
+    A failure, not an absence of bars: a name is mistyped, or a ticker has changed.
+    """
 
 
 class OutOfRangeError(VendorError):

@@ -6,7 +6,7 @@ What does not: reading files (adapters/configuration.py), calendars (market_data
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -91,6 +91,11 @@ class Universe(BaseModel):
         if unknown:
             raise ValueError(f"priority names vendors that are not configured: {unknown}")
         return self
+
+    @property
+    def earliest_bar(self) -> datetime:
+        """No bar of the first session starts earlier; it may open the evening before."""
+        return datetime.combine(self.first_session, time(), UTC) - timedelta(days=1)
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument of a symbol.

@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 import polars as pl
@@ -76,6 +77,7 @@ class Landing:
         self._fetch_id = f"{self._started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"
         self._counts: list[pl.DataFrame] = []
         self._outcomes: dict[str, SymbolOutcome] = {}
+        self._begins: dict[str, datetime] = {}
         self._payloads: list[str] = []
         self._rejected = 0
         self._timeless: Counter[str] = Counter()
@@ -103,7 +105,7 @@ class Landing:
         landed = Landed(received, outcomes, self._new, self._revised, self._rejected, error)
         entry = self._journal_entry(counts, outcomes, error)
         self._platform.ledger.record(
-            ledger_rows(self._asked(error), self._expected, counts, outcomes),
+            ledger_rows(self._asked(error), self._expected, counts, outcomes, self._begins),
             events=slice_events(entry, landed),
         )
         self._platform.journal.add(entry)
@@ -126,6 +128,7 @@ class Landing:
         for result in results:
             self._payloads += [self._platform.payloads.put(p) for p in result.payloads]
             self._outcomes.update(result.outcomes)
+            self._begins.update(result.begins)
         actions = _concat(r.actions for r in results)
         if not actions.is_empty():
             self._platform.actions.add(actions, now=self._started)
@@ -253,7 +256,9 @@ class Landing:
         """
         instruments = [self._platform.universe.instrument(s) for s in self._fetch.symbols]
         timeframe = self._request.timeframe
-        expected = expected_bars(instruments, timeframe, self._fetch.first, self._fetch.last)
+        expected = self._request.wanted(
+            expected_bars(instruments, timeframe, self._fetch.first, self._fetch.last)
+        )
         if timeframe.is_intraday or timeframe not in self._vendor.capabilities.timeframes:
             return expected
         basis = pl.col("symbol").replace_strict(self._bases(), return_dtype=pl.String)

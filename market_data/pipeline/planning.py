@@ -6,7 +6,8 @@ What does not: asking (market_data/pipeline/ingest.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -38,6 +39,24 @@ class IngestRequest:
     refetch: bool = False
     """Ask again for what the ledger has an answer to."""
     run_id: str = ""
+    spans: Mapping[str, tuple[date, date]] = field(default_factory=dict)
+    """First and last session of symbols that are asked for less than that."""
+
+    def wanted(self, expected: pl.DataFrame) -> pl.DataFrame:
+        """Those of some rows of EXPECTED that are asked for."""
+        if not self.spans:
+            return expected
+        spans = pl.DataFrame(
+            [(symbol, first, last) for symbol, (first, last) in self.spans.items()],
+            schema={"symbol": pl.String, "_first": pl.Date, "_last": pl.Date},
+            orient="row",
+        )
+        inside = pl.col("session").is_between("_first", "_last").fill_null(value=True)
+        return (
+            expected.join(spans, on="symbol", how="left", maintain_order="left")
+            .filter(inside)
+            .drop("_first", "_last")
+        )
 
 
 @dataclass(frozen=True)
@@ -92,7 +111,9 @@ def plan_ingest(platform: Platform, request: IngestRequest) -> IngestPlan:
     """
     instruments = [platform.universe.instrument(symbol) for symbol in request.symbols]
     now = platform.clock.now()
-    expected = expected_bars(instruments, request.timeframe, request.first, request.last)
+    expected = request.wanted(
+        expected_bars(instruments, request.timeframe, request.first, request.last)
+    )
     begun = expected.filter(pl.col("open") <= now).with_columns(
         index=pl.int_range(pl.len()).over("symbol")
     )

@@ -112,12 +112,13 @@ def ledger_rows(
     expected: pl.DataFrame,
     counts: pl.DataFrame,
     outcomes: Mapping[str, SymbolOutcome],
+    begins: Mapping[str, datetime] | None = None,
 ) -> pl.DataFrame:
     """One row per symbol and session that was asked for, or that rows came for.
 
     A row is final, so that nobody asks again, when the session is over and
     - all of its bars came, or its settling time has passed, or
-    - it lies before the vendor's look-back window, or
+    - it lies before the vendor's look-back window or its first bar, or
     - it is no session at all.
     Nothing is final after an error, and that a vendor does not know a symbol is never final: the
     symbol may be mended, a file may be added.
@@ -127,6 +128,8 @@ def ledger_rows(
         expected: rows of EXPECTED of the range asked for, those not begun included.
         counts: columns of COUNTS.
         outcomes: one per symbol that was asked for.
+        begins: start of the first bar that the vendor has at all, of symbols of which it is known.
+            Sessions that closed before are unavailable; not for good where bars may always come.
 
     Returns:
         Rows of LEDGER. Sessions that have not begun are left out unless rows came for them.
@@ -139,16 +142,18 @@ def ledger_rows(
     # After an error nobody knows whether the rows of a session are all of them.
     broken = pl.col("stated").is_in([str(Outcome.FAILED), str(Outcome.REFUSED)]) | asked.broken
     silent = pl.col("stated").is_in([str(Outcome.ROWS), str(Outcome.NOTHING)])
+    early = (pl.col("close") <= pl.col("begins")).fill_null(value=False)
     outcome = (
         pl.when(pl.col("rows") > 0)
         .then(pl.lit(str(Outcome.ROWS)))
-        .when(silent & beyond)
+        .when(silent & (beyond | early))
         .then(pl.lit(str(Outcome.UNAVAILABLE)))
         .when(silent)
         .then(pl.lit(str(Outcome.NOTHING)))
         .otherwise("stated")
     )
-    lasting = beyond | ((whole | settled) & (pl.col("outcome") != str(Outcome.UNAVAILABLE)))
+    never = beyond if asked.settling is None else beyond | early
+    lasting = never | ((whole | settled) & (pl.col("outcome") != str(Outcome.UNAVAILABLE)))
     # All expected sessions are joined, so that only a day without a session has no close.
     closed_day = pl.col("close").is_null()
     return LEDGER.conform(
@@ -156,6 +161,7 @@ def ledger_rows(
         .with_columns(pl.col("rows", "bars").fill_null(0))
         .filter(closed_day | (pl.col("open") <= asked.at) | (pl.col("rows") > 0))
         .join(_stated(outcomes), on="symbol", how="left")
+        .join(_begun(begins or {}), on="symbol", how="left")
         .with_columns(
             vendor=pl.lit(asked.vendor),
             timeframe=pl.lit(asked.timeframe),
@@ -172,6 +178,13 @@ def _at_or_before(column: str, asked: Asked, span: timedelta | None) -> pl.Expr:
     if span is None:
         return pl.lit(value=False)
     return (pl.col(column) <= asked.at - span).fill_null(value=False)
+
+
+def _begun(begins: Mapping[str, datetime]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"symbol": list(begins), "begins": list(begins.values())},
+        schema={"symbol": pl.String, "begins": pl.Datetime("us", "UTC")},
+    )
 
 
 def _stated(outcomes: Mapping[str, SymbolOutcome]) -> pl.DataFrame:

@@ -98,6 +98,8 @@ class FetchResult:
         payloads: the bytes that the rows were read from.
         rejected: rows of REJECTED_ROWS.
         actions: rows of CORPORATE_ACTIONS that the vendor reported along.
+        begins: start of the first bar that the vendor has at all, of symbols of which it is known;
+            for sessions before it the vendor is no source.
     """
 
     frame: pl.DataFrame = field(default_factory=FETCHED_BARS.empty)
@@ -105,6 +107,7 @@ class FetchResult:
     payloads: Sequence[Payload] = ()
     rejected: pl.DataFrame = field(default_factory=REJECTED_ROWS.empty)
     actions: pl.DataFrame = field(default_factory=CORPORATE_ACTIONS.empty)
+    begins: Mapping[str, datetime] = field(default_factory=dict)
 
 
 class Vendor(Protocol):

@@ -1,0 +1,200 @@
+"""Opening clients of kafka-python, and their errors in the platform's words.
+
+What belongs here: producer, consumer and admin client from settings; why a broker cannot be used,
+and the cure. What does not: what is sent or read.
+
+The library says "unable to bootstrap" whatever went wrong, leaves a thread behind when it could
+not open a client, and writes its options and the bytes of a login into its debug log. This module
+makes up for all three.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from adapters.kafka.settings import KafkaSettings
+from market_data.errors import StreamError
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+
+C = TypeVar("C")
+LINGER_MILLISECONDS = 20
+_OVERHEAD = 20_000
+"""Bytes that a message's headers and batch may add to its value."""
+_REACH_SECONDS = 2.0
+
+
+@contextmanager
+def producer(settings: KafkaSettings) -> Iterator[KafkaProducer]:
+    """An idempotent producer with acks=all, closed at the end.
+
+    Raises:
+        StreamError: no broker can be used; the message says why and names the cure.
+        ConfigurationError: no broker is named.
+    """
+    from kafka import KafkaProducer
+
+    opened = _open(
+        KafkaProducer,
+        settings,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=LINGER_MILLISECONDS,
+        batch_size=32_768,
+        max_request_size=settings.max_message_bytes + _OVERHEAD,
+        max_block_ms=int(settings.timeout_seconds * 1_000),
+        delivery_timeout_ms=int(settings.timeout_seconds * 1_000) + LINGER_MILLISECONDS,
+        allow_auto_create_topics=False,
+        metrics_enabled=False,
+    )
+    try:
+        yield opened
+    finally:
+        # Every message is acknowledged or given up within the delivery time-out.
+        opened.close(timeout=settings.timeout_seconds + 1)
+
+
+@contextmanager
+def consumer(settings: KafkaSettings, **options: Any) -> Iterator[KafkaConsumer]:
+    """A consumer, closed at the end; it commits nothing by itself unless the options say so.
+
+    Raises:
+        StreamError: no broker can be used; the message says why and names the cure.
+        ConfigurationError: no broker is named.
+    """
+    from kafka import KafkaConsumer
+
+    chosen = {
+        "enable_auto_commit": False,
+        "allow_auto_create_topics": False,
+        "isolation_level": "read_committed",
+        "max_partition_fetch_bytes": settings.max_message_bytes + _OVERHEAD,
+        "metrics_enabled": False,
+        **options,
+    }
+    opened = _open(KafkaConsumer, settings, **chosen)
+    try:
+        yield opened
+    finally:
+        opened.close(autocommit=bool(chosen["enable_auto_commit"]))
+
+
+@contextmanager
+def admin(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
+    """An admin client, closed at the end.
+
+    Raises:
+        StreamError: no broker can be used; the message says why and names the cure.
+        ConfigurationError: no broker is named.
+    """
+    from kafka import KafkaAdminClient
+
+    opened = _open(KafkaAdminClient, settings)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextmanager
+def told(settings: KafkaSettings, doing: str) -> Iterator[None]:
+    """Turns the library's errors into `StreamError`.
+
+    Args:
+        settings: names the brokers.
+        doing: what failed when an error comes, for instance "reading topic x".
+    """
+    from kafka.errors import KafkaError
+
+    try:
+        yield
+    except KafkaError as error:
+        # Not chained: the library puts options into some of its messages.
+        raise StreamError(f"{doing} failed: {explained(error, settings)}") from None
+
+
+def explained(error: BaseException, settings: KafkaSettings) -> str:
+    """What an error of the library means here, with the cure."""
+    from kafka import errors
+
+    servers = ", ".join(settings.bootstrap_servers)
+    if isinstance(error, errors.SaslAuthenticationFailedError):
+        return f"{servers} refused the login: check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
+    if isinstance(error, errors.AuthorizationError):
+        return f"{type(error).__name__}: the user of KAFKA_SASL_USERNAME lacks a right (ACL)"
+    if isinstance(error, errors.UnknownTopicOrPartitionError):
+        return "there is no such topic: 'emp kafka topics' makes those that are missing"
+    if isinstance(error, errors.MessageSizeTooLargeError | errors.RecordListTooLargeError):
+        return "a message is too large: lower KAFKA_MAX_MESSAGE_BYTES below max.message.bytes"
+    if isinstance(error, errors.KafkaTimeoutError | errors.KafkaConnectionError):
+        return unusable(settings)
+    return f"{type(error).__name__} at {servers}"
+
+
+def unusable(settings: KafkaSettings) -> str:
+    """Why the brokers that are named cannot be used, as far as a look at their ports tells."""
+    servers = ", ".join(settings.bootstrap_servers)
+    if not any(_listens(server) for server in settings.bootstrap_servers):
+        return f"no broker listens at {servers}: start it, or check KAFKA_BOOTSTRAP_SERVERS"
+    protocol = settings.security_protocol
+    cause = [f"KAFKA_SECURITY_PROTOCOL ({protocol}) is what the listener speaks"]
+    if protocol.startswith("SASL"):
+        cause.append("KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD are right")
+    if protocol.endswith("SSL"):
+        cause.append("KAFKA_SSL_CAFILE vouches for the brokers' certificates")
+    cure = " and that ".join(cause)
+    seconds = settings.timeout_seconds
+    return f"{servers} is there but was of no use within {seconds:g} s: check that {cure}"
+
+
+def _listens(server: str) -> bool:
+    host, _, port = server.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def _open(kind: Callable[..., C], settings: KafkaSettings, **options: Any) -> C:
+    from kafka.errors import KafkaError
+    from kafka.net.compat import KafkaNetClient
+    from kafka.net.selector import NetworkSelector
+
+    _keep_quiet()
+    loops: list[NetworkSelector] = []
+
+    def remembered(**given: Any) -> KafkaNetClient:
+        loops.append(NetworkSelector(**given))
+        return KafkaNetClient(net=loops[-1], **given)
+
+    given = settings.client_options()
+    try:
+        return kind(**given, **options, kafka_client=remembered)
+    except (KafkaError, OSError) as error:
+        for loop in loops:
+            loop.stop()
+            loop.close()
+        # Not chained: the library puts options into some of its messages.
+        raise StreamError(f"Kafka: {_cause(error, settings)}") from None
+
+
+def _cause(error: BaseException, settings: KafkaSettings) -> str:
+    if isinstance(error, OSError):
+        # A certificate or key that cannot be read.
+        return f"KAFKA_SSL_* cannot be used ({type(error).__name__})"
+    return explained(error, settings)
+
+
+def _keep_quiet() -> None:
+    """The library's debug log shows passwords, and without a handler its errors flood stderr."""
+    logger = logging.getLogger("kafka")
+    if logger.level < logging.INFO:
+        logger.setLevel(logging.INFO)
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())

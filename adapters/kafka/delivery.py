@@ -1,0 +1,114 @@
+"""Messages to the broker, and which of them it acknowledged.
+
+What belongs here: sending with one idempotent producer and waiting for the broker's word.
+What does not: what is sent (relay.py, replay.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from adapters.kafka.clients import explained, producer
+from adapters.kafka.settings import KafkaSettings
+from market_data.errors import StreamError
+
+if TYPE_CHECKING:
+    from kafka import KafkaProducer
+    from kafka.producer.future import FutureRecordMetadata
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as the broker gets it."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers = ()
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What became of some messages.
+
+    Attributes:
+        acknowledged: places of the messages that every replica in step has.
+        error: why the others are not there; None where there are none.
+    """
+
+    acknowledged: list[int] = field(default_factory=list)
+    error: StreamError | None = None
+
+
+class Delivery:
+    """Sends messages, in their order per key."""
+
+    def __init__(self, settings: KafkaSettings, opened: KafkaProducer) -> None:
+        self._settings = settings
+        self._producer = opened
+        # A message that is given up has been waited for as long as the producer may take.
+        self._patience = settings.timeout_seconds + 5
+
+    def send(self, messages: Sequence[Message]) -> Delivered:
+        """Send some messages and wait for the broker's word on each.
+
+        It takes `KAFKA_TIMEOUT_SECONDS` at most, and is not to be called again after an error: a
+        message that was given up may have left a gap that later ones must not close.
+        """
+        from kafka.errors import KafkaError
+
+        futures: list[FutureRecordMetadata] = []
+        trouble: KafkaError | None = None
+        try:
+            for message in messages:
+                sent = self._producer.send(
+                    message.topic, message.value, message.key, list(message.headers)
+                )
+                futures.append(sent)
+        except KafkaError as error:
+            trouble = error
+        acknowledged = []
+        for place, future in enumerate(futures):
+            try:
+                future.get(timeout=self._patience)
+                acknowledged.append(place)
+            except KafkaError as error:
+                trouble = trouble or error
+        if trouble is None:
+            return Delivered(acknowledged)
+        at = next(p for p in range(len(messages)) if p not in acknowledged)
+        why = self._explained(trouble, messages[at].topic)
+        text = f"sending to topic {messages[at].topic} failed: {why}"
+        return Delivered(acknowledged, StreamError(text))
+
+    def _explained(self, error: Exception, topic: str) -> str:
+        from kafka.errors import KafkaTimeoutError
+
+        if isinstance(error, KafkaTimeoutError) and not self._knows(topic):
+            return f"the broker has no topic {topic}: 'emp kafka topics' makes what is missing"
+        return explained(error, self._settings)
+
+    def _knows(self, topic: str) -> bool:
+        from adapters.kafka.topics import existing
+
+        try:
+            return topic in existing(self._settings)
+        except StreamError:
+            return True
+
+
+@contextmanager
+def delivery(settings: KafkaSettings) -> Iterator[Delivery]:
+    """A delivery over a producer of its own.
+
+    Raises:
+        StreamError: no broker can be used; the message says why and names the cure.
+        ConfigurationError: no broker is named.
+    """
+    with producer(settings) as opened:
+        yield Delivery(settings, opened)

@@ -1,0 +1,327 @@
+"""Settings of Kafka: every KAFKA_* variable, its default and its check.
+
+What belongs here: the variables and what follows from them: topics, options of clients.
+What does not: clients (clients.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from market_data.errors import ConfigurationError
+from market_data.operations.kafka_readiness import KafkaLimits
+from market_data.ports.events import Dimension
+
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d{1,5}")
+
+List = Annotated[tuple[str, ...], NoDecode]
+"""Comma-separated in the environment."""
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """One topic as it should be; a replication factor of None leaves it to the broker."""
+
+    name: str
+    partitions: int
+    replication_factor: int | None
+    config: Mapping[str, str]
+
+
+class KafkaSettings(BaseSettings):
+    """Where Kafka is, how to speak to it, and what goes to which topic.
+
+    Each field is read from the environment variable KAFKA_<FIELD>.
+    """
+
+    model_config = SettingsConfigDict(
+        title="KAFKA_*",
+        env_prefix="KAFKA_",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
+        populate_by_name=True,
+    )
+
+    bootstrap_servers: List = ()
+    """Brokers as host:port, comma-separated. Empty: there is no Kafka."""
+
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How brokers are spoken to: in the clear, over TLS, with a login, or both."""
+
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    """Kind of login, for the SASL protocols."""
+
+    sasl_username: str | None = None
+    """Login name."""
+
+    sasl_password: SecretStr | None = None
+    """Login password."""
+
+    ssl_cafile: Path | None = None
+    """PEM file of the authority that signed the brokers' certificates; empty: the system's."""
+
+    ssl_certfile: Path | None = None
+    """PEM file of the client's certificate, where brokers ask for one."""
+
+    ssl_keyfile: Path | None = None
+    """PEM file of the certificate's key."""
+
+    client_id: str = "emp-institutional-ingest"
+    """Name under which brokers log this client."""
+
+    timeout_seconds: float = Field(default=10.0, gt=0, le=600)
+    """How long to wait for a broker before giving up. Events wait in the outbox meanwhile."""
+
+    max_message_bytes: int = Field(default=900_000, ge=10_000, le=100_000_000)
+    """Largest message to send; below the topics' max.message.bytes."""
+
+    replay_topic: str = "market-data.replay"
+    """Topic of replayed rows."""
+
+    ingest_enable_streaming: bool = True
+    """false: nothing is sent, whatever else is set; events are dropped where they arise."""
+
+    ingest_default_topic: str = "telemetry.ingest"
+    """Topic of ingested slices; with .health, .metrics and .quality behind it, of those."""
+
+    ingest_topics: List = ()
+    """Topics by dimension, as dimension:topic, comma-separated. Dimensions are daily_bars,
+    intraday_bars, health, metrics, quality."""
+
+    ingest_topic_daily_bars: str | None = None
+    """Topic of ingested slices of daily bars; goes before KAFKA_INGEST_TOPICS, as the next four."""
+
+    ingest_topic_intraday_bars: str | None = None
+    """Topic of ingested slices of intraday bars."""
+
+    ingest_topic_health: str | None = None
+    """Topic of the health of ingests."""
+
+    ingest_topic_metrics: str | None = None
+    """Topic of the numbers of ingests."""
+
+    ingest_topic_quality: str | None = None
+    """Topic of quality scores."""
+
+    ingest_default_topic_partitions: int = Field(default=3, ge=1, le=10_000)
+    """Partitions of a topic that is made here."""
+
+    ingest_default_topic_replication_factor: int | None = Field(default=None, ge=1, le=100)
+    """Copies of a topic that is made here; empty: the broker's default."""
+
+    ingest_default_topic_config: List = ()
+    """Settings of a topic that is made here, as name=value, comma-separated."""
+
+    ingest_auto_create_topics: bool = Field(
+        default=False,
+        validation_alias=AliasChoices(
+            "KAFKA_INGEST_AUTO_CREATE_TOPICS", "KAFKA_AUTO_CREATE_TOPICS"
+        ),
+    )
+    """Make missing topics before the first event is sent."""
+
+    ingest_consumer_group: str = "emp-ingest-bridge"
+    """Consumer group of the bridge from topics back into the platform."""
+
+    ingest_consumer_offset_reset: Literal["latest", "earliest"] = "latest"
+    """Where a group without offsets begins."""
+
+    ingest_consumer_auto_commit: bool = False
+    """Let the client commit offsets every few seconds, whether events were handled or not."""
+
+    ingest_consumer_commit_on_publish: bool = True
+    """Commit offsets once the events before them were handled."""
+
+    ingest_consumer_commit_async: bool = False
+    """Do not wait for the broker's word on such a commit."""
+
+    readiness_lag_warn: int = Field(default=1_000, ge=0)
+    """Messages by which the group may be behind before readiness warns."""
+
+    readiness_lag_fail: int = Field(default=10_000, ge=0)
+    """Messages by which the group may be behind before readiness fails."""
+
+    readiness_stale_warn_seconds: float = Field(default=600, gt=0)
+    """Age of the oldest unsent event, or of the look at the broker, at which readiness warns."""
+
+    readiness_stale_fail_seconds: float = Field(default=1_800, gt=0)
+    """Such an age at which readiness fails."""
+
+    @field_validator("bootstrap_servers", "ingest_topics", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("ingest_default_topic_config", mode="before")
+    @classmethod
+    def _assigned(cls, value: Any) -> Any:
+        """A part without "=" belongs to the value before it: cleanup.policy=compact,delete."""
+        if not isinstance(value, str):
+            return value
+        parts: list[str] = []
+        for part in (p.strip() for p in value.split(",") if p.strip()):
+            if "=" in part:
+                parts.append(part)
+            elif parts:
+                parts[-1] += f",{part}"
+            else:
+                raise ValueError("must be name=value, comma-separated")
+        return tuple(parts)
+
+    @field_validator("security_protocol", "sasl_mechanism", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return value.strip().upper() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        wrong = [
+            *self._wrong_servers(),
+            *self._wrong_login(),
+            *self._wrong_files(),
+            *self._wrong_topics(),
+        ]
+        if self.readiness_lag_warn > self.readiness_lag_fail:
+            wrong.append("KAFKA_READINESS_LAG_WARN must not exceed KAFKA_READINESS_LAG_FAIL")
+        if self.readiness_stale_warn_seconds > self.readiness_stale_fail_seconds:
+            wrong.append(
+                "KAFKA_READINESS_STALE_WARN_SECONDS must not exceed "
+                "KAFKA_READINESS_STALE_FAIL_SECONDS"
+            )
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def _wrong_servers(self) -> list[str]:
+        # Not repeated: somebody may have put a login into it.
+        if all(_SERVER.fullmatch(server) for server in self.bootstrap_servers):
+            return []
+        return ["KAFKA_BOOTSTRAP_SERVERS must be host:port, comma-separated, without a login"]
+
+    def _wrong_login(self) -> list[str]:
+        login = {
+            "KAFKA_SASL_MECHANISM": self.sasl_mechanism,
+            "KAFKA_SASL_USERNAME": self.sasl_username,
+            "KAFKA_SASL_PASSWORD": self.sasl_password,
+        }
+        if self.security_protocol.startswith("SASL"):
+            missing = [name for name, value in login.items() if not value]
+            return [f"{name} is missing for {self.security_protocol}" for name in missing]
+        given = [name for name, value in login.items() if value]
+        if not given:
+            return []
+        return [
+            f"{', '.join(given)} would not be used: set KAFKA_SECURITY_PROTOCOL to SASL_SSL, "
+            "or to SASL_PLAINTEXT on a network that nobody listens to"
+        ]
+
+    def _wrong_files(self) -> list[str]:
+        files = {
+            "KAFKA_SSL_CAFILE": self.ssl_cafile,
+            "KAFKA_SSL_CERTFILE": self.ssl_certfile,
+            "KAFKA_SSL_KEYFILE": self.ssl_keyfile,
+        }
+        wrong = [f"{n}: there is no file {f}" for n, f in files.items() if f and not f.is_file()]
+        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
+            wrong.append("KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE belong together")
+        if any(files.values()) and not self.security_protocol.endswith("SSL"):
+            wrong.append("KAFKA_SSL_* would not be used: set KAFKA_SECURITY_PROTOCOL to SSL")
+        return wrong
+
+    def _wrong_topics(self) -> list[str]:
+        wrong = []
+        for entry in self.ingest_topics:
+            dimension, _, topic = entry.partition(":")
+            if dimension.strip() not in list(Dimension) or not topic.strip():
+                known = ", ".join(Dimension)
+                wrong.append(f"KAFKA_INGEST_TOPICS: {entry!r} is not one of {known}, with :topic")
+        names = [*self.topics().values(), self.replay_topic]
+        bad = sorted({n for n in names if not _TOPIC.fullmatch(n) or n in (".", "..")})
+        return [*wrong, *(f"{name!r} cannot name a topic" for name in bad)]
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is a Kafka to speak to."""
+        return bool(self.bootstrap_servers)
+
+    @property
+    def streaming(self) -> bool:
+        """Whether events are sent."""
+        return self.configured and self.ingest_enable_streaming
+
+    @property
+    def limits(self) -> KafkaLimits:
+        """Where readiness warns and fails."""
+        return KafkaLimits(
+            lag_warn=self.readiness_lag_warn,
+            lag_fail=self.readiness_lag_fail,
+            stale_warn_seconds=self.readiness_stale_warn_seconds,
+            stale_fail_seconds=self.readiness_stale_fail_seconds,
+        )
+
+    def topics(self) -> dict[Dimension, str]:
+        """The topic of every dimension."""
+        default = self.ingest_default_topic
+        mapped = {
+            dimension.strip(): topic.strip()
+            for dimension, _, topic in (entry.partition(":") for entry in self.ingest_topics)
+        }
+        bars = (Dimension.DAILY_BARS, Dimension.INTRADAY_BARS)
+        return {
+            dimension: getattr(self, f"ingest_topic_{dimension}")
+            or mapped.get(dimension)
+            or (default if dimension in bars else f"{default}.{dimension}")
+            for dimension in Dimension
+        }
+
+    def topic_specs(self) -> list[TopicSpec]:
+        """Every topic that the platform writes to, by name."""
+        config = dict(entry.split("=", 1) for entry in self.ingest_default_topic_config)
+        return [
+            TopicSpec(
+                name,
+                self.ingest_default_topic_partitions,
+                self.ingest_default_topic_replication_factor,
+                config,
+            )
+            for name in sorted({*self.topics().values(), self.replay_topic})
+        ]
+
+    def client_options(self) -> dict[str, Any]:
+        """Options that every client of kafka-python takes; they hold the password.
+
+        Raises:
+            ConfigurationError: no broker is named.
+        """
+        if not self.configured:
+            raise ConfigurationError("KAFKA_BOOTSTRAP_SERVERS is not set: name a broker, host:port")
+        milliseconds = int(self.timeout_seconds * 1_000)
+        options: dict[str, Any] = {
+            "bootstrap_servers": list(self.bootstrap_servers),
+            "client_id": self.client_id,
+            "security_protocol": self.security_protocol,
+            "bootstrap_timeout_ms": milliseconds,
+            "request_timeout_ms": milliseconds,
+            "reconnect_backoff_max_ms": 1_000,
+        }
+        if self.security_protocol.startswith("SASL"):
+            options["sasl_mechanism"] = self.sasl_mechanism
+            options["sasl_plain_username"] = self.sasl_username
+            password = self.sasl_password or SecretStr("")
+            options["sasl_plain_password"] = password.get_secret_value()
+        for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+            if (path := getattr(self, name)) is not None:
+                options[name] = str(path)
+        return options

@@ -1,0 +1,132 @@
+"""Readiness of Kafka: from what was seen of it to a grade with reasons.
+
+What belongs here: limits, the verdict. What does not: looking (adapters/kafka/factory.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from market_data.operations.grades import Grade, Reason, worst
+
+
+@dataclass(frozen=True)
+class KafkaLimits:
+    """Where a warning and where a failure begins, both included.
+
+    Attributes:
+        lag_warn: messages by which the consumer group is behind.
+        lag_fail: the same, for a failure.
+        stale_warn_seconds: age of the oldest event that waits, or of the observation.
+        stale_fail_seconds: the same, for a failure.
+    """
+
+    lag_warn: int = 1_000
+    lag_fail: int = 10_000
+    stale_warn_seconds: float = 600
+    stale_fail_seconds: float = 1_800
+
+
+@dataclass(frozen=True)
+class KafkaState:
+    """What was seen of Kafka at one moment.
+
+    Attributes:
+        at: the moment, aware.
+        streaming: whether events are meant to be sent.
+        error: why no broker could be reached; empty where one was.
+        brokers: how many there are.
+        publishers: how many processes or sensors are set up to send what waits.
+        topics_needed: that the platform writes to.
+        topics_there: that the brokers have.
+        waiting: events that were not sent yet.
+        oldest_waiting: when the oldest of these arose, aware; None where none waits.
+        group: the consumer group that was looked at; empty where none was.
+        lag: messages that it has not handled; None where that is not known.
+        lost: messages that were removed before it handled them.
+    """
+
+    at: datetime
+    streaming: bool = True
+    error: str = ""
+    brokers: int = 0
+    publishers: int = 0
+    topics_needed: Sequence[str] = ()
+    topics_there: Sequence[str] = ()
+    waiting: int = 0
+    oldest_waiting: datetime | None = None
+    group: str = ""
+    lag: int | None = None
+    lost: int = 0
+
+
+@dataclass(frozen=True)
+class KafkaReadiness:
+    """The verdict: a grade and every reason for it; "ok" with no reason where all is well."""
+
+    grade: Grade
+    reasons: tuple[Reason, ...]
+    state: KafkaState
+
+
+def evaluate_kafka_readiness(
+    state: KafkaState, *, now: datetime, limits: KafkaLimits | None = None
+) -> KafkaReadiness:
+    """The grade of what was seen.
+
+    Args:
+        state: what was seen.
+        now: the time of the verdict, aware; an observation ages.
+        limits: None for the defaults.
+    """
+    used = limits or KafkaLimits()
+    reasons = tuple(_reasons(state, now, used)) if state.streaming else ()
+    return KafkaReadiness(worst(reasons), reasons, state)
+
+
+def _reasons(state: KafkaState, now: datetime, limits: KafkaLimits) -> Iterator[Reason]:
+    yield from _aged("the look at the broker is", now - state.at, limits, "look again")
+    if state.oldest_waiting is not None:
+        told = f"the oldest of {state.waiting} unsent events is"
+        yield from _aged(
+            told, now - state.oldest_waiting, limits, "see that 'emp kafka relay' runs"
+        )
+    if state.publishers < 1:
+        yield Reason(Grade.FAIL, "nobody sends what waits: set up one relay or more")
+    if state.error:
+        # What follows could not be seen.
+        yield Reason(Grade.FAIL, state.error)
+        return
+    if state.brokers < 1:
+        yield Reason(Grade.FAIL, "no broker is there: check KAFKA_BOOTSTRAP_SERVERS")
+    missing = sorted(set(state.topics_needed) - set(state.topics_there))
+    if missing:
+        named = ", ".join(missing)
+        yield Reason(Grade.FAIL, f"topics are missing: {named}; 'emp kafka topics' makes them")
+    yield from _behind(state, limits)
+
+
+def _behind(state: KafkaState, limits: KafkaLimits) -> Iterator[Reason]:
+    if not state.group:
+        return
+    if state.lag is None:
+        yield Reason(Grade.WARN, f"it is not known how far group {state.group} is behind")
+        return
+    if state.lost:
+        text = f"{state.lost} messages were removed before group {state.group} handled them"
+        yield Reason(Grade.FAIL, f"{text}: see docs/runbooks/kafka-offset-recovery.md")
+    text = f"group {state.group} is {state.lag} messages behind: see that its consumers run"
+    if state.lag >= limits.lag_fail:
+        yield Reason(Grade.FAIL, text)
+    elif state.lag >= limits.lag_warn:
+        yield Reason(Grade.WARN, text)
+
+
+def _aged(subject: str, age: timedelta, limits: KafkaLimits, cure: str) -> Iterator[Reason]:
+    seconds = age.total_seconds()
+    if seconds < limits.stale_warn_seconds:
+        return
+    grade = Grade.FAIL if seconds >= limits.stale_fail_seconds else Grade.WARN
+    yield Reason(grade, f"{subject} {seconds:.0f} s old: {cure}")
