@@ -94,10 +94,10 @@ class Delivery:
         return explained(error, self._settings)
 
     def _knows(self, topic: str) -> bool:
-        from adapters.kafka.topics import existing
+        from adapters.kafka.topics import cluster
 
         try:
-            return topic in existing(self._settings)
+            return topic in cluster(self._settings).topics
         except StreamError:
             return True
 

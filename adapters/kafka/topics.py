@@ -6,7 +6,7 @@ would be created. What does not: which topics are wanted (settings.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,15 +35,24 @@ class Topic:
     wanted: int
 
 
-def existing(settings: KafkaSettings) -> dict[str, int]:
-    """Every topic of the brokers with its number of partitions.
+@dataclass(frozen=True)
+class Cluster:
+    """What there is: the number of brokers, and every topic with its number of partitions."""
+
+    brokers: int
+    topics: Mapping[str, int]
+
+
+def cluster(settings: KafkaSettings) -> Cluster:
+    """What there is now.
 
     Raises:
         StreamError: no broker can be used.
         ConfigurationError: no broker is named.
     """
     with admin(settings) as opened, told(settings, "listing the topics"):
-        return {t["name"]: len(t["partitions"]) for t in opened.describe_topics()}
+        topics = {t["name"]: len(t["partitions"]) for t in opened.describe_topics()}
+        return Cluster(len(opened.describe_cluster()["brokers"]), topics)
 
 
 def provision(
@@ -66,7 +75,7 @@ def provision(
         ConfigurationError: no broker is named.
     """
     wanted = list(settings.topic_specs() if specs is None else specs)
-    there = existing(settings)
+    there = cluster(settings).topics
     missing = [spec for spec in wanted if spec.name not in there]
     if missing:
         _create(settings, missing, dry_run=dry_run)

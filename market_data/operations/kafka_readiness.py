@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 
 from market_data.operations.grades import Grade, Reason, worst
 
+_RUNBOOK = "docs/runbooks/kafka-offset-recovery.md"
+
 
 @dataclass(frozen=True)
 class KafkaLimits:
@@ -43,9 +45,10 @@ class KafkaState:
         topics_there: that the brokers have.
         waiting: events that were not sent yet.
         oldest_waiting: when the oldest of these arose, aware; None where none waits.
-        group: the consumer group that was looked at; empty where none was.
-        lag: messages that it has not handled; None where that is not known.
+        group: the consumer group that reads events; empty where none does.
+        lag: messages that it has not handled.
         lost: messages that were removed before it handled them.
+        stranded: partitions in which its offset lies beyond the end.
     """
 
     at: datetime
@@ -58,8 +61,9 @@ class KafkaState:
     waiting: int = 0
     oldest_waiting: datetime | None = None
     group: str = ""
-    lag: int | None = None
+    lag: int = 0
     lost: int = 0
+    stranded: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,12 +115,12 @@ def _reasons(state: KafkaState, now: datetime, limits: KafkaLimits) -> Iterator[
 def _behind(state: KafkaState, limits: KafkaLimits) -> Iterator[Reason]:
     if not state.group:
         return
-    if state.lag is None:
-        yield Reason(Grade.WARN, f"it is not known how far group {state.group} is behind")
-        return
     if state.lost:
         text = f"{state.lost} messages were removed before group {state.group} handled them"
-        yield Reason(Grade.FAIL, f"{text}: see docs/runbooks/kafka-offset-recovery.md")
+        yield Reason(Grade.FAIL, f"{text}: see {_RUNBOOK}")
+    if state.stranded:
+        text = f"group {state.group} waits beyond the end of {state.stranded} partitions"
+        yield Reason(Grade.FAIL, f"{text}: see {_RUNBOOK}")
     text = f"group {state.group} is {state.lag} messages behind: see that its consumers run"
     if state.lag >= limits.lag_fail:
         yield Reason(Grade.FAIL, text)

@@ -1,0 +1,101 @@
+"""Opening the parts of this package from settings.
+
+What belongs here: which class stands for what, with streaming on and off; the look at Kafka that
+readiness judges. What does not: how a part works; each has a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from sqlalchemy.engine import Engine
+
+from adapters.kafka.delivery import delivery
+from adapters.kafka.lag import ConsumerLag, consumer_lag
+from adapters.kafka.relay import Relay
+from adapters.kafka.replay import Target
+from adapters.kafka.settings import KafkaSettings
+from adapters.kafka.topics import Cluster, cluster
+from adapters.operations.leases import Lease
+from adapters.operations.outbox import SqlOutbox
+from market_data.errors import StreamError
+from market_data.operations.kafka_readiness import KafkaState
+from market_data.pipeline.platform import Unheard
+from market_data.ports.clock import Clock
+from market_data.ports.events import EventPublisher
+
+_MARGIN_SECONDS = 20.0
+
+
+def open_publisher(settings: KafkaSettings, outbox: SqlOutbox) -> EventPublisher:
+    """Where the platform's steps tell what they did: the outbox, or nobody."""
+    return outbox if settings.streaming else Unheard()
+
+
+def open_relay(settings: KafkaSettings, engine: Engine, clock: Clock) -> Relay:
+    """A relay of an operations database.
+
+    Args:
+        settings: where to.
+        engine: of the operations database, from `adapters.operations.open_database`.
+        clock: tells when an event was sent.
+    """
+    # A batch takes the time-out, and a little longer to be waited for.
+    term = timedelta(seconds=settings.timeout_seconds + _MARGIN_SECONDS)
+    lease = Lease(engine, "kafka relay", term=term)
+    return Relay(settings, SqlOutbox(engine), lease, clock)
+
+
+@contextmanager
+def open_target(settings: KafkaSettings, topic: str | None = None) -> Iterator[Target]:
+    """Where a replay goes: a topic of its own, or the one of the settings.
+
+    Raises:
+        StreamError: no broker can be used.
+        ConfigurationError: no broker is named.
+    """
+    with delivery(settings) as opened:
+        yield Target(opened, topic or settings.replay_topic, settings.max_message_bytes)
+
+
+def look(
+    settings: KafkaSettings, outbox: SqlOutbox, clock: Clock, *, publishers: int
+) -> KafkaState:
+    """What is to be seen of Kafka now; a broker that is away is part of the answer.
+
+    Args:
+        settings: where.
+        outbox: whose backlog counts.
+        clock: tells when the look was.
+        publishers: how many processes or sensors are set up to send what waits.
+    """
+    backlog = outbox.backlog()
+    needed = tuple(spec.name for spec in settings.topic_specs())
+    error = ""
+    there = Cluster(0, {})
+    lag = ConsumerLag(settings.ingest_consumer_group, ())
+    if settings.streaming:
+        try:
+            there = cluster(settings)
+            lag = consumer_lag(settings)
+        except StreamError as trouble:
+            error = str(trouble)
+    # A group that never committed an offset is one that nobody reads with.
+    read = any(p.committed is not None for p in lag.partitions)
+    return KafkaState(
+        at=clock.now(),
+        streaming=settings.streaming,
+        error=error,
+        brokers=there.brokers,
+        publishers=publishers,
+        topics_needed=needed,
+        topics_there=tuple(there.topics),
+        waiting=backlog.waiting,
+        oldest_waiting=backlog.oldest,
+        group=lag.group if read else "",
+        lag=lag.total,
+        lost=lag.lost,
+        stranded=lag.stranded,
+    )

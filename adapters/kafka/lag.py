@@ -1,0 +1,200 @@
+"""Lag: how far a consumer group is behind, per partition and in all.
+
+What belongs here: offsets of a group against those of the topics, and moving them on purpose.
+What does not: the verdict on them (market_data/operations/kafka_readiness.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from adapters.kafka.clients import admin, told
+from adapters.kafka.settings import KafkaSettings
+from market_data.errors import StreamError
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient, TopicPartition
+
+
+@dataclass(frozen=True)
+class PartitionLag:
+    """One partition as a group sees it.
+
+    Attributes:
+        topic: of the partition.
+        partition: its number.
+        committed: offset from which the group reads on; None where it never committed one.
+        first: offset of the oldest message that is still there.
+        end: offset that the next message will get.
+    """
+
+    topic: str
+    partition: int
+    committed: int | None
+    first: int
+    end: int
+
+    @property
+    def lag(self) -> int:
+        """Messages that are there and that the group has not handled.
+
+        A group without an offset has handled none of them; where it would begin is its own
+        setting (KAFKA_INGEST_CONSUMER_OFFSET_RESET).
+        """
+        return self.end - max(self.first, self.committed or 0)
+
+    @property
+    def lost(self) -> int:
+        """Messages that were removed before the group handled them."""
+        return 0 if self.committed is None else max(0, self.first - self.committed)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether the group's offset lies beyond the end: the topic was made anew since."""
+        return self.committed is not None and self.committed > self.end
+
+
+@dataclass(frozen=True)
+class ConsumerLag:
+    """How far a group is behind on some topics."""
+
+    group: str
+    partitions: tuple[PartitionLag, ...]
+
+    @property
+    def total(self) -> int:
+        """Messages over all partitions."""
+        return sum(max(0, p.lag) for p in self.partitions)
+
+    @property
+    def lost(self) -> int:
+        """Messages that were removed before the group handled them, over all partitions."""
+        return sum(p.lost for p in self.partitions)
+
+    @property
+    def stranded(self) -> int:
+        """Partitions in which the group's offset lies beyond the end."""
+        return sum(p.ahead for p in self.partitions)
+
+    @property
+    def by_topic(self) -> dict[str, int]:
+        """Messages per topic."""
+        totals = dict.fromkeys(sorted({p.topic for p in self.partitions}), 0)
+        for partition in self.partitions:
+            totals[partition.topic] += max(0, partition.lag)
+        return totals
+
+
+def consumer_lag(
+    settings: KafkaSettings, group: str | None = None, topics: Sequence[str] | None = None
+) -> ConsumerLag:
+    """How far a group is behind now.
+
+    Args:
+        settings: where.
+        group: None for the bridge's.
+        topics: None for those that events go to; a topic that is not there is left out.
+
+    Raises:
+        StreamError: no broker can be used.
+        ConfigurationError: no broker is named.
+    """
+    from kafka.admin import OffsetSpec
+
+    asked = group or settings.ingest_consumer_group
+    with admin(settings) as opened, told(settings, f"reading the offsets of group {asked}"):
+        partitions = _partitions(opened, topics or sorted(set(settings.topics().values())))
+        committed = _committed(opened, asked, settings)
+        first = opened.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
+        end = opened.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+    return ConsumerLag(
+        asked,
+        tuple(
+            PartitionLag(p.topic, p.partition, committed.get(p), first[p].offset, end[p].offset)
+            for p in partitions
+        ),
+    )
+
+
+def move_group(
+    settings: KafkaSettings,
+    to: datetime | str,
+    *,
+    group: str | None = None,
+    topics: Sequence[str] | None = None,
+) -> ConsumerLag:
+    """Let a group read on from another place; its consumers must be stopped.
+
+    Args:
+        settings: where.
+        to: "earliest", "latest", or a time, aware: the first message sent at or after it.
+        group: None for the bridge's.
+        topics: None for those that events go to.
+
+    Returns:
+        How far the group is behind afterwards.
+
+    Raises:
+        StreamError: no broker can be used, or the group has consumers that run.
+        ConfigurationError: no broker is named.
+    """
+    from kafka import OffsetAndMetadata
+    from kafka.admin import OffsetSpec
+
+    asked = group or settings.ingest_consumer_group
+    spec: Any
+    if isinstance(to, datetime):
+        spec = int(to.timestamp() * 1_000)
+    else:
+        spec = {"earliest": OffsetSpec.EARLIEST, "latest": OffsetSpec.LATEST}[to]
+    with admin(settings) as opened, told(settings, f"moving group {asked}"):
+        _refuse_running(opened, asked)
+        partitions = _partitions(opened, topics or sorted(set(settings.topics().values())))
+        found = opened.list_partition_offsets(dict.fromkeys(partitions, spec))
+        end = opened.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+        # A time after the last message has no offset: the group goes to the end.
+        offsets = {
+            p: OffsetAndMetadata(found[p].offset if found[p].offset >= 0 else end[p].offset, "", -1)
+            for p in partitions
+        }
+        opened.alter_group_offsets(asked, offsets)
+    return consumer_lag(settings, asked, topics)
+
+
+def _partitions(opened: KafkaAdminClient, topics: Sequence[str]) -> list[TopicPartition]:
+    from kafka import TopicPartition
+
+    return [
+        TopicPartition(topic["name"], number)
+        for topic in sorted(opened.describe_topics(list(topics)), key=lambda t: t["name"])
+        for number in sorted(p["partition_index"] for p in topic["partitions"])
+    ]
+
+
+def _committed(
+    opened: KafkaAdminClient, group: str, settings: KafkaSettings
+) -> dict[TopicPartition, int]:
+    from kafka.errors import CoordinatorNotAvailableError, NotCoordinatorError
+
+    # The broker makes the topic of its offsets when the first group asks, which takes a moment.
+    waits = Retrying(
+        retry=retry_if_exception_type((CoordinatorNotAvailableError, NotCoordinatorError)),
+        stop=stop_after_delay(settings.timeout_seconds),
+        wait=wait_fixed(0.2),
+        reraise=True,
+    )
+    found = waits(opened.list_group_offsets, {group: None}).get(group, {})
+    return {partition: known.offset for partition, known in found.items() if known.offset >= 0}
+
+
+def _refuse_running(opened: KafkaAdminClient, group: str) -> None:
+    members = opened.describe_groups([group])[group]["members"]
+    if members:
+        raise StreamError(
+            f"group {group} has {len(members)} consumers that run: stop them, then move it"
+        )
