@@ -108,6 +108,7 @@ def assemble(
             path=path,
             spec=spec,
             prices_as_of=prices_as_of,
+            earliest=universe.earliest_bar,
         )
 
     return Platform(

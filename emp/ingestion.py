@@ -7,7 +7,7 @@ What does not: what the ledger lacks of it (market_data/pipeline/planning.py), t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,10 +110,14 @@ def prepare(settings: Settings, wish: Wish, now: datetime) -> Prepared:
     notes: list[str] = []
     if wish.path is None:
         feed, timeframe, registration = _network(universe, wish)
-        span = None
+        found: list[FileExtent] = []
     else:
-        feed, timeframe, registration, span = _files(settings, universe, wish, notes)
+        feed, timeframe, registration, found = _files(settings, universe, wish, notes, now)
     merged = registration.on_top_of(universe)
+    spans = session_spans(merged, feed, timeframe, found)
+    span = (min(s[0] for s in spans.values()), max(s[1] for s in spans.values())) if spans else None
+    if not wish.is_dated:
+        feed = replace(feed, spans={s: own for s, own in spans.items() if own != span})
     first, last = _sessions(wish, merged, feed.symbols, span, now)
     first, last = _possible(first, last, merged.first_session, now, notes)
     return Prepared(feed, timeframe, first, last, merged, registration, notes)
@@ -127,8 +131,8 @@ def _network(universe: Universe, wish: Wish) -> tuple[Feed, Timeframe, Registrat
 
 
 def _files(
-    settings: Settings, universe: Universe, wish: Wish, notes: list[str]
-) -> tuple[Feed, Timeframe, Registration, tuple[date, date] | None]:
+    settings: Settings, universe: Universe, wish: Wish, notes: list[str], now: datetime
+) -> tuple[Feed, Timeframe, Registration, list[FileExtent]]:
     from adapters.vendors.files.spec import load_format
 
     spec_name = str(wish.spec)
@@ -143,17 +147,42 @@ def _files(
     path = str(Path(str(wish.path)).expanduser().absolute())
     vendor = wish.vendor or _vendor_of(universe, spec, notes)
     words: Sequence[str] = wish.symbols
-    span = None
+    found: list[FileExtent] = []
     if not wish.is_dated or not words:
-        found = _extent(path, spec, [_vendor_name(universe, vendor, w) for w in words])
+        names = [_vendor_name(universe, vendor, w) for w in words]
+        found = _extent(path, spec, names, (universe.earliest_bar, now))
         words = words or [e.symbol for e in found]
-        span = min(e.first_date for e in found), max(e.last_date for e in found)
     symbols, registration = files_feed(universe, vendor, spec, spec_name, words)
     as_of = day(wish.prices_as_of, "--prices-as-of").isoformat() if wish.prices_as_of else None
     feed = Feed(
         vendor, symbols, path=path, spec=spec_name, refetch=wish.refetch, prices_as_of=as_of
     )
-    return feed, spec.timeframe, registration, span
+    return feed, spec.timeframe, registration, found
+
+
+def session_spans(
+    universe: Universe, feed: Feed, timeframe: Timeframe, found: Sequence[FileExtent]
+) -> dict[str, tuple[date, date]]:
+    """First and last session that files hold of each symbol, by the symbol's own calendar."""
+    import polars as pl
+
+    from market_data.calendars import with_session
+
+    extents = {e.symbol: e for e in found}
+    spans = {}
+    for symbol in feed.symbols:
+        held = extents.get(universe.vendor_symbol(feed.vendor, symbol).upper())
+        if held is None:
+            continue
+        ends = pl.DataFrame({"ts": [held.first_ts, held.last_ts]}).cast(
+            {"ts": pl.Datetime("us", "UTC")}
+        )
+        if timeframe.is_intraday:
+            sessions = with_session(ends, universe.instrument(symbol).calendar)["session"]
+        else:
+            sessions = ends["ts"].dt.date()
+        spans[symbol] = (sessions.item(0), sessions.item(1))
+    return spans
 
 
 def _vendor_of(universe: Universe, spec: FormatSpec, notes: list[str]) -> str:
@@ -174,14 +203,17 @@ def _vendor_name(universe: Universe, vendor: str, word: str) -> str:
     return known.vendor_symbols.get(vendor, word) if known else word
 
 
-def _extent(path: str, spec: FormatSpec, symbols: Sequence[str]) -> list[FileExtent]:
+def _extent(
+    path: str, spec: FormatSpec, symbols: Sequence[str], within: tuple[datetime, datetime]
+) -> list[FileExtent]:
     from adapters.vendors.files.extent import extent
 
-    found = extent(path, spec, symbols or None)
+    found = extent(path, spec, symbols or None, within=within)
     if not found:
         whose = f" of {', '.join(symbols)}" if symbols else ""
         raise SourceError(
-            f"no bar{whose} was found in {path} with the format {spec.name}; "
+            f"no bar{whose} between {within[0]:%Y-%m-%d} (first_session in config/universe.yaml) "
+            f"and now was found in {path} with the format {spec.name}; "
             "'emp files sniff FILE' says what the format is"
         )
     return found

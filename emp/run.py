@@ -13,7 +13,7 @@ import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,17 @@ SUMMARY_CHECK = "run_summary"
 
 @dataclass(frozen=True)
 class Feed:
-    """What a run asks one vendor for."""
+    """What a run asks one vendor for.
+
+    Attributes:
+        vendor: who is asked.
+        symbols: for what.
+        path: the files, of a vendor that reads files.
+        spec: their format.
+        refetch: ask again for what the ledger has an answer to.
+        prices_as_of: day on which split-adjusted files were exported.
+        spans: first and last session of symbols that are asked for less than the whole range.
+    """
 
     vendor: str
     symbols: tuple[str, ...]
@@ -40,6 +50,7 @@ class Feed:
     spec: str | None = None
     refetch: bool = False
     prices_as_of: str | None = None
+    spans: Mapping[str, tuple[date, date]] = field(default_factory=dict)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -48,6 +59,7 @@ class Feed:
         return {
             "symbols": list(self.symbols),
             "refetch": self.refetch,
+            "spans": {s: [day.isoformat() for day in span] for s, span in self.spans.items()},
             **{name: value for name, value in given.items() if value is not None},
         }
 

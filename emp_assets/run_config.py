@@ -46,6 +46,27 @@ class RawBarsConfig(SymbolsConfig):
         description="Day (YYYY-MM-DD) on which split-adjusted files were exported, where neither "
         "their format nor their names say it.",
     )
+    spans: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="First and last session (YYYY-MM-DD) of symbols that are asked for less than "
+        "the range of the run, for instance since their files hold no more.",
+    )
+
+    def sessions_of(self) -> dict[str, tuple[date, date]]:
+        """`spans` as dates.
+
+        Raises:
+            ConfigurationError: one is not two days.
+        """
+        try:
+            return {
+                symbol: (date.fromisoformat(first), date.fromisoformat(last))
+                for symbol, (first, last) in self.spans.items()
+            }
+        except ValueError as error:
+            raise ConfigurationError(
+                "spans takes two days per symbol, like {'AAPL': ['2024-01-02', '2024-03-28']}"
+            ) from error
 
     def exported_on(self) -> date | None:
         """`prices_as_of` as a date.

@@ -8,13 +8,16 @@ What does not: how a reader works (the packages beside this file).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from adapters.settings import Settings
 from market_data.errors import ConfigurationError
 from market_data.ports import Vendor
 from market_data.universe import VendorConfig
+
+_EARLIEST = "earliest"
+"""Added to the options of every reader; no configuration may name it."""
 
 
 def build_vendor(
@@ -24,6 +27,7 @@ def build_vendor(
     path: str | None = None,
     spec: str | None = None,
     prices_as_of: date | None = None,
+    earliest: datetime | None = None,
     **overrides: Any,
 ) -> Vendor:
     """The vendor that a configuration names.
@@ -35,15 +39,16 @@ def build_vendor(
         spec: file format for this run, instead of the configured one (reader `files`).
         prices_as_of: day on which split-adjusted files were exported, for this run (reader
             `files`).
+        earliest: no bar of the universe can be older.
         overrides: options that go before the configured ones.
 
     Raises:
         ConfigurationError: no such reader, or options that it has not or lacks.
     """
     if config.reader not in _READERS:
-        known = ", ".join(sorted(_READERS))
+        readers = ", ".join(sorted(_READERS))
         raise ConfigurationError(
-            f"vendor {config.name!r} names the reader {config.reader!r}; there are: {known}"
+            f"vendor {config.name!r} names the reader {config.reader!r}; there are: {readers}"
         )
     build, allowed = _READERS[config.reader]
     files = {k: v for k, v in (("path", path), ("spec", spec)) if v is not None}
@@ -58,25 +63,32 @@ def build_vendor(
     if files:
         # A path or format for one run replaces every configured feed.
         options = {**_single_feed(config, options), **dated}
+    if earliest is not None:
+        options = {**options, _EARLIEST: earliest}
     return build(config, options, settings or Settings())
+
+
+def _own(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != _EARLIEST}
 
 
 def _sample(config: VendorConfig, options: Mapping[str, Any], _settings: Settings) -> Vendor:
     from adapters.vendors.sample.vendor import SampleVendor
 
-    return SampleVendor(config.name, **options)
+    return SampleVendor(config.name, **_own(options))
 
 
 def _yahoo(_config: VendorConfig, options: Mapping[str, Any], settings: Settings) -> Vendor:
     from adapters.vendors.yahoo.vendor import YahooVendor
 
     redirected = {"base_url": settings.yahoo_url} if settings.yahoo_url else {}
-    return YahooVendor(**{**redirected, **options})
+    return YahooVendor(**{**redirected, **_own(options)})
 
 
 def _files(config: VendorConfig, options: Mapping[str, Any], settings: Settings) -> Vendor:
     from adapters.vendors.files.spec import load_format
     from adapters.vendors.files.vendor import Feed, FilesVendor
+    from adapters.vendors.files.window import EARLIEST
 
     given = options.get("feeds") or [options]
     if not all(feed.get("path") and feed.get("spec") for feed in given):
@@ -92,6 +104,7 @@ def _files(config: VendorConfig, options: Mapping[str, Any], settings: Settings)
         feeds[0].paths,
         also=feeds[1:],
         prices_as_of=_day(config, options.get("prices_as_of")),
+        earliest=options.get(_EARLIEST, EARLIEST),
     )
 
 

@@ -55,7 +55,14 @@ def raw_bars_asset(
         first, last = session_range(context.partition_keys)
         symbols = config.choose(opened.universe.symbols_of(vendor.name))
         request = IngestRequest(
-            vendor.name, timeframe, symbols, first, last, config.refetch, context.run.run_id
+            vendor.name,
+            timeframe,
+            symbols,
+            first,
+            last,
+            config.refetch,
+            context.run.run_id,
+            config.sessions_of(),
         )
         report = ingest(
             opened,

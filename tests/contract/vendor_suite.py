@@ -134,11 +134,11 @@ class VendorContract:
             Outcome.UNAVAILABLE,
         }
 
-    def test_an_unknown_symbol_is_unavailable_and_stops_no_other(self, case: VendorCase) -> None:
+    def test_an_unknown_symbol_fails_and_stops_no_other(self, case: VendorCase) -> None:
         request = replace(case.request, symbols=(case.unknown, *case.request.symbols))
         results = list(case.vendor.fetch(request))
         stated = outcomes_of(results)[case.unknown.symbol]
-        assert stated.outcome is Outcome.UNAVAILABLE
+        assert stated.outcome is Outcome.FAILED
         assert stated.detail
         known = {s.symbol for s in case.request.symbols}
         assert set(rows_of(results)["symbol"]) == known

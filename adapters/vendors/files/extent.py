@@ -1,7 +1,7 @@
-"""Which symbols a path holds and which dates each of them covers.
+"""Which symbols a path holds, and from when to when.
 
 What belongs here: a scan of times alone, for a command line that was given no dates.
-What does not: sessions of an exchange (market_data/calendars): dates here follow the clock.
+What does not: the sessions that the times belong to, which depend on the instrument's calendar.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -24,9 +24,6 @@ from adapters.vendors.files.times import bar_starts
 from adapters.vendors.files.vendor import Paths
 from market_data.errors import ConfigurationError, VendorUnavailableError
 
-_FX_ROLL = timedelta(hours=7)
-"""The FX day starts at 17:00 New York: seven hours later its date is that of its end."""
-
 
 @dataclass(frozen=True)
 class FileExtent:
@@ -34,23 +31,24 @@ class FileExtent:
 
     Attributes:
         symbol: the vendor's name, in capitals.
-        first_date: date of the first bar, in the sense of the spec's calendar: the New York date
-            rolling at 17:00 for fx, the UTC date for 24/7, the exchange's date otherwise.
-        last_date: date of the last bar.
         first_ts: start of the first bar, UTC.
         last_ts: start of the last bar, UTC.
         files: the files that speak for it.
     """
 
     symbol: str
-    first_date: date
-    last_date: date
     first_ts: datetime
     last_ts: datetime
     files: tuple[Path, ...]
 
 
-def extent(path: Paths, spec: FormatSpec, symbols: Sequence[str] | None = None) -> list[FileExtent]:
+def extent(
+    path: Paths,
+    spec: FormatSpec,
+    symbols: Sequence[str] | None = None,
+    *,
+    within: tuple[datetime, datetime] | None = None,
+) -> list[FileExtent]:
     """Scan the times of a path, block by block.
 
     Of files that hold one day each, the first and the last of a symbol are read. Lines without a
@@ -61,6 +59,8 @@ def extent(path: Paths, spec: FormatSpec, symbols: Sequence[str] | None = None) 
         spec: its format.
         symbols: vendor symbols of interest, letters of either case; None for all. The one symbol
             of files that do not say whose they are.
+        within: times before the first or at or after the second instant are passed over, so that
+            one absurd time does not make the extent endless.
 
     Returns:
         One per symbol that has bars, sorted by symbol.
@@ -70,8 +70,11 @@ def extent(path: Paths, spec: FormatSpec, symbols: Sequence[str] | None = None) 
         VendorError: a file cannot be read, or is not what the spec says.
     """
     wanted = None if symbols is None else {s.upper() for s in symbols}
+    inside = pl.lit(value=True)
+    if within is not None:
+        inside = pl.col("ts").is_between(*within, closed="left")
     scans = [
-        _scan(found, spec, wanted).with_columns(pl.lit(str(found.path)).alias("file"))
+        _scan(found, spec, wanted, inside).with_columns(pl.lit(str(found.path)).alias("file"))
         for found in _worth_reading(discover(path, spec), spec)
         if wanted is None or found.symbol is None or found.symbol in wanted
     ]
@@ -81,8 +84,6 @@ def extent(path: Paths, spec: FormatSpec, symbols: Sequence[str] | None = None) 
         pl.concat(scans)
         .group_by("symbol")
         .agg(
-            pl.min("first").dt.date().alias("first_date"),
-            pl.max("last").dt.date().alias("last_date"),
             pl.min("first_ts"),
             pl.max("last_ts"),
             pl.col("file").unique().sort().alias("files"),
@@ -108,10 +109,17 @@ def _worth_reading(files: list[FoundFile], spec: FormatSpec) -> list[FoundFile]:
     return ends
 
 
-def _scan(found: FoundFile, spec: FormatSpec, wanted: set[str] | None) -> pl.DataFrame:
+def _scan(
+    found: FoundFile, spec: FormatSpec, wanted: set[str] | None, inside: pl.Expr
+) -> pl.DataFrame:
     """First and last time of each symbol in a file."""
     try:
-        parts = list(_times(found, spec, wanted))
+        parts = [
+            rows.filter(inside)
+            .group_by("symbol")
+            .agg(pl.min("ts").alias("first_ts"), pl.max("ts").alias("last_ts"))
+            for rows in _times(found, spec, wanted)
+        ]
     except OSError as error:
         raise VendorUnavailableError(f"cannot read {found.path}: {error}") from error
     empty = pl.DataFrame(
@@ -120,7 +128,7 @@ def _scan(found: FoundFile, spec: FormatSpec, wanted: set[str] | None) -> pl.Dat
     return pl.concat([empty, *parts])
 
 
-_SPAN = ("first", "last", "first_ts", "last_ts")
+_SPAN = ("first_ts", "last_ts")
 
 
 def _times(found: FoundFile, spec: FormatSpec, wanted: set[str] | None) -> Iterator[pl.DataFrame]:
@@ -140,16 +148,17 @@ def _times(found: FoundFile, spec: FormatSpec, wanted: set[str] | None) -> Itera
                 break
             if layout is None:
                 layout, block = read_layout(block, spec, label)
-            yield _span(split_lines(block, layout, spec), layout, spec, found, wanted)
+            yield _rows(split_lines(block, layout, spec), layout, spec, found, wanted)
 
 
-def _span(
+def _rows(
     frame: pl.DataFrame,
     layout: Layout,
     spec: FormatSpec,
     found: FoundFile,
     wanted: set[str] | None,
 ) -> pl.DataFrame:
+    """Columns symbol and ts of the lines that tell both."""
     cells = {
         role: frame.to_series(layout.roles[role]).str.strip_chars(' \t"')
         for role in ("time", "date", "symbol")
@@ -164,12 +173,7 @@ def _span(
     rows = pl.DataFrame({"symbol": symbol, "ts": ts}).drop_nulls()
     if wanted is not None:
         rows = rows.filter(pl.col("symbol").is_in(list(wanted)))
-    return rows.group_by("symbol").agg(
-        _calendar_clock(pl.min("ts"), spec).alias("first"),
-        _calendar_clock(pl.max("ts"), spec).alias("last"),
-        pl.min("ts").alias("first_ts"),
-        pl.max("ts").alias("last_ts"),
-    )
+    return rows
 
 
 def _one_name(found: FoundFile, wanted: set[str] | None) -> str:
@@ -180,16 +184,3 @@ def _one_name(found: FoundFile, wanted: set[str] | None) -> str:
             f"the name of {found.path} tells no symbol: name the one that it holds"
         )
     return next(iter(wanted))
-
-
-def _calendar_clock(ts: pl.Expr, spec: FormatSpec) -> pl.Expr:
-    """UTC shifted so that its date is the one of the spec's calendar."""
-    if not spec.timeframe.is_intraday or spec.calendar == "24/7":
-        return ts
-    if spec.calendar == "fx":
-        local = ts.dt.convert_time_zone("America/New_York").dt.replace_time_zone(None) + _FX_ROLL
-    elif spec.time.offset is not None:
-        local = ts.dt.replace_time_zone(None) + spec.time.offset
-    else:
-        local = ts.dt.convert_time_zone(spec.time.zone).dt.replace_time_zone(None)
-    return local.dt.replace_time_zone("UTC")

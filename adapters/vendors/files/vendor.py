@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +20,7 @@ from adapters.vendors.files.layout import Layout, read_layout
 from adapters.vendors.files.parse import Parsed, parse_block
 from adapters.vendors.files.source import Source
 from adapters.vendors.files.spec import FormatSpec
+from adapters.vendors.files.window import EARLIEST, Begins, in_range, midnight, outside
 from market_data.basis import Basis
 from market_data.errors import MalformedAnswerError, VendorError, VendorUnavailableError
 from market_data.ports import (
@@ -65,6 +66,7 @@ class FilesVendor:
         *,
         also: Sequence[Feed] = (),
         prices_as_of: date | None = None,
+        earliest: datetime = EARLIEST,
     ) -> None:
         """Take the feeds.
 
@@ -75,8 +77,10 @@ class FilesVendor:
             also: feeds of other timeframes.
             prices_as_of: the day on which split-adjusted files were exported, where neither the
                 format nor their names are to say it.
+            earliest: no bar can be older; such rows are rejected, whatever was asked for.
         """
         self.name = name
+        self._earliest = earliest
         self._prices_as_of = prices_as_of
         self._export_days: dict[tuple[str, Timeframe], date] = {}
         self.feeds: dict[Timeframe, Feed] = {
@@ -127,20 +131,26 @@ class FilesVendor:
         served = {key for found in every for key in _asked(found, names)}
         days, errors = self._days(every, feed.spec, request)
         rows = dict.fromkeys(names, 0)
+        begins = Begins(self._earliest)
         for found in every:
             asked = {k: v for k, v in _asked(found, names).items() if k not in errors}
-            if not asked or _outside(found, request):
+            if asked and outside(found, request):
+                begins.add({symbol: midnight(found) for symbol, _ in asked.values()})
+                continue
+            if not asked:
                 continue
             try:
                 for result in read_file(found, feed.spec, asked):
                     exported = [days[k] for k in asked if k in days]
                     refuse_later_bars(result.frame, found.path, exported)
-                    kept = _in_range(result, request)
+                    begins.see(result.frame)
+                    kept = in_range(result, request, self._earliest)
                     _count(kept.frame, asked, rows)
                     yield kept
             except VendorError as error:
                 errors |= dict.fromkeys(asked, error)
-        yield FetchResult(outcomes=_settled(names, served, errors, rows, feed))
+        settled = _settled(names, served, errors, rows, feed)
+        yield FetchResult(outcomes=settled, begins=begins.starts)
         if errors and len(errors) == len(names):
             raise next(iter(errors.values()))
 
@@ -233,25 +243,6 @@ def _asked(found: FoundFile, names: Names) -> Names:
     return {k: v for k, v in names.items() if k == found.symbol}
 
 
-def _outside(found: FoundFile, request: FetchRequest) -> bool:
-    """Whether a file of one day lies outside the range, with a day to spare for its zone."""
-    if found.day is None:
-        return False
-    midnight = datetime.combine(found.day, time(), UTC)
-    spare = timedelta(days=1)
-    return midnight + 2 * spare <= request.start or midnight - spare >= request.end
-
-
-def _in_range(result: FetchResult, request: FetchRequest) -> FetchResult:
-    """Without the rows that were not asked for; a rejected row without time stays."""
-    inside = (pl.col("ts") >= request.start) & (pl.col("ts") < request.end)
-    return FetchResult(
-        frame=result.frame.filter(inside),
-        rejected=result.rejected.filter(inside | pl.col("ts").is_null()),
-        payloads=result.payloads,
-    )
-
-
 def _count(frame: pl.DataFrame, asked: Names, rows: dict[str, int]) -> None:
     if len(asked) == 1:
         rows[next(iter(asked))] += len(frame)
@@ -276,7 +267,7 @@ def _settled(
             detail = f"no file of {feed.paths} speaks for {vendor_symbol}"
             if feed.spec.symbol_from in ("stem", "parent", "regex"):
                 detail += "; symbol_from: argument in the format reads it under any name"
-            outcome = SymbolOutcome(Outcome.UNAVAILABLE, detail)
+            outcome = SymbolOutcome(Outcome.FAILED, detail)
         elif rows[key]:
             outcome = SymbolOutcome(Outcome.ROWS)
         else:

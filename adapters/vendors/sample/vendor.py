@@ -108,7 +108,7 @@ class SampleVendor:
         demo = INSTRUMENTS.get(wanted.vendor_symbol)
         reason = self._why_not(demo, wanted, request)
         if demo is None or reason:
-            outcome = SymbolOutcome(Outcome.UNAVAILABLE, reason)
+            outcome = SymbolOutcome(Outcome.FAILED if demo is None else Outcome.UNAVAILABLE, reason)
             yield FetchResult(outcomes={wanted.symbol: outcome})
             return
         rows = 0

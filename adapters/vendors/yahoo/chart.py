@@ -34,6 +34,15 @@ def currency_unit(chart: Chart) -> str:
     return str(_meta(chart).get("currency") or "")
 
 
+def first_trade(chart: Chart, symbol: str) -> dict[str, datetime]:
+    """The symbol to its first trade at Yahoo; nothing where the chart does not tell it."""
+    seconds = _meta(chart).get("firstTradeDate")
+    # Nobody can trade before there is a clock: 0 and less stand for "not known".
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds == 0:
+        return {}
+    return {symbol: datetime(1970, 1, 1, tzinfo=UTC_ZONE) + timedelta(seconds=seconds)}
+
+
 def read_bars(
     chart: Chart, wanted: SymbolRequest, timeframe: Timeframe, start: datetime, end: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from adapters.vendors.delays import delay_of
 from adapters.vendors.yahoo.answers import Chart, UnreachableError
-from adapters.vendors.yahoo.chart import currency_unit, read_actions, read_bars
+from adapters.vendors.yahoo.chart import currency_unit, first_trade, read_actions, read_bars
 from market_data.basis import Adjustment, Basis, Side
 from market_data.errors import (
     OutOfRangeError,
@@ -157,7 +157,11 @@ class YahooVendor:
             actions = known.join(told, on=known.columns, how="anti", maintain_order="left")
             told = known
             yield FetchResult(
-                frame=bars, rejected=rejected, actions=actions, payloads=[answer.payload]
+                frame=bars,
+                rejected=rejected,
+                actions=actions,
+                payloads=[answer.payload],
+                begins=first_trade(answer.chart, wanted.symbol),
             )
         outcome = SymbolOutcome(Outcome.ROWS if rows else Outcome.NOTHING)
         yield FetchResult(outcomes={wanted.symbol: outcome})

@@ -18,6 +18,7 @@ from market_data.schemas import FETCHED_BARS, REJECTED_ROWS
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
 
+TODAY = datetime(2100, 1, 1, tzinfo=UTC)
 EVER = (datetime(1900, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 NEW_YORK = "America/New_York"
 
@@ -38,7 +39,7 @@ def read(
     asked = tuple(SymbolRequest(instrument(s, spec_name), s) for s in symbols)
     results = list(
         FilesVendor(spec.vendor, spec, path, prices_as_of=span[1].date()).fetch(
-            FetchRequest(asked, spec.timeframe, *span, span[1])
+            FetchRequest(asked, spec.timeframe, *span, TODAY)
         )
     )
     bars = pl.concat([r.frame for r in results])
@@ -203,7 +204,7 @@ def test_histdata_by_the_wrong_clock_is_an_hour_late_in_summer_time(test_data: P
     )
     span = (datetime(2017, 3, 13, tzinfo=UTC), datetime(2017, 3, 31, tzinfo=UTC))
     asked = (SymbolRequest(instrument("EURUSD", "histdata_m1"), "EURUSD"),)
-    request = FetchRequest(asked, Timeframe.H1, *span, span[1])
+    request = FetchRequest(asked, Timeframe.H1, *span, TODAY)
     hours = pl.concat([r.frame for r in oanda.fetch(request)]).select("ts", bid="open")
     error = {}
     for name in ("histdata_m1", "histdata_m1_est"):
@@ -261,7 +262,7 @@ def test_side_chooses_the_columns(test_data: Path) -> None:
     for side in ("bid", "ask", "mid"):
         vendor = FilesVendor("oanda", spec.but(side=side), test_data / "intraday/fx_1h_oanda")
         asked = (SymbolRequest(instrument("EURUSD", spec.name), "EURUSD"),)
-        request = FetchRequest(asked, Timeframe.H1, *span, span[1])
+        request = FetchRequest(asked, Timeframe.H1, *span, TODAY)
         opens[side] = pl.concat([r.frame for r in vendor.fetch(request)])["open"].to_list()
         assert vendor.basis(asked[0].instrument, Timeframe.H1).side == Side(side)
     assert opens == {"bid": [1.14558], "ask": [1.14576], "mid": [pytest.approx(1.14567)]}
@@ -283,21 +284,13 @@ def test_bases(test_data: Path) -> None:
 
 def test_extent_covers_each_symbol_of_a_folder(test_data: Path) -> None:
     found = extent(test_data / "daily/lean_usa", load_format("lean_daily"))
-    assert [(e.symbol, e.first_date, e.last_date) for e in found] == [
+    assert [(e.symbol, e.first_ts.date(), e.last_ts.date()) for e in found] == [
         (s, date(1998, 1, 2), date(2021, 3, 31)) for s in ("AAPL", "IBM", "SPY")
     ]
     (one,) = extent(test_data / "intraday/lean_1m", load_format("lean_minute"), ["spy"])
-    assert (one.first_date, one.last_date) == (date(2013, 10, 4), date(2013, 10, 11))
+    assert one.first_ts.date() == date(2013, 10, 4)
     assert one.last_ts == datetime(2013, 10, 11, 23, 59, tzinfo=UTC)
     (fx,) = extent(test_data / "intraday/fx_1h_oanda", load_format("lean_forex_hour_oanda"))
-    assert fx.first_date == date(2007, 1, 1)
+    assert fx.first_ts.date() == date(2007, 1, 1)
     table = extent(test_data / "daily/quandl_wiki", load_format("quandl_wiki"))
     assert [e.symbol for e in table] == ["AAPL", "BRK_A", "MSFT", "ZEN"]
-
-
-def test_an_fx_bar_of_the_evening_belongs_to_the_next_day(test_data: Path) -> None:
-    (fx,) = extent(
-        test_data / "intraday/fx_1m_oanda/eurusd", load_format("lean_forex_minute_oanda")
-    )
-    assert fx.last_ts == datetime(2018, 4, 4, 23, 59, tzinfo=UTC)
-    assert fx.last_date == date(2018, 4, 5)

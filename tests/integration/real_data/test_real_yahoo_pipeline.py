@@ -151,7 +151,7 @@ def test_trouble_with_one_symbol_is_in_the_ledger_and_the_others_land(
     report = ask(world, yahoo_on(server), span, "OCDO", "NOSUCH", "EURUSD")
     assert {s: o.outcome for s, o in report.outcomes.items()} == {
         "OCDO": Outcome.ROWS,
-        "NOSUCH": Outcome.UNAVAILABLE,
+        "NOSUCH": Outcome.FAILED,
         "EURUSD": Outcome.FAILED,
     }
     known = ledger_by_session(
@@ -160,7 +160,7 @@ def test_trouble_with_one_symbol_is_in_the_ledger_and_the_others_land(
     told = {row["symbol"]: row for row in known.iter_rows(named=True)}
     assert {s: (r["outcome"], r["rows"], r["final"]) for s, r in told.items()} == {
         "OCDO": ("rows", 1, True),
-        "NOSUCH": ("unavailable", 0, False),
+        "NOSUCH": ("failed", 0, False),
         "EURUSD": ("failed", 0, False),
     }
     assert "delisted" in told["NOSUCH"]["detail"]

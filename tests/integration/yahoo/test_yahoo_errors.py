@@ -63,13 +63,13 @@ def rows(results: list[FetchResult]) -> list[str]:
     return [s for r in results for s in r.frame["symbol"]]
 
 
-def test_an_unknown_symbol_is_unavailable_and_asked_for_once(
+def test_an_unknown_symbol_fails_and_is_asked_for_once(
     server: ReplayServer, test_data: Path
 ) -> None:
     reply = Reply(error_text(test_data, "404_symbol_not_found.json"), 404)
     server.reply(QQQ, reply)
     results = list(yahoo_on(server).fetch(question("QQQ", "GOLD")))
-    assert outcome(results, "QQQ")[0] is Outcome.UNAVAILABLE
+    assert outcome(results, "QQQ")[0] is Outcome.FAILED
     assert "delisted" in outcome(results, "QQQ")[1]
     assert outcome(results, "GOLD")[0] is Outcome.ROWS
     assert len(server.asked_for(QQQ)) == 1
@@ -88,7 +88,7 @@ def test_out_of_range_is_unavailable_and_asked_for_once(
 def test_an_error_in_a_good_status_is_still_an_error(server: ReplayServer, test_data: Path) -> None:
     server.reply(QQQ, Reply(error_text(test_data, "404_symbol_not_found.json"), 200))
     results = list(yahoo_on(server).fetch(question("QQQ")))
-    assert outcome(results, "QQQ")[0] is Outcome.UNAVAILABLE
+    assert outcome(results, "QQQ")[0] is Outcome.FAILED
 
 
 def test_a_range_without_data_is_nothing(server: ReplayServer) -> None:

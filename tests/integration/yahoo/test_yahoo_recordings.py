@@ -279,7 +279,7 @@ def test_a_symbol_that_could_leave_the_path_is_not_asked_for(
     server: ReplayServer, yahoo: YahooVendor
 ) -> None:
     results = fetch(yahoo, instrument("EVIL"), "../v1/secret", date(2020, 1, 1), date(2020, 1, 3))
-    assert results[-1].outcomes["EVIL"].outcome is Outcome.UNAVAILABLE
+    assert results[-1].outcomes["EVIL"].outcome is Outcome.FAILED
     assert server.asked == []
 
 

@@ -16,7 +16,7 @@ ASKED = ["coverage", "AAPL", "--start", "2024-01-02", "--end", "2024-01-02"]
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What a command sets is undone, and no data of the machine is read."""
-    for name in ("EMP_DATA_DIR", "EMP_UI_PORT", "EMP_MODE"):
+    for name in ("EMP_DATA_DIR", "EMP_UI_PORT", "EMP_MODE", "EMP_YAHOO_URL"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setenv("EMP_DATA_DIR", str(tmp_path))
@@ -42,7 +42,6 @@ def test_extra_goes_before_the_environment_and_that_before_the_file(
     file = tmp_path / "settings.env"
     file.write_text("EMP_UI_PORT=1111\nEMP_MODE=auto\nEMP_YAHOO_URL=http://127.0.0.1:9\n")
     monkeypatch.setenv("EMP_UI_PORT", "2222")
-    monkeypatch.delenv("EMP_YAHOO_URL", raising=False)
     command = [*ASKED, "--env-file", str(file), "--extra", "EMP_MODE=bootstrap"]
     assert run(command) == 0
     taken = [os.environ[name] for name in ("EMP_UI_PORT", "EMP_MODE", "EMP_YAHOO_URL")]

@@ -248,7 +248,7 @@ def test_a_broken_file_fails_its_own_symbol_only(tmp_path: Path) -> None:
     assert outcomes == {
         "AAPL": Outcome.FAILED,
         "msft": Outcome.ROWS,
-        "IBM": Outcome.UNAVAILABLE,
+        "IBM": Outcome.FAILED,
     }
     assert bars["vendor_symbol"].to_list() == ["msft"]
 

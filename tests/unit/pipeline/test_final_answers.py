@@ -15,7 +15,8 @@ from tests.support.fake_vendor import FakeVendor, ask, having, ledger, shares
 from tests.support.worlds import World
 
 MONDAY, TUESDAY = "2024-03-04", "2024-03-05"
-UNKNOWN = SymbolOutcome(Outcome.UNAVAILABLE, "no such symbol")
+BEYOND = SymbolOutcome(Outcome.UNAVAILABLE, "too long ago")
+UNKNOWN = SymbolOutcome(Outcome.FAILED, "no such symbol")
 
 
 def utc(text: str) -> datetime:
@@ -120,7 +121,7 @@ def test_an_unknown_symbol_is_asked_for_again(world: World, name: str) -> None:
     much_later = world.later(utc("2024-06-03T22:00"))
     vendor = FakeVendor(name, outcomes={"AAA": UNKNOWN})
     ask(much_later, vendor, MONDAY, MONDAY)
-    assert ledger(much_later, name) == {MONDAY: ("unavailable", 0, False)}
+    assert ledger(much_later, name) == {MONDAY: ("failed", 0, False)}
     mended = FakeVendor(name, bars={"AAA": [utc(MONDAY)]})
     ask(much_later.later(utc("2024-06-04T22:00")), mended, MONDAY, MONDAY)
     assert ledger(much_later, name) == {MONDAY: ("rows", 1, True)}
@@ -136,7 +137,7 @@ def test_what_lies_before_the_window_is_asked_for_once(world: World) -> None:
         "2024-05-03": ("unavailable", 0, True),
         "2024-05-06": ("nothing", 0, True),
     }
-    refusing = FakeVendor(outcomes={"AAA": UNKNOWN}, lookback=vendor.lookback)
+    refusing = FakeVendor(outcomes={"AAA": BEYOND}, lookback=vendor.lookback)
     ask(now, refusing, "2024-05-01", "2024-05-02", timeframe="1h")
     assert ledger(now)["2024-05-02"] == ("unavailable", 0, True)
     assert ask(now, vendor, "2024-05-01", "2024-05-06", timeframe="1h").fetches == 0
