@@ -139,11 +139,22 @@ def execute(
         narrator.step("summary")
         summary = summarise(settings, open_platform(settings), scope, record)
     summary["registered"] = prepared.registration.told()
-    summary["notes"] = prepared.notes
+    summary["notes"] = [*prepared.notes, *_unread(prepared, summary)]
     summary["ui"] = (
         f"'emp dev' shows this run on http://127.0.0.1:{settings.ui_port}/runs/{record.run_id}"
     )
     return summary, exit_status(summary, record, fail_on_quality=strict)
+
+
+def _unread(prepared: Prepared, summary: dict[str, Any]) -> list[str]:
+    """What a person has to know whose files were not opened."""
+    feed = prepared.feed
+    if feed.path is None or any(o["asked"] for o in summary["outcomes"].values()):
+        return []
+    return [
+        "every session of the files was answered before, so that they were not read; --refetch "
+        "reads corrected files again"
+    ]
 
 
 def _rehearse(settings: Settings, prepared: Prepared, *, as_json: bool) -> None:

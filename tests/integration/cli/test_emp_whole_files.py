@@ -155,3 +155,20 @@ def test_a_file_that_disappears_is_no_success(
     assert status == 1, told
     known = emp.get_coverage("AAA", "2024-03-07", "2024-03-08", vendors=["own"])
     assert known["outcome"].to_list() == ["failed", "failed"]
+
+
+def test_a_corrected_file_that_is_not_read_is_said_to_be_none(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "AAA.csv"
+    asked = ["--path", str(file), "--spec", "plain_daily", "--symbols", "AAA"]
+    notes = []
+    for close in ("10.5", "10.6", "10.6"):
+        rows = days(date(2024, 3, 4), date(2024, 3, 6)).replace("10.5", close)
+        file.write_text("date,open,high,low,close,volume\n" + rows)
+        status, told = ingest(capfd, *asked, *(["--refetch"] if len(notes) == 2 else []))
+        assert status == 0
+        notes.append([n for n in told["notes"] if "--refetch" in n])
+        closes = emp.get_curated_bars("AAA", "2024-03-04")["close"].to_list()
+    assert [len(n) for n in notes] == [0, 1, 0]
+    assert closes == [10.6] * 3
