@@ -55,7 +55,7 @@ class Lease:
                 set_={"holder": insert.excluded.holder, "expires_at": insert.excluded.expires_at},
                 where=free,
             )
-            return bool(connection.execute(taken).rowcount)
+            return connection.execute(taken.returning(leases.c.name)).first() is not None
 
     def give_back(self) -> None:
         """Let another take it at once; nothing where another holds it already."""
