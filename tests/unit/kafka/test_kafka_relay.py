@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -114,8 +113,7 @@ def test_what_the_broker_took_without_saying_so_comes_twice_under_one_id(engine,
     assert ids(echo) == expected
 
 
-@dataclass
-class Killed(Exception):
+class KilledError(Exception):
     """The process dies here."""
 
 
@@ -123,10 +121,10 @@ def test_a_relay_that_dies_between_send_and_mark_loses_nothing(engine, outbox, m
     expected, echo = fill(outbox, 5), Echo()
 
     def die(*_: object, **__: object) -> None:
-        raise Killed
+        raise KilledError
 
     monkeypatch.setattr(SqlOutbox, "mark_sent", die)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         relay(engine, echo).drain()
     monkeypatch.undo()
     assert outbox.backlog().waiting == 5
