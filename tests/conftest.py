@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: where the real data lies."""
+"""Fixtures that every test may use: where the real data lies, and the servers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+
+pytest_plugins = ["tests.support.servers"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
