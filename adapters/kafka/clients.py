@@ -4,8 +4,8 @@ What belongs here: producer, consumer and admin client from settings; why a brok
 and the cure. What does not: what is sent or read.
 
 The library says "unable to bootstrap" whatever went wrong, leaves a thread behind when it could
-not open a client, and writes its options and the bytes of a login into its debug log. This module
-makes up for all three.
+not open a client, lets brokers make any topic that is named, and writes its options and the bytes
+of a login into its debug log. This module makes up for all four.
 """
 
 from __future__ import annotations
@@ -49,7 +49,6 @@ def producer(settings: KafkaSettings) -> Iterator[KafkaProducer]:
         max_request_size=settings.max_message_bytes + _OVERHEAD,
         max_block_ms=int(settings.timeout_seconds * 1_000),
         delivery_timeout_ms=int(settings.timeout_seconds * 1_000) + LINGER_MILLISECONDS,
-        allow_auto_create_topics=False,
         metrics_enabled=False,
     )
     try:
@@ -71,7 +70,6 @@ def consumer(settings: KafkaSettings, **options: Any) -> Iterator[KafkaConsumer]
 
     chosen = {
         "enable_auto_commit": False,
-        "allow_auto_create_topics": False,
         "isolation_level": "read_committed",
         "max_partition_fetch_bytes": settings.max_message_bytes + _OVERHEAD,
         "metrics_enabled": False,
@@ -171,7 +169,10 @@ def _open(kind: Callable[..., C], settings: KafkaSettings, **options: Any) -> C:
 
     def remembered(**given: Any) -> KafkaNetClient:
         loops.append(NetworkSelector(**given))
-        return KafkaNetClient(net=loops[-1], **given)
+        client = KafkaNetClient(net=loops[-1], **given)
+        # The option of the same name never gets there: a misspelt topic would be made.
+        client.cluster.config["allow_auto_create_topics"] = False
+        return client
 
     given = settings.client_options()
     try:
@@ -195,6 +196,6 @@ def _keep_quiet() -> None:
     """The library's debug log shows passwords, and without a handler its errors flood stderr."""
     logger = logging.getLogger("kafka")
     if logger.level < logging.INFO:
-        logger.setLevel(logging.INFO)
+        logger.setLevel(logging.WARNING)
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
