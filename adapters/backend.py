@@ -26,6 +26,7 @@ from market_data.ports import (
     RawLog,
     Vendor,
 )
+from market_data.universe import Universe
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,14 @@ def assemble(
     operations: Operations,
     locks: Locks | None = None,
     clock: Clock | None = None,
+    universe: Universe | None = None,
 ) -> Platform:
-    """The platform over given adapters.
+    """The platform over given adapters; the universe is the configured one unless given.
 
     Raises:
         ConfigurationError: naming the file and the entry that is missing or wrong.
     """
-    universe = load_universe(settings)
+    universe = universe or load_universe(settings)
     thresholds = load_thresholds(settings)
     raw_log, payloads = lake
 

@@ -38,14 +38,23 @@ def prepare_home(settings: Settings) -> Path:
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The instance of an installation; use it as a context manager."""
+    """The instance of an installation; use it as a context manager.
+
+    Of several processes that open a new one, the first makes its databases: Dagster's migrations
+    of one SQLite file from two processes at once can leave it unusable for good.
+    """
     import dagster as dg
+    from filelock import FileLock
 
     home, named = str(prepare_home(settings)), os.environ.get("DAGSTER_HOME")
     # The event log of dagster.yaml finds its folder by this variable, while it is built.
     os.environ["DAGSTER_HOME"] = home
     try:
-        return dg.DagsterInstance.from_config(home)
+        with FileLock(Path(home) / ".opening.lock"):
+            instance = dg.DagsterInstance.from_config(home)
+            # Each makes its database when it is looked at first.
+            _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage
+            return instance
     finally:
         if named is None:
             del os.environ["DAGSTER_HOME"]

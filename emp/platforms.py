@@ -10,7 +10,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -64,10 +63,10 @@ def rehearsal(settings: Settings, universe: Universe) -> Iterator[Platform]:
             if database.exists()
             else f"sqlite:///{Path(elsewhere) / database.name}"
         )
-        platform = assemble(
+        yield assemble(
             settings,
             lake=open_lake(str(settings.lake_root)),
             store=open_warehouse(str(settings.warehouse_root)),
             operations=open_operations(url),
+            universe=universe,
         )
-        yield replace(platform, universe=universe)

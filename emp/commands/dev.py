@@ -24,9 +24,12 @@ def dev(
     ] = None,
 ) -> None:
     """Open the UI; Ctrl-C ends it. Runs of 'emp ingest' and 'emp demo' appear in it."""
-    from emp.instance import WORKSPACE_FILE, prepare_home
+    from emp.instance import WORKSPACE_FILE, open_instance, prepare_home
 
     settings = settings_of(context)
+    # Webserver and daemon start at once, and must find the databases of the instance made.
+    with open_instance(settings):
+        pass
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(prepare_home(settings)),

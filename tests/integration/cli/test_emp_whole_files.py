@@ -172,3 +172,18 @@ def test_a_corrected_file_that_is_not_read_is_said_to_be_none(
         closes = emp.get_curated_bars("AAA", "2024-03-04")["close"].to_list()
     assert [len(n) for n in notes] == [0, 1, 0]
     assert closes == [10.6] * 3
+
+
+def test_a_dry_run_of_new_files_prints_the_plan_and_leaves_nothing(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "AAA.csv"
+    rows = days(date(2024, 3, 4), date(2024, 3, 6))
+    file.write_text("date,open,high,low,close,volume\n" + rows)
+    capfd.readouterr()
+    asked = ["ingest", "--path", str(file), "--spec", "plain_daily", "--symbols", "AAA"]
+    assert run([*asked, "--vendor", "newcomer", "--dry-run"]) == 0
+    told = capfd.readouterr().out
+    assert "newcomer" in told
+    assert "3 symbol-sessions" in told
+    assert not data.exists()
