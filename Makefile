@@ -1,17 +1,19 @@
-# What a user and a developer type. Everything runs in .venv; nothing needs a server or, once
-# installed, the internet.
+# What a user and a developer type. Everything runs in .venv; bootstrap mode needs no server and,
+# once installed, no internet. Tests that need servers find them by the environment.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev
 PYTEST_ARGS ?=
+# Which servers: timescaledb postgres redis kafka, all when empty.
+SERVICES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test lint bench clean
+.PHONY: help setup demo dev services services-stop test lint bench clean
 
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## create .venv with the pinned packages
 
@@ -28,7 +30,13 @@ demo: setup ## run the whole graph over the sample vendors and say where to look
 dev: setup ## open the Dagster UI (webserver and daemon) on localhost
 	$(BIN)/emp dev
 
-test: setup ## run the tests
+services: ## start TimescaleDB, PostgreSQL, Redis and Kafka on loopback; prints their settings
+	@$(PYTHON) docker/services up $(SERVICES)
+
+services-stop: ## stop them and remove their data
+	@$(PYTHON) docker/services down
+
+test: setup ## run the tests; those of servers need the settings that 'make services' prints
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: setup ## ruff, mypy, import contracts

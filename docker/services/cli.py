@@ -80,7 +80,10 @@ def down(options: argparse.Namespace) -> int:
         failures = [text for text in pool.map(_discard, _existing()) if text]
     if failures:
         raise ServiceError("\n".join(failures))
-    remove(run_folder())
+    for folder in (private_folder(), run_folder()):
+        # Only what is empty: a folder that somebody has named may hold more than servers.
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
     if options.purge:
         for folder in (*home().glob("debian-*"), *home().glob("kafka-*")):
             say(f"removing {folder}")
@@ -91,8 +94,8 @@ def down(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python3 docker/services",
-        description="Real servers on loopback without Docker; data and downloads lie below "
-        "EMP_SERVICES_DIR.",
+        description="Real servers on loopback without Docker. Downloads lie below "
+        "EMP_SERVICES_DIR, data below EMP_SERVICES_RUN_DIR.",
     )
     commands = parser.add_subparsers(required=True, metavar="up|down|status|env")
     for action, text in (

@@ -33,8 +33,12 @@ def home() -> Path:
 
 
 def run_folder() -> Path:
-    """The throw-away part of `home`: the data of every server, one folder each."""
-    return home() / "run"
+    """The throw-away part: the data of every server, one folder each. EMP_SERVICES_RUN_DIR.
+
+    By default below `home`. Another one holds another set of servers, of the same downloads.
+    """
+    named = os.environ.get("EMP_SERVICES_RUN_DIR")
+    return Path(named).resolve() if named else home() / "run"
 
 
 def private_folder() -> Path:

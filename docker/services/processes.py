@@ -105,7 +105,7 @@ def launch(
     environment: Mapping[str, str],
     user: str | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Starts a server in a session of its own; its output goes to the log.
+    """Starts a server in a session of its own, and waits for its record; its output is logged.
 
     Args:
         argv: program and arguments. The program must not fork into the background.
@@ -116,7 +116,7 @@ def launch(
         user: whom to run it as; the caller must be root then.
     """
     with record.open("w") as out, log.open("a") as err:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             ["sh", "-c", _RECORD_AND_BECOME, "sh", *argv],
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -128,6 +128,9 @@ def launch(
             group=user,
             extra_groups=[] if user else None,
         )
+    while child.poll() is None and not record.read_text().endswith("\n"):
+        time.sleep(0.002)
+    return child
 
 
 def wait_until_gone(processes: Sequence[Process], seconds: float) -> bool:

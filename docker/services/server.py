@@ -272,8 +272,8 @@ class Server(ABC):
 
     def _await(self) -> None:
         end = time.monotonic() + self.patience
-        while not self.answers():
-            if self._child is not None and self._child.poll() is not None:
+        while not self.answers() or not self.running:
+            if not self.running:
                 raise ServiceError(f"{self.name} ended while it started:\n{self.log_end()}")
             if time.monotonic() > end:
                 raise ServiceError(
