@@ -47,12 +47,17 @@ def private_folder() -> Path:
 
 
 @contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Holds a lock between the processes of this machine; a dead holder's lock is free."""
+def locked(name: str) -> Iterator[int]:
+    """Holds a lock between the processes of this machine; a dead holder's lock is free.
+
+    Yields:
+        The descriptor that holds it. A child that inherits it holds the lock for as long as it
+        lives, even when its parent is killed.
+    """
     make_folder(home())
     with (home() / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield file.fileno()
 
 
 def make_folder(folder: Path) -> Path:
@@ -73,7 +78,7 @@ def require_passage(folder: Path, user: str) -> None:
         if not parent.stat().st_mode & 0o001:
             raise ServiceError(
                 f"the server runs as the user {user}, who cannot enter {parent}: "
-                "set EMP_SERVICES_DIR to a folder that everyone can enter"
+                "set EMP_SERVICES_RUN_DIR to a folder that everyone can enter"
             )
 
 
@@ -103,4 +108,6 @@ def remove(folder: Path) -> None:
 
 def say(text: str) -> None:
     """Tells the user what goes on; standard output is kept for settings."""
-    print(f"services: {text}", file=sys.stderr, flush=True)
+    # One write, so that lines of two threads stay two lines.
+    sys.stderr.write(f"services: {text}\n")
+    sys.stderr.flush()

@@ -66,7 +66,7 @@ class KafkaBroker(Server):
     @classmethod
     def fetch(cls) -> None:
         """Lets Maven get the jars, whole or not at all."""
-        with locked("kafka"):
+        with locked("kafka") as lock:
             if cls.fetched():
                 return
             say("downloading Kafka with Maven")
@@ -80,6 +80,7 @@ class KafkaBroker(Server):
                     ["mvn", "-q", "-B", goal, f"-DoutputDirectory={unfinished}"],
                     "Maven's download of Kafka",
                     cwd=folder,
+                    holding=[lock],
                 )
             unfinished.rename(cls.jars())
 

@@ -45,8 +45,8 @@ def install(packages: Iterable[str]) -> None:
     if prefix is None:
         raise ServiceError(f"packages are missing and only root can install them: {command}")
     say(f"installing {' '.join(wanted)}")
-    with locked("install"):
-        run([*prefix, "sh", "-c", _INSTALL, "sh", *wanted], "apt-get")
+    with locked("install") as lock:
+        run([*prefix, "sh", "-c", _INSTALL, "sh", *wanted], "apt-get", holding=[lock])
 
 
 def debian_mirror() -> str:
@@ -85,9 +85,21 @@ def apt_proxy() -> dict[str, str]:
 
 
 def run(
-    argv: Iterable[object], what: str, *, cwd: object = None, env: dict[str, str] | None = None
+    argv: Iterable[object],
+    what: str,
+    *,
+    cwd: object = None,
+    env: dict[str, str] | None = None,
+    holding: Iterable[int] = (),
 ) -> None:
     """Runs a program to its end; what it says is shown when it fails.
+
+    Args:
+        argv: program and arguments.
+        what: what it does, for the message.
+        cwd: its working folder.
+        env: all of its environment; this one's by default.
+        holding: descriptors of locks that it holds as long as it lives.
 
     Raises:
         ServiceError: it failed; the message holds the end of what it said.
@@ -101,6 +113,7 @@ def run(
         errors="replace",
         cwd=None if cwd is None else str(cwd),
         env=env,
+        pass_fds=tuple(holding),
         check=False,
     )
     if done.returncode:

@@ -61,7 +61,7 @@ class TimescaleServer(PostgresServer):
     @classmethod
     def fetch(cls) -> None:
         """Makes a small Debian with the server, whole or not at all."""
-        with locked("timescaledb"):
+        with locked("timescaledb") as lock:
             if cls.fetched():
                 return
             unfinished = home() / f"{cls.root().name}.unfinished"
@@ -79,6 +79,7 @@ class TimescaleServer(PostgresServer):
                 ],
                 "debootstrap",
                 env={**os.environ, **packages.apt_proxy()},
+                holding=[lock],
             )
             shutil.rmtree(unfinished / "var" / "cache" / "apt" / "archives", ignore_errors=True)
             unfinished.rename(cls.root())

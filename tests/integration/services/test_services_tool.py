@@ -205,7 +205,7 @@ def test_a_folder_that_is_closed_to_the_servers_user_is_named(
         do_without("PostgreSQL is not installed")
     home.mkdir()
     home.parent.chmod(0o700)
-    with pytest.raises(ServiceError, match="set EMP_SERVICES_DIR to a folder that everyone"):
+    with pytest.raises(ServiceError, match="set EMP_SERVICES_RUN_DIR to a folder"):
         PostgresServer().start()
 
 
