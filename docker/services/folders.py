@@ -62,8 +62,8 @@ def locked(name: str) -> Iterator[int]:
 
 def make_folder(folder: Path) -> Path:
     """Makes a folder that others can pass through but not list, where it does not exist yet."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if folder.stat().st_uid == os.geteuid():
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o711)
     return folder
 

@@ -64,7 +64,9 @@ class Server(ABC):
     def private(cls) -> Self:
         """A new server that nobody else knows, with a port and a folder of its own."""
         parent = make_folder(make_folder(run_folder()) / private_folder().name)
-        return cls(Path(tempfile.mkdtemp(prefix=f"{cls.name}-", dir=parent)))
+        folder = Path(tempfile.mkdtemp(prefix=f"{cls.name}-", dir=parent))
+        folder.chmod(0o711)
+        return cls(folder)
 
     # What differs.
 
