@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from services import PostgresServer, RedisServer, ServiceError, TimescaleServer, packages
-from services.folders import mounts_below
+from services.folders import locked, mounts_below
 from services.processes import Process
 from tests.support.servers import do_without
 
@@ -146,15 +146,17 @@ def test_a_process_that_got_the_number_of_a_dead_server_is_let_alone(tool: Tool)
     server = RedisServer()
     server.kill()
     with subprocess.Popen(["sleep", "60"]) as stranger:
-        line = Path(f"/proc/{stranger.pid}/stat").read_text()
-        found = Process.parse(line)
-        # The same number, started at another time.
-        record = line.replace(str(found.started), str(found.started - 1))
-        (server.folder / "process").write_text(record)
-        assert not server.running
-        assert tool("down").returncode == 0
-        assert stranger.poll() is None
-        stranger.kill()
+        try:
+            line = Path(f"/proc/{stranger.pid}/stat").read_text()
+            found = Process.parse(line)
+            # The same number, started at another time.
+            record = line.replace(str(found.started), str(found.started - 1))
+            (server.folder / "process").write_text(record)
+            assert not server.running
+            assert tool("down").returncode == 0
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
 
 
 def test_a_name_that_is_none_is_refused(tool: Tool) -> None:
@@ -223,10 +225,13 @@ def test_a_server_that_does_not_start_shows_its_log(home: Path) -> None:
 
 def test_two_callers_at_once_start_one_server(tool: Tool) -> None:
     command = [sys.executable, str(ROOT / "docker" / "services"), "up", "redis"]
-    both = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        for _ in range(2)
-    ]
+    with locked("services"):
+        both = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            for _ in range(2)
+        ]
+        time.sleep(0.4)
+        assert not RedisServer().running
     lines = [process.communicate(timeout=60)[0] for process in both]
     assert lines[0] == lines[1] != ""
 
