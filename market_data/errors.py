@@ -31,6 +31,10 @@ class StoreConflictError(MarketDataError):
     """A concurrent writer won every one of the allowed attempts."""
 
 
+class StoreUnavailableError(MarketDataError):
+    """The server behind a store did not answer, or not in time; nothing was written."""
+
+
 class StreamError(MarketDataError):
     """The message broker did not take or give what it was asked; nothing was lost by that."""
 

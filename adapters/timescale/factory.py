@@ -1,0 +1,41 @@
+"""Opening the parts of this package from settings.
+
+What belongs here: which class stands for what; a database that is migrated first.
+What does not: how a part works; each has a file.
+"""
+
+from __future__ import annotations
+
+from adapters.timescale.bar_store import TimescaleStore
+from adapters.timescale.connection import Connections, explained
+from adapters.timescale.migration import migrate
+from adapters.timescale.reference_tables import TimescaleReferenceTables
+from adapters.timescale.settings import TimescaleSettings
+
+
+def open_connections(settings: TimescaleSettings) -> Connections:
+    """Connections to a database at the newest revision, migrated where it is behind.
+
+    Raises:
+        ConfigurationError: it cannot be used or migrated; the message names the cure.
+        StoreUnavailableError: it did not answer.
+    """
+    import psycopg
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        migrate(settings.conninfo())
+    except DBAPIError as error:
+        cause = error.orig if isinstance(error.orig, psycopg.Error) else error
+        raise explained(cause, settings, connecting=True) from None
+    return Connections(settings)
+
+
+def open_store(connections: Connections) -> TimescaleStore:
+    """Curated datasets and scores."""
+    return TimescaleStore(connections)
+
+
+def open_reference_tables(connections: Connections) -> TimescaleReferenceTables:
+    """The small tables that are replaced whole."""
+    return TimescaleReferenceTables(connections)

@@ -1,0 +1,163 @@
+"""Settings of TimescaleDB: every TIMESCALEDB_* variable, its default and its check.
+
+What belongs here: the variables, and the URL that follows from them.
+What does not: connections (connection.py).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import quote, urlencode, urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from market_data.errors import ConfigurationError
+
+_SCHEMES = ("postgresql", "postgres")
+
+
+class TimescaleSettings(BaseSettings):
+    """Where TimescaleDB is and how its connections behave.
+
+    Each field but the URL is read from the environment variable TIMESCALEDB_<FIELD>.
+    """
+
+    model_config = SettingsConfigDict(
+        title="TIMESCALEDB_*",
+        env_prefix="TIMESCALEDB_",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
+        populate_by_name=True,
+    )
+
+    url: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("TIMESCALEDB_URL", "TIMESCALE_URL", "DATABASE_URL"),
+    )
+    """postgresql://user:password@host:port/database; goes before the parts below."""
+
+    host: str = ""
+    """Server, where no URL is given. Empty: there is no TimescaleDB."""
+
+    port: int = Field(default=5432, ge=1, le=65535)
+    """Its port."""
+
+    db: str = "emp"
+    """Database."""
+
+    user: str = "emp"
+    """Login name."""
+
+    password: SecretStr | None = None
+    """Login password."""
+
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+    """How far TLS is asked for and checked."""
+
+    sslrootcert: Path | None = None
+    """PEM file of the authority that signed the server's certificate."""
+
+    sslcert: Path | None = None
+    """PEM file of the client's certificate."""
+
+    sslkey: Path | None = None
+    """PEM file of its key."""
+
+    pool_size: int = Field(default=5, ge=1, le=1000)
+    """Connections that stay open per process."""
+
+    max_overflow: int = Field(default=5, ge=0, le=1000)
+    """Connections above these that may be opened while they are needed."""
+
+    pool_timeout: float = Field(default=30.0, gt=0)
+    """Seconds to wait for a free connection."""
+
+    pool_recycle: float = Field(default=1800.0, gt=0)
+    """Seconds after which a connection is opened anew."""
+
+    pool_pre_ping: bool = True
+    """Try a connection before it is handed out."""
+
+    statement_timeout_ms: int = Field(default=10_000, ge=0)
+    """Longest time of one reading statement, in milliseconds; 0 for no limit. Writers have none."""
+
+    connect_timeout: int = Field(default=5, ge=1)
+    """Seconds to wait for a new connection."""
+
+    application_name: str = "emp-timescale-ingest"
+    """Name under which the server shows the connections."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        wrong = []
+        if self.url is not None:
+            # Not repeated: the text holds the password.
+            try:
+                parts = urlsplit(self.url.get_secret_value())
+                good = parts.scheme.split("+")[0] in _SCHEMES and bool(parts.hostname)
+                _ = parts.port
+            except ValueError:
+                good = False
+            if not good:
+                wrong.append(
+                    "TIMESCALEDB_URL must be postgresql://user:password@host:port/database"
+                )
+        files = {
+            "TIMESCALEDB_SSLROOTCERT": self.sslrootcert,
+            "TIMESCALEDB_SSLCERT": self.sslcert,
+            "TIMESCALEDB_SSLKEY": self.sslkey,
+        }
+        wrong += [f"{n}: there is no file {f}" for n, f in files.items() if f and not f.is_file()]
+        if (self.sslcert is None) != (self.sslkey is None):
+            wrong.append("TIMESCALEDB_SSLCERT and TIMESCALEDB_SSLKEY belong together")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is a TimescaleDB to speak to."""
+        return self.url is not None or bool(self.host)
+
+    def conninfo(self) -> str:
+        """The URL for libpq, with the password in it.
+
+        Raises:
+            ConfigurationError: no server is named.
+        """
+        if not self.configured:
+            raise ConfigurationError("TIMESCALEDB_URL is not set, nor TIMESCALEDB_HOST")
+        extra = {
+            "connect_timeout": str(self.connect_timeout),
+            "application_name": self.application_name,
+        }
+        if self.url is not None:
+            url = self.url.get_secret_value()
+            scheme, rest = url.split("://", 1)
+            url = f"{scheme.split('+')[0]}://{rest}"
+            given = urlsplit(url).query
+            missing = {k: v for k, v in extra.items() if f"{k}=" not in given}
+            return f"{url}{'&' if given else '?'}{urlencode(missing)}" if missing else url
+        secret = self.password.get_secret_value() if self.password else ""
+        login = quote(self.user, safe="") + (f":{quote(secret, safe='')}" if secret else "")
+        host = f"[{self.host}]" if ":" in self.host else quote(self.host, safe="")
+        tls = {
+            "sslmode": self.sslmode,
+            "sslrootcert": self.sslrootcert,
+            "sslcert": self.sslcert,
+            "sslkey": self.sslkey,
+        }
+        query = urlencode({k: str(v) for k, v in {**tls, **extra}.items() if v})
+        return f"postgresql://{login}@{host}:{self.port}/{quote(self.db, safe='')}?{query}"
+
+    @property
+    def shown(self) -> str:
+        """Host, port and database, for people; no login."""
+        if self.url is None:
+            return f"{self.host}:{self.port}/{self.db}"
+        parts = urlsplit(self.url.get_secret_value())
+        return f"{parts.hostname}:{parts.port or 5432}{parts.path}"

@@ -1,0 +1,223 @@
+"""The one writer: a slice replaced in one transaction.
+
+What belongs here: what a slice's replacement does to table, receipts and revisions.
+What does not: connections (connection.py), which table (tables.py).
+
+All of it commits together or not at all:
+
+1. Advisory locks for the months of the slice, in order, so that overlapping writers take turns.
+2. A receipt that says that exactly these rows were the last word on exactly this slice: done.
+3. An empty slice is filled by COPY; any other is staged, and only what differs is touched: rows
+   that vanished or changed are deleted, new and changed ones inserted. An unchanged row stays as it
+   is, so that nothing dead is left behind.
+4. Whatever changed removes every receipt of its months, and gives the months a new revision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from adapters.timescale.reading import LONGEST_OFFSET, SEPARATOR, Conditions
+from adapters.timescale.tables import Table, columns_of, table_of
+from market_data.datasets import Dataset
+from market_data.errors import SchemaError
+
+BATCH_ROWS = 65_536
+"""One batch of everything takes the driver twice as long as batches of this size."""
+
+_STAGE = "emp_stage"
+_ANALYSED_ROWS = 5_000
+
+
+class Slice:
+    """The rows that a slice shall hold.
+
+    Args:
+        dataset: where.
+        rows: of the slice, sorted.
+        sessions: first and last.
+        symbols: of the slice.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        rows: pl.DataFrame,
+        sessions: tuple[date, date],
+        symbols: Sequence[str],
+    ) -> None:
+        self.dataset = dataset
+        self.rows = _near_its_sessions(dataset, rows)
+        self.sessions = sessions
+        self.symbols = sorted(set(symbols))
+
+    @property
+    def table(self) -> Table:
+        """Where it lies."""
+        return table_of(self.dataset)
+
+    def conditions(self) -> Conditions:
+        """Which rows of the table belong to it."""
+        found = Conditions()
+        found.within(self.dataset, self.sessions)
+        found.among(self.symbols)
+        return found
+
+    def months(self) -> list[date]:
+        """The first days of its months."""
+        first, last = self.sessions
+        numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+        return [date(n // 12, n % 12 + 1, 1) for n in numbers]
+
+    def name(self) -> str:
+        """A digest of its bounds."""
+        bounds = SEPARATOR.join((*map(str, self.sessions), *self.symbols))
+        return hashlib.sha256(bounds.encode()).hexdigest()
+
+    def digest(self) -> str:
+        """A digest of its rows; equal rows may have several, different ones never the same."""
+        content = io.BytesIO()
+        self.rows.rechunk().write_ipc(content, compat_level=pl.CompatLevel.oldest())
+        return hashlib.sha256(content.getbuffer()).hexdigest()
+
+
+def write(cursor: Any, slice_: Slice) -> bool:
+    """Make the table hold exactly the slice's rows; the caller commits.
+
+    Returns:
+        Whether anything changed.
+    """
+    _lock(cursor, slice_)
+    name, digest = slice_.name(), slice_.digest()
+    if _receipt(cursor, slice_.dataset, name) == digest:
+        return False
+    if _is_empty(cursor, slice_):
+        changed = slice_.rows.height > 0
+        if changed:
+            _ingest(cursor, slice_.rows, slice_.table.name, schema=slice_.table.schema)
+    else:
+        changed = _replace_what_differs(cursor, slice_)
+    months = slice_.months()
+    if changed:
+        _revise(cursor, slice_.dataset, months)
+    _sign(cursor, slice_.dataset, name, digest, months)
+    return changed
+
+
+def _near_its_sessions(dataset: Dataset, rows: pl.DataFrame) -> pl.DataFrame:
+    if dataset.time_column != "ts" or rows.is_empty():
+        return rows
+    midnight = pl.col("session").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    far = rows.filter(
+        (pl.col("ts") < midnight - LONGEST_OFFSET) | (pl.col("ts") >= midnight + LONGEST_OFFSET)
+    )
+    if not far.is_empty():
+        row = far.row(0, named=True)
+        raise SchemaError(
+            f"{dataset.name}: {far.height} rows lie days away from their session, the first is "
+            f"{row['symbol']} at {row['ts']} of {row['session']}"
+        )
+    return rows
+
+
+def _lock(cursor: Any, slice_: Slice) -> None:
+    """Taken in the order of months by every writer, so that no two wait for each other."""
+    cursor.execute(
+        "select pg_advisory_xact_lock(hashtextextended($1 || m::date::text, 0)) from "
+        "generate_series($2::date, $3::date, interval '1 month') as m",
+        (f"emp {slice_.dataset.name} ", slice_.months()[0], slice_.months()[-1]),
+    )
+    cursor.fetchall()
+
+
+def _receipt(cursor: Any, dataset: Dataset, name: str) -> str | None:
+    cursor.execute(
+        "select digest from emp.receipts where dataset = $1 and slice = $2", (dataset.name, name)
+    )
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _is_empty(cursor: Any, slice_: Slice) -> bool:
+    where = slice_.conditions()
+    statement = f"select 1 from {slice_.table.quoted}{where.text} limit 1"  # noqa: S608
+    cursor.execute(statement, tuple(where.values))
+    return cursor.fetchone() is None
+
+
+def _ingest(cursor: Any, rows: pl.DataFrame, table: str, *, schema: str | None = None) -> None:
+    arrow = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+    batches = arrow.to_reader(max_chunksize=BATCH_ROWS)
+    if schema is None:
+        cursor.adbc_ingest(table, batches, mode="append", temporary=True)
+    else:
+        cursor.adbc_ingest(table, batches, mode="append", db_schema_name=schema)
+
+
+def _replace_what_differs(cursor: Any, slice_: Slice) -> bool:
+    for statement in _staging(slice_):
+        cursor.execute(statement)
+    _ingest(cursor, slice_.rows, _STAGE)
+    if slice_.rows.height >= _ANALYSED_ROWS:
+        cursor.execute(f"analyze {_STAGE}")
+    where = slice_.conditions()
+    columns = columns_of(slice_.dataset)
+    key = " and ".join(f's."{c}" = t."{c}"' for c in slice_.dataset.key)
+    row = "({})".format
+    ours = row(", ".join(f's."{c}"' for c in slice_.dataset.schema.names))
+    theirs = row(", ".join(f't."{c}"' for c in slice_.dataset.schema.names))
+    table = slice_.table.quoted
+    deleted = _changed_rows(
+        cursor,
+        f"delete from {table} t{where.text} and not exists "  # noqa: S608
+        f"(select 1 from {_STAGE} s where {key} and {ours} is not distinct from {theirs})",
+        where.values,
+    )
+    inserted = _changed_rows(
+        cursor,
+        f"insert into {table} ({columns}) select {columns} from {_STAGE} s "  # noqa: S608
+        f"where not exists (select 1 from {table} t{where.text} and {key})",
+        where.values,
+    )
+    return bool(deleted or inserted)
+
+
+def _staging(slice_: Slice) -> Iterator[str]:
+    yield f"drop table if exists pg_temp.{_STAGE}"
+    yield f"create temporary table {_STAGE} (like {slice_.table.quoted}) on commit drop"
+
+
+def _changed_rows(cursor: Any, statement: str, values: Sequence[Any]) -> int:
+    """How many rows a statement changed, counted by the server itself."""
+    cursor.execute(
+        f"with changed as ({statement} returning 1) select count(*) from changed",  # noqa: S608
+        tuple(values),
+    )
+    return int(cursor.fetchone()[0])
+
+
+def _revise(cursor: Any, dataset: Dataset, months: Sequence[date]) -> None:
+    cursor.execute(
+        "insert into emp.months select $1, m::date, nextval('emp.revisions') from "
+        "generate_series($2::date, $3::date, interval '1 month') as m "
+        "on conflict (dataset, month) do update set revision = excluded.revision",
+        (dataset.name, months[0], months[-1]),
+    )
+    cursor.execute(
+        "delete from emp.receipts where dataset = $1 and first_month <= $2 and last_month >= $3",
+        (dataset.name, months[-1], months[0]),
+    )
+
+
+def _sign(cursor: Any, dataset: Dataset, name: str, digest: str, months: Sequence[date]) -> None:
+    cursor.execute(
+        "insert into emp.receipts values ($1, $2, $3, $4, $5) "
+        "on conflict (dataset, slice) do update set digest = excluded.digest",
+        (dataset.name, name, digest, months[0], months[-1]),
+    )
