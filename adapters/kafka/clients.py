@@ -14,6 +14,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from adapters.kafka.settings import KafkaSettings
@@ -31,16 +32,14 @@ _REACH_SECONDS = 2.0
 
 @contextmanager
 def producer(settings: KafkaSettings) -> Iterator[KafkaProducer]:
-    """An idempotent producer with acks=all, closed at the end.
+    """An idempotent producer with acks=all, closed at the end; what it still holds is dropped.
 
     Raises:
         StreamError: no broker can be used; the message says why and names the cure.
         ConfigurationError: no broker is named.
     """
-    from kafka import KafkaProducer
-
     opened = _open(
-        KafkaProducer,
+        _producer_class(),
         settings,
         acks="all",
         enable_idempotence=True,
@@ -54,8 +53,7 @@ def producer(settings: KafkaSettings) -> Iterator[KafkaProducer]:
     try:
         yield opened
     finally:
-        # Every message is acknowledged or given up within the delivery time-out.
-        opened.close(timeout=settings.timeout_seconds + 1)
+        opened.close(timeout=0)
 
 
 @contextmanager
@@ -157,6 +155,29 @@ def _listens(server: str) -> bool:
             return True
     except OSError:
         return False
+
+
+@cache
+def _producer_class() -> type[KafkaProducer]:
+    from kafka import KafkaProducer
+    from kafka.errors import KafkaTimeoutError
+
+    class Producer(KafkaProducer):  # type: ignore[misc]
+        """A producer that can be closed while it holds messages that nobody acknowledges."""
+
+        def close(self, timeout: float | None = None, null_logger: bool = False) -> None:
+            self._closing = True
+            super().close(timeout, null_logger)
+
+        def flush(self, timeout: float | None = None) -> None:
+            try:
+                super().flush(timeout)
+            except KafkaTimeoutError:
+                # The library would stop closing here, and its thread go on sending.
+                if not getattr(self, "_closing", False):
+                    raise
+
+    return Producer
 
 
 def _open(kind: Callable[..., C], settings: KafkaSettings, **options: Any) -> C:

@@ -6,6 +6,7 @@ What does not: what is sent (relay.py, replay.py).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from kafka import KafkaProducer
     from kafka.producer.future import FutureRecordMetadata
 
+_GRACE_SECONDS = 1.0
 Headers = tuple[tuple[str, bytes], ...]
 
 
@@ -51,14 +53,12 @@ class Delivery:
     def __init__(self, settings: KafkaSettings, opened: KafkaProducer) -> None:
         self._settings = settings
         self._producer = opened
-        # A message that is given up has been waited for as long as the producer may take.
-        self._patience = settings.timeout_seconds + 5
 
     def send(self, messages: Sequence[Message]) -> Delivered:
         """Send some messages and wait for the broker's word on each.
 
-        It takes `KAFKA_TIMEOUT_SECONDS` at most, and is not to be called again after an error: a
-        message that was given up may have left a gap that later ones must not close.
+        It takes little more than KAFKA_TIMEOUT_SECONDS, and is not to be called again after an
+        error: a message that was given up has left a gap that later ones must not close.
         """
         from kafka.errors import KafkaError
 
@@ -72,10 +72,12 @@ class Delivery:
                 futures.append(sent)
         except KafkaError as error:
             trouble = error
+        # The producer's own time-out does not hold for what was under way when a broker died.
+        deadline = time.monotonic() + self._settings.timeout_seconds + _GRACE_SECONDS
         acknowledged = []
         for place, future in enumerate(futures):
             try:
-                future.get(timeout=self._patience)
+                future.get(timeout=max(0.0, deadline - time.monotonic()))
                 acknowledged.append(place)
             except KafkaError as error:
                 trouble = trouble or error

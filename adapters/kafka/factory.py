@@ -42,8 +42,8 @@ def open_relay(settings: KafkaSettings, engine: Engine, clock: Clock) -> Relay:
         engine: of the operations database, from `adapters.operations.open_database`.
         clock: tells when an event was sent.
     """
-    # A batch takes the time-out, and a little longer to be waited for.
-    term = timedelta(seconds=settings.timeout_seconds + _MARGIN_SECONDS)
+    # A batch takes the time-out, and finding out why it failed as long again.
+    term = timedelta(seconds=2 * settings.timeout_seconds + _MARGIN_SECONDS)
     lease = Lease(engine, "kafka relay", term=term)
     return Relay(settings, SqlOutbox(engine), lease, clock)
 
