@@ -20,7 +20,8 @@ PER_SESSION_LIMIT = 60
 
 PREVIEW_ROWS = 10
 HEAT_CELLS = 60
-_CELLS = ((0.9, "🟩"), (0.75, "🟨"), (0.0, "🟥"))
+FULL, LOW, MISSING, CLOSED = "█", "▒", "x", "·"
+"""Cells of a heat map, in characters that every font has."""
 
 
 def column_schema(schema: FrameSchema) -> dg.TableSchema:
@@ -64,11 +65,14 @@ def markdown_table(frame: pl.DataFrame, *, rows: int = 30) -> dg.MetadataValue[A
     return dg.MetadataValue.md("\n".join([header, *lines]) + more)
 
 
-def coverage_heat_map(coverage: pl.DataFrame) -> dg.MetadataValue[Any]:
-    """Symbols x sessions, one coloured cell each; neighbouring sessions share a cell when many.
+def coverage_heat_map(
+    coverage: pl.DataFrame, limits: Mapping[str, tuple[float, float]]
+) -> dg.MetadataValue[Any]:
+    """Symbols x sessions, one cell each; neighbouring sessions share a cell when many.
 
     Args:
         coverage: symbol, session, coverage (0 to 1); a session that is absent is closed.
+        limits: per symbol the values below which a cell is low, and below which it is missing.
     """
     if coverage.is_empty():
         return dg.MetadataValue.text("no session of these symbols was open")
@@ -79,20 +83,26 @@ def coverage_heat_map(coverage: pl.DataFrame) -> dg.MetadataValue[Any]:
     cells = coverage.group_by("symbol", (days // width).alias("cell")).agg(pl.col("coverage").min())
     count = (last - first).days // width + 1
     drawn = {
-        (symbol, cell): next(sign for limit, sign in _CELLS if value >= limit)
-        for symbol, cell, value in cells.iter_rows()
+        (symbol, cell): _cell(value, *limits[symbol]) for symbol, cell, value in cells.iter_rows()
     }
     mean = dict(coverage.group_by("symbol").agg(pl.col("coverage").mean()).iter_rows())
     lines = [
-        f"| {symbol} | {''.join(drawn.get((symbol, i), '⬜') for i in range(count))} "
-        f"| {mean[symbol]:.4f} |"
+        f"| {symbol} | `{''.join(drawn.get((symbol, i), CLOSED) for i in range(count))}` "
+        f"| {mean[symbol]:.4f} | {limits[symbol][0]:g} | {limits[symbol][1]:g} |"
         for symbol in sorted(mean)[:100]
     ]
     unit = "session" if width == 1 else f"{width} days, the worst of them"
     return dg.MetadataValue.md(
-        f"One cell is one {unit}; 🟩 at least 0.9, 🟨 at least 0.75, 🟥 below, ⬜ closed.\n\n"
-        f"| symbol | {first} to {last} | mean |\n|---|---|---|\n" + "\n".join(lines)
+        f"One cell is one {unit}: {FULL} enough, {LOW} below warn, {MISSING} below error, "
+        f"{CLOSED} closed.\n\n| symbol | {first} to {last} | mean | warn | error |\n"
+        "|---|---|---|---|---|\n" + "\n".join(lines)
     )
+
+
+def _cell(value: float, warn: float, error: float) -> str:
+    if value >= warn:
+        return FULL
+    return LOW if value >= error else MISSING
 
 
 def add_session_metadata(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
@@ -161,6 +162,20 @@ class DeltaBarStore:
         return (
             ordered.group_by("symbol", maintain_order=True).tail(rows).select(dataset.schema.names)
         )
+
+    def version(
+        self,
+        dataset: Dataset,
+        *,
+        symbols: Sequence[str] | None = None,
+        sessions: tuple[date, date] | None = None,
+    ) -> str:
+        """The files that may hold the range, in one token: every write makes new ones."""
+        files = self._table(dataset).snapshot().files.filter(
+            files_of(sessions, symbols), may_hold(dataset.layout, symbols)
+        )
+        paths = "\n".join((str(self._root), dataset.name, *files["path"].sort()))
+        return sha256(paths.encode()).hexdigest()
 
     def history(self, dataset: Dataset) -> list[TableVersion]:
         """Commits, newest first.

@@ -83,12 +83,20 @@ def curated_bars_asset(universe: Universe, timeframe: Timeframe) -> dg.AssetsDef
                 "rule_version": opened.rule_version,
             },
             drawings={
-                "coverage_heat_map": coverage_heat_map(report.per_session.drop_nulls("coverage")),
+                "coverage_heat_map": coverage_heat_map(
+                    report.per_session.drop_nulls("coverage"),
+                    {s: _coverage_limits(opened, s, timeframe) for s in report.symbols},
+                ),
                 "first_rows": table(report.preview),
             },
         )
 
     return curated_bars
+
+
+def _coverage_limits(platform: Platform, symbol: str, timeframe: Timeframe) -> tuple[float, float]:
+    rules = platform.thresholds.rule(platform.universe.instrument(symbol).asset_class, timeframe)
+    return rules.coverage_warn, rules.coverage_error
 
 
 def curated_bars_checks(universe: Universe, timeframe: Timeframe) -> dg.AssetChecksDefinition:

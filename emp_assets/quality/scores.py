@@ -88,13 +88,21 @@ def scores_asset(universe: Universe) -> dg.AssetsDefinition:
             drawings={
                 "worst": table(worst, rows=20),
                 "score_heat_map": coverage_heat_map(
-                    frame.group_by("symbol", "session").agg(coverage=pl.col("score").min())
+                    frame.group_by("symbol", "session").agg(coverage=pl.col("score").min()),
+                    {s: _score_limits(opened, s) for s in frame["symbol"].unique()},
                 ),
                 "first_rows": table(frame),
             },
         )
 
     return scores
+
+
+def _score_limits(platform: Platform, symbol: str) -> tuple[float, float]:
+    """Those of the symbol's daily bars; a cell is the worst of all its timeframes."""
+    asset_class = platform.universe.instrument(symbol).asset_class
+    rules = platform.thresholds.rule(asset_class, Timeframe.D1)
+    return rules.score_warn, rules.score_error
 
 
 def scores_checks(universe: Universe) -> dg.AssetChecksDefinition:

@@ -88,6 +88,19 @@ class BarStore(Protocol):
         """The newest rows of each symbol, sorted by (symbol, time)."""
         ...
 
+    def version(
+        self,
+        dataset: Dataset,
+        *,
+        symbols: Sequence[str] | None = None,
+        sessions: tuple[date, date] | None = None,
+    ) -> str:
+        """A token of what a scan of this range tells: it changes when that changes.
+
+        It may change without need, too. Cheap next to a scan.
+        """
+        ...
+
     def history(self, dataset: Dataset) -> list[TableVersion]:
         """Commits, newest first.
 

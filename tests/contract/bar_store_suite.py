@@ -302,6 +302,25 @@ class BarStoreSuite:
         ]  # fmt: skip
         assert store.latest(M1, rows=100).height == 32
 
+    # --- version -------------------------------------------------------------------------------
+
+    def test_a_version_tells_of_every_change_in_its_range(self, store: BarStore) -> None:
+        day = (SESSIONS[2], SESSIONS[2])
+        before = store.version(M1, sessions=day)
+        for frame in (grid(), grid(2.0), M1.schema.empty(), grid(2.0)):
+            put(store, frame)
+            version = store.version(M1, sessions=day)
+            assert version != before
+            assert version == store.version(M1, sessions=day)
+            before = version
+        put(store, grid(2.0))
+        assert store.version(M1, sessions=day) == before
+        one = store.version(M1, symbols=["AAPL"])
+        bar = bars({("AAPL", SESSIONS[2], 0): 7.0})
+        store.replace(M1, bar, sessions=day, symbols=["AAPL"])
+        assert store.version(M1, symbols=["AAPL"]) != one
+        assert store.version(M1, sessions=day) != before
+
     # --- any history of writes -----------------------------------------------------------------
 
     @settings(

@@ -126,6 +126,6 @@ def test_what_the_materialisation_shows(world: Graph):
     (curated, *_) = result.asset_materializations_for_node("curated__bars_1d")
     assert curated.metadata["rows"].value == 19
     assert "totals" in curated.metadata["sessions"].value
-    assert "🟩" in curated.metadata["coverage_heat_map"].value
+    assert "█" in curated.metadata["coverage_heat_map"].value
     assert curated.metadata["first_rows"].records
     assert "DEMO-ACME" in curated.metadata["symbols"].value
