@@ -116,7 +116,9 @@ def test_the_password_is_in_no_log_of_a_good_login_either(guarded, caplog):
 def test_a_certificate_that_cannot_be_read(guarded, tmp_path):
     nonsense = tmp_path / "ca.pem"
     nonsense.write_text(f"no certificate {WRONG}")
-    wrong = settings(guarded, security_protocol="SASL_SSL", ssl_cafile=nonsense)
+    wrong = settings(
+        guarded, timeout_seconds=0.7, security_protocol="SASL_SSL", ssl_cafile=nonsense
+    )
     with pytest.raises(MarketDataError, match="KAFKA_SSL_CAFILE") as failure:
         cluster(wrong)
     assert WRONG not in str(failure.value)
