@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.e2e.test_backfill import backfilled  # noqa: F401  a fixture
+from emp_assets.metadata import FULL
+from tests.e2e.test_backfill import SESSIONS, backfilled  # noqa: F401  a fixture
 from tests.support.dagster_server import DagsterServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
@@ -44,7 +45,7 @@ def shot(page: Page, tmp_path_factory: pytest.TempPathFactory, name: str) -> Non
     page.screenshot(path=folder / f"{name}.png")
 
 
-def test_the_graph_shows_the_layers(
+def test_the_graph_shows_the_layers_and_the_way_of_a_bar(
     backfilled: DagsterServer,  # noqa: F811
     page: Page,
     tmp_path_factory: pytest.TempPathFactory,
@@ -52,15 +53,32 @@ def test_the_graph_shows_the_layers(
     page.goto(f"{backfilled.url}/asset-groups")
     for layer in ("reference", "raw", "curated", "quality"):
         expect(page.get_by_text(layer, exact=True).first).to_be_visible(timeout=60_000)
+    shot(page, tmp_path_factory, "groups")
+    page.goto(f"{backfilled.url}/assets/curated/bars_1d?view=lineage")
+    for node in ("sample_a_bars_1d", "bars_1d", "scores"):
+        expect(page.get_by_text(node).first).to_be_visible(timeout=60_000)
     shot(page, tmp_path_factory, "graph")
 
 
-def test_a_check_result_can_be_read(
+def test_a_failed_check_shows_what_it_found(
     backfilled: DagsterServer,  # noqa: F811
     page: Page,
     tmp_path_factory: pytest.TempPathFactory,
 ):
-    page.goto(f"{backfilled.url}/assets/curated/bars_1d?view=checks")
-    for check in ("coverage", "staleness", "drift"):
-        expect(page.get_by_text(check, exact=True).first).to_be_visible(timeout=60_000)
+    page.goto(f"{backfilled.url}/assets/curated/bars_1d?view=checks&checkDetail=drift")
+    expect(page.get_by_text("Failed").first).to_be_visible(timeout=60_000)
+    # The day on which the two sample vendors drift apart.
+    expect(page.get_by_text("2024-03-20").first).to_be_visible(timeout=60_000)
     shot(page, tmp_path_factory, "checks")
+
+
+def test_a_materialisation_shows_its_coverage(
+    backfilled: DagsterServer,  # noqa: F811
+    page: Page,
+    tmp_path_factory: pytest.TempPathFactory,
+):
+    page.goto(f"{backfilled.url}/assets/curated/bars_1d?view=partitions&partition={SESSIONS[-1]}")
+    expect(page.get_by_text("Materialized (60)").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("coverage_heat_map").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(FULL * 5).first).to_be_visible()
+    shot(page, tmp_path_factory, "materialisation")
