@@ -8,6 +8,7 @@ when it runs.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,7 @@ from typer.exceptions import Abort, TyperException
 
 from emp.commands import actions, bars, coverage, demo, dev, files, ingest, quality
 from emp.invocation import Invocation, with_common_options_first
-from market_data.errors import MarketDataError
+from market_data.errors import MarketDataError, UnknownActionsWarning
 
 EPILOG = """
 Environment: EMP_DATA_DIR folder of all data (default: data/ in the repository) |
@@ -83,12 +84,14 @@ def run(arguments: Sequence[str]) -> int:
     """
     called = Invocation()
     try:
-        status = typer.main.get_command(app).main(
-            args=with_common_options_first(arguments) or ["--help"],
-            prog_name="emp",
-            standalone_mode=False,
-            obj=called,
-        )
+        with warnings.catch_warnings():
+            warnings.showwarning = _warned
+            status = typer.main.get_command(app).main(
+                args=with_common_options_first(arguments) or ["--help"],
+                prog_name="emp",
+                standalone_mode=False,
+                obj=called,
+            )
     except MarketDataError as error:
         if called.debug:
             raise
@@ -102,6 +105,12 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.close()
         return 0
     return status if isinstance(status, int) else 0
+
+
+def _warned(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """A warning of the platform in one line; those of libraries are not for users of commands."""
+    if issubclass(category, UnknownActionsWarning):
+        sys.stderr.write(f"emp: note: {message}\n")
 
 
 def _complain(message: str) -> int:

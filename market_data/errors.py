@@ -15,6 +15,10 @@ class ConfigurationError(MarketDataError):
     """A setting or a configuration file is missing or wrong; the message says which and how."""
 
 
+class UnknownActionsWarning(UserWarning):
+    """Adjusted prices were asked for of instruments of which no corporate action is known."""
+
+
 class SchemaError(MarketDataError):
     """A frame or an answer has not the shape it was promised to have."""
 

@@ -6,6 +6,7 @@ What does not: printing and file formats (emp), the rules of curation and adjust
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -15,7 +16,7 @@ import polars as pl
 from market_data.adjustment import Adjust, adjust
 from market_data.calendars import expected_bars
 from market_data.datasets import curated_bars
-from market_data.errors import ConfigurationError
+from market_data.errors import ConfigurationError, UnknownActionsWarning
 from market_data.pipeline.curate import chunks, curate_slice, step_days
 from market_data.pipeline.platform import Platform
 from market_data.ports import Outcome
@@ -61,6 +62,9 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
 
     Raises:
         ConfigurationError: a symbol is not in the universe, or an argument has no such value.
+
+    Warns:
+        UnknownActionsWarning: adjusted prices of symbols of which no corporate action is known.
     """
     for symbol in symbols:
         platform.universe.instrument(symbol)
@@ -143,6 +147,14 @@ def _adjusted(
         return bars
     moment = as_of or platform.clock.now()
     actions = platform.actions.read(symbols=adjustable, known_at=moment)
+    unknown = sorted(set(touched["symbol"].unique()) - set(actions["symbol"].unique()))
+    if unknown:
+        warnings.warn(
+            f"no split or dividend of {', '.join(unknown[:10])}{' ...' if unknown[10:] else ''} is "
+            "known: these prices are as traded. 'emp actions import' adds corporate actions",
+            UnknownActionsWarning,
+            stacklevel=3,
+        )
     closes = None
     if mode is Adjust.TOTAL:
         # A dividend is weighed against the close before its ex-date, which may lie outside the

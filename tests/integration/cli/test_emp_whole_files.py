@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import warnings
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from adapters.settings import Settings
 from emp.cli import run
 from emp.platforms import platform_of
 from market_data.calendars import bar_starts, trading_sessions
+from market_data.errors import UnknownActionsWarning
 from market_data.timeframes import Timeframe
 
 HEADER = "time,open,high,low,close,volume\n"
@@ -187,3 +189,22 @@ def test_a_dry_run_of_new_files_prints_the_plan_and_leaves_nothing(
     assert "newcomer" in told
     assert "3 symbol-sessions" in told
     assert not data.exists()
+
+
+def test_adjusted_prices_without_any_known_action_are_not_served_in_silence(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "AAA.csv"
+    rows = days(date(2024, 3, 4), date(2024, 3, 6))
+    file.write_text("date,open,high,low,close,volume\n" + rows)
+    assert ingest(capfd, "--path", str(file), "--spec", "plain_daily", "--symbols", "AAA")[0] == 0
+    with pytest.warns(UnknownActionsWarning, match="AAA.*emp actions import"):
+        emp.get_curated_bars("AAA", "2024-03-04", adjusted="splits")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        emp.get_curated_bars("AAA", "2024-03-04")
+    capfd.readouterr()
+    assert run(["bars", "AAA", "--adjusted", "splits", "--format", "json"]) == 0
+    told = capfd.readouterr()
+    assert len(json.loads(told.out)) == 3
+    assert told.err.startswith("emp: note: no split or dividend of AAA")
