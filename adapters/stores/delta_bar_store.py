@@ -171,8 +171,10 @@ class DeltaBarStore:
         sessions: tuple[date, date] | None = None,
     ) -> str:
         """The files that may hold the range, in one token: every write makes new ones."""
-        files = self._table(dataset).snapshot().files.filter(
-            files_of(sessions, symbols), may_hold(dataset.layout, symbols)
+        files = (
+            self._table(dataset)
+            .snapshot()
+            .files.filter(files_of(sessions, symbols), may_hold(dataset.layout, symbols))
         )
         paths = "\n".join((str(self._root), dataset.name, *files["path"].sort()))
         return sha256(paths.encode()).hexdigest()
