@@ -1,0 +1,118 @@
+"""A store read through a cache keeps the promises of a BarStore, and is never behind its store."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import mkdtemp
+
+import polars as pl
+import pytest
+from bar_store_suite import ALL, D1, M1, SESSIONS, SYMBOLS, BarStoreSuite, bars, grid, put
+from polars.testing import assert_frame_equal
+
+from adapters.cache.cached_store import CachedBarStore
+from adapters.cache.memory import MemoryCache
+from adapters.cache.policy import CachePolicy
+from adapters.stores.delta_bar_store import DeltaBarStore
+
+SMALL = CachePolicy(60, 8, 1 << 20, "test")
+
+
+@pytest.fixture
+def new_store(tmp_path: Path) -> Callable[[], CachedBarStore]:
+    return lambda: CachedBarStore(DeltaBarStore(mkdtemp(dir=tmp_path)), MemoryCache(SMALL))
+
+
+@pytest.fixture
+def store(new_store: Callable[[], CachedBarStore]) -> CachedBarStore:
+    return new_store()
+
+
+class TestCachedBarStore(BarStoreSuite):
+    """The promises of the port."""
+
+
+def test_the_second_read_comes_from_the_cache(store: CachedBarStore) -> None:
+    put(store, grid())
+    first = store.scan(M1, symbols=["AAPL", "msft"])
+    again = store.scan(M1, symbols=["msft", "AAPL"])
+    assert_frame_equal(first, again)
+    told = store.cache.metrics(reset=True)
+    assert (told.hits, told.misses, told.keys) == (1, 1, 1)
+    assert store.cache.metrics().hits == 0
+
+
+def test_a_write_of_another_process_is_seen_at_once(tmp_path: Path) -> None:
+    """The writer knows nothing of the cache: the version decides, not an invalidation."""
+    store = CachedBarStore(DeltaBarStore(tmp_path), MemoryCache(SMALL))
+    writer = DeltaBarStore(tmp_path)
+    for price in (1.0, 2.0, 3.0):
+        put(writer, grid(price))
+        for _ in range(2):
+            assert store.scan(M1)["close"].unique().to_list() == [price]
+    assert store.cache.metrics().hits == 3
+
+
+def test_a_write_during_a_read_is_not_kept_under_the_old_version(tmp_path: Path) -> None:
+    class Slow(DeltaBarStore):
+        def scan(self, *args: object, **how: object) -> pl.DataFrame:
+            found = super().scan(*args, **how)
+            put(DeltaBarStore(tmp_path), grid(2.0))
+            return found
+
+    put(DeltaBarStore(tmp_path), grid(1.0))
+    cache = MemoryCache(SMALL)
+    CachedBarStore(Slow(tmp_path), cache).scan(M1)
+    assert cache.metrics().keys == 0
+    assert CachedBarStore(DeltaBarStore(tmp_path), cache).scan(M1)["close"].unique().item() == 2.0
+
+
+def test_a_write_frees_what_it_made_useless(store: CachedBarStore) -> None:
+    put(store, grid())
+    put(store, grid(dataset=D1), D1)
+    for dataset in (M1, D1):
+        store.scan(dataset)
+    put(store, grid())
+    assert store.cache.metrics().invalidations == 0
+    bar = bars({("AAPL", SESSIONS[1], 0): 9.0})
+    store.replace(M1, bar, sessions=(SESSIONS[1], SESSIONS[1]), symbols=["AAPL"])
+    told = store.cache.metrics()
+    assert (told.invalidations, told.keys) == (1, 1)
+
+
+@pytest.mark.parametrize("spoil", ["no arrow at all", "other columns"])
+def test_what_cannot_be_read_back_is_read_anew(store: CachedBarStore, spoil: str) -> None:
+    class Liar(MemoryCache):
+        def put(self, key: str, content: bytes) -> None:
+            if spoil == "other columns":
+                other = io.BytesIO()
+                pl.DataFrame({"close": [1.0]}).write_ipc(other)
+                content = other.getvalue()
+            else:
+                content = content[: len(content) // 2]
+            super().put(key, content)
+
+    put(store, grid())
+    cache = Liar(SMALL)
+    lying = CachedBarStore(store, cache)
+    for _ in range(2):
+        assert_frame_equal(lying.scan(M1), grid().sort("symbol", "ts"))
+    assert cache.metrics().failures == 1
+
+
+def test_what_is_too_large_is_served_and_not_kept(tmp_path: Path) -> None:
+    tiny = MemoryCache(CachePolicy(60, 8, 100, "test"))
+    store = CachedBarStore(DeltaBarStore(tmp_path), tiny)
+    put(store, grid())
+    assert store.scan(M1).height == 32
+    assert store.cache.metrics().keys == 0
+
+
+@pytest.mark.parametrize("how", [{}, {"sessions": ALL}, {"symbols": SYMBOLS}, {"columns": ["ts"]}])
+def test_questions_that_differ_have_answers_that_do(store: CachedBarStore, how: dict) -> None:
+    put(store, grid())
+    everything = store.scan(M1, **how)
+    assert_frame_equal(store.scan(M1, **how), everything)
+    assert store.scan(M1, **{**how, "symbols": ["AAPL"]}).height == 8
