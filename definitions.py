@@ -7,31 +7,66 @@ What does not: assets, checks, jobs; each has its own room.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
 from adapters.configuration import load_universe
+from adapters.modes import Installation, decide
 from adapters.settings import Settings
+from adapters.variables import read
 from emp_assets.graph import all_assets, all_checks
 from jobs.vendor_jobs import vendor_jobs
 from resources.platform import PlatformResource
-from resources.storage import LakeResource, OperationsResource, WarehouseResource
+from resources.servers import KafkaResource, RedisResource, TimescaleResource
+from resources.storage import (
+    LakeResource,
+    OperationsResource,
+    TimescaleWarehouseResource,
+    WarehouseResource,
+)
 
 
-def build_resources(settings: Settings) -> dict[str, Any]:
-    """The resources that the settings describe."""
-    return {
-        "platform": PlatformResource(
-            lake=LakeResource(root=str(settings.lake_root)),
-            warehouse=WarehouseResource(root=str(settings.warehouse_root)),
-            operations=OperationsResource(url=settings.local_operations_url),
-            data_dir=str(settings.data_dir.resolve()),
-            config_dir=str(settings.config_dir.resolve()),
-            yahoo_url=settings.yahoo_url,
+def build_resources(found: Installation) -> dict[str, Any]:
+    """The resources of an installation.
+
+    Secrets are named by their variables, which Dagster reads when a run needs them.
+    """
+    settings = found.settings
+    servers: dict[str, Any] = {}
+    warehouse = WarehouseResource(root=str(settings.warehouse_root))
+    operations = OperationsResource(url=found.operations_url)
+    if found.servers is not None:
+        servers = {
+            "timescale": TimescaleResource(
+                url=variable("TIMESCALEDB_URL", "TIMESCALE_URL", "DATABASE_URL")
+            ),
+            "redis": RedisResource(url=variable("REDIS_URL", "REDIS_URI")),
+            "kafka": KafkaResource(bootstrap_servers=variable("KAFKA_BOOTSTRAP_SERVERS")),
+        }
+        warehouse = TimescaleWarehouseResource(
+            timescale=servers["timescale"], redis=servers["redis"]
         )
-    }
+        operations = OperationsResource(
+            url=dg.EnvVar("EMP_OPERATIONS_URL"), streaming=found.servers.kafka.streaming
+        )
+    platform = PlatformResource(
+        lake=LakeResource(root=str(settings.lake_root)),
+        warehouse=warehouse,
+        operations=operations,
+        data_dir=str(settings.data_dir.resolve()),
+        config_dir=str(settings.config_dir.resolve()),
+        yahoo_url=settings.yahoo_url,
+    )
+    return {"platform": platform, **servers}
+
+
+def variable(*names: str) -> str:
+    """The first of some variables that is set, by its name; empty where none is."""
+    found = next((name for name in names if os.environ.get(name)), None)
+    return dg.EnvVar(found) if found else ""
 
 
 def build_definitions(
@@ -46,14 +81,15 @@ def build_definitions(
     Raises:
         ConfigurationError: a setting or a configuration file is wrong; the message says how.
     """
-    settings = settings or Settings()
-    universe = load_universe(settings)
+    found = decide(settings or read(Settings))
+    universe = load_universe(found.settings)
     assets = all_assets(universe)
     return dg.Definitions(
         assets=assets,
         asset_checks=all_checks(universe),
         jobs=vendor_jobs(universe),
-        resources={**build_resources(settings), **(overrides or {})},
+        resources={**build_resources(found), **(overrides or {})},
+        metadata={"mode": str(found.mode), "mode_reason": found.reason},
         executor=dg.in_process_executor,
     )
 

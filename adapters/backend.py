@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from adapters.clock import SystemClock
 from adapters.configuration import load_thresholds, load_universe, rule_version
+from adapters.modes import decide
 from adapters.settings import Settings
+from adapters.variables import read
 from adapters.vendors.delays import delay_of, settling_of
-from market_data.pipeline.platform import Platform
+from market_data.pipeline.platform import Platform, Unheard
 from market_data.ports import (
     ActionLog,
     BarStore,
@@ -26,7 +29,13 @@ from market_data.ports import (
     RawLog,
     Vendor,
 )
+from market_data.ports.events import EventPublisher
 from market_data.universe import Universe
+
+if TYPE_CHECKING:
+    from adapters.cache.redis_cache import RedisCache
+    from adapters.cache.settings import RedisSettings
+    from adapters.timescale.settings import TimescaleSettings
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,9 @@ class Operations:
     journal: Journal
     quarantine: QuarantineLog
     actions: ActionLog
+    events: EventPublisher
+    locks: Locks | None
+    """Between machines, where the database can; None where it serves one machine."""
 
 
 def open_lake(root: str) -> tuple[RawLog, PayloadArchive]:
@@ -54,19 +66,59 @@ def open_warehouse(root: str) -> BarStore:
     return DeltaBarStore(root)
 
 
-def open_operations(url: str) -> Operations:
-    """The operations database at a SQLAlchemy URL, migrated to its newest version."""
+def open_timescale(timescale: TimescaleSettings, redis: RedisSettings) -> BarStore:
+    """The store of curated and scored datasets on TimescaleDB, read through Redis.
+
+    Raises:
+        ConfigurationError: one of the servers refuses the login, or cannot be migrated.
+        StoreUnavailableError: TimescaleDB does not answer.
+    """
+    from adapters.cache.cached_store import CachedBarStore
+    from adapters.timescale.factory import open_connections, open_store
+
+    return CachedBarStore(open_store(open_connections(timescale)), open_redis_cache(redis))
+
+
+def open_redis_cache(redis: RedisSettings) -> RedisCache:
+    """The cache that all processes share.
+
+    Raises:
+        ConfigurationError: Redis refuses the login.
+    """
+    from adapters.cache.policy import RedisCacheSettings
+    from adapters.cache.redis_cache import RedisCache
+
+    cache = RedisCache(redis, read(RedisCacheSettings).policy())
+    cache.check()
+    return cache
+
+
+def open_operations(url: str, *, streaming: bool = False) -> Operations:
+    """The operations database at a SQLAlchemy URL, migrated to its newest version.
+
+    Args:
+        url: sqlite:///... or postgresql://...
+        streaming: events are kept for delivery to Kafka.
+    """
     from adapters.operations import (
         SqlActionLog,
         SqlJournal,
         SqlLedger,
+        SqlOutbox,
         SqlQuarantineLog,
         open_database,
     )
+    from adapters.timescale.locks import AdvisoryLocks
 
     engine = open_database(url)
+    outbox = SqlOutbox(engine) if streaming else None
     return Operations(
-        SqlLedger(engine), SqlJournal(engine), SqlQuarantineLog(engine), SqlActionLog(engine)
+        ledger=SqlLedger(engine, outbox),
+        journal=SqlJournal(engine),
+        quarantine=SqlQuarantineLog(engine),
+        actions=SqlActionLog(engine),
+        events=outbox or Unheard(),
+        locks=AdvisoryLocks(engine) if engine.dialect.name == "postgresql" else None,
     )
 
 
@@ -125,7 +177,8 @@ def assemble(
         quarantine=operations.quarantine,
         actions=operations.actions,
         clock=clock or SystemClock(),
-        locks=locks or open_locks(settings),
+        locks=locks or operations.locks or open_locks(settings),
+        events=operations.events,
         vendor=vendor,
         delay=lambda name: delay_of(universe.vendor(name).reader),
         settling=lambda name: settling_of(universe.vendor(name).reader),
@@ -133,11 +186,21 @@ def assemble(
 
 
 def open_platform(settings: Settings, *, clock: Clock | None = None) -> Platform:
-    """The platform that the settings describe."""
+    """The platform that the settings describe, in the mode that they decide.
+
+    Raises:
+        ConfigurationError: naming every setting that is missing or wrong.
+    """
+    found = decide(settings)
+    servers = found.servers
     return assemble(
         settings,
         lake=open_lake(str(settings.lake_root)),
-        store=open_warehouse(str(settings.warehouse_root)),
-        operations=open_operations(settings.local_operations_url),
+        store=open_timescale(servers.timescale, servers.redis)
+        if servers
+        else open_warehouse(str(settings.warehouse_root)),
+        operations=open_operations(
+            found.operations_url, streaming=servers is not None and servers.kafka.streaming
+        ),
         clock=clock,
     )

@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr
 
 from adapters.backend import assemble
 from adapters.settings import Settings
-from adapters.stores.reference_tables import ReferenceTables
+from adapters.stores.reference_tables import ReferenceStore
 from market_data.pipeline.platform import Platform
 from resources.storage import LakeResource, OperationsResource, WarehouseResource
 
@@ -39,7 +39,7 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             )
         return self._opened
 
-    def reference(self) -> ReferenceTables:
+    def reference(self) -> ReferenceStore:
         """The small tables that are replaced whole."""
         return self.warehouse.reference()
 

@@ -1,13 +1,22 @@
-"""The places where data lies: lake, warehouse, operations database."""
+"""The places where data lies: lake, warehouse, operations database.
 
-from __future__ import annotations
+Dagster recognises nested resources by their annotations while the class is made, so these must be
+objects, not text: this module does not postpone them.
+"""
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
-from adapters.backend import Operations, open_lake, open_operations, open_warehouse
-from adapters.stores.reference_tables import ReferenceTables
+from adapters.backend import (
+    Operations,
+    open_lake,
+    open_operations,
+    open_timescale,
+    open_warehouse,
+)
+from adapters.stores.reference_tables import ReferenceStore, ReferenceTables
 from market_data.ports import BarStore, PayloadArchive, RawLog
+from resources.servers import RedisResource, TimescaleResource
 
 
 class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -29,15 +38,36 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The store of curated and scored datasets."""
         return open_warehouse(self.root)
 
-    def reference(self) -> ReferenceTables:
+    def reference(self) -> ReferenceStore:
         """The small tables that are replaced whole."""
         return ReferenceTables(self.root)
 
 
+class TimescaleWarehouseResource(WarehouseResource):
+    """Curated, quality and reference tables on TimescaleDB, read through Redis."""
+
+    root: str = Field(default="", description="Not used: the tables lie on the server.")
+    timescale: dg.ResourceDependency[TimescaleResource]
+    redis: dg.ResourceDependency[RedisResource]
+
+    _opened: BarStore | None = PrivateAttr(default=None)
+
+    def open(self) -> BarStore:
+        """The store of curated and scored datasets, opened once per process."""
+        if self._opened is None:
+            self._opened = open_timescale(self.timescale.settings(), self.redis.settings())
+        return self._opened
+
+    def reference(self) -> ReferenceStore:
+        """The small tables that are replaced whole."""
+        return self.timescale.reference()
+
+
 class OperationsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The operations database: ledger, journal, quarantine, corporate actions."""
+    """The operations database: ledger, journal, quarantine, corporate actions, outbox."""
 
     url: str = Field(description="SQLAlchemy URL of the operations database.")
+    streaming: bool = Field(default=False, description="Keep events for delivery to Kafka.")
 
     def __repr__(self) -> str:
         """A form without the URL, which may hold a password."""
@@ -45,4 +75,4 @@ class OperationsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def open(self) -> Operations:
         """Its ports; the database is migrated first if it is behind."""
-        return open_operations(self.url)
+        return open_operations(self.url, streaming=self.streaming)

@@ -8,6 +8,7 @@ What does not: tables that are replaced slice by slice (delta_bar_store.py).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 from filelock import FileLock
@@ -15,6 +16,22 @@ from filelock import FileLock
 from market_data.errors import ConfigurationError
 
 TABLES = ("reference/instruments", "reference/trading_sessions", "reference/corporate_actions")
+
+
+class ReferenceStore(Protocol):
+    """What keeps the tables of `TABLES`."""
+
+    def uri(self, name: str) -> str:
+        """Where a table lies."""
+        ...
+
+    def put(self, name: str, frame: pl.DataFrame) -> bool:
+        """Make a table hold exactly these rows; returns whether anything was written."""
+        ...
+
+    def get(self, name: str) -> pl.DataFrame:
+        """The rows of a table; FileNotFoundError where it was never written."""
+        ...
 
 
 class ReferenceTables:
