@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-MODULES = ("curation", "delta_store", "graph")
+MODULES = ("curation", "delta_store", "graph", "kafka")
 
 
 def main() -> int:

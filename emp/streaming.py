@@ -52,7 +52,5 @@ class Streaming:
     def relay(self) -> Relay:
         """What sends them."""
         from adapters.kafka.factory import open_relay
-        from adapters.operations import open_database
 
-        engine = open_database(self.settings.local_operations_url)
-        return open_relay(self.kafka, engine, SystemClock())
+        return open_relay(self.kafka, self.outbox(), SystemClock())

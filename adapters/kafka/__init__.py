@@ -6,6 +6,7 @@ What does not: what an event says (market_data/ports/events.py, market_data/pipe
 where events wait (adapters/operations/outbox.py), grades (market_data/operations).
 
     settings.py   the KAFKA_* variables, topics per dimension
+    faults.py     what is wrong with them taken together
     clients.py    opening clients; their errors in the platform's words
     delivery.py   messages to the broker, acknowledged
     relay.py      from the outbox to the broker

@@ -16,7 +16,7 @@ A message of a replay has these headers, all of them UTF-8 text:
     rows        number of rows
     format      "arrow-stream+zstd"
 
-Any Arrow library reads the value: it is a complete stream with its schema.
+Any Arrow library reads the value: it is a complete stream with its schema; texts are dictionaries.
 """
 
 from __future__ import annotations
@@ -119,9 +119,10 @@ def to_batch(value: bytes, headers: Sequence[tuple[str, bytes]]) -> Batch:
         first, last = (date.fromisoformat(day) for day in told["sessions"].split("/"))
         part, parts = (int(number) for number in told["part"].split("/"))
         of = Slice(told["replay_id"], told["dataset"], told["symbol"], told["slice"], (first, last))
-        frame = pl.read_ipc_stream(io.BytesIO(value))
+        compact = pl.read_ipc_stream(io.BytesIO(value))
     except (KeyError, ValueError, pl.exceptions.PolarsError) as error:
         raise SchemaError(f"replay: not a message of rows ({type(error).__name__})") from error
+    frame = compact.with_columns(pl.selectors.categorical().cast(pl.String))
     if frame.height != int(told["rows"]):
         raise SchemaError(f"replay: {frame.height} rows where {told['rows']} were announced")
     return Batch(of, part, parts, told["message_id"], frame)
@@ -141,8 +142,10 @@ def texts(headers: Sequence[tuple[str, bytes]]) -> Mapping[str, str]:
 def _encode(frame: pl.DataFrame, limit: int) -> list[tuple[int, bytes]]:
     """Rows and bytes of each message, in order."""
     buffer = io.BytesIO()
-    # The oldest form of texts, which every Arrow library reads.
-    frame.write_ipc_stream(buffer, compression="zstd", compat_level=pl.CompatLevel.oldest())
+    # Texts repeat themselves: as dictionaries they take a third less. In the oldest form, which
+    # every Arrow library reads.
+    compact = frame.with_columns(pl.selectors.string().cast(pl.Categorical))
+    compact.write_ipc_stream(buffer, compression="zstd", compat_level=pl.CompatLevel.oldest())
     value = buffer.getvalue()
     if len(value) <= limit:
         return [(frame.height, value)]

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 LINGER_MILLISECONDS = 20
+BATCH_BYTES = 32_768
 _OVERHEAD = 20_000
 """Bytes that a message's headers and batch may add to its value."""
 _REACH_SECONDS = 2.0
 
 
 @contextmanager
-def producer(settings: KafkaSettings) -> Iterator[KafkaProducer]:
+def producer(settings: KafkaSettings, *, batch_bytes: int = BATCH_BYTES) -> Iterator[KafkaProducer]:
     """An idempotent producer with acks=all, closed at the end; what it still holds is dropped.
 
     Raises:
@@ -44,7 +45,7 @@ def producer(settings: KafkaSettings) -> Iterator[KafkaProducer]:
         acks="all",
         enable_idempotence=True,
         linger_ms=LINGER_MILLISECONDS,
-        batch_size=32_768,
+        batch_size=batch_bytes,
         max_request_size=settings.max_message_bytes + _OVERHEAD,
         max_block_ms=int(settings.timeout_seconds * 1_000),
         delivery_timeout_ms=int(settings.timeout_seconds * 1_000) + LINGER_MILLISECONDS,
@@ -135,7 +136,7 @@ def explained(error: BaseException, settings: KafkaSettings) -> str:
 def unusable(settings: KafkaSettings) -> str:
     """Why the brokers that are named cannot be used, as far as a look at their ports tells."""
     servers = ", ".join(settings.bootstrap_servers)
-    if not any(_listens(server) for server in settings.bootstrap_servers):
+    if not listening(settings):
         return f"no broker listens at {servers}: start it, or check KAFKA_BOOTSTRAP_SERVERS"
     protocol = settings.security_protocol
     cause = [f"KAFKA_SECURITY_PROTOCOL ({protocol}) is what the listener speaks"]
@@ -146,6 +147,11 @@ def unusable(settings: KafkaSettings) -> str:
     cure = " and that ".join(cause)
     seconds = settings.timeout_seconds
     return f"{servers} is there but was of no use within {seconds:g} s: check that {cure}"
+
+
+def listening(settings: KafkaSettings) -> bool:
+    """Whether anything listens where a broker should."""
+    return any(_listens(server) for server in settings.bootstrap_servers)
 
 
 def _listens(server: str) -> bool:
@@ -191,8 +197,10 @@ def _open(kind: Callable[..., C], settings: KafkaSettings, **options: Any) -> C:
     def remembered(**given: Any) -> KafkaNetClient:
         loops.append(NetworkSelector(**given))
         client = KafkaNetClient(net=loops[-1], **given)
-        # The option of the same name never gets there: a misspelt topic would be made.
+        # These options never get there from the client's: a misspelt topic would be made, and the
+        # first message wait for a tenth of a second.
         client.cluster.config["allow_auto_create_topics"] = False
+        client.cluster.config["retry_backoff_ms"] = 10
         return client
 
     given = settings.client_options()

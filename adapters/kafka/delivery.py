@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from adapters.kafka.clients import explained, producer
+from adapters.kafka.clients import BATCH_BYTES, explained, listening, producer
 from adapters.kafka.settings import KafkaSettings
 from market_data.errors import StreamError
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
+    from kafka.errors import KafkaError
     from kafka.producer.future import FutureRecordMetadata
 
 _GRACE_SECONDS = 1.0
@@ -47,6 +48,65 @@ class Delivered:
     error: StreamError | None = None
 
 
+class Flight:
+    """Messages on their way to the broker. Made by `Delivery.start`."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        messages: Sequence[Message],
+        futures: Sequence[FutureRecordMetadata],
+        trouble: KafkaError | None,
+    ) -> None:
+        self._settings = settings
+        self._messages = messages
+        self._futures = futures
+        self._trouble = trouble
+
+    def land(self) -> Delivered:
+        """Wait for the broker's word on each, little more than KAFKA_TIMEOUT_SECONDS.
+
+        After an error the delivery is not to be used again: a message that was given up has left
+        a gap that later ones must not close.
+        """
+        from kafka.errors import KafkaError
+
+        # The producer's own time-out does not hold for what was under way when a broker died.
+        deadline = time.monotonic() + self._settings.timeout_seconds + _GRACE_SECONDS
+        acknowledged = []
+        trouble = self._trouble
+        for place, future in enumerate(self._futures):
+            try:
+                future.get(timeout=max(0.0, deadline - time.monotonic()))
+                acknowledged.append(place)
+            except KafkaError as error:
+                trouble = trouble or error
+        if trouble is None:
+            return Delivered(acknowledged)
+        known = set(acknowledged)
+        topic = next(m.topic for p, m in enumerate(self._messages) if p not in known)
+        why = self._explained(trouble, topic)
+        return Delivered(acknowledged, StreamError(f"sending to topic {topic} failed: {why}"))
+
+    def _explained(self, error: Exception, topic: str) -> str:
+        from kafka.errors import KafkaTimeoutError
+
+        if isinstance(error, KafkaTimeoutError) and not self._knows(topic):
+            return f"the broker has no topic {topic}: 'emp kafka topics' makes what is missing"
+        return explained(error, self._settings)
+
+    def _knows(self, topic: str) -> bool:
+        """False where the brokers say that there is no such topic."""
+        from adapters.kafka.topics import cluster
+
+        if not listening(self._settings):
+            return True
+        try:
+            return topic in cluster(self._settings).topics
+        except StreamError:
+            return True
+
+
 class Delivery:
     """Sends messages, in their order per key."""
 
@@ -54,12 +114,8 @@ class Delivery:
         self._settings = settings
         self._producer = opened
 
-    def send(self, messages: Sequence[Message]) -> Delivered:
-        """Send some messages and wait for the broker's word on each.
-
-        It takes little more than KAFKA_TIMEOUT_SECONDS, and is not to be called again after an
-        error: a message that was given up has left a gap that later ones must not close.
-        """
+    def start(self, messages: Sequence[Message]) -> Flight:
+        """Hand messages to the producer, which sends them while others are made."""
         from kafka.errors import KafkaError
 
         futures: list[FutureRecordMetadata] = []
@@ -72,45 +128,24 @@ class Delivery:
                 futures.append(sent)
         except KafkaError as error:
             trouble = error
-        # The producer's own time-out does not hold for what was under way when a broker died.
-        deadline = time.monotonic() + self._settings.timeout_seconds + _GRACE_SECONDS
-        acknowledged = []
-        for place, future in enumerate(futures):
-            try:
-                future.get(timeout=max(0.0, deadline - time.monotonic()))
-                acknowledged.append(place)
-            except KafkaError as error:
-                trouble = trouble or error
-        if trouble is None:
-            return Delivered(acknowledged)
-        at = next(p for p in range(len(messages)) if p not in acknowledged)
-        why = self._explained(trouble, messages[at].topic)
-        text = f"sending to topic {messages[at].topic} failed: {why}"
-        return Delivered(acknowledged, StreamError(text))
+        return Flight(self._settings, messages, futures, trouble)
 
-    def _explained(self, error: Exception, topic: str) -> str:
-        from kafka.errors import KafkaTimeoutError
-
-        if isinstance(error, KafkaTimeoutError) and not self._knows(topic):
-            return f"the broker has no topic {topic}: 'emp kafka topics' makes what is missing"
-        return explained(error, self._settings)
-
-    def _knows(self, topic: str) -> bool:
-        from adapters.kafka.topics import cluster
-
-        try:
-            return topic in cluster(self._settings).topics
-        except StreamError:
-            return True
+    def send(self, messages: Sequence[Message]) -> Delivered:
+        """Send messages and wait for the broker's word on each, see `Flight.land`."""
+        return self.start(messages).land()
 
 
 @contextmanager
-def delivery(settings: KafkaSettings) -> Iterator[Delivery]:
+def delivery(settings: KafkaSettings, *, batch_bytes: int = BATCH_BYTES) -> Iterator[Delivery]:
     """A delivery over a producer of its own.
+
+    Args:
+        settings: where to.
+        batch_bytes: messages of one partition that travel together, as far as they fit.
 
     Raises:
         StreamError: no broker can be used; the message says why and names the cure.
         ConfigurationError: no broker is named.
     """
-    with producer(settings) as opened:
+    with producer(settings, batch_bytes=batch_bytes) as opened:
         yield Delivery(settings, opened)

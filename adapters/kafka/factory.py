@@ -10,15 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from sqlalchemy.engine import Engine
-
 from adapters.kafka.delivery import delivery
 from adapters.kafka.lag import ConsumerLag, consumer_lag
 from adapters.kafka.relay import Relay
 from adapters.kafka.replay import Target
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import Cluster, cluster
-from adapters.operations.leases import Lease
 from adapters.operations.outbox import SqlOutbox
 from market_data.errors import StreamError
 from market_data.operations.kafka_readiness import KafkaState
@@ -34,18 +31,17 @@ def open_publisher(settings: KafkaSettings, outbox: SqlOutbox) -> EventPublisher
     return outbox if settings.streaming else Unheard()
 
 
-def open_relay(settings: KafkaSettings, engine: Engine, clock: Clock) -> Relay:
-    """A relay of an operations database.
+def open_relay(settings: KafkaSettings, outbox: SqlOutbox, clock: Clock) -> Relay:
+    """What sends the events that wait in an outbox.
 
     Args:
         settings: where to.
-        engine: of the operations database, from `adapters.operations.open_database`.
+        outbox: where from.
         clock: tells when an event was sent.
     """
     # A batch takes the time-out, and finding out why it failed as long again.
     term = timedelta(seconds=2 * settings.timeout_seconds + _MARGIN_SECONDS)
-    lease = Lease(engine, "kafka relay", term=term)
-    return Relay(settings, SqlOutbox(engine), lease, clock)
+    return Relay(settings, outbox, outbox.lease(term=term), clock)
 
 
 @contextmanager
@@ -56,7 +52,7 @@ def open_target(settings: KafkaSettings, topic: str | None = None) -> Iterator[T
         StreamError: no broker can be used.
         ConfigurationError: no broker is named.
     """
-    with delivery(settings) as opened:
+    with delivery(settings, batch_bytes=settings.max_message_bytes) as opened:
         yield Target(opened, topic or settings.replay_topic, settings.max_message_bytes)
 
 

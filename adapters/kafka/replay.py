@@ -12,22 +12,29 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 import polars as pl
 
 from adapters.kafka.arrow import END, Slice, to_messages
-from adapters.kafka.delivery import Delivery, Message
+from adapters.kafka.delivery import Delivery, Flight, Message
 from market_data.datasets import SCORES_DATASET, Dataset, Layout, curated_bars
 from market_data.errors import ConfigurationError
 from market_data.ports.bar_store import BarStore
 from market_data.timeframes import Timeframe
 
+Span = tuple[str, tuple[date, date]]
+"""A period's name, and its first and last session."""
 WINDOW_BYTES = 8_000_000
-"""Sent before the broker's word is waited for."""
-_ROWS_PER_SCAN = 250_000
+"""Sent before the broker's word is waited for; two of them are in memory."""
+_ENCODERS = 2
+"""Threads that compress; one is half as fast as what it feeds."""
+_ROWS_PER_SCAN = 600_000
 _ROWS_PER_SLICE = {Layout.MONTH_BUCKET: 45_000, Layout.YEAR: 9_000}
 """Of one symbol, at most, of the finest timeframe of the layout."""
 
@@ -111,32 +118,52 @@ def replay(
     """
     done = Replayed(f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}", to.topic, dataset.name)
     window: list[Message] = []
-    for of, frame in _slices(store, dataset, sorted(set(symbols)), (start, end), done.replay_id):
-        tell(f"{of.symbol} {of.name}: {frame.height} rows")
-        messages = to_messages(frame, of, to.topic, to.limit)
-        done = _counted(done, frame, messages)
+    under_way: Flight | None = None
+    slices = _slices(store, dataset, sorted(set(symbols)), (start, end), done.replay_id)
+    for of, rows, messages in _encoded(slices, to):
+        tell(f"{of.symbol} {of.name}: {rows} rows")
+        done = _counted(done, rows, messages)
         for message in messages:
             window.append(message)
             if sum(len(m.value) for m in window) >= WINDOW_BYTES:
-                _deliver(to.delivery, window)
+                # One window travels while the next is made.
+                _landed(under_way)
+                under_way = to.delivery.start(window)
                 window = []
-    _deliver(to.delivery, window)
-    _deliver(to.delivery, [_end(done, symbols, (start, end))])
+    _landed(under_way)
+    _landed(to.delivery.start(window))
+    _landed(to.delivery.start([_end(done, symbols, (start, end))]))
     return done
 
 
-def _counted(done: Replayed, frame: pl.DataFrame, messages: Sequence[Message]) -> Replayed:
+def _encoded(
+    slices: Iterable[tuple[Slice, pl.DataFrame]], to: Target
+) -> Iterator[tuple[Slice, int, list[Message]]]:
+    """Each slice with its number of rows and its messages, in order; a few are made at once."""
+    waiting: deque[tuple[Slice, int, Future[list[Message]]]] = deque()
+    with ThreadPoolExecutor(_ENCODERS, thread_name_prefix="replay") as pool:
+        for of, frame in slices:
+            made = pool.submit(to_messages, frame, of, to.topic, to.limit)
+            waiting.append((of, frame.height, made))
+            if len(waiting) > 2 * _ENCODERS:
+                first, rows, messages = waiting.popleft()
+                yield first, rows, messages.result()
+        for of, rows, made in waiting:
+            yield of, rows, made.result()
+
+
+def _counted(done: Replayed, rows: int, messages: Sequence[Message]) -> Replayed:
     return replace(
         done,
         slices=done.slices + 1,
         messages=done.messages + len(messages),
-        rows=done.rows + frame.height,
+        rows=done.rows + rows,
         bytes=done.bytes + sum(len(m.value) for m in messages),
     )
 
 
-def _deliver(to: Delivery, messages: Sequence[Message]) -> None:
-    error = to.send(messages).error
+def _landed(flight: Flight | None) -> None:
+    error = flight.land().error if flight else None
     if error is not None:
         raise error
 
@@ -168,19 +195,34 @@ def _slices(
     sessions: tuple[date, date],
     replay_id: str,
 ) -> Iterator[tuple[Slice, pl.DataFrame]]:
-    """Every slice that has rows: a group of symbols at a time, each in the order of time."""
-    together = max(1, _ROWS_PER_SCAN // _ROWS_PER_SLICE[dataset.layout])
+    """Every slice that has rows: a few symbols and periods per scan, each in the order of time."""
+    spans = list(_spans(dataset.layout, *sessions))
+    affordable = _ROWS_PER_SCAN // _ROWS_PER_SLICE[dataset.layout]
+    periods = max(1, min(len(spans), affordable))
+    together = max(1, affordable // periods)
     for place in range(0, len(symbols), together):
         group = symbols[place : place + together]
-        for name, span in _spans(dataset.layout, *sessions):
-            rows = store.scan(dataset, symbols=group, sessions=span)
-            for (symbol,), frame in rows.partition_by(
-                "symbol", as_dict=True, maintain_order=True
-            ).items():
-                yield Slice(replay_id, dataset.name, str(symbol), name, span), frame
+        for turn in range(0, len(spans), periods):
+            several = spans[turn : turn + periods]
+            around = (several[0][1][0], several[-1][1][1])
+            rows = store.scan(dataset, symbols=group, sessions=around)
+            held = rows.partition_by("symbol", as_dict=True, maintain_order=True)
+            for (symbol,), frame in held.items():
+                for (name, span), part in zip(several, _parts(frame, several), strict=True):
+                    if not part.is_empty():
+                        yield Slice(replay_id, dataset.name, str(symbol), name, span), part
 
 
-def _spans(layout: Layout, first: date, last: date) -> Iterator[tuple[str, tuple[date, date]]]:
+def _parts(frame: pl.DataFrame, spans: Sequence[Span]) -> list[pl.DataFrame]:
+    """The rows of each period; nothing is copied, since rows lie in the order of sessions."""
+    sessions = frame.get_column("session")
+    firsts = pl.Series([first for _, (first, _) in spans])
+    starts = sessions.search_sorted(firsts, side="left")
+    edges = [*starts, frame.height]
+    return [frame.slice(a, b - a) for a, b in pairwise(edges)]
+
+
+def _spans(layout: Layout, first: date, last: date) -> Iterator[Span]:
     """The periods of a range of sessions, cut at its ends."""
     monthly = layout is Layout.MONTH_BUCKET
     start = first

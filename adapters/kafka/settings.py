@@ -6,7 +6,6 @@ What does not: clients (clients.py).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from adapters.kafka.faults import faults
 from market_data.errors import ConfigurationError
 from market_data.operations.kafka_readiness import KafkaLimits
 from market_data.ports.events import Dimension
-
-_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
-_SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d{1,5}")
 
 List = Annotated[tuple[str, ...], NoDecode]
 """Comma-separated in the environment."""
@@ -187,69 +184,10 @@ class KafkaSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        wrong = [
-            *self._wrong_servers(),
-            *self._wrong_login(),
-            *self._wrong_files(),
-            *self._wrong_topics(),
-        ]
-        if self.readiness_lag_warn > self.readiness_lag_fail:
-            wrong.append("KAFKA_READINESS_LAG_WARN must not exceed KAFKA_READINESS_LAG_FAIL")
-        if self.readiness_stale_warn_seconds > self.readiness_stale_fail_seconds:
-            wrong.append(
-                "KAFKA_READINESS_STALE_WARN_SECONDS must not exceed "
-                "KAFKA_READINESS_STALE_FAIL_SECONDS"
-            )
+        wrong = faults(self)
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
-
-    def _wrong_servers(self) -> list[str]:
-        # Not repeated: somebody may have put a login into it.
-        if all(_SERVER.fullmatch(server) for server in self.bootstrap_servers):
-            return []
-        return ["KAFKA_BOOTSTRAP_SERVERS must be host:port, comma-separated, without a login"]
-
-    def _wrong_login(self) -> list[str]:
-        login = {
-            "KAFKA_SASL_MECHANISM": self.sasl_mechanism,
-            "KAFKA_SASL_USERNAME": self.sasl_username,
-            "KAFKA_SASL_PASSWORD": self.sasl_password,
-        }
-        if self.security_protocol.startswith("SASL"):
-            missing = [name for name, value in login.items() if not value]
-            return [f"{name} is missing for {self.security_protocol}" for name in missing]
-        given = [name for name, value in login.items() if value]
-        if not given:
-            return []
-        return [
-            f"{', '.join(given)} would not be used: set KAFKA_SECURITY_PROTOCOL to SASL_SSL, "
-            "or to SASL_PLAINTEXT on a network that nobody listens to"
-        ]
-
-    def _wrong_files(self) -> list[str]:
-        files = {
-            "KAFKA_SSL_CAFILE": self.ssl_cafile,
-            "KAFKA_SSL_CERTFILE": self.ssl_certfile,
-            "KAFKA_SSL_KEYFILE": self.ssl_keyfile,
-        }
-        wrong = [f"{n}: there is no file {f}" for n, f in files.items() if f and not f.is_file()]
-        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
-            wrong.append("KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE belong together")
-        if any(files.values()) and not self.security_protocol.endswith("SSL"):
-            wrong.append("KAFKA_SSL_* would not be used: set KAFKA_SECURITY_PROTOCOL to SSL")
-        return wrong
-
-    def _wrong_topics(self) -> list[str]:
-        wrong = []
-        for entry in self.ingest_topics:
-            dimension, _, topic = entry.partition(":")
-            if dimension.strip() not in list(Dimension) or not topic.strip():
-                known = ", ".join(Dimension)
-                wrong.append(f"KAFKA_INGEST_TOPICS: {entry!r} is not one of {known}, with :topic")
-        names = [*self.topics().values(), self.replay_topic]
-        bad = sorted({n for n in names if not _TOPIC.fullmatch(n) or n in (".", "..")})
-        return [*wrong, *(f"{name!r} cannot name a topic" for name in bad)]
 
     @property
     def configured(self) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from adapters.operations.database import reading, writing
 from adapters.operations.frames import upsert_into
+from adapters.operations.leases import Lease
 from adapters.operations.models import outbox
 from market_data.ports.events import Dimension, Event
 
@@ -121,6 +122,14 @@ class SqlOutbox:
             count, oldest = connection.execute(waiting).one()
             last_sent = connection.execute(sa.select(sa.func.max(table.sent_at))).scalar()
         return Backlog(count, oldest, last_sent)
+
+    def lease(self, *, term: timedelta) -> Lease:
+        """What a sender holds while it sends.
+
+        Args:
+            term: how long it may be silent before another takes over.
+        """
+        return Lease(self._engine, "outbox", term=term)
 
     def resend(self, *, since: datetime) -> int:
         """Let events that were sent at or after a time be sent again, under their ids.

@@ -191,8 +191,9 @@ def _print_lag(found: ConsumerLag, *, as_json: bool) -> None:
         return
     for p in found.partitions:
         at = "nothing committed" if p.committed is None else f"at {p.committed}"
-        lost = f", {p.lost} lost" if p.lost else ""
-        print_line(f"{p.topic}/{p.partition}: {at} of {p.first} to {p.end}, {p.lag} behind{lost}")
+        note = f", {p.lost} lost" if p.lost else ", beyond the end" if p.ahead else ""
+        behind = max(0, p.lag)
+        print_line(f"{p.topic}/{p.partition}: {at} of {p.first} to {p.end}, {behind} behind{note}")
     print_line(f"group {found.group} is {found.total} messages behind")
 
 

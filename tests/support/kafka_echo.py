@@ -16,6 +16,16 @@ from market_data.errors import StreamError
 from market_data.ports.events import Event
 
 
+@dataclass(frozen=True)
+class Arrived:
+    """Messages that have arrived at once."""
+
+    delivered: Delivered
+
+    def land(self) -> Delivered:
+        return self.delivered
+
+
 @dataclass
 class Echo:
     """Takes messages as a broker would.
@@ -45,6 +55,9 @@ class Echo:
         if len(acknowledged) == len(messages):
             return Delivered(acknowledged)
         return Delivered(acknowledged, StreamError("the echo took no more"))
+
+    def start(self, messages: Sequence[Message]) -> Arrived:
+        return Arrived(self.send(messages))
 
     @contextmanager
     def open(self, settings: KafkaSettings) -> Iterator[Echo]:

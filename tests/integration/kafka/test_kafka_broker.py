@@ -16,6 +16,7 @@ from adapters.kafka.lag import consumer_lag, move_group
 from adapters.kafka.reader import read_events
 from adapters.kafka.settings import KafkaSettings, TopicSpec
 from adapters.kafka.topics import cluster, provision
+from adapters.operations import SqlOutbox
 from market_data.errors import StreamError
 from market_data.operations.grades import Grade
 from market_data.operations.kafka_readiness import evaluate_kafka_readiness
@@ -41,8 +42,8 @@ def fresh(settings: KafkaSettings, request: pytest.FixtureRequest) -> KafkaSetti
 
 
 def sent(settings: KafkaSettings, engine, *events: Event) -> list[str]:
-    open_publisher(settings, open_relay(settings, engine, SystemClock())._outbox).publish(events)
-    assert open_relay(settings, engine, SystemClock()).drain().sent == len(events)
+    open_publisher(settings, SqlOutbox(engine)).publish(events)
+    assert open_relay(settings, SqlOutbox(engine), SystemClock()).drain().sent == len(events)
     return [e.event_id for e in events]
 
 
@@ -134,14 +135,14 @@ def test_a_topic_that_is_not_there_is_an_error_with_the_cure(settings, engine, o
     nowhere = settings.model_copy(update={"ingest_topic_daily_bars": topic, "timeout_seconds": 2.0})
     outbox.publish([slice_event()])
     with pytest.raises(StreamError, match=r"'emp kafka topics'.*1 events wait") as failure:
-        open_relay(nowhere, engine, SystemClock()).drain()
+        open_relay(nowhere, outbox, SystemClock()).drain()
     assert topic in str(failure.value)
     with pytest.raises(StreamError, match="there is no topic"):
         read_events(nowhere, [topic])
     assert topic not in cluster(settings).topics
     # With leave to make topics the same event goes out.
     making = nowhere.model_copy(update={"ingest_auto_create_topics": True, "timeout_seconds": 10.0})
-    assert open_relay(making, engine, SystemClock()).drain().sent == 1
+    assert open_relay(making, outbox, SystemClock()).drain().sent == 1
     assert len(read_events(making, [topic])) == 1
 
 
@@ -192,8 +193,8 @@ def test_the_bridge_hands_each_event_over_once(fresh, engine, numbers):
     events = [numbers(n) for n in range(20)]
     sent(fresh, engine, *events)
     # The same events again, as a relay sends them that died before it could mark them.
-    relay = open_relay(fresh, engine, SystemClock())
-    relay._outbox.resend(since=datetime(2024, 1, 1, tzinfo=UTC))
+    relay = open_relay(fresh, SqlOutbox(engine), SystemClock())
+    SqlOutbox(engine).resend(since=datetime(2024, 1, 1, tzinfo=UTC))
     assert relay.drain().sent == 20
     handled: list[Event] = []
     total = Bridged()
@@ -293,7 +294,7 @@ def test_readiness_sees_it_all(fresh, engine, outbox, numbers):
     outbox.publish([numbers(1)])
     assert look(fresh, outbox, clock, publishers=1).waiting == 1
     move_group(fresh, "earliest")
-    open_relay(fresh, engine, clock).drain()
+    open_relay(fresh, outbox, clock).drain()
     behind = look(fresh, outbox, clock, publishers=1)
     assert (behind.group, behind.lag, behind.waiting) == (fresh.ingest_consumer_group, 1, 0)
     absent = fresh.model_copy(update={"ingest_topic_health": f"{fresh.ingest_default_topic}.no"})

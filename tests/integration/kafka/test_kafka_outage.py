@@ -24,7 +24,7 @@ from adapters.kafka.reader import messages, read_events
 from adapters.kafka.relay import Relay, Relayed
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import provision
-from adapters.operations import Lease, SqlLedger, SqlOutbox, open_database
+from adapters.operations import SqlLedger, SqlOutbox, open_database
 from market_data.errors import StreamError
 from market_data.operations.grades import Grade
 from market_data.operations.kafka_readiness import evaluate_kafka_readiness
@@ -63,8 +63,8 @@ def impatient(settings: KafkaSettings) -> KafkaSettings:
 
 
 def relay(settings: KafkaSettings, engine: sa.Engine, open_delivery=delivery) -> Relay:
-    lease = Lease(engine, "kafka relay", term=TERM)
-    return Relay(settings, SqlOutbox(engine), lease, SystemClock(), open_delivery)
+    outbox = SqlOutbox(engine)
+    return Relay(settings, outbox, outbox.lease(term=TERM), SystemClock(), open_delivery)
 
 
 def _await_threads(count: int) -> None:
@@ -164,7 +164,7 @@ from datetime import timedelta
 from adapters.clock import SystemClock
 from adapters.kafka.relay import Relay
 from adapters.kafka.settings import KafkaSettings
-from adapters.operations import Lease, SqlOutbox, open_database
+from adapters.operations import SqlOutbox, open_database
 url, server, topic = sys.argv[1:]
 settings = KafkaSettings(bootstrap_servers=(server,), ingest_default_topic=topic)
 engine = open_database(url)
@@ -172,8 +172,8 @@ class Outbox(SqlOutbox):
     def mark_sent(self, sequences, *, at):
         print(len(sequences), flush=True)
         time.sleep(60)
-lease = Lease(engine, "kafka relay", term=timedelta(seconds=1))
-Relay(settings, Outbox(engine), lease, SystemClock()).drain()
+outbox = Outbox(engine)
+Relay(settings, outbox, outbox.lease(term=timedelta(seconds=1)), SystemClock()).drain()
 """
 
 
@@ -216,13 +216,13 @@ import sys, threading
 from adapters.clock import SystemClock
 from adapters.kafka.factory import open_relay
 from adapters.kafka.settings import KafkaSettings
-from adapters.operations import open_database
+from adapters.operations import SqlOutbox, open_database
 url, server, topic = sys.argv[1:]
 settings = KafkaSettings(bootstrap_servers=(server,), ingest_default_topic=topic, timeout_seconds=2)
 stop = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.readline(), stop.set()), daemon=True).start()
 print("ready", flush=True)
-open_relay(settings, open_database(url), SystemClock()).follow(
+open_relay(settings, SqlOutbox(open_database(url)), SystemClock()).follow(
     stop, every=0.02, tell=lambda s: print(s, file=sys.stderr))
 """
 

@@ -112,9 +112,9 @@ def send_through(
 
 def test_messages_that_arrive_twice_count_once(settings, store):
     class Twice(Delivery):
-        def send(self, messages):
-            super().send(messages)
-            return super().send(messages)
+        def start(self, messages):
+            super().start(messages)
+            return super().start(messages)
 
     done = send_through(Twice, settings, store, SYMBOLS)
     assert read_replay(settings, done.replay_id).height == done.rows
@@ -122,10 +122,10 @@ def test_messages_that_arrive_twice_count_once(settings, store):
 
 def test_a_replay_that_did_not_end_is_refused(settings, store):
     class Dying(Delivery):
-        def send(self, messages):
+        def start(self, messages):
             if texts(messages[0].headers)["kind"] == "end":
                 raise KeyboardInterrupt
-            return super().send(messages)
+            return super().start(messages)
 
     began = datetime.now(UTC)
     with pytest.raises(KeyboardInterrupt):
@@ -178,5 +178,6 @@ def test_the_documented_way_without_this_package(settings, store):
                     found.append((key, pl.read_ipc_stream(io.BytesIO(record.value))))
     plain.close()
     frame = pl.concat([rows for _, rows in sorted(found, key=lambda pair: pair[0])])
+    frame = frame.with_columns(pl.selectors.categorical().cast(pl.String))
     expected = store.scan(MINUTES, symbols=SYMBOLS, sessions=(FIRST, LAST))
     assert_frame_equal(frame, expected, check_exact=True)

@@ -84,7 +84,10 @@ def test_nothing_is_opened_where_nothing_waits(engine, outbox):
 
 @pytest.mark.parametrize(
     "settings",
-    [KafkaSettings(), KafkaSettings(bootstrap_servers=("a:1",), ingest_enable_streaming=False)],
+    [
+        KafkaSettings(bootstrap_servers=()),
+        KafkaSettings(bootstrap_servers=("a:1",), ingest_enable_streaming=False),
+    ],
 )
 def test_without_streaming_everything_waits(engine, outbox, settings):
     fill(outbox, 2)

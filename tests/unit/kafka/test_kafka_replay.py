@@ -68,7 +68,7 @@ def test_one_message_per_symbol_and_month(store):
     echo = Echo()
     done = send(store, echo)
     assert [(b.slice.symbol, b.slice.name) for b in batches(echo)] == [
-        (symbol, month) for month in ("2023-12", "2024-01", "2024-02") for symbol in ("AAA", "BBB")
+        (symbol, month) for symbol in ("AAA", "BBB") for month in ("2023-12", "2024-01", "2024-02")
     ]
     spans = {b.slice.name: b.slice.sessions for b in batches(echo)}
     assert spans == {
@@ -127,9 +127,9 @@ def test_no_more_is_held_than_a_window(store, monkeypatch):
     held = []
 
     class Counting(Echo):
-        def send(self, messages):
+        def start(self, messages):
             held.append(sum(len(m.value) for m in messages))
-            return super().send(messages)
+            return super().start(messages)
 
     send(store, Counting(), limit=8_000)
     assert len(held) > 4
