@@ -185,7 +185,9 @@ def assemble(
     )
 
 
-def open_platform(settings: Settings, *, clock: Clock | None = None) -> Platform:
+def open_platform(
+    settings: Settings, *, clock: Clock | None = None, universe: Universe | None = None
+) -> Platform:
     """The platform that the settings describe, in the mode that they decide.
 
     Raises:
@@ -203,4 +205,5 @@ def open_platform(settings: Settings, *, clock: Clock | None = None) -> Platform
             found.operations_url, streaming=servers is not None and servers.kafka.streaming
         ),
         clock=clock,
+        universe=universe,
     )

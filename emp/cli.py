@@ -16,7 +16,21 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from emp.commands import actions, bars, coverage, demo, dev, files, ingest, quality
+from emp.commands import (
+    actions,
+    bars,
+    config,
+    connectors,
+    coverage,
+    demo,
+    dev,
+    doctor,
+    files,
+    ingest,
+    kafka,
+    migrate,
+    quality,
+)
 from emp.invocation import Invocation, with_common_options_first
 from market_data.errors import MarketDataError, UnknownActionsWarning
 
@@ -72,7 +86,12 @@ app.command("quality", epilog=quality.EXAMPLES)(quality.quality)
 app.command("coverage", epilog=coverage.EXAMPLES)(coverage.coverage)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("dev", epilog=dev.EXAMPLES)(dev.dev)
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("migrate", epilog=migrate.EXAMPLES)(migrate.migrate)
+app.command("connectors", epilog=connectors.EXAMPLES)(connectors.connectors)
+app.add_typer(config.app, name="config")
 app.add_typer(files.app, name="files")
+app.add_typer(kafka.app, name="kafka")
 app.add_typer(actions.app, name="actions")
 
 

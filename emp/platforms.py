@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from adapters.backend import assemble, open_lake, open_operations, open_platform, open_warehouse
+from adapters.modes import decide
 from adapters.settings import Settings
 from adapters.variables import read
 from market_data.pipeline.platform import Platform
@@ -56,6 +57,10 @@ def rehearsal(settings: Settings, universe: Universe) -> Iterator[Platform]:
 
     Where there is no operations database yet, an empty one elsewhere stands in for it.
     """
+    found = decide(settings)
+    if found.servers is not None:
+        yield open_platform(settings, universe=universe)
+        return
     database = Path(settings.local_operations_url.removeprefix("sqlite:///"))
     with tempfile.TemporaryDirectory(prefix="emp-rehearsal-") as elsewhere:
         url = (

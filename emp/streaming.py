@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adapters.clock import SystemClock
+from adapters.modes import decide
 from adapters.variables import read
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Streaming:
         """Where events wait."""
         from adapters.operations import SqlOutbox, open_database
 
-        return SqlOutbox(open_database(self.settings.local_operations_url))
+        return SqlOutbox(open_database(decide(self.settings).operations_url))
 
     def relay(self) -> Relay:
         """What sends them."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from adapters.modes import decide
 from emp.output import records
 from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
 from market_data.ports import IngestRun, Outcome
@@ -90,14 +91,16 @@ def exit_status(summary: dict[str, Any], record: RunRecord, *, fail_on_quality: 
 
 def location(settings: Settings, scope: Scope) -> dict[str, Any]:
     """Where the data of a run lies."""
-    warehouse = settings.warehouse_root
-    raw = raw_bars(scope.feed.vendor, scope.timeframe).name
+    servers = decide(settings).servers
+    warehouse = servers.timescale.shown if servers else str(settings.warehouse_root)
+    local = settings.local_operations_url.removeprefix("sqlite:///")
+    curated = [curated_bars(t).name for t in (scope.timeframe, *scope.also)]
     return {
         "data_dir": str(settings.data_dir.resolve()),
-        "raw": str(settings.lake_root / raw),
-        "curated": [str(warehouse / curated_bars(t).name) for t in (scope.timeframe, *scope.also)],
-        "scores": str(warehouse / SCORES_DATASET.name),
-        "operations": settings.local_operations_url.removeprefix("sqlite:///"),
+        "raw": str(settings.lake_root / raw_bars(scope.feed.vendor, scope.timeframe).name),
+        "curated": [f"{warehouse}/{name}" for name in curated],
+        "scores": f"{warehouse}/{SCORES_DATASET.name}",
+        "operations": "the database of EMP_OPERATIONS_URL" if servers else local,
     }
 
 

@@ -115,7 +115,7 @@ class RedisCache:
     def __init__(self, settings: RedisSettings, policy: CachePolicy) -> None:
         self._settings = settings
         self._policy = policy
-        self._client = _client(settings)
+        self._client = client_of(settings)
         self._guard = threading.Lock()
         self._rests_until = 0.0
         self._is_away = False
@@ -293,7 +293,8 @@ class RedisCache:
         )
 
 
-def _client(settings: RedisSettings) -> redis.Redis:
+def client_of(settings: RedisSettings) -> redis.Redis:
+    """A client of redis-py; connects when it is used first."""
     options: dict[str, Any] = settings.client_options()
     options["retry"] = Retry(NoBackoff(), 1 if settings.retry_on_timeout else 0)
     url = options.pop("url", None)

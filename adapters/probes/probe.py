@@ -19,10 +19,10 @@ Facts = Mapping[str, str | int | float | bool | None]
 
 
 class State(StrEnum):
-    """How a part does, best first."""
+    """How a part does, in the order in which one outweighs another."""
 
-    OK = "ok"
     OFF = "off"
+    OK = "ok"
     DEGRADED = "degraded"
     ERROR = "error"
 

@@ -60,7 +60,7 @@ def test_what_breaks_is_a_finding_and_only_our_own_errors_are_quoted() -> None:
 
 
 def test_the_worst_state_counts() -> None:
-    states = [State.OK, State.OFF, State.DEGRADED, State.ERROR]
+    states = [State.OFF, State.OK, State.DEGRADED, State.ERROR]
     for number, state in enumerate(states):
         assert worst([Finding("p", s, "") for s in states[: number + 1]]) is state
     assert worst([]) is State.OK

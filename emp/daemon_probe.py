@@ -1,0 +1,46 @@
+"""A look at Dagster's daemon: whether it beats.
+
+What belongs here: reading heartbeats from the instance. What does not: starting it (`emp dev`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adapters.probes import Facts, Finding, Probe, State
+from emp.instance import open_instance
+
+if TYPE_CHECKING:
+    from adapters.settings import Settings
+
+PART = "dagster_daemon"
+
+
+def daemon_probe(settings: Settings, *, required: bool) -> Probe:
+    """A look at the daemon's heartbeats.
+
+    Args:
+        settings: of the installation whose instance it is.
+        required: whether a daemon that does not run is an error, or merely off.
+    """
+    cure = "start it: dagster-daemon run" if required else "'emp dev' starts it with the UI"
+    return Probe(PART, lambda: _look(settings, cure, required=required), cure)
+
+
+def _look(settings: Settings, cure: str, *, required: bool) -> Finding:
+    from dagster._daemon.controller import get_daemon_statuses
+
+    with open_instance(settings) as instance:
+        wanted = instance.get_required_daemon_types()
+        statuses = get_daemon_statuses(instance, daemon_types=wanted)
+    beats = {name: s.last_heartbeat for name, s in statuses.items() if s.last_heartbeat}
+    stopped = sorted(name for name, status in statuses.items() if not status.healthy)
+    facts: Facts = {"daemons": len(statuses), "healthy": len(statuses) - len(stopped)}
+    if not stopped:
+        return Finding(PART, State.OK, f"{len(statuses)} of its parts beat", facts=facts)
+    if len(stopped) < len(statuses) or any(beat.errors for beat in beats.values()):
+        told = f"without a healthy heartbeat: {', '.join(stopped)}"
+        return Finding(PART, State.DEGRADED, told, "see the daemon's log", facts)
+    state = State.ERROR if required else State.OFF
+    told = "it does not run; schedules, sensors and backfills of the UI wait for it"
+    return Finding(PART, state, told, cure if required else "", facts)
