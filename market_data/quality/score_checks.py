@@ -108,7 +108,8 @@ def _staleness(scores: pl.DataFrame, curated: pl.DataFrame, rule_version: str) -
     now = curated.select(*_ROW, stored="bars_digest")
     measured = scores.select(*_ROW, "bars_digest", "rule_version").join(now, on=_ROW, how="left")
     cases = (
-        ("score_outdated", pl.col("stored").ne_missing(pl.col("bars_digest")), "its bars"),
+        # A session without bars is scored with an empty digest.
+        ("score_outdated", pl.col("stored").fill_null("") != pl.col("bars_digest"), "its bars"),
         ("rules_changed", pl.col("rule_version") != rule_version, "the rules"),
     )
     found = pl.concat(

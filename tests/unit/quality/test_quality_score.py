@@ -238,6 +238,17 @@ def test_scores_older_than_their_bars_or_rules(make_view, thresholds) -> None:
     ]
 
 
+def test_a_session_without_bars_is_scored_and_not_called_outdated(make_view, thresholds) -> None:
+    scores, keys = scores_and_keys(make_view, thresholds)
+    empty = (pl.col("session") == DAY) & (pl.col("symbol") == "BBB")
+    without = scores.with_columns(
+        bars_digest=pl.when(empty).then(pl.lit("")).otherwise("bars_digest")
+    )
+    assert codes(judged(without, keys.filter(~empty))) == []
+    vanished = codes(judged(scores, keys.filter(~empty)))
+    assert vanished == [("staleness", "score_outdated", "warn", "BBB")]
+
+
 def test_a_fall_of_the_mean_score_is_a_drift(make_view, thresholds) -> None:
     scores, keys = scores_and_keys(make_view, thresholds)
 
