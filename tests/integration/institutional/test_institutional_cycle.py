@@ -1,0 +1,139 @@
+"""Ingest, store, cache and stream on real servers, and the same rows as in bootstrap mode."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from tests.support.institution import Institution, institution
+
+INGEST = ["ingest", "--vendor", "sample_a", "--start", "2024-02-12", "--end", "2024-03-01"]
+
+READ = """
+import sys, emp, emp.client, polars as pl
+names = ["DEMO-ACME", "DEMO-EURUSD", "DEMO-BTC", "DEMO-GLOBEX"]
+frames = {
+    "bars": emp.get_curated_bars(names, "2024-02-12", "2024-03-01", quality="all"),
+    "known": emp.get_curated_bars(names, "2024-02-12", "2024-03-01", quality="all",
+                                  as_of="2024-02-20"),
+    "latest": emp.client.get_latest_bars(names, 2),
+    "scores": emp.get_quality_scores(names, "2024-02-12", "2024-03-01"),
+}
+for name, frame in frames.items():
+    frame.write_parquet(f"{sys.argv[1]}/{name}.parquet")
+print("dagster" in sys.modules)
+"""
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Institution]:
+    with institution(tmp_path_factory.mktemp("institution")) as made:
+        migrated = made.run("migrate")
+        assert migrated.returncode == 0, migrated.stderr
+        ingested = made.run(*INGEST)
+        assert ingested.returncode == 0, ingested.stderr[-3000:]
+        yield made
+
+
+def read(environment: dict[str, str], folder: Path) -> dict[str, pl.DataFrame]:
+    folder.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", READ, str(folder)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "False"
+    return {file.stem: pl.read_parquet(file) for file in folder.glob("*.parquet")}
+
+
+def test_both_modes_tell_the_same(house: Institution, tmp_path: Path) -> None:
+    bootstrap = {**house.environment, "EMP_MODE": "bootstrap", "EMP_DATA_DIR": str(tmp_path / "b")}
+    done = house.run(*INGEST, EMP_MODE="bootstrap", EMP_DATA_DIR=str(tmp_path / "b"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    ours, theirs = read(house.environment, tmp_path / "i"), read(bootstrap, tmp_path / "o")
+    assert set(ours) == {"bars", "known", "latest", "scores"}
+    assert ours["bars"].height > 50
+    assert 0 < ours["known"].height < ours["bars"].height
+    for name, frame in ours.items():
+        left, right = (f.drop("freshness_seconds", strict=False) for f in (frame, theirs[name]))
+        assert_frame_equal(left, right, check_exact=True)
+
+
+def test_doctor_finds_every_server_well(house: Institution) -> None:
+    done = house.run("doctor", "--format", "json", "--timeout", "30")
+    found = {part["part"]: part for part in json.loads(done.stdout)["parts"]}
+    states = {name: part["state"] for name, part in found.items()}
+    assert states == {
+        "timescaledb": "ok",
+        "postgresql": "ok",
+        "redis": "ok",
+        "kafka": "ok",
+        "lake": "ok",
+        "dagster_daemon": "error",
+    }
+    assert done.returncode == 1
+    assert found["timescaledb"]["facts"]["edition"] in ("Apache", "Community")
+    assert "daemon" in found["dagster_daemon"]["cure"]
+
+
+def test_a_server_that_is_away_is_named_with_its_cure(house: Institution) -> None:
+    done = house.run("doctor", "--format", "json", REDIS_URL="redis://:pw@127.0.0.1:1/0")
+    found = {part["part"]: part for part in json.loads(done.stdout)["parts"]}
+    assert found["redis"]["state"] == "error"
+    assert "REDIS_URL" in found["redis"]["cure"]
+    assert done.returncode == 1
+
+
+def test_events_of_the_run_reach_the_broker_once(house: Institution) -> None:
+    first = json.loads(house.run("kafka", "relay").stdout)
+    assert first["sent"] >= 2
+    assert json.loads(house.run("kafka", "relay").stdout)["sent"] == 0
+
+
+def test_the_second_read_is_a_hit(house: Institution, tmp_path: Path) -> None:
+    script = (
+        "import emp\n"
+        "from emp.platforms import platform_of\n"
+        "for _ in range(2): emp.get_curated_bars('DEMO-BTC', '2024-02-12', '2024-03-01')\n"
+        "told = platform_of(None).store.cache.metrics()\n"
+        "print(told.hits, told.misses)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=house.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    hits, misses = map(int, done.stdout.split())
+    assert hits >= 1
+    assert misses >= 1
+
+
+def test_no_output_and_no_record_holds_a_secret(house: Institution) -> None:
+    told = [
+        house.run("connectors", "--connectivity"),
+        house.run("connectors", "--format", "markdown"),
+        house.run("config", "check"),
+        house.run("config", "variables"),
+        house.run("doctor", "--format", "markdown"),
+        house.run("ingest", "--debug", "--vendor", "sample_a", "--lookback-days", "1"),
+        house.run("bars", "DEMO-BTC", TIMESCALEDB_URL="postgresql://emp:hunter2@127.0.0.1:1/x"),
+    ]
+    text = "".join(done.stdout + done.stderr for done in told)
+    folder = Path(house.environment["EMP_DATA_DIR"])
+    stored = b"".join(f.read_bytes() for f in folder.rglob("*") if f.is_file())
+    for secret in (*house.secrets, "hunter2"):
+        assert secret not in text
+        assert secret.encode() not in stored

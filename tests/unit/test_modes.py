@@ -1,0 +1,135 @@
+"""Which mode an installation runs in, and what it says that it lacks."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from adapters.modes import check, decide, settings_classes
+from adapters.settings import Mode, Settings
+from adapters.variables import read, variables_of
+from market_data.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parents[2]
+WHOLE = {
+    "EMP_OPERATIONS_URL": "postgresql://emp:hunter2@127.0.0.1:1/operations",
+    "TIMESCALEDB_URL": "postgresql://emp:hunter2@127.0.0.1:1/emp",
+    "REDIS_URL": "redis://:hunter2@127.0.0.1:1/0",
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+}
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("EMP_", "TIMESCALE", "DATABASE_URL", "REDIS_", "KAFKA_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def whole(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in WHOLE.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_bootstrap_looks_at_no_server(whole: pytest.MonkeyPatch) -> None:
+    found = decide(Settings())
+    assert (found.mode, found.servers) == (Mode.BOOTSTRAP, None)
+    assert found.operations_url.startswith("sqlite:")
+
+
+def test_every_missing_setting_is_named_at_once() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        decide(Settings(mode="institutional"))
+    for name in WHOLE:
+        assert name in str(raised.value)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_auto_falls_back_and_says_why(whole: pytest.MonkeyPatch, name: str) -> None:
+    whole.delenv(name)
+    found = decide(Settings(mode=" Auto "))
+    assert found.mode is Mode.BOOTSTRAP
+    assert name in found.reason
+
+
+def test_auto_takes_the_servers_where_all_is_right(whole: pytest.MonkeyPatch) -> None:
+    found = decide(Settings(mode="auto"))
+    assert found.mode is Mode.INSTITUTIONAL
+    assert found.operations_url == WHOLE["EMP_OPERATIONS_URL"]
+    assert "hunter2" not in f"{found!r} {found.reason} {found.servers!r}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EMP_OPERATIONS_URL", "sqlite:///hunter3.sqlite"),
+        ("TIMESCALEDB_URL", "mysql://emp:hunter3@127.0.0.1/emp"),
+        ("TIMESCALEDB_POOL_SIZE", "hunter3"),
+        ("REDIS_URL", "http://hunter3"),
+        ("REDIS_PORT", "hunter3"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "user:hunter3@host"),
+    ],
+)
+def test_a_wrong_value_is_named_and_never_repeated(
+    whole: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    whole.setenv(name, value)
+    problems, servers = check(Settings(mode="institutional"))
+    assert servers is None
+    told = "; ".join(map(str, problems))
+    assert name in told
+    assert "hunter" not in told
+
+
+def test_streaming_can_be_done_without(whole: pytest.MonkeyPatch) -> None:
+    whole.delenv("KAFKA_BOOTSTRAP_SERVERS")
+    for off in ("false", "0", "no", "off"):
+        whole.setenv("KAFKA_INGEST_ENABLE_STREAMING", off)
+        found = decide(Settings(mode="institutional"))
+        assert found.servers is not None
+        assert not found.servers.kafka.streaming
+
+
+def test_parts_make_the_url_and_the_url_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    from adapters.timescale.settings import TimescaleSettings
+
+    monkeypatch.setenv("TIMESCALEDB_HOST", "db.example")
+    monkeypatch.setenv("TIMESCALEDB_USER", "a@b")
+    monkeypatch.setenv("TIMESCALEDB_PASSWORD", "p/w:@")
+    monkeypatch.setenv("TIMESCALEDB_SSLMODE", "require")
+    made = read(TimescaleSettings).conninfo()
+    assert made.startswith("postgresql://a%40b:p%2Fw%3A%40@db.example:5432/emp?sslmode=require")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://x:y@first.example/one")
+    assert "first.example" in read(TimescaleSettings).conninfo()
+    monkeypatch.setenv("TIMESCALEDB_URL", "postgresql+psycopg://x:y@second.example/two")
+    assert read(TimescaleSettings).conninfo().startswith("postgresql://x:y@second.example/two?")
+    assert read(TimescaleSettings).shown == "second.example:5432/two"
+
+
+def test_every_variable_is_documented_and_every_documented_one_is_read() -> None:
+    read_here = {
+        name for kind in settings_classes() for v in variables_of(kind) for name in v.names
+    }
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    documented = set(re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+)`", text))
+    other = set(re.findall(r"`([A-Z0-9_]+)`", text.split("## Read by others")[1]))
+    assert read_here <= documented
+    assert documented - other == read_here
+    for kind in settings_classes():
+        for variable in variables_of(kind):
+            assert variable.meaning, variable.names
+
+
+def test_no_other_place_reads_the_environment() -> None:
+    """Settings come from the settings classes; whoever needs more says it in the documentation."""
+    other = (ROOT / "docs" / "configuration.md").read_text().split("## Read by others")[1]
+    pattern = re.compile(r"(?:environ(?:\.get)?|getenv)[\[(]\s*\"([A-Z_0-9]+)\"")
+    for room in ("market_data", "adapters", "resources", "emp_assets", "jobs", "sensors", "emp"):
+        for file in (ROOT / room).rglob("*.py"):
+            for name in pattern.findall(file.read_text()):
+                assert f"`{name}`" in other, f"{file}: {name}"
