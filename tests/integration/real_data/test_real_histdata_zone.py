@@ -26,7 +26,7 @@ def world_of(folder: Path, data: Path, zone: str, span: tuple[date, date]) -> Wo
     bid.write_text("extends: lean_forex_hour_oanda\nname: hour_bid\nside: bid\n")
     histdata = folder / "histdata_zone.yaml"
     histdata.write_text(f'extends: histdata_m1\nname: histdata_zone\ntime:\n  zone: "{zone}"\n')
-    made = World.at(folder, datetime(2017, 4, 5, tzinfo=UTC)).register(
+    made = World.at(folder, datetime(2024, 1, 1, tzinfo=UTC)).register(
         FileVendor(
             "oanda", {"1h": (str(bid), data / "intraday/fx_1h_oanda/eurusd.zip")}, ("EURUSD",)
         ),
