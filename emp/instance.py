@@ -50,7 +50,9 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     # The event log of dagster.yaml finds its folder by this variable, while it is built.
     os.environ["DAGSTER_HOME"] = home
     try:
-        with FileLock(Path(home) / ".opening.lock"):
+        # A folder that may only be read names servers, which are this installation's own.
+        folder = Path(home) if os.access(home, os.W_OK) else settings.data_dir
+        with FileLock(folder / ".opening.lock"):
             instance = dg.DagsterInstance.from_config(home)
             # Each makes its database when it is looked at first.
             _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage

@@ -22,6 +22,12 @@ from market_data.errors import SchemaError
 from market_data.ports import BarStore
 from market_data.timeframes import Timeframe
 
+# One suite is run for several adapters in one process: each class is an executor of its own.
+SUPPRESSED = [
+    HealthCheck.function_scoped_fixture,
+    HealthCheck.too_slow,
+    HealthCheck.differing_executors,
+]
 M1, D1 = curated_bars(Timeframe.M1), curated_bars(Timeframe.D1)
 SESSIONS = [date(2023, 12, 29), date(2024, 1, 2), date(2024, 1, 31), date(2024, 2, 1)]
 SYMBOLS = ["AAPL", "EURUSD", "msft", "Ω"]
@@ -326,7 +332,7 @@ class BarStoreSuite:
     @settings(
         max_examples=15,
         deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+        suppress_health_check=SUPPRESSED,
     )
     @given(data=st.data())
     def test_any_history_of_replaces_equals_a_dictionary(

@@ -22,6 +22,12 @@ from market_data.ports import Appended, RawLog
 from market_data.schemas import RAW_BARS
 from market_data.timeframes import Timeframe
 
+# One suite is run for several adapters in one process: each class is an executor of its own.
+SUPPRESSED = [
+    HealthCheck.function_scoped_fixture,
+    HealthCheck.too_slow,
+    HealthCheck.differing_executors,
+]
 M1, D1 = raw_bars("yahoo", Timeframe.M1), raw_bars("yahoo", Timeframe.D1)
 DAYS = [date(2023, 12, 29), date(2024, 1, 2), date(2024, 2, 1)]
 SYMBOLS = ["AAPL", "MSFT"]
@@ -218,7 +224,7 @@ class RawLogSuite:
     @settings(
         max_examples=12,
         deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+        suppress_health_check=SUPPRESSED,
     )
     @given(data=st.data())
     def test_any_history_of_fetches_reads_like_a_dictionary_and_never_loses_a_row(
