@@ -27,6 +27,7 @@ from market_data.ports import (
     PayloadArchive,
     QuarantineLog,
     RawLog,
+    Reports,
     Vendor,
 )
 from market_data.ports.events import EventPublisher
@@ -35,6 +36,7 @@ from market_data.universe import Universe
 if TYPE_CHECKING:
     from adapters.cache.redis_cache import RedisCache
     from adapters.cache.settings import RedisSettings
+    from adapters.operations import SqlOutbox
     from adapters.timescale.settings import TimescaleSettings
 
 
@@ -47,6 +49,9 @@ class Operations:
     quarantine: QuarantineLog
     actions: ActionLog
     events: EventPublisher
+    reports: Reports
+    outbox: SqlOutbox
+    """What waits for delivery; `events` writes to it where somebody listens."""
     locks: Locks | None
     """Between machines, where the database can; None where it serves one machine."""
 
@@ -106,18 +111,21 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
         SqlLedger,
         SqlOutbox,
         SqlQuarantineLog,
+        SqlReports,
         open_database,
     )
     from adapters.timescale.locks import AdvisoryLocks
 
     engine = open_database(url)
-    outbox = SqlOutbox(engine) if streaming else None
+    outbox = SqlOutbox(engine)
     return Operations(
-        ledger=SqlLedger(engine, outbox),
+        ledger=SqlLedger(engine, outbox if streaming else None),
         journal=SqlJournal(engine),
         quarantine=SqlQuarantineLog(engine),
         actions=SqlActionLog(engine),
-        events=outbox or Unheard(),
+        events=outbox if streaming else Unheard(),
+        reports=SqlReports(engine),
+        outbox=outbox,
         locks=AdvisoryLocks(engine) if engine.dialect.name == "postgresql" else None,
     )
 

@@ -13,6 +13,7 @@ from adapters.operations.leases import Lease
 from adapters.operations.ledger import SqlLedger
 from adapters.operations.outbox import Backlog, Pending, SqlOutbox
 from adapters.operations.quarantine import SqlQuarantineLog
+from adapters.operations.reports import SqlReports
 
 __all__ = [
     "Annotation",
@@ -26,6 +27,7 @@ __all__ = [
     "SqlLedger",
     "SqlOutbox",
     "SqlQuarantineLog",
+    "SqlReports",
     "open_database",
     "reading",
     "writing",

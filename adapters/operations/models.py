@@ -186,3 +186,15 @@ leases = sa.Table(
     _required("expires_at", Instant()),
 )
 """Work that one process at a time does, and until when the holder may take that for granted."""
+
+reports = sa.Table(
+    "reports",
+    metadata,
+    _required("id", _number(), primary_key=True, autoincrement=True),
+    _required("name", _text()),
+    _required("at", Instant()),
+    _required("status", _text()),
+    _required("body", sa.Text()),
+    sa.Index(None, "name", "id"),
+)
+"""What the platform said of itself: readiness, market slices, rehearsals; `body` is JSON."""

@@ -12,6 +12,7 @@ from market_data.ports.locks import Locks
 from market_data.ports.operations import ActionLog, IngestRun, Journal, Ledger, QuarantineLog
 from market_data.ports.payload_archive import Payload, PayloadArchive
 from market_data.ports.raw_log import Appended, RawLog
+from market_data.ports.reports import Report, Reports
 from market_data.ports.vendor import (
     Capabilities,
     FetchRequest,
@@ -41,6 +42,8 @@ __all__ = [
     "PayloadArchive",
     "QuarantineLog",
     "RawLog",
+    "Report",
+    "Reports",
     "SymbolOutcome",
     "SymbolRequest",
     "TableVersion",
