@@ -71,3 +71,6 @@ def curated_bars(timeframe: Timeframe) -> Dataset:
 
 
 SCORES_DATASET = Dataset("quality/scores", SCORES, ("symbol", "session", "dataset"), Layout.YEAR)
+
+STORED = (*(curated_bars(t) for t in Timeframe), SCORES_DATASET)
+"""Every dataset that a `BarStore` keeps."""

@@ -106,6 +106,10 @@ class CachedBarStore:
         """The newest rows of each symbol; a short read, which is not cached."""
         return self._store.latest(dataset, symbols=symbols, rows=rows)
 
+    def counts(self, dataset: Dataset) -> pl.DataFrame:
+        """The store's counts; not cached."""
+        return self._store.counts(dataset)
+
     def version(
         self,
         dataset: Dataset,

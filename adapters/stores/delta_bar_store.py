@@ -163,6 +163,17 @@ class DeltaBarStore:
             ordered.group_by("symbol", maintain_order=True).tail(rows).select(dataset.schema.names)
         )
 
+    def counts(self, dataset: Dataset) -> pl.DataFrame:
+        """Rows per symbol and month of sessions, see the port; two columns are read."""
+        table = self._table(dataset)
+        return (
+            table.scan(table.snapshot().files)
+            .group_by("symbol", month=pl.col("session").dt.month_start())
+            .agg(rows=pl.len().cast(pl.Int64))
+            .collect()
+            .sort("symbol", "month")
+        )
+
     def version(
         self,
         dataset: Dataset,

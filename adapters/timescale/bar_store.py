@@ -14,7 +14,13 @@ import polars as pl
 
 from adapters.stores.slices import checked_slice, limit
 from adapters.timescale.connection import Connections
-from adapters.timescale.reading import Conditions, fetch, select_latest, select_range
+from adapters.timescale.reading import (
+    Conditions,
+    fetch,
+    select_counts,
+    select_latest,
+    select_range,
+)
 from adapters.timescale.tables import table_of
 from adapters.timescale.writing import Slice, write
 from market_data.datasets import Dataset
@@ -102,6 +108,17 @@ class TimescaleStore:
         else:
             where.add("symbol <> {}::text", "")
         return self._select(dataset, select_latest(dataset, where, rows), where)
+
+    def counts(self, dataset: Dataset) -> pl.DataFrame:
+        """Rows per symbol and month of sessions, see the port; every row is looked at."""
+        statement = select_counts(dataset)
+
+        def once() -> pl.DataFrame:
+            with self._connections.arrow(writing=False) as cursor:
+                cursor.execute(statement)
+                return pl.DataFrame(cursor.fetch_arrow_table())
+
+        return self._connections.retrying(once)
 
     def version(
         self,

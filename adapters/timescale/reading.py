@@ -100,3 +100,11 @@ def select_latest(dataset: Dataset, conditions: Conditions, rows: int) -> str:
         f"cross join lateral (select * from {table} b where b.symbol = w.symbol "
         f"order by {back} limit {int(rows)}) n order by {order}"
     )
+
+
+def select_counts(dataset: Dataset) -> str:
+    """The statement of the rows per symbol and month of sessions."""
+    return (
+        "select symbol, date_trunc('month', session)::date as month, count(*) as rows "
+        f"from {table_of(dataset).quoted} group by 1, 2 order by 1, 2"
+    )

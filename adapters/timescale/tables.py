@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from market_data.datasets import SCORES_DATASET, Dataset, curated_bars
+from market_data.datasets import STORED, Dataset
 from market_data.errors import ConfigurationError
-from market_data.timeframes import Timeframe
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,7 @@ def _table(dataset: Dataset) -> Table:
     return Table(layer, name, dataset.time_column)
 
 
-_KEPT = (*(curated_bars(t) for t in Timeframe), SCORES_DATASET)
-_TABLES = {dataset.name: _table(dataset) for dataset in _KEPT}
+_TABLES = {dataset.name: _table(dataset) for dataset in STORED}
 
 
 def table_of(dataset: Dataset) -> Table:

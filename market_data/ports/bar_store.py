@@ -88,6 +88,15 @@ class BarStore(Protocol):
         """The newest rows of each symbol, sorted by (symbol, time)."""
         ...
 
+    def counts(self, dataset: Dataset) -> pl.DataFrame:
+        """How many rows there are of each symbol in each month of sessions.
+
+        Returns:
+            Columns symbol, month (its first day), rows; sorted by symbol and month. What is not
+            there has no row.
+        """
+        ...
+
     def version(
         self,
         dataset: Dataset,

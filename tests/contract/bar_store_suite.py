@@ -308,6 +308,20 @@ class BarStoreSuite:
         ]  # fmt: skip
         assert store.latest(M1, rows=100).height == 32
 
+    # --- counts --------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("dataset", [M1, D1], ids=["1m", "1d"])
+    def test_counts_per_symbol_and_month(self, store: BarStore, dataset: Dataset) -> None:
+        """Before and after any row is there."""
+        types = {"symbol": pl.String(), "month": pl.Date(), "rows": pl.Int64()}
+        assert_frame_equal(store.counts(dataset), pl.DataFrame(schema=types))
+        put(store, grid(dataset=dataset), dataset)
+        months = [(date(2023, 12, 1), 2), (date(2024, 1, 1), 4), (date(2024, 2, 1), 2)]
+        expected = [(symbol, *month) for symbol in SYMBOLS for month in months]
+        assert_frame_equal(
+            store.counts(dataset), pl.DataFrame(expected, schema=types, orient="row")
+        )
+
     # --- version -------------------------------------------------------------------------------
 
     def test_a_version_tells_of_every_change_in_its_range(self, store: BarStore) -> None:
