@@ -8,14 +8,12 @@ Under a namespace lie the entries (`e:<key>`, which Redis itself expires), the o
 at work (`l:<key>`). Scripts keep these consistent whatever process dies when; an entry that expired
 is found out when it is asked for, or when a later one needs room.
 
-A fault of Redis is a miss, told once; Redis is left alone for a moment then, so that reads do not
-wait for it, and taken back as soon as it answers.
+A fault of Redis is a miss, told once (presence.py); Redis is left alone for a moment then, so that
+reads do not wait for it, and taken back as soon as it answers.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,15 +25,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from adapters.cache.policy import CachePolicy
+from adapters.cache.presence import presence_of
 from adapters.cache.settings import RedisSettings
 from market_data.errors import ConfigurationError
 from market_data.ports.cache import CacheMetrics
 
 Found = TypeVar("Found")
-LOG = logging.getLogger(__name__)
 
-REST_SECONDS = 5.0
-"""How long Redis is left alone after a fault."""
 LOAD_SECONDS = 30
 """A loader that died holds others up no longer than this."""
 WAIT_SECONDS = 10.0
@@ -116,9 +112,7 @@ class RedisCache:
         self._settings = settings
         self._policy = policy
         self._client = client_of(settings)
-        self._guard = threading.Lock()
-        self._rests_until = 0.0
-        self._is_away = False
+        self._presence = presence_of(settings.shown)
         root = policy.namespace
         self._entry, self._mark = f"{root}:e:", f"{root}:l:"
         self._books = [f"{root}:{name}" for name in ("order", "sizes", "counts")]
@@ -141,14 +135,17 @@ class RedisCache:
         Raises:
             ConfigurationError: the password or the user is wrong.
         """
+        if not self._policy.max_keys or self._presence.rests:
+            return
+        started = time.monotonic()
         try:
             self._client.ping()
-        except (redis.AuthenticationError, redis.exceptions.NoPermissionError):
-            raise self._refused() from None
         except redis.RedisError as error:
             if _is_login(error):
                 raise self._refused() from None
-            self._rest()
+            self._presence.failed(_trouble(error), took=time.monotonic() - started)
+        else:
+            self._presence.answered()
 
     def get(self, key: str) -> bytes | None:
         """The bytes of a key, or None."""
@@ -159,12 +156,12 @@ class RedisCache:
             self._scripts["used"](keys=[self._entry + key, *self._books], args=[key, _now(), found])
             return content
 
-        return self._tried(ask, None) if self._policy.max_keys else None
+        return self._tried(ask, None)
 
     def put(self, key: str, content: bytes) -> None:
         """Keep bytes; what is larger than the whole cache is not kept."""
         limits = self._policy
-        if not limits.max_keys or len(content) > limits.max_bytes:
+        if len(content) > limits.max_bytes:
             return
 
         def keep() -> None:
@@ -235,7 +232,7 @@ class RedisCache:
             "ttl_seconds": str(self._policy.ttl_seconds),
             "max_keys": str(self._policy.max_keys),
             "max_bytes": str(self._policy.max_bytes),
-            "state": "away" if self._is_away else "there",
+            "state": "away" if self._presence.is_away else "there",
         }
 
     def close(self) -> None:
@@ -260,31 +257,17 @@ class RedisCache:
         return False
 
     def _tried(self, work: Callable[[], Found], otherwise: Found) -> Found:
-        if time.monotonic() < self._rests_until:
+        """What Redis says; `otherwise` where it is away, or keeps nothing for this policy."""
+        if not self._policy.max_keys or self._presence.rests:
             return otherwise
+        started = time.monotonic()
         try:
             found = work()
-        except redis.RedisError:
-            self._rest()
+        except redis.RedisError as error:
+            self._presence.failed(_trouble(error), took=time.monotonic() - started)
             return otherwise
-        if self._is_away:
-            self._back()
+        self._presence.answered()
         return found
-
-    def _rest(self) -> None:
-        with self._guard:
-            self._rests_until = time.monotonic() + REST_SECONDS
-            first, self._is_away = not self._is_away, True
-        if first:
-            LOG.warning(
-                "Redis at %s does not answer: reads go to the store until it does",
-                self._settings.shown,
-            )
-
-    def _back(self) -> None:
-        with self._guard:
-            self._is_away = False
-        LOG.info("Redis at %s answers again", self._settings.shown)
 
     def _refused(self) -> ConfigurationError:
         return ConfigurationError(
@@ -302,7 +285,18 @@ def client_of(settings: RedisSettings) -> redis.Redis:
 
 
 def _is_login(error: redis.RedisError) -> bool:
+    if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError):
+        return True
     return any(word in str(error) for word in ("NOAUTH", "WRONGPASS", "invalid username-password"))
+
+
+def _trouble(error: redis.RedisError) -> str:
+    """What Redis did, in words that hold no login."""
+    if _is_login(error):
+        return "refuses the login"
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+        return "does not answer"
+    return f"fails with {type(error).__name__}"
 
 
 def _now() -> float:

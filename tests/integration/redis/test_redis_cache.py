@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.cache import redis_cache
+from adapters.cache import presence, redis_cache
 from adapters.cache.policy import CachePolicy
 from adapters.cache.redis_cache import RedisCache
 from adapters.cache.settings import RedisSettings
@@ -112,7 +112,7 @@ def test_a_loader_that_died_is_not_waited_for_for_ever(
 def test_an_outage_costs_one_warning_and_ends_by_itself(
     private_redis: object, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(redis_cache, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(presence, "REST_SECONDS", 0.2)
     caplog.set_level(logging.INFO)
     kept = cache(private_redis.url)
     kept.put("a", b"x")
