@@ -43,6 +43,14 @@ class StreamError(MarketDataError):
     """The message broker did not take or give what it was asked; nothing was lost by that."""
 
 
+class CopyRefusedError(MarketDataError):
+    """The target of a copy holds rows of its own; nothing of it was touched."""
+
+
+class CopyMismatchError(MarketDataError):
+    """What the target of a copy tells is not what the source tells."""
+
+
 class VendorError(MarketDataError):
     """A vendor did not answer with data. `outcome` is what the ledger records for it."""
 

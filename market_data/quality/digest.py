@@ -1,7 +1,7 @@
-"""A digest of the bars of each symbol-session.
+"""Digests of rows: of the bars of each symbol-session, of each month of a frame, of a frame.
 
-What belongs here: a number that changes when any stored value of the bars changes. What does not:
-who compares it (market_data/quality/score_checks.py).
+What belongs here: a number that changes when any stored value of the rows changes. What does not:
+who compares it (market_data/quality/score_checks.py, market_data/pipeline/copying.py).
 
 The digest depends on the values alone: not on the order of rows, not on the version of a library.
 Every cell becomes 64 bits (numbers and times as they are stored, texts by BLAKE2b), the cells of a
@@ -13,6 +13,9 @@ change, not against forgery.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -26,6 +29,45 @@ if TYPE_CHECKING:
 _KEY = ["symbol", "session"]
 _SEEDS = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)
 _NULL = 0xA0761D6478BD642F
+_LANES = ("lane_0", "lane_1")
+
+
+@dataclass(frozen=True)
+class RowsDigest:
+    """How many rows there are, and two sums over them; those of the parts add up to the whole's."""
+
+    rows: int = 0
+    low: int = 0
+    high: int = 0
+
+    def __add__(self, other: RowsDigest) -> RowsDigest:
+        """The digest of the rows of both."""
+        low, high = (self.low + other.low) % 2**64, (self.high + other.high) % 2**64
+        return RowsDigest(self.rows + other.rows, low, high)
+
+    def __str__(self) -> str:
+        """32 hexadecimal digits."""
+        return f"{self.low:016x}{self.high:016x}"
+
+
+def rows_digest(frame: pl.DataFrame) -> RowsDigest:
+    """Digest the rows of a frame, every column by its name."""
+    if frame.is_empty():
+        return RowsDigest()
+    return RowsDigest(frame.height, *_with_lanes(frame, frame.columns).select(_LANES).sum().row(0))
+
+
+def month_digests(frame: pl.DataFrame) -> dict[date, RowsDigest]:
+    """Digest the rows of each month of `session`, named by its first day; every column counts."""
+    if frame.is_empty():
+        return {}
+    sums = (
+        _with_lanes(frame, frame.columns)
+        .group_by(pl.col("session").dt.month_start())
+        .agg(pl.len(), pl.col(_LANES).sum())
+        .sort("session")
+    )
+    return {month: RowsDigest(*values) for month, *values in sums.iter_rows()}
 
 
 def bars_digest(bars: pl.DataFrame) -> pl.DataFrame:
@@ -37,17 +79,18 @@ def bars_digest(bars: pl.DataFrame) -> pl.DataFrame:
     Returns:
         symbol, session, bars_digest, sorted.
     """
-    names = sorted(c for c in bars.columns if c not in (*_KEY, "rule_version"))
-    cells = [_bits(bars.get_column(name)) for name in names]
-    lanes = [_mixed(cells, bars.height, seed) for seed in _SEEDS]
-    sums = (
-        bars.select(_KEY)
-        .with_columns(pl.Series(f"lane_{i}", lane) for i, lane in enumerate(lanes))
-        .group_by(_KEY)
-        .agg(pl.col("lane_0", "lane_1").sum())
-        .sort(_KEY)
+    names = [c for c in bars.columns if c not in (*_KEY, "rule_version")]
+    sums = _with_lanes(bars, names).group_by(_KEY).agg(pl.col(_LANES).sum()).sort(_KEY)
+    return sums.select(*_KEY, bars_digest=pl.concat_str(*map(_hex, _LANES)))
+
+
+def _with_lanes(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The frame with two columns that hold the mixed cells of each row."""
+    cells = [_bits(frame.get_column(name)) for name in sorted(names)]
+    return frame.with_columns(
+        pl.Series(lane, _mixed(cells, frame.height, seed))
+        for lane, seed in zip(_LANES, _SEEDS, strict=True)
     )
-    return sums.select(*_KEY, bars_digest=pl.concat_str(_hex("lane_0"), _hex("lane_1")))
 
 
 def _bits(column: pl.Series) -> Lanes:
