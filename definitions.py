@@ -20,6 +20,7 @@ from adapters.variables import read
 from emp_assets.graph import all_assets, all_checks
 from jobs.vendor_jobs import vendor_jobs
 from resources.platform import PlatformResource
+from resources.readiness import ReadinessResource
 from resources.servers import KafkaResource, RedisResource, TimescaleResource
 from resources.storage import (
     LakeResource,
@@ -27,6 +28,7 @@ from resources.storage import (
     TimescaleWarehouseResource,
     WarehouseResource,
 )
+from sensors.kafka_relay import relay_kafka_events
 
 
 def build_resources(found: Installation) -> dict[str, Any]:
@@ -60,7 +62,8 @@ def build_resources(found: Installation) -> dict[str, Any]:
         config_dir=str(settings.config_dir.resolve()),
         yahoo_url=settings.yahoo_url,
     )
-    return {"platform": platform, **servers}
+    report = ReadinessResource(platform=platform, mode=str(found.mode))
+    return {"platform": platform, "readiness_report": report, **servers}
 
 
 def variable(*names: str) -> str:
@@ -88,6 +91,7 @@ def build_definitions(
         assets=assets,
         asset_checks=all_checks(universe),
         jobs=vendor_jobs(universe),
+        sensors=[relay_kafka_events] if found.servers and found.servers.kafka.streaming else [],
         resources={**build_resources(found), **(overrides or {})},
         metadata={"mode": str(found.mode), "mode_reason": found.reason},
         executor=dg.in_process_executor,

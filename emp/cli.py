@@ -30,6 +30,7 @@ from emp.commands import (
     kafka,
     migrate,
     quality,
+    readiness,
 )
 from emp.invocation import Invocation, with_common_options_first
 from market_data.errors import MarketDataError, UnknownActionsWarning
@@ -89,6 +90,7 @@ app.command("dev", epilog=dev.EXAMPLES)(dev.dev)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("migrate", epilog=migrate.EXAMPLES)(migrate.migrate)
 app.command("connectors", epilog=connectors.EXAMPLES)(connectors.connectors)
+app.command("readiness", epilog=readiness.EXAMPLES)(readiness.readiness)
 app.add_typer(config.app, name="config")
 app.add_typer(files.app, name="files")
 app.add_typer(kafka.app, name="kafka")

@@ -1,7 +1,7 @@
 """The parts that an installation stands on, and the look at each.
 
-What belongs here: which probes a mode has; a later part adds its own here.
-What does not: looking (adapters/probes), showing (emp/commands/doctor.py).
+What belongs here: the looks of the command line, the manifest of connectors.
+What does not: which probes a mode has (adapters/probes/parts.py), showing (emp/commands).
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.modes import Installation, decide
-from adapters.probes import Finding, Probe, State
+from adapters.probes import Probe
 from adapters.settings import Settings
-from emp.daemon_probe import daemon_probe
-
-_BOOTSTRAP = "bootstrap mode does without it"
 
 
 def installed(settings: Settings) -> Installation:
@@ -27,31 +24,12 @@ def installed(settings: Settings) -> Installation:
 
 def probes_of(found: Installation) -> list[Probe]:
     """A look at every part."""
-    from adapters.probes.lake import lake_probe
-    from adapters.probes.operations import operations_probe
+    from adapters.probes.parts import server_probes
+    from emp.instance import open_instance
+    from resources.daemon_probe import daemon_probe
 
-    settings, servers = found.settings, found.servers
-    lake = lake_probe(settings.lake_root)
-    daemon = daemon_probe(settings, required=servers is not None)
-    if servers is None:
-        absent = [_off(part) for part in ("timescaledb", "redis", "kafka")]
-        return [lake, operations_probe(found.operations_url, "sqlite"), *absent, daemon]
-    from adapters.probes.kafka import kafka_probe
-    from adapters.probes.redis import redis_probe
-    from adapters.probes.timescale import timescale_probe
-
-    return [
-        timescale_probe(servers.timescale),
-        operations_probe(found.operations_url, "postgresql"),
-        redis_probe(servers.redis),
-        kafka_probe(servers.kafka),
-        lake,
-        daemon,
-    ]
-
-
-def _off(part: str) -> Probe:
-    return Probe(part, lambda: Finding(part, State.OFF, _BOOTSTRAP), "")
+    daemon = daemon_probe(lambda: open_instance(found.settings), required=found.servers is not None)
+    return [*server_probes(found), daemon]
 
 
 def manifest(found: Installation) -> dict[str, Any]:

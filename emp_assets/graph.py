@@ -6,6 +6,7 @@ import dagster as dg
 
 from emp_assets.curated.bars import curated_bars_asset, curated_bars_checks
 from emp_assets.curated.quarantine import quarantine_asset
+from emp_assets.operations.readiness import readiness
 from emp_assets.quality.scores import scores_asset, scores_checks
 from emp_assets.raw.bars import raw_bars_asset, raw_bars_checks
 from emp_assets.reference.corporate_actions import corporate_actions
@@ -25,6 +26,7 @@ def all_assets(universe: Universe) -> list[dg.AssetsDefinition]:
         *(curated_bars_asset(universe, t) for t in Timeframe),
         quarantine_asset(universe),
         scores_asset(universe),
+        readiness,
     ]
 
 

@@ -23,6 +23,7 @@ SCORES_KEY = dg.AssetKey(["quality", "scores"])
 QUARANTINE_KEY = dg.AssetKey(["curated", "quarantine"])
 INSTRUMENTS_KEY = dg.AssetKey(["reference", "instruments"])
 SESSIONS_KEY = dg.AssetKey(["reference", "trading_sessions"])
+READINESS_KEY = dg.AssetKey(["operations", "readiness"])
 ACTIONS_KEY = dg.AssetKey(["reference", "corporate_actions"])
 
 

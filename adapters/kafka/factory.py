@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from adapters.kafka.delivery import delivery
 from adapters.kafka.lag import ConsumerLag, consumer_lag
-from adapters.kafka.relay import Relay
+from adapters.kafka.relay import PRESENT, Relay
 from adapters.kafka.replay import Target
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import Cluster, cluster
@@ -56,16 +56,13 @@ def open_target(settings: KafkaSettings, topic: str | None = None) -> Iterator[T
         yield Target(opened, topic or settings.replay_topic, settings.max_message_bytes)
 
 
-def look(
-    settings: KafkaSettings, outbox: SqlOutbox, clock: Clock, *, publishers: int
-) -> KafkaState:
+def look(settings: KafkaSettings, outbox: SqlOutbox, clock: Clock) -> KafkaState:
     """What is to be seen of Kafka now; a broker that is away is part of the answer.
 
     Args:
         settings: where.
         outbox: whose backlog counts.
         clock: tells when the look was.
-        publishers: how many processes or sensors are set up to send what waits.
     """
     backlog = outbox.backlog()
     needed = tuple(spec.name for spec in settings.topic_specs())
@@ -85,7 +82,7 @@ def look(
         streaming=settings.streaming,
         error=error,
         brokers=there.brokers,
-        publishers=publishers,
+        publishers=int(outbox.presence(term=PRESENT).is_held()),
         topics_needed=needed,
         topics_there=tuple(there.topics),
         waiting=backlog.waiting,

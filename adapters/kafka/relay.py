@@ -29,6 +29,8 @@ from market_data.ports.clock import Clock
 EVENT_ID = "event_id"
 SEQUENCE = "sequence"
 BATCH = 500
+PRESENT = timedelta(minutes=3)
+"""How long after its last look a sender counts as there."""
 KEPT = timedelta(days=7)
 """How long a sent event stays in the outbox, to be sent again should the broker lose it."""
 
@@ -70,6 +72,7 @@ class Relay:
         self._lease = lease
         self._clock = clock
         self._open = open_delivery
+        self._presence = outbox.presence(term=PRESENT)
 
     def drain(self) -> Relayed:
         """Send everything that waits, then forget what was sent long ago.
@@ -78,7 +81,10 @@ class Relay:
             StreamError: the broker does not take it; what it took is marked, the rest waits.
             ConfigurationError: no broker is named.
         """
-        if not self._settings.streaming or not self._outbox.pending(1):
+        if not self._settings.streaming:
+            return Relayed()
+        self._presence.take()
+        if not self._outbox.pending(1):
             return Relayed()
         if not self._lease.take():
             return Relayed(busy=True)

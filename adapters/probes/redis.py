@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 
-from adapters.cache.redis_cache import client_of
+from adapters.cache.redis_cache import client_of, trouble_of
 from adapters.cache.settings import RedisSettings
 from adapters.probes.probe import Facts, Finding, Probe, State
 
@@ -28,10 +28,8 @@ def _look(settings: RedisSettings) -> Finding:
         same = client.get(key) == value
         client.delete(key)
         info: dict[str, Any] = client.info()
-    except redis.AuthenticationError:
-        return Finding(PART, State.ERROR, f"{settings.shown} refuses the login", _CURE)
     except redis.RedisError as error:
-        told = f"{settings.shown} does not answer ({type(error).__name__}); reads go to the store"
+        told = f"{settings.shown} {trouble_of(error)}; reads go to the store"
         return Finding(PART, State.ERROR, told, _CURE)
     finally:
         client.close()

@@ -46,6 +46,7 @@ def _look(settings: TimescaleSettings) -> Finding:
         "extension": extension,
         "edition": edition(license_),
         "revision": revision,
+        "revision_needed": HEAD,
         "jit": jit,
         "random_page_cost": page_cost,
     }

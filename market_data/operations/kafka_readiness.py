@@ -40,7 +40,7 @@ class KafkaState:
         streaming: whether events are meant to be sent.
         error: why no broker could be reached; empty where one was.
         brokers: how many there are.
-        publishers: how many processes or sensors are set up to send what waits.
+        publishers: 1 where a process or a sensor has lately sent what waits, or looked for it.
         topics_needed: that the platform writes to.
         topics_there: that the brokers have.
         waiting: events that were not sent yet.
@@ -98,7 +98,8 @@ def _reasons(state: KafkaState, now: datetime, limits: KafkaLimits) -> Iterator[
             told, now - state.oldest_waiting, limits, "see that 'emp kafka relay' runs"
         )
     if state.publishers < 1:
-        yield Reason(Grade.FAIL, "nobody sends what waits: set up one relay or more")
+        cure = "run the Dagster daemon, or 'emp kafka relay --follow'"
+        yield Reason(Grade.FAIL, f"nobody sends what waits: {cure}")
     if state.error:
         # What follows could not be seen.
         yield Reason(Grade.FAIL, state.error)

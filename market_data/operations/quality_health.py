@@ -51,7 +51,7 @@ def evaluate_quality(scores: pl.DataFrame) -> Section:
 
 def _reasons(newest: pl.DataFrame) -> Iterator[Reason]:
     if newest.is_empty():
-        yield Reason(Grade.WARN, "nothing was scored yet: materialise quality/scores")
+        yield Reason(Grade.WARN, "nothing was scored lately: materialise quality/scores")
     for row in newest.filter(pl.col("red") > 0).iter_rows(named=True):
         share = row["red"] / row["scored"]
         grade = Grade.FAIL if share >= RED_FAIL else Grade.WARN

@@ -19,7 +19,7 @@ from emp.cli import app
 ROOT = Path(__file__).resolve().parents[3]
 DOCKER = ROOT / "docker"
 COMPOSE = DOCKER / "compose.yaml"
-OURS = ("migrate", "code", "webserver", "daemon", "relay")
+OURS = ("migrate", "code", "webserver", "daemon")
 SERVERS = ("timescaledb", "postgres", "redis", "kafka")
 
 

@@ -288,20 +288,23 @@ def test_removed_messages_are_told_as_lost(fresh, engine, numbers):
 
 def test_readiness_sees_it_all(fresh, engine, outbox, numbers):
     clock = SystemClock()
-    state = look(fresh, outbox, clock, publishers=1)
+    alone = evaluate_kafka_readiness(look(fresh, outbox, clock), now=clock.now())
+    assert [r.text.split(":")[0] for r in alone.reasons] == ["nobody sends what waits"]
+    assert open_relay(fresh, outbox, clock).drain().sent == 0
+    state = look(fresh, outbox, clock)
     assert (state.brokers, state.error, state.group) == (1, "", "")
     assert evaluate_kafka_readiness(state, now=clock.now()).grade is Grade.OK
     outbox.publish([numbers(1)])
-    assert look(fresh, outbox, clock, publishers=1).waiting == 1
+    assert look(fresh, outbox, clock).waiting == 1
     move_group(fresh, "earliest")
     open_relay(fresh, outbox, clock).drain()
-    behind = look(fresh, outbox, clock, publishers=1)
+    behind = look(fresh, outbox, clock)
     assert (behind.group, behind.lag, behind.waiting) == (fresh.ingest_consumer_group, 1, 0)
     absent = fresh.model_copy(update={"ingest_topic_health": f"{fresh.ingest_default_topic}.no"})
-    verdict = evaluate_kafka_readiness(look(absent, outbox, clock, publishers=1), now=clock.now())
+    verdict = evaluate_kafka_readiness(look(absent, outbox, clock), now=clock.now())
     assert verdict.grade is Grade.FAIL
     assert f"topics are missing: {absent.ingest_topic_health}" in verdict.reasons[0].text
     away = fresh.model_copy(update={"bootstrap_servers": ("127.0.0.1:1",), "timeout_seconds": 1.0})
-    gone = evaluate_kafka_readiness(look(away, outbox, clock, publishers=1), now=clock.now())
+    gone = evaluate_kafka_readiness(look(away, outbox, clock), now=clock.now())
     assert [r.grade for r in gone.reasons] == [Grade.FAIL]
     assert "no broker listens at 127.0.0.1:1" in gone.reasons[0].text

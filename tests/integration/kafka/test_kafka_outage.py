@@ -100,11 +100,11 @@ def test_a_broker_that_is_away_for_a_whole_run_delays_events_and_loses_none(
     for _ in range(3):
         with pytest.raises(StreamError, match="no broker listens"):
             relay(impatient(own), engine).drain()
-        assert look(impatient(own), outbox, SystemClock(), publishers=1).error
+        assert look(impatient(own), outbox, SystemClock()).error
     _await_threads(threads)
     expected = [p.event_id for p in outbox.pending(100)]
     assert len(expected) == len(days) * 3
-    state = look(impatient(own), outbox, SystemClock(), publishers=1)
+    state = look(impatient(own), outbox, SystemClock())
     verdict = evaluate_kafka_readiness(state, now=SystemClock().now())
     assert verdict.grade is Grade.FAIL
     assert state.waiting == len(expected)

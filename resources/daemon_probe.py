@@ -1,36 +1,39 @@
 """A look at Dagster's daemon: whether it beats.
 
-What belongs here: reading heartbeats from the instance. What does not: starting it (`emp dev`).
+What belongs here: reading heartbeats from an instance. What does not: starting it (`emp dev`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from adapters.probes import Facts, Finding, Probe, State
-from emp.instance import open_instance
 
 if TYPE_CHECKING:
-    from adapters.settings import Settings
+    import dagster as dg
+
+    OpenInstance = Callable[[], AbstractContextManager[dg.DagsterInstance]]
 
 PART = "dagster_daemon"
 
 
-def daemon_probe(settings: Settings, *, required: bool) -> Probe:
+def daemon_probe(open_instance: OpenInstance, *, required: bool) -> Probe:
     """A look at the daemon's heartbeats.
 
     Args:
-        settings: of the installation whose instance it is.
+        open_instance: opens the instance whose daemon it is.
         required: whether a daemon that does not run is an error, or merely off.
     """
     cure = "start it: dagster-daemon run" if required else "'emp dev' starts it with the UI"
-    return Probe(PART, lambda: _look(settings, cure, required=required), cure)
+    return Probe(PART, lambda: _look(open_instance, cure, required=required), cure)
 
 
-def _look(settings: Settings, cure: str, *, required: bool) -> Finding:
+def _look(open_instance: OpenInstance, cure: str, *, required: bool) -> Finding:
     from dagster._daemon.controller import get_daemon_statuses
 
-    with open_instance(settings) as instance:
+    with open_instance() as instance:
         wanted = instance.get_required_daemon_types()
         statuses = get_daemon_statuses(instance, daemon_types=wanted)
     beats = {name: s.last_heartbeat for name, s in statuses.items() if s.last_heartbeat}

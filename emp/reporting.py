@@ -1,0 +1,70 @@
+"""Reports of the installation on itself: made, kept, shown.
+
+What belongs here: what the commands that report have in common.
+What does not: sections and verdicts (adapters/readiness.py, market_data/operations).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from emp.output import print_json, print_line
+from market_data.errors import ConfigurationError
+from market_data.ports import Report
+
+if TYPE_CHECKING:
+    from adapters.backend import Operations
+    from adapters.modes import Installation
+    from adapters.settings import Settings
+    from market_data.operations.readiness import Readiness
+
+Form = Literal["json", "markdown"]
+
+
+def operations_of(found: Installation) -> Operations:
+    """The ports of the operations database."""
+    from adapters.backend import open_operations
+
+    streaming = found.servers is not None and found.servers.kafka.streaming
+    return open_operations(found.operations_url, streaming=streaming)
+
+
+def made_readiness(settings: Settings, *, timeout: float) -> Readiness:
+    """The verdict over an installation now; it is kept among the reports.
+
+    Args:
+        settings: of the installation.
+        timeout: seconds after which a part counts as not answering.
+    """
+    from adapters.backend import open_platform
+    from adapters.readiness import readiness
+    from emp.parts import installed, probes_of
+
+    found = installed(settings)
+    operations = operations_of(found)
+    made = readiness(found, open_platform(settings), operations, probes_of(found), timeout=timeout)
+    operations.reports.keep(Report("readiness", made.at, str(made.grade), made.to_json()))
+    return made
+
+
+def show(form: Form, content: Mapping[str, Any], markdown: str, out: Path | None) -> None:
+    """A report on stdout, and in a file where one is named; its ending decides the file's form.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    import json
+
+    if out is not None:
+        as_json = out.suffix == ".json" or (out.suffix != ".md" and form == "json")
+        text = json.dumps(content, indent=2, default=str) + "\n" if as_json else markdown
+        try:
+            out.write_text(text)
+        except OSError as error:
+            raise ConfigurationError(f"--out: cannot write {out}: {error.strerror}") from error
+    if form == "json":
+        print_json(content)
+    else:
+        print_line(markdown.rstrip())
