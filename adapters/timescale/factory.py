@@ -7,7 +7,8 @@ What does not: how a part works; each has a file.
 from __future__ import annotations
 
 from adapters.timescale.bar_store import TimescaleStore
-from adapters.timescale.connection import Connections, explained
+from adapters.timescale.connection import Connections
+from adapters.timescale.errors import explained
 from adapters.timescale.migration import migrate
 from adapters.timescale.reference_tables import TimescaleReferenceTables
 from adapters.timescale.settings import TimescaleSettings
@@ -16,6 +17,8 @@ from adapters.timescale.settings import TimescaleSettings
 def open_connections(settings: TimescaleSettings) -> Connections:
     """Connections to a database at the newest revision, migrated where it is behind.
 
+    A server that is starting, or that this process has worked with before, is waited for.
+
     Raises:
         ConfigurationError: it cannot be used or migrated; the message names the cure.
         StoreUnavailableError: it did not answer.
@@ -23,12 +26,16 @@ def open_connections(settings: TimescaleSettings) -> Connections:
     import psycopg
     from sqlalchemy.exc import DBAPIError
 
-    try:
-        migrate(settings.conninfo())
-    except DBAPIError as error:
-        cause = error.orig if isinstance(error.orig, psycopg.Error) else error
-        raise explained(cause, settings, connecting=True) from None
-    return Connections(settings)
+    def migrated() -> None:
+        try:
+            migrate(settings.conninfo())
+        except DBAPIError as error:
+            cause = error.orig if isinstance(error.orig, psycopg.Error) else error
+            raise explained(cause, settings, connecting=True) from None
+
+    connections = Connections(settings)
+    connections.opening(migrated)
+    return connections
 
 
 def open_store(connections: Connections) -> TimescaleStore:

@@ -12,10 +12,20 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoneBecameFreeError
 
 from market_data.errors import StoreConflictError, StoreUnavailableError
 
 _WAITED_TOO_LONG = "55P03"
+_LOCK = sa.text("select pg_advisory_xact_lock(hashtextextended(:name, 1))")
+# A machine that dies says no goodbye: without keepalives its locks would stay for hours.
+_SESSION = sa.text(
+    "select set_config('lock_timeout', :timeout, true), "
+    "set_config('idle_in_transaction_session_timeout', '0', true), "
+    "set_config('tcp_keepalives_idle', '30', true), "
+    "set_config('tcp_keepalives_interval', '10', true), "
+    "set_config('tcp_keepalives_count', '3', true)"
+)
 
 
 class AdvisoryLocks:
@@ -36,29 +46,54 @@ class AdvisoryLocks:
 
         Raises:
             StoreConflictError: another process kept one of them longer than the time-out.
-            StoreUnavailableError: the database did not answer.
+            StoreUnavailableError: the database did not answer, or was lost while the locks were
+                held; somebody else may have had them since.
         """
-        # One transaction holds them all: its end, however it ends, gives them back.
-        with self._engine.connect() as connection, connection.begin():
+        connection = self._connected()
+        try:
+            # One transaction holds them all: its end, however it ends, gives them back.
             self._take(connection, sorted(set(names)))
             yield
+            self._give_back(connection)
+        except BaseException:
+            # Back to the pool only as a new connection: this one may still hold something.
+            connection.invalidate()
+            raise
+        finally:
+            connection.close()
+
+    def _connected(self) -> sa.Connection:
+        try:
+            return self._engine.connect()
+        except (DBAPIError, NoneBecameFreeError):
+            raise _no_answer() from None
 
     def _take(self, connection: sa.Connection, names: list[str]) -> None:
         milliseconds = int(self._timeout * 1000)
         try:
-            connection.execute(sa.text(f"set local lock_timeout = {milliseconds}"))
-            connection.execute(sa.text("set local idle_in_transaction_session_timeout = 0"))
+            connection.execute(_SESSION, {"timeout": str(milliseconds)})
             for name in names:
-                connection.execute(
-                    sa.text("select pg_advisory_xact_lock(hashtextextended(:name, 1))"),
-                    {"name": name},
-                )
+                connection.execute(_LOCK, {"name": name})
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) == _WAITED_TOO_LONG:
                 raise StoreConflictError(
                     f"another process holds {names[0]} or a lock beside it for more than "
                     f"{self._timeout:g} s"
                 ) from None
+            raise _no_answer() from None
+
+    def _give_back(self, connection: sa.Connection) -> None:
+        try:
+            connection.commit()
+        except DBAPIError:
             raise StoreUnavailableError(
-                "the database of EMP_OPERATIONS_URL gave no lock: is it running?"
+                "the database of EMP_OPERATIONS_URL was lost while it held locks: run the same "
+                "again, another process may have written in between"
             ) from None
+
+
+def _no_answer() -> StoreUnavailableError:
+    return StoreUnavailableError(
+        "the database of EMP_OPERATIONS_URL gave no lock: is it running, and has it connections "
+        "left?"
+    )

@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from market_data.errors import ConfigurationError
 
 _SCHEMES = ("postgresql", "postgres")
+# A server whose machine or network dies says no goodbye: noticed after a minute instead of hours.
+_KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 
 
 class TimescaleSettings(BaseSettings):
@@ -88,6 +90,9 @@ class TimescaleSettings(BaseSettings):
     connect_timeout: int = Field(default=5, ge=1)
     """Seconds to wait for a new connection."""
 
+    retry_seconds: float = Field(default=60.0, ge=0)
+    """Seconds for which interrupted work is tried again while the server is away; 0: not at all."""
+
     application_name: str = "emp-timescale-ingest"
     """Name under which the server shows the connections."""
 
@@ -99,12 +104,15 @@ class TimescaleSettings(BaseSettings):
             try:
                 parts = urlsplit(self.url.get_secret_value())
                 good = parts.scheme.split("+")[0] in _SCHEMES and bool(parts.hostname)
+                # Behind the host it is the end of a password that the parts above are cut from.
+                good = good and "@" not in parts.path + parts.query + parts.fragment
                 _ = parts.port
             except ValueError:
                 good = False
             if not good:
                 wrong.append(
-                    "TIMESCALEDB_URL must be postgresql://user:password@host:port/database"
+                    "TIMESCALEDB_URL must be postgresql://user:password@host:port/database, with "
+                    "what is not a letter or digit in the password as %40 and the like"
                 )
         files = {
             "TIMESCALEDB_SSLROOTCERT": self.sslrootcert,
@@ -134,6 +142,7 @@ class TimescaleSettings(BaseSettings):
         extra = {
             "connect_timeout": str(self.connect_timeout),
             "application_name": self.application_name,
+            **_KEEPALIVES,
         }
         if self.url is not None:
             url = self.url.get_secret_value()
