@@ -10,8 +10,6 @@ import dagster as dg
 from pydantic import Field
 
 from adapters.modes import decide
-from adapters.probes.parts import server_probes
-from adapters.readiness import readiness
 from adapters.settings import Mode
 from market_data.operations.readiness import Readiness
 from market_data.ports import Report
@@ -33,6 +31,10 @@ class ReadinessResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         Args:
             instance: whose daemon is looked at.
         """
+        # They load the database's library, which loading the graph does not need.
+        from adapters.probes.parts import server_probes
+        from adapters.readiness import readiness
+
         settings = self.platform.settings().model_copy(update={"mode": Mode(self.mode)})
         found, operations = decide(settings), self.platform.operations.open()
         daemon = daemon_probe(lambda: nullcontext(instance), required=found.servers is not None)

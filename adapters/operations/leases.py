@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from adapters.operations.database import writing
+from adapters.operations.database import reading, writing
 from adapters.operations.frames import upsert_into
 from adapters.operations.models import leases
 
@@ -56,6 +56,14 @@ class Lease:
                 where=free,
             )
             return connection.execute(taken.returning(leases.c.name)).first() is not None
+
+    def is_held(self) -> bool:
+        """Whether anybody holds it now."""
+        expires = sa.type_coerce(leases.c.expires_at, sa.BigInteger)
+        query = sa.select(expires).where(leases.c.name == self._name)
+        with reading(self._engine) as connection:
+            until = connection.scalar(query)
+            return until is not None and until >= _now(connection)
 
     def give_back(self) -> None:
         """Let another take it at once; nothing where another holds it already."""
