@@ -143,7 +143,7 @@ class RedisCache:
         except redis.RedisError as error:
             if _is_login(error):
                 raise self._refused() from None
-            self._presence.failed(_trouble(error), took=time.monotonic() - started)
+            self._presence.failed(trouble_of(error), took=time.monotonic() - started)
         else:
             self._presence.answered()
 
@@ -264,7 +264,7 @@ class RedisCache:
         try:
             found = work()
         except redis.RedisError as error:
-            self._presence.failed(_trouble(error), took=time.monotonic() - started)
+            self._presence.failed(trouble_of(error), took=time.monotonic() - started)
             return otherwise
         self._presence.answered()
         return found
@@ -290,8 +290,8 @@ def _is_login(error: redis.RedisError) -> bool:
     return any(word in str(error) for word in ("NOAUTH", "WRONGPASS", "invalid username-password"))
 
 
-def _trouble(error: redis.RedisError) -> str:
-    """What Redis did, in words that hold no login."""
+def trouble_of(error: redis.RedisError) -> str:
+    """What a Redis did that failed, for people: "does not answer"; holds no login."""
     if _is_login(error):
         return "refuses the login"
     if isinstance(error, redis.ConnectionError | redis.TimeoutError):
