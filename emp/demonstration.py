@@ -16,8 +16,9 @@ import polars as pl
 
 from emp.hearing import RunRecord
 from emp.planted import Verdict, judge_planted
-from emp.run import Feed, coarser, run_feeds, run_reference
+from emp.run import coarser, run_feeds, run_reference
 from market_data.datasets import SCORES_DATASET, curated_bars
+from market_data.pipeline.feed import Feed
 from market_data.timeframes import Timeframe
 
 if TYPE_CHECKING:

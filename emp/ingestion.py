@@ -17,7 +17,8 @@ from adapters.settings import Settings
 from emp.errors import PeriodError, SourceError
 from emp.moments import day
 from emp.registration import Registration, files_feed, find, network_feed
-from emp.run import Feed
+from market_data.pipeline.feed import Feed
+from market_data.pipeline.market_slice import newest_session
 from market_data.timeframes import Timeframe
 from market_data.universe import Universe
 
@@ -235,24 +236,6 @@ def _sessions(
     if span is None:
         raise PeriodError("say a period: --lookback-days N, or --start and --end")
     return span
-
-
-def newest_session(universe: Universe, symbols: Sequence[str], now: datetime) -> date:
-    """The newest session of any of the symbols that has begun; an FX day begins the day before."""
-    import polars as pl
-
-    from market_data.calendars import trading_sessions
-
-    today = now.date()
-    calendars = {universe.instrument(s).calendar for s in symbols}
-    begun = [
-        session
-        for calendar in sorted(calendars)
-        for session in trading_sessions(calendar, today - 10 * _DAY, today + _DAY)
-        .filter(pl.col("open") <= now)["session"]
-        .tail(1)
-    ]
-    return max(begun, default=today)
 
 
 def _possible(

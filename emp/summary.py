@@ -22,7 +22,7 @@ from market_data.timeframes import Timeframe
 if TYPE_CHECKING:
     from adapters.settings import Settings
     from emp.hearing import RunRecord
-    from emp.run import Feed
+    from market_data.pipeline.feed import Feed
     from market_data.pipeline.platform import Platform
 
 SHOWN_FINDINGS = 200

@@ -1,0 +1,165 @@
+"""One ranged run of the graph in this process: raw, curated, quarantine, scores, their checks.
+
+What belongs here: which assets and checks such a run selects, how they are configured, how it is
+executed and recorded.
+What does not: what the assets do (emp_assets), who asks for a run and is told of it.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from emp_assets.bar_checks import RUN_SUMMARY
+from emp_assets.metadata import PER_SESSION_LIMIT
+from emp_assets.naming import QUARANTINE_KEY, SCORES_KEY, curated_key, op_name, raw_key
+from market_data.pipeline.feed import Feed
+from market_data.timeframes import Timeframe
+
+Hear = Callable[[dg.EventLogEntry], None]
+"""Takes every event of a run, while it happens."""
+Sessions = tuple[date, date]
+"""First and last session, both included."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a run makes.
+
+    Attributes:
+        keys: of the assets.
+        ops: run configuration by the name of a step.
+        sessions: the range; None for assets without sessions.
+    """
+
+    keys: frozenset[dg.AssetKey]
+    ops: Mapping[str, Any] = field(default_factory=dict)
+    sessions: Sessions | None = None
+
+
+def bars_selection(
+    timeframe: Timeframe,
+    feeds: Sequence[Feed],
+    sessions: Sessions,
+    *,
+    symbols: Sequence[str],
+    also: Sequence[Timeframe] = (),
+) -> Selection:
+    """Raw bars of some feeds, the curated ones, quarantine, scores and the checks of them all.
+
+    Args:
+        timeframe: of the feeds.
+        feeds: one per vendor; none to curate what is there.
+        sessions: the range.
+        symbols: what is curated and scored.
+        also: coarser timeframes to curate from the same bars.
+    """
+    chosen = {"symbols": list(symbols)}
+    configured: dict[dg.AssetKey, dict[str, Any]] = {
+        **{raw_key(feed.vendor, timeframe): feed.config for feed in feeds},
+        **{curated_key(made): chosen for made in (timeframe, *also)},
+        SCORES_KEY: chosen,
+    }
+    ops = {op_name(key): {"config": config} for key, config in configured.items()}
+    ops |= {f"{op_name(key)}__checks": {"config": chosen} for key in configured}
+    return Selection(frozenset({*configured, QUARANTINE_KEY}), ops, sessions)
+
+
+def execute(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    selection: Selection,
+    *,
+    run_id: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    hear: Hear | None = None,
+    log_level: str = "CRITICAL",
+) -> bool:
+    """Make a selection as one run in this process; whether it succeeded.
+
+    Args:
+        definitions: the graph and its resources.
+        instance: records the run, where the UI shows it.
+        selection: what is made.
+        run_id: of the run; a new one where None.
+        tags: of the run.
+        hear: takes its events.
+        log_level: from which on Dagster logs to stderr.
+    """
+    sessions = selection.sessions
+    job = definitions.resolve_implicit_global_asset_job_def().get_subset(
+        asset_selection=set(selection.keys),
+        asset_check_selection=_checks(definitions, selection),
+    )
+    wanted = run_id or str(uuid.uuid4())
+    if hear is not None:
+        instance.add_event_listener(wanted, hear)
+    ops = {name: config for name, config in selection.ops.items() if job.has_node_named(name)}
+    with _planned_as_one_range(sessions):
+        result = job.execute_in_process(
+            instance=instance,
+            run_id=wanted,
+            run_config={
+                "ops": ops,
+                "loggers": {"console": {"config": {"log_level": log_level}}},
+            },
+            raise_on_error=False,
+            **_partitions(sessions, tags or {}),
+        )
+    return result.success
+
+
+def _partitions(sessions: Sessions | None, tags: Mapping[str, str]) -> dict[str, Any]:
+    if sessions is None:
+        return {"tags": dict(tags)}
+    first, last = sessions
+    if first == last:
+        return {"partition_key": first.isoformat(), "tags": dict(tags)}
+    return {
+        "tags": {
+            **tags,
+            "dagster/asset_partition_range_start": first.isoformat(),
+            "dagster/asset_partition_range_end": last.isoformat(),
+        }
+    }
+
+
+def _checks(definitions: dg.Definitions, selection: Selection) -> set[dg.AssetCheckKey]:
+    """All checks of a short run, the summary alone of a long one; see emp_assets/check_states."""
+    if selection.sessions is None:
+        return set()
+    return {
+        key
+        for key in definitions.resolve_asset_graph().asset_check_keys
+        if key.asset_key in selection.keys
+        and (not _is_long(selection.sessions) or key.name == RUN_SUMMARY)
+    }
+
+
+def _is_long(sessions: Sessions | None) -> bool:
+    return sessions is not None and (sessions[1] - sessions[0]).days + 1 > PER_SESSION_LIMIT
+
+
+@contextmanager
+def _planned_as_one_range(sessions: Sessions | None) -> Iterator[None]:
+    """Let Dagster plan a long run with one event per asset instead of one per session.
+
+    On SQLite the planned events cost as much as the materialisations themselves. What is lost is
+    that the sessions of a failed run are marked as failed in the UI; the command says it instead.
+    """
+    name = "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS"
+    if not _is_long(sessions) or name in os.environ:
+        yield
+        return
+    os.environ[name] = "true"
+    try:
+        yield
+    finally:
+        del os.environ[name]
