@@ -36,9 +36,7 @@ def open_database(url: str) -> Engine:
     Raises:
         ConfigurationError: the URL cannot be used, or the database is newer than this program.
     """
-    parsed = _parse(url)
-    engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed)
-    _forget_connections_after_fork(engine)
+    engine = _engine(_parse(url))
     try:
         with reading(engine) as connection:
             current = is_current(connection)
@@ -47,6 +45,34 @@ def open_database(url: str) -> Engine:
     except BaseException:
         engine.dispose()
         raise
+    return engine
+
+
+def open_existing(url: str) -> Engine | None:
+    """The engine of an operations database that is there and up to date; changes nothing.
+
+    Args:
+        url: see `open_database`.
+
+    Returns:
+        None where there is no database yet, or one that has to be migrated first.
+
+    Raises:
+        ConfigurationError: the URL cannot be used.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
+        return None
+    engine = _engine(parsed)
+    try:
+        with reading(engine) as connection:
+            current = is_current(connection)
+    except BaseException:
+        engine.dispose()
+        raise
+    if not current:
+        engine.dispose()
+        return None
     return engine
 
 
@@ -107,6 +133,12 @@ def _parse(url: str) -> URL:
         # A password among the options would show; in its own field SQLAlchemy hides it.
         parsed = parsed.difference_update_query(["password"]).set(password=str(password))
     return parsed if "+" in parsed.drivername else parsed.set(drivername="postgresql+psycopg")
+
+
+def _engine(url: URL) -> Engine:
+    engine = _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url)
+    _forget_connections_after_fork(engine)
+    return engine
 
 
 def _sqlite(url: URL) -> Engine:
