@@ -18,6 +18,7 @@ from adapters.modes import Installation, decide
 from adapters.settings import Settings
 from adapters.variables import read
 from emp_assets.graph import all_assets, all_checks
+from jobs.market_slice import market_slice_job
 from jobs.vendor_jobs import vendor_jobs
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
@@ -87,15 +88,19 @@ def build_definitions(
     found = decide(settings or read(Settings))
     universe = load_universe(found.settings)
     assets = all_assets(universe)
-    return dg.Definitions(
+    # The slice job runs assets of the very definitions that hold it.
+    graph: list[dg.Definitions] = []
+    definitions = dg.Definitions(
         assets=assets,
         asset_checks=all_checks(universe),
-        jobs=vendor_jobs(universe),
+        jobs=[*vendor_jobs(universe), market_slice_job(lambda: graph[0])],
         sensors=[relay_kafka_events] if found.servers and found.servers.kafka.streaming else [],
         resources={**build_resources(found), **(overrides or {})},
         metadata={"mode": str(found.mode), "mode_reason": found.reason},
         executor=dg.in_process_executor,
     )
+    graph.append(definitions)
+    return definitions
 
 
 defs = build_definitions()

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from adapters.timescale.settings import TimescaleSettings
 
 
+JOB_TURN_SECONDS = 6 * 3600.0
+"""How long a job waits for its turn."""
+
+
 @dataclass(frozen=True)
 class Operations:
     """The ports of the operations database."""
@@ -54,6 +58,8 @@ class Operations:
     """What waits for delivery; `events` writes to it where somebody listens."""
     locks: Locks | None
     """Between machines, where the database can; None where it serves one machine."""
+    job_locks: Locks | None = None
+    """The same for whole jobs, which wait for each other for hours."""
 
 
 def open_lake(root: str) -> tuple[RawLog, PayloadArchive]:
@@ -118,6 +124,7 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
 
     engine = open_database(url)
     outbox = SqlOutbox(engine)
+    shared = engine.dialect.name == "postgresql"
     return Operations(
         ledger=SqlLedger(engine, outbox if streaming else None),
         journal=SqlJournal(engine),
@@ -126,7 +133,8 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
         events=outbox if streaming else Unheard(),
         reports=SqlReports(engine),
         outbox=outbox,
-        locks=AdvisoryLocks(engine) if engine.dialect.name == "postgresql" else None,
+        locks=AdvisoryLocks(engine) if shared else None,
+        job_locks=AdvisoryLocks(engine, JOB_TURN_SECONDS) if shared else None,
     )
 
 
@@ -135,6 +143,17 @@ def open_locks(settings: Settings) -> Locks:
     from adapters.stores.locks import NamedLocks
 
     return NamedLocks(settings.data_dir.resolve() / "locks")
+
+
+def open_job_locks(settings: Settings, operations: Operations) -> Locks:
+    """Locks for whole jobs: between machines where the database can, else on this one.
+
+    They lie apart from those that a job's own steps take.
+    """
+    from adapters.stores.locks import NamedLocks
+
+    folder = settings.data_dir.resolve() / "locks" / "jobs"
+    return operations.job_locks or NamedLocks(folder, JOB_TURN_SECONDS)
 
 
 def assemble(

@@ -9,10 +9,11 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from adapters.backend import assemble
+from adapters.backend import assemble, open_job_locks
 from adapters.settings import Settings
 from adapters.stores.reference_tables import ReferenceStore
 from market_data.pipeline.platform import Platform
+from market_data.ports import Locks
 from resources.storage import LakeResource, OperationsResource, WarehouseResource
 
 
@@ -42,6 +43,10 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def reference(self) -> ReferenceStore:
         """The small tables that are replaced whole."""
         return self.warehouse.reference()
+
+    def job_locks(self) -> Locks:
+        """Locks for whole jobs."""
+        return open_job_locks(self.settings(), self.operations.open())
 
     def settings(self) -> Settings:
         """The settings that this resource was configured with."""

@@ -9,8 +9,9 @@ import pytest
 
 from adapters.settings import Settings
 from emp.errors import PeriodError, SourceError
-from emp.ingestion import Wish, newest_session, prepare
+from emp.ingestion import Wish, prepare
 from market_data.errors import ConfigurationError
+from market_data.pipeline.market_slice import newest_session
 from market_data.timeframes import Timeframe
 
 SUNDAY_EVENING = datetime(2024, 3, 10, 22, 30, tzinfo=UTC)

@@ -1,0 +1,175 @@
+"""The job `ingest_market_slice`: the newest days of some symbols, daily and intraday, in one call.
+
+What belongs here: its configuration, its parts as ranged runs of the graph, one after another, the
+report that it keeps. Two of them never run at once: the later one waits.
+What does not: which runs a slice takes (market_data/pipeline/market_slice.py), what an asset does.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from jobs.ranged_run import bars_selection, execute
+from market_data.errors import ConfigurationError
+from market_data.pipeline.market_slice import MarketSlice, SlicePart, plan_slice
+from market_data.pipeline.platform import Platform
+from market_data.pipeline.slice_report import (
+    PartReport,
+    PartStatus,
+    brought,
+    grade_of,
+    overall,
+)
+from market_data.ports import Report
+from market_data.timeframes import Timeframe
+from resources.platform import PlatformResource
+
+NAME = "ingest_market_slice"
+REPORT = "market_slice"
+PARENT_TAG = "emp/market_slice_run"
+
+Graph = Callable[[], dg.Definitions]
+"""The definitions that the job belongs to; known once they are made."""
+
+
+class MarketSliceConfig(dg.Config):
+    """What a slice asks for."""
+
+    symbols: list[str] = Field(default_factory=list, description="Empty: all configured ones.")
+    daily_lookback_days: int = Field(default=60, description="Days of daily bars; 0: none.")
+    intraday_lookback_days: int = Field(default=2, description="Days of intraday bars; 0: none.")
+    intraday_timeframe: str = Field(default="1m", description="1m, 5m, 15m, 1h or 4h.")
+    vendors: list[str] = Field(
+        default_factory=list, description="Empty: all that can be asked without files."
+    )
+    macro_start: str | None = Field(default=None, description="First day of the macro window.")
+    macro_end: str | None = Field(default=None, description="Last day of the macro window.")
+    refetch: bool = Field(
+        default=False, description="Ask again for sessions that the ledger has an answer to."
+    )
+
+    def wish(self) -> MarketSlice:
+        """The configuration in the domain's words.
+
+        Raises:
+            ConfigurationError: there is no such timeframe.
+        """
+        try:
+            timeframe = Timeframe(self.intraday_timeframe)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"intraday_timeframe={self.intraday_timeframe!r}; it takes 1m, 5m, 15m, 1h or 4h"
+            ) from error
+        return MarketSlice(
+            tuple(self.symbols),
+            self.daily_lookback_days,
+            self.intraday_lookback_days,
+            timeframe,
+            tuple(self.vendors),
+            self.refetch,
+        )
+
+
+def market_slice_job(graph: Graph) -> dg.JobDefinition:
+    """The job over a graph.
+
+    Args:
+        graph: gives the definitions whose assets the job makes.
+    """
+
+    @dg.op(name=NAME, out=dg.Out(dg.Nothing), description=__doc__)
+    def ingest_market_slice(
+        context: dg.OpExecutionContext, config: MarketSliceConfig, platform: PlatformResource
+    ) -> Iterator[dg.Output[None]]:
+        opened = platform.open()
+        wish = config.wish()
+        with platform.job_locks().hold([NAME]):
+            parts = plan_slice(opened.universe, wish, opened.clock.now())
+            reports = [_run(context, graph(), opened, part) for part in parts]
+        reports.append(_macro(config))
+        status = overall(reports)
+        body = {
+            "run_id": context.run_id,
+            "status": str(status),
+            "parts": [report.to_json() for report in reports],
+        }
+        made = Report(REPORT, opened.clock.now(), grade_of(status), body)
+        platform.operations.open().reports.keep(made)
+        shown: dict[str, Any] = {
+            "status": str(status),
+            "report": dg.MetadataValue.json(body),
+        }
+        if status is PartStatus.FAILED:
+            reasons = [reason for r in reports for reason in r.reasons]
+            raise dg.Failure("; ".join(reasons), metadata=shown, allow_retries=False)
+        yield dg.Output(None, metadata=shown)
+
+    @dg.job(name=NAME, description=__doc__)
+    def job() -> None:
+        ingest_market_slice()
+
+    return job
+
+
+def run_configuration(**options: Any) -> dict[str, Any]:
+    """The run configuration of a slice; the names are those of `MarketSliceConfig`."""
+    return {"ops": {NAME: {"config": {k: v for k, v in options.items() if v is not None}}}}
+
+
+def _run(
+    context: dg.OpExecutionContext, definitions: dg.Definitions, platform: Platform, part: SlicePart
+) -> PartReport:
+    told = f"{part.name} {part.wanted}, sessions {part.first} to {part.last}"
+    context.log.info("%s: asking %s", told, ", ".join(feed.vendor for feed in part.feeds))
+    run_id = str(uuid.uuid4())
+    chosen = bars_selection(
+        part.timeframe,
+        part.feeds,
+        (part.first, part.last),
+        symbols=part.symbols,
+        also=part.also,
+    )
+    failures: list[tuple[str, bool]] = []
+
+    def hear(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is not None and event.is_step_failure:
+            failures.append(_failure(event))
+
+    succeeded = execute(
+        definitions,
+        context.instance,
+        chosen,
+        run_id=run_id,
+        tags={PARENT_TAG: context.run_id},
+        hear=hear,
+    )
+    context.log.info("%s: %s", told, "done" if succeeded else "ended with failures")
+    held = bool(failures) and all(by_check for _, by_check in failures)
+    status = PartStatus.OK if succeeded else PartStatus.HELD if held else PartStatus.FAILED
+    reasons = tuple(f"{part.name}: {sentence}" for sentence, _ in failures)
+    return PartReport(part.name, status, reasons, {"run_id": run_id, **brought(platform, part)})
+
+
+def _failure(event: dg.DagsterEvent) -> tuple[str, bool]:
+    """Why a step failed, in a sentence, and whether a check stopped it."""
+    step = (event.step_key or "").replace("__", "/")
+    data = event.step_failure_data
+    error = data.error
+    by_check = error is not None and error.cls_name == "DagsterAssetCheckFailedError"
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return f"{step}: {data.user_failure_data.description}", by_check
+    while error is not None and error.cause is not None:
+        error = error.cause
+    lines = error.message.strip().splitlines() if error is not None else []
+    return f"{step}: {lines[0] if lines else 'no reason was recorded'}", by_check
+
+
+def _macro(config: MarketSliceConfig) -> PartReport:
+    """The macro window: the graph has no calendar of macro events yet."""
+    asked = config.macro_start or config.macro_end
+    reasons = ("macro: this graph has no calendar of macro events",) if asked else ()
+    return PartReport("macro", PartStatus.OFF, reasons)
