@@ -27,11 +27,14 @@ from emp.commands import (
     doctor,
     files,
     ingest,
+    ingest_once,
     kafka,
     migrate,
+    migrate_store,
     quality,
     readiness,
 )
+from emp.commands import run as run_slices
 from emp.invocation import Invocation, with_common_options_first
 from market_data.errors import MarketDataError, UnknownActionsWarning
 
@@ -89,8 +92,11 @@ app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("dev", epilog=dev.EXAMPLES)(dev.dev)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("migrate", epilog=migrate.EXAMPLES)(migrate.migrate)
+app.command("migrate-store", epilog=migrate_store.EXAMPLES)(migrate_store.migrate_store)
 app.command("connectors", epilog=connectors.EXAMPLES)(connectors.connectors)
 app.command("readiness", epilog=readiness.EXAMPLES)(readiness.readiness)
+app.command("ingest-once", epilog=ingest_once.EXAMPLES)(ingest_once.ingest_once)
+app.command("run", epilog=run_slices.EXAMPLES)(run_slices.run)
 app.add_typer(config.app, name="config")
 app.add_typer(files.app, name="files")
 app.add_typer(kafka.app, name="kafka")

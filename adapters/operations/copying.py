@@ -89,12 +89,12 @@ class TableCopy:
             StoreUnavailableError: a database did not answer.
         """
         tell(f"{self.name}: reading both sides")
-        with _typed(), _snapshot(self._source) as source, _snapshot(self._target) as target:
+        with typed_errors(), _snapshot(self._source) as source, _snapshot(self._target) as target:
             wanted, found = self._digest(source), self._digest(target)
         foreign = 0
         if wanted != found and found.rows and not self._receipts.knows(self.name, str(found)):
             with (
-                _typed(),
+                typed_errors(),
                 _snapshot(self._source) as source,
                 writing(self._target) as target,
                 self._staged(source, target) as stage,
@@ -110,7 +110,7 @@ class TableCopy:
             CopyMismatchError: what was read back is not what was written; the table is as it was.
             StoreUnavailableError: a database did not answer.
         """
-        with _typed(), _snapshot(self._source) as source:
+        with typed_errors(), _snapshot(self._source) as source:
             self._read = wanted = self._digest(source)
             # Noted before: a copy that dies in between leaves a target that the next may replace.
             self._receipts.note(self.name, str(wanted))
@@ -132,7 +132,7 @@ class TableCopy:
 
     def changed(self) -> bool:
         """Whether the source tells something else than the last copy read."""
-        with _typed(), _snapshot(self._source) as source:
+        with typed_errors(), _snapshot(self._source) as source:
             return self._digest(source) != self._read
 
     def _compared(self, wanted: RowsDigest, found: RowsDigest, foreign: int = 0) -> Compared:
@@ -261,7 +261,7 @@ def _snapshot(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def _typed() -> Iterator[None]:
+def typed_errors() -> Iterator[None]:
     """Errors of drivers as errors of the platform, without the values and URLs that they name."""
     try:
         yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 from adapters.timescale.bar_store import TimescaleStore
 from adapters.timescale.connection import Connections
 from adapters.timescale.errors import explained
-from adapters.timescale.migration import migrate
+from adapters.timescale.migration import is_current, migrate
 from adapters.timescale.reference_tables import TimescaleReferenceTables
 from adapters.timescale.settings import TimescaleSettings
 
@@ -36,6 +36,27 @@ def open_connections(settings: TimescaleSettings) -> Connections:
     connections = Connections(settings)
     connections.opening(migrated)
     return connections
+
+
+def open_existing(settings: TimescaleSettings) -> Connections | None:
+    """Connections to a database that is at the newest revision; changes nothing.
+
+    Returns:
+        None where it was never migrated, or is behind.
+
+    Raises:
+        ConfigurationError: it cannot be used; the message names the cure.
+        StoreUnavailableError: it did not answer.
+    """
+    import psycopg
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        current = is_current(settings.conninfo())
+    except DBAPIError as error:
+        cause = error.orig if isinstance(error.orig, psycopg.Error) else error
+        raise explained(cause, settings, connecting=True) from None
+    return Connections(settings) if current else None
 
 
 def open_store(connections: Connections) -> TimescaleStore:

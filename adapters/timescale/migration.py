@@ -25,6 +25,16 @@ SCRIPTS = Path(__file__).with_name("migrations")
 _LOCK = sa.text("select pg_advisory_xact_lock(hashtextextended('emp migration', 0))")
 
 
+def is_current(conninfo: str) -> bool:
+    """Whether a database is at `HEAD`."""
+    engine = _engine(conninfo)
+    try:
+        with engine.connect() as connection:
+            return stored_revision(connection) == HEAD
+    finally:
+        engine.dispose()
+
+
 def migrate(conninfo: str) -> None:
     """Bring a database to `HEAD` in one transaction; of several processes the first does it.
 
@@ -32,8 +42,7 @@ def migrate(conninfo: str) -> None:
         ConfigurationError: the extension is not there and may not be made, or the database is at
             a revision that this program does not know.
     """
-    url = sa.make_url(conninfo).set(drivername="postgresql+psycopg")
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    engine = _engine(conninfo)
     try:
         with engine.begin() as connection:
             connection.execute(_LOCK)
@@ -66,6 +75,11 @@ def configuration(connection: Connection) -> Config:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
+
+
+def _engine(conninfo: str) -> sa.Engine:
+    url = sa.make_url(conninfo).set(drivername="postgresql+psycopg")
+    return sa.create_engine(url, poolclass=sa.NullPool)
 
 
 def _upgrade(connection: Connection) -> None:
