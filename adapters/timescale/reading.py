@@ -5,6 +5,7 @@ What belongs here: select statements. What does not: connections (connection.py)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -17,6 +18,8 @@ from market_data.errors import SchemaError
 
 SEPARATOR = "\x1f"
 """Between the symbols of a bound list; no symbol holds it."""
+
+_PLACE = re.compile(r"\$(\d+)")
 
 LONGEST_OFFSET = timedelta(days=3)
 """A bar starts within this of its session's date, so that a range of sessions bounds its chunks."""
@@ -71,10 +74,24 @@ def _midnight(day: date) -> datetime:
 
 def fetch(cursor: Any, dataset: Dataset, statement: str, values: Sequence[Any]) -> pl.DataFrame:
     """Rows of a select of some of a dataset's columns, in their types."""
-    cursor.execute(statement, tuple(values) if values else None)
+    cursor.execute(_written_out(cursor, statement, values))
     frame = pl.DataFrame(cursor.fetch_arrow_table())
     dtypes = dataset.schema.dtypes
     return frame.select(pl.col(name).cast(dtypes[name]) for name in frame.columns)
+
+
+def _written_out(cursor: Any, statement: str, values: Sequence[Any]) -> str:
+    """The statement with its values in it, as the server itself quotes them.
+
+    Of a statement without parameters the driver reads the rows as a stream, while the server still
+    makes the next; of one with parameters it waits for the last before it looks at the first.
+    """
+    if not values:
+        return statement
+    template = _PLACE.sub(r"%\1$L", statement)
+    places = ", ".join(f"${number + 2}" for number in range(len(values)))
+    cursor.execute(f"select format($1::text, {places})", (template, *values))
+    return str(cursor.fetchone()[0])
 
 
 def select_range(dataset: Dataset, conditions: Conditions, columns: Sequence[str] | None) -> str:
