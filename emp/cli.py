@@ -25,6 +25,7 @@ from emp.commands import (
     demo,
     dev,
     doctor,
+    export_status,
     files,
     ingest,
     ingest_once,
@@ -33,6 +34,7 @@ from emp.commands import (
     migrate_store,
     quality,
     readiness,
+    summary,
 )
 from emp.commands import run as run_slices
 from emp.invocation import Invocation, with_common_options_first
@@ -96,6 +98,8 @@ app.command("migrate-store", epilog=migrate_store.EXAMPLES)(migrate_store.migrat
 app.command("connectors", epilog=connectors.EXAMPLES)(connectors.connectors)
 app.command("readiness", epilog=readiness.EXAMPLES)(readiness.readiness)
 app.command("ingest-once", epilog=ingest_once.EXAMPLES)(ingest_once.ingest_once)
+app.command("summary", epilog=summary.EXAMPLES)(summary.summary)
+app.command("export-status", epilog=export_status.EXAMPLES)(export_status.export_status)
 app.command("run", epilog=run_slices.EXAMPLES)(run_slices.run)
 app.add_typer(config.app, name="config")
 app.add_typer(files.app, name="files")

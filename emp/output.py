@@ -6,6 +6,7 @@ What belongs here: the form of what a command prints. What does not: progress (e
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +21,27 @@ Format = Literal["table", "json", "csv", "parquet"]
 
 def print_json(content: Any) -> None:
     """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(to_json(content))
+
+
+def to_json(content: Any) -> str:
+    """One JSON document as text."""
+    return json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def replace_file(out: Path, text: str) -> None:
+    """Write a file of --out in one step: a reader meets the former one or this one.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        draft.write_text(text)
+        draft.replace(out)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ConfigurationError(f"--out: cannot write {out}: {error.strerror}") from error
 
 
 def print_line(text: str = "") -> None:

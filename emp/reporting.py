@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from emp.output import print_json, print_line
-from market_data.errors import ConfigurationError
+from emp.output import print_json, print_line, replace_file, to_json
 from market_data.ports import Report
 
 if TYPE_CHECKING:
@@ -55,15 +54,9 @@ def show(form: Form, content: Mapping[str, Any], markdown: str, out: Path | None
     Raises:
         ConfigurationError: the file cannot be written.
     """
-    import json
-
     if out is not None:
         as_json = out.suffix == ".json" or (out.suffix != ".md" and form == "json")
-        text = json.dumps(content, indent=2, default=str) + "\n" if as_json else markdown
-        try:
-            out.write_text(text)
-        except OSError as error:
-            raise ConfigurationError(f"--out: cannot write {out}: {error.strerror}") from error
+        replace_file(out, to_json(content) if as_json else markdown)
     if form == "json":
         print_json(content)
     else:

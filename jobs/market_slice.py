@@ -136,6 +136,8 @@ def _run(
 
     def hear(entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
+        if event is not None and event.is_step_start:
+            context.log.info("%s", _step(event))
         if event is not None and event.is_step_failure:
             failures.append(_failure(event))
 
@@ -156,8 +158,7 @@ def _run(
 
 def _failure(event: dg.DagsterEvent) -> tuple[str, bool]:
     """Why a step failed, in a sentence, and whether a check stopped it."""
-    step = (event.step_key or "").replace("__", "/")
-    data = event.step_failure_data
+    step, data = _step(event), event.step_failure_data
     error = data.error
     by_check = error is not None and error.cls_name == "DagsterAssetCheckFailedError"
     if data.user_failure_data is not None and data.user_failure_data.description:
@@ -166,6 +167,10 @@ def _failure(event: dg.DagsterEvent) -> tuple[str, bool]:
         error = error.cause
     lines = error.message.strip().splitlines() if error is not None else []
     return f"{step}: {lines[0] if lines else 'no reason was recorded'}", by_check
+
+
+def _step(event: dg.DagsterEvent) -> str:
+    return (event.step_key or "").replace("__", "/")
 
 
 def _macro(config: MarketSliceConfig) -> PartReport:

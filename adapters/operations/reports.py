@@ -33,7 +33,7 @@ class SqlReports:
             "name": report.name,
             "at": report.at,
             "status": report.status,
-            "body": json.dumps(report.body, sort_keys=True, default=str),
+            "body": json.dumps(report.body, default=str),
         }
         with writing(self._engine) as connection:
             connection.execute(sa.insert(reports).values(row))
