@@ -39,6 +39,10 @@ class StoreUnavailableError(MarketDataError):
     """The server behind a store did not answer, or not in time; nothing was written."""
 
 
+class StorageError(MarketDataError):
+    """A disk takes no more: it is full, can only be read, or fails; what was stored is whole."""
+
+
 class StreamError(MarketDataError):
     """The message broker did not take or give what it was asked; nothing was lost by that."""
 

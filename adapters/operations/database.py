@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
+from adapters.disk import writing_to
 from adapters.operations.migration import is_current, migrate
 from market_data.errors import ConfigurationError
 
@@ -94,8 +95,11 @@ def writing(engine: Engine, *, alone: str | None = None) -> Iterator[Connection]
         engine: from `open_database`.
         alone: holders of the same name run one after another. In PostgreSQL an advisory lock;
             SQLite has one writer anyway.
+
+    Raises:
+        StorageError: the disk of a SQLite file takes no more.
     """
-    with engine.connect() as connection:
+    with _told(engine), engine.connect() as connection:
         connection.execution_options(**{_WRITER: True})
         with connection.begin():
             if alone is not None and engine.dialect.name == "postgresql":
@@ -107,6 +111,13 @@ def writing(engine: Engine, *, alone: str | None = None) -> Iterator[Connection]
                     )
                 )
             yield connection
+
+
+def _told(engine: Engine) -> AbstractContextManager[None]:
+    """Tells of the disk of a SQLite file; a server's disk is none of ours."""
+    if engine.dialect.name != "sqlite":
+        return nullcontext()
+    return writing_to(str(engine.url.database), sa.exc.DBAPIError)
 
 
 def _parse(url: str) -> URL:
@@ -142,7 +153,9 @@ def _engine(url: URL) -> Engine:
 
 
 def _sqlite(url: URL) -> Engine:
-    Path(str(url.database)).expanduser().parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(str(url.database)).expanduser().parent
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(url)
 
     @sa.event.listens_for(engine, "connect")

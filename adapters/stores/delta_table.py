@@ -1,8 +1,8 @@
 """One Delta table as a set of Parquet files: snapshot, read, and atomic change of whole units.
 
-What belongs here: opening, locks, snapshots, writing files, committing, retrying.
-What does not: which rows a unit shall hold (delta_bar_store.py, delta_raw_log.py), how rows map to
-units (units.py), names of datasets (market_data/datasets.py).
+What belongs here: opening, locks, snapshots, committing, retrying.
+What does not: writing files (table_files.py), which rows a unit shall hold (delta_bar_store.py,
+delta_raw_log.py), how rows map to units (units.py), names of datasets (market_data/datasets.py).
 
 A change is planned on one snapshot, its files are written beside the old ones, and one commit takes
 the new ones in and the old ones out. The commit is only ever tried on top of a version in which the
@@ -20,15 +20,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import polars as pl
 
+from adapters.disk import writing_to
 from adapters.stores.delta_snapshot import Snapshot, files_frame, noted, nothing, statistics
 from adapters.stores.locks import NamedLocks
+from adapters.stores.table_files import TableFiles
 from adapters.stores.units import partition_columns, unit_values
 from market_data.datasets import Dataset
 from market_data.errors import DatasetMissingError, StoreConflictError
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction, RemoveAction
 
-ROW_GROUP = 16_384
 PLAN_ATTEMPTS = 8
 COMMIT_ATTEMPTS = 60
 CHECKPOINT_EVERY = "50"
@@ -74,6 +74,7 @@ class DeltaFiles:
         self._options = dict(storage_options or {}) or None
         self._local = None if "://" in str(root) else Path(root) / dataset.name
         self._uri = str(self._local or f"{str(root).rstrip('/')}/{dataset.name}")
+        self._files = TableFiles(self._local, self._uri, self._options)
         self._locks = NamedLocks(self._local and Path(root) / ".locks" / dataset.name)
         self._guard = threading.RLock()
         self._handle: DeltaTable | None = None
@@ -156,14 +157,16 @@ class DeltaFiles:
 
         Raises:
             StoreConflictError: other writers won every attempt.
+            StorageError: the disk takes no more; the table is as it was.
         """
-        with self._locks.hold(units):
+        with writing_to(self._uri), self._locks.hold(units):
             for attempt in range(PLAN_ATTEMPTS):
                 snapshot = self.snapshot()
-                change = plan(snapshot)
+                with self._files.removed_on_error():
+                    change = plan(snapshot)
                 if change is None or self._commit(snapshot, change, metadata):
                     return
-                self._discard(change)
+                self._files.remove(add.path for add in change.adds)
                 _back_off(attempt)
         raise StoreConflictError(
             f"{self.dataset.name}: other writers changed the same units {PLAN_ATTEMPTS} times in a "
@@ -181,7 +184,7 @@ class DeltaFiles:
         from deltalake.transaction import AddAction
 
         path = f"{unit}/{uuid4().hex}.parquet"
-        size = self._write_parquet(path, frame)
+        size = self._files.write(path, frame)
         now = int(time.time() * 1000)
         return AddAction(
             path, size, unit_values(unit), now, data_change, statistics(frame, noted(self.dataset))
@@ -201,35 +204,12 @@ class DeltaFiles:
         Raises:
             DatasetMissingError: nothing was ever written.
             StoreConflictError: a writer kept on too long.
+            StorageError: the disk can only be read, or fails.
         """
         table = self.opened()
-        with self._locks.hold_every(), self._locks.hold_commit():
+        with writing_to(self._uri), self._locks.hold_every(), self._locks.hold_commit():
             table.update_incremental()
             yield table
-
-    def _write_parquet(self, path: str, frame: pl.DataFrame) -> int:
-        if self._local is not None:
-            target = self._local / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            frame.write_parquet(target, compression="zstd", row_group_size=ROW_GROUP)
-            return target.stat().st_size
-        buffer = BytesIO()
-        frame.write_parquet(buffer, compression="zstd", row_group_size=ROW_GROUP)
-        self._object_store().open_output_stream(path).write(buffer.getvalue())
-        return buffer.tell()
-
-    def _discard(self, change: Change) -> None:
-        """Remove the files of a plan that was not committed."""
-        for add in change.adds:
-            if self._local is not None:
-                (self._local / add.path).unlink(missing_ok=True)
-            else:
-                self._object_store().delete_file(add.path)
-
-    def _object_store(self) -> Any:
-        from deltalake.fs import DeltaStorageHandler
-
-        return DeltaStorageHandler(self._uri, options=self._options)
 
     def _commit(
         self, planned: Snapshot, change: Change, metadata: Mapping[str, str] | None

@@ -16,6 +16,7 @@ from zlib import crc32
 
 from filelock import FileLock, Timeout
 
+from adapters.disk import writing_to
 from market_data.errors import StoreConflictError
 
 STRIPES = 64
@@ -68,7 +69,8 @@ class NamedLocks:
         if self._folder is None:
             yield
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with writing_to(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:
             for file in files:
                 lock = FileLock(
@@ -77,7 +79,8 @@ class NamedLocks:
                     poll_interval=POLL_SECONDS,
                 )
                 try:
-                    held.enter_context(lock)
+                    with writing_to(self._folder):
+                        held.enter_context(lock)
                 except Timeout as error:
                     raise StoreConflictError(
                         f"another writer holds {lock.lock_file} for more than {self._timeout:g} s"

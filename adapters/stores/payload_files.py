@@ -15,6 +15,7 @@ import re
 from pathlib import Path
 from uuid import uuid4
 
+from adapters.disk import writing_to
 from market_data.errors import MarketDataError
 from market_data.ports import Payload
 
@@ -38,14 +39,21 @@ class PayloadFiles:
         """Keep a payload and return its address: the SHA-256 of its content, in hex.
 
         Content that is there already is not written again.
-        """
-        import zstandard
 
+        Raises:
+            StorageError: the disk takes no more.
+        """
         content = memoryview(payload.content)
         address = hashlib.sha256(content).hexdigest()
         target = self._path(address)
-        if target.exists():
-            return address
+        if not target.exists():
+            with writing_to(self._root):
+                self._write(target, content)
+        return address
+
+    def _write(self, target: Path, content: memoryview) -> None:
+        import zstandard
+
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f".{uuid4().hex}.tmp")
         try:
@@ -61,7 +69,6 @@ class PayloadFiles:
             unfinished.replace(target)
         finally:
             unfinished.unlink(missing_ok=True)
-        return address
 
     def get(self, address: str) -> bytes:
         """The content of an address.

@@ -13,6 +13,7 @@ from typing import Protocol
 import polars as pl
 from filelock import FileLock
 
+from adapters.disk import writing_to
 from market_data.errors import ConfigurationError
 
 TABLES = ("reference/instruments", "reference/trading_sessions", "reference/corporate_actions")
@@ -54,7 +55,15 @@ class ReferenceTables:
         return f"{self._root}/{name}"
 
     def put(self, name: str, frame: pl.DataFrame) -> bool:
-        """Make the table hold exactly these rows; returns whether anything was written."""
+        """Make the table hold exactly these rows; returns whether anything was written.
+
+        Raises:
+            StorageError: the disk takes no more.
+        """
+        with writing_to(self.uri(name)):
+            return self._put(name, frame)
+
+    def _put(self, name: str, frame: pl.DataFrame) -> bool:
         from deltalake import DeltaTable, write_deltalake
 
         uri = self.uri(name)

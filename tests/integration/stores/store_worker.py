@@ -20,6 +20,7 @@ import polars as pl
 from adapters.stores.delta_bar_store import DeltaBarStore
 from adapters.stores.delta_raw_log import DeltaRawLog
 from adapters.stores.delta_table import DeltaFiles
+from adapters.stores.table_files import TableFiles
 from market_data.datasets import curated_bars, raw_bars
 from market_data.schemas import RAW_BARS, FrameSchema
 from market_data.timeframes import Timeframe
@@ -115,16 +116,16 @@ def die_at(boundary: int) -> None:
 
         setattr(owner, name, stepped)
 
-    write = DeltaFiles._write_parquet
+    write = TableFiles.write
 
-    def half_written(self: DeltaFiles, path: str, frame: pl.DataFrame) -> int:
+    def half_written(self: TableFiles, path: str, frame: pl.DataFrame) -> int:
         size = write(self, path, frame)
         if passed + 1 == boundary:
             os.truncate(self._local / path, size // 2)
         step()
         return size
 
-    DeltaFiles._write_parquet = half_written
+    TableFiles.write = half_written
     around(DeltaFiles, "write")
     around(DeltaTable, "create_write_transaction")
     around(DeltaFiles, "_ready")
