@@ -25,8 +25,8 @@ _MEANINGS = {
     errno.EDQUOT: "has no room left for this user: raise the quota",
     errno.EFBIG: "takes no file of this size: raise the limit of this process",
     errno.EROFS: "can only be read: mount it for writing",
-    errno.EACCES: "is closed to this user: grant writing",
-    errno.EPERM: "is closed to this user: grant writing",
+    errno.EACCES: "is closed to this user: grant access",
+    errno.EPERM: "is closed to this user: grant access",
     errno.EIO: "is on a disk that fails: replace it",
 }
 _SQLITE = {
@@ -64,8 +64,24 @@ def writing_to(folder: Path | str, *kinds: type[Exception]) -> Iterator[None]:
 
 def refusal(error: BaseException, folder: Path | str) -> str | None:
     """What it means that the disk of a folder refused a write; None where it was not the disk."""
-    meaning = _MEANINGS.get(_number(error) or 0)
+    meaning = _meaning(error)
     return None if meaning is None else f"{folder} {meaning}, or name another in EMP_DATA_DIR"
+
+
+def told_of_a_disk(error: BaseException) -> str | None:
+    """The same of an error that came from anywhere, and of those that led to it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        meaning = _meaning(cause)
+        if meaning is not None:
+            file = getattr(cause, "filename", None) or "a file below EMP_DATA_DIR or DAGSTER_HOME"
+            return f"{file} {meaning}"
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _meaning(error: BaseException) -> str | None:
+    return _MEANINGS.get(_number(error) or 0)
 
 
 def _number(error: BaseException) -> int | None:

@@ -135,7 +135,19 @@ def run(arguments: Sequence[str]) -> int:
         # The reader, `head` for instance, has seen enough.
         sys.stderr.close()
         return 0
+    except Exception as error:
+        told = None if called.debug else _of_a_disk(error)
+        if told is None:
+            raise
+        return _complain(told)
     return status if isinstance(status, int) else 0
+
+
+def _of_a_disk(error: Exception) -> str | None:
+    """What a person is told of a disk that takes no more; Dagster's own files lie on one as well."""
+    from adapters.disk import told_of_a_disk
+
+    return told_of_a_disk(error)
 
 
 def _warned(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
