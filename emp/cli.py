@@ -34,6 +34,7 @@ from emp.commands import (
     migrate_store,
     quality,
     readiness,
+    rehearse,
     summary,
 )
 from emp.commands import run as run_slices
@@ -98,6 +99,7 @@ app.command("migrate-store", epilog=migrate_store.EXAMPLES)(migrate_store.migrat
 app.command("connectors", epilog=connectors.EXAMPLES)(connectors.connectors)
 app.command("readiness", epilog=readiness.EXAMPLES)(readiness.readiness)
 app.command("ingest-once", epilog=ingest_once.EXAMPLES)(ingest_once.ingest_once)
+app.command("rehearse", epilog=rehearse.EXAMPLES)(rehearse.rehearse)
 app.command("summary", epilog=summary.EXAMPLES)(summary.summary)
 app.command("export-status", epilog=export_status.EXAMPLES)(export_status.export_status)
 app.command("run", epilog=run_slices.EXAMPLES)(run_slices.run)

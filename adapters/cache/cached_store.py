@@ -46,6 +46,11 @@ class CachedBarStore:
         """What remembers answers."""
         return self._cache
 
+    @property
+    def uncached(self) -> BarStore:
+        """Where the rows are."""
+        return self._store
+
     def scan(
         self,
         dataset: Dataset,
