@@ -14,6 +14,7 @@ from adapters.timescale.settings import TimescaleSettings
 from market_data.errors import (
     ConfigurationError,
     MarketDataError,
+    SchemaError,
     StoreConflictError,
     StoreUnavailableError,
     UnsupportedOperationError,
@@ -129,6 +130,12 @@ _MEANINGS = (
         StoreUnavailableError,
         "TimescaleDB at {where} took longer than TIMESCALEDB_STATEMENT_TIMEOUT_MS ({limit} ms) "
         "for a read: ask for less, or raise it",
+    ),
+    _Meaning(
+        ("22021",),
+        (),
+        SchemaError,
+        "TimescaleDB at {where} keeps no text with a character 0 in it: a symbol has one",
     ),
     _Meaning(
         ("40001", "40P01"),

@@ -44,13 +44,15 @@ def table_of(dataset: Dataset) -> Table:
     """The table of a dataset.
 
     Raises:
-        ConfigurationError: TimescaleDB keeps no such dataset.
+        ConfigurationError: TimescaleDB keeps no such dataset, or not with these columns.
     """
     found = _TABLES.get(dataset.name)
     if found is None:
         raise ConfigurationError(
             f"TimescaleDB keeps no dataset {dataset.name!r}; it keeps: {', '.join(_TABLES)}"
         )
+    if dataset not in STORED:
+        raise ConfigurationError(f"TimescaleDB keeps {dataset.name} with other columns than these")
     return found
 
 

@@ -104,6 +104,7 @@ def test_a_server_without_a_free_connection_says_so(
         sql.execute(f"drop role {role}")
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("read", ["scan", "latest", "version"])
 def test_a_read_that_takes_too_long_names_the_limit(
     timescale_url: str, sql: psycopg.Connection[Any], read: str
