@@ -146,7 +146,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _of_a_disk(error: Exception) -> str | None:
-    """What a person is told of a disk that takes no more; Dagster's own files lie on one as well."""
+    """What a person is told of a disk that takes no more; Dagster's own files lie on one, too."""
     from adapters.disk import told_of_a_disk
 
     return told_of_a_disk(error)
