@@ -54,9 +54,11 @@ class TimescaleStore:
         """Make the slice hold exactly these rows, see the port.
 
         Raises:
+            ConfigurationError: there is no such dataset.
             SchemaError: the frame is not such a slice.
             StoreUnavailableError: the server stayed away; the slice is as it was.
         """
+        table_of(dataset)
         rows = checked_slice(dataset, frame, sessions, symbols)
         slice_ = Slice(dataset, rows, sessions, symbols)
         if not slice_.symbols:

@@ -6,12 +6,17 @@ What does not: how a part works; each has a file.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from adapters.timescale.bar_store import TimescaleStore
 from adapters.timescale.connection import Connections
 from adapters.timescale.errors import explained
 from adapters.timescale.migration import is_current, migrate
 from adapters.timescale.reference_tables import TimescaleReferenceTables
 from adapters.timescale.settings import TimescaleSettings
+
+Found = TypeVar("Found")
 
 
 def open_connections(settings: TimescaleSettings) -> Connections:
@@ -23,18 +28,8 @@ def open_connections(settings: TimescaleSettings) -> Connections:
         ConfigurationError: it cannot be used or migrated; the message names the cure.
         StoreUnavailableError: it did not answer.
     """
-    import psycopg
-    from sqlalchemy.exc import DBAPIError
-
-    def migrated() -> None:
-        try:
-            migrate(settings.conninfo())
-        except DBAPIError as error:
-            cause = error.orig if isinstance(error.orig, psycopg.Error) else error
-            raise explained(cause, settings, connecting=True) from None
-
     connections = Connections(settings)
-    connections.opening(migrated)
+    connections.opening(lambda: _typed(migrate, settings))
     return connections
 
 
@@ -48,15 +43,9 @@ def open_existing(settings: TimescaleSettings) -> Connections | None:
         ConfigurationError: it cannot be used; the message names the cure.
         StoreUnavailableError: it did not answer.
     """
-    import psycopg
-    from sqlalchemy.exc import DBAPIError
-
-    try:
-        current = is_current(settings.conninfo())
-    except DBAPIError as error:
-        cause = error.orig if isinstance(error.orig, psycopg.Error) else error
-        raise explained(cause, settings, connecting=True) from None
-    return Connections(settings) if current else None
+    connections = Connections(settings)
+    current = connections.opening(lambda: _typed(is_current, settings))
+    return connections if current else None
 
 
 def open_store(connections: Connections) -> TimescaleStore:
@@ -67,3 +56,14 @@ def open_store(connections: Connections) -> TimescaleStore:
 def open_reference_tables(connections: Connections) -> TimescaleReferenceTables:
     """The small tables that are replaced whole."""
     return TimescaleReferenceTables(connections)
+
+
+def _typed(look: Callable[[str], Found], settings: TimescaleSettings) -> Found:
+    import psycopg
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        return look(settings.conninfo())
+    except DBAPIError as error:
+        cause = error.orig if isinstance(error.orig, psycopg.Error) else error
+        raise explained(cause, settings) from None
