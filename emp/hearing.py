@@ -31,6 +31,8 @@ class RunRecord:
 
     run_id: str
     succeeded: bool = False
+    interrupted: bool = False
+    """SIGINT or SIGTERM ended it."""
     failures: list[RunFailure] = field(default_factory=list)
     totals: dict[str, int] = field(default_factory=dict)
     """received_rows, new_rows, revised_rows, rejected_rows of the raw bars that landed."""

@@ -58,15 +58,17 @@ def run_slice(
     """Run one slice; what became of the run, and its report unless it broke before that.
 
     Raises:
-        ConfigurationError: naming every setting that is missing or wrong.
+        ConfigurationError: naming every setting that is missing or wrong, or the symbol or vendor
+            that is not configured.
     """
     quiet_dagster()
     from adapters.modes import decide
     from definitions import build_definitions
     from emp.instance import open_instance
     from emp.reporting import operations_of
-    from jobs.market_slice import NAME, run_configuration
+    from jobs.market_slice import INTERRUPTED, NAME, run_configuration
 
+    planned(settings, options)
     record = RunRecord(str(uuid.uuid4()))
     job = build_definitions(settings).resolve_job_def(NAME)
     with open_instance(settings) as instance:
@@ -79,6 +81,7 @@ def run_slice(
             raise_on_error=False,
         )
         record.succeeded = result.success
+    record.interrupted = any(INTERRUPTED in f.message for f in record.failures)
     kept = operations_of(decide(settings)).reports.newest(REPORT, 20)
     own = (report for report in kept if report.body.get("run_id") == record.run_id)
     return record, next(own, None)

@@ -31,6 +31,8 @@ NAME = "ingest_market_slice"
 REPORT = "market_slice"
 PARENT_TAG = "emp/market_slice_run"
 
+INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
+
 Graph = Callable[[], dg.Definitions]
 """The definitions that the job belongs to; known once they are made."""
 
@@ -149,6 +151,9 @@ def _run(
         tags={PARENT_TAG: context.run_id},
         hear=hear,
     )
+    if any(INTERRUPTED in sentence for sentence, _ in failures):
+        # The signal was for this process: what is left of the slice must not begin.
+        raise dg.DagsterExecutionInterruptedError
     context.log.info("%s: %s", told, "done" if succeeded else "ended with failures")
     held = bool(failures) and all(by_check for _, by_check in failures)
     status = PartStatus.OK if succeeded else PartStatus.HELD if held else PartStatus.FAILED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,8 +35,11 @@ Examples:\n
 
 It is the job ingest_market_slice of the UI. Two never run at once: the later one waits. Progress
 goes to stderr, one JSON summary to stdout. Exit status: 0 fine, 1 a failure, 2 only with
---fail-on-quality, 124 out of time, 128 and the signal's number when it was stopped.
+--fail-on-quality, 124 out of time, 143 when a signal stopped it.
 """
+
+
+STOPPED = 128 + signal.SIGTERM
 
 
 def ingest_once(
@@ -97,7 +101,8 @@ def execute(
     failures = [{"step": f.step, "message": f.message} for f in record.failures]
     told = dict(report.body) if report else {"run_id": record.run_id, "status": "failed"}
     at = {"at": report.at.isoformat()} if report else {}
-    return {**told, **at, "failures": failures}, 0 if record.succeeded else 1
+    status = STOPPED if record.interrupted else 0 if record.succeeded else 1
+    return {**told, **at, "failures": failures}, status
 
 
 def _within(timeout: float, words: list[str]) -> int:

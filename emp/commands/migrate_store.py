@@ -90,7 +90,7 @@ def migrate_store(
     print_json(
         {
             "to": to,
-            "done": "compared" if verify_only else "nothing" if dry_run else "copied",
+            "action": "verify" if verify_only else "dry-run" if dry_run else "copy",
             **summary(reports),
             "left_out": LEFT_OUT,
             "waiting_events": sides.waiting_events,
