@@ -77,6 +77,14 @@ def open_warehouse(root: str) -> BarStore:
     return DeltaBarStore(root)
 
 
+def open_cached_warehouse(root: str) -> BarStore:
+    """The same, read through a cache in the memory of this process."""
+    from adapters.cache.cached_store import CachedBarStore
+    from adapters.cache.memory import MemoryCache
+
+    return CachedBarStore(open_warehouse(root), MemoryCache())
+
+
 def open_timescale(timescale: TimescaleSettings, redis: RedisSettings) -> BarStore:
     """The store of curated and scored datasets on TimescaleDB, read through Redis.
 
@@ -227,7 +235,7 @@ def open_platform(
         lake=open_lake(str(settings.lake_root)),
         store=open_timescale(servers.timescale, servers.redis)
         if servers
-        else open_warehouse(str(settings.warehouse_root)),
+        else open_cached_warehouse(str(settings.warehouse_root)),
         operations=open_operations(
             found.operations_url, streaming=servers is not None and servers.kafka.streaming
         ),

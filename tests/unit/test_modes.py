@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic_settings import BaseSettings
 
 from adapters.modes import check, decide, settings_classes
 from adapters.settings import Mode, Settings
@@ -133,3 +134,33 @@ def test_no_other_place_reads_the_environment() -> None:
         for file in (ROOT / room).rglob("*.py"):
             for name in pattern.findall(file.read_text()):
                 assert f"`{name}`" in other, f"{file}: {name}"
+
+
+def flags() -> list[tuple[type[BaseSettings], str]]:
+    return [
+        (kind, name)
+        for kind in settings_classes()
+        for name, field in kind.model_fields.items()
+        if field.annotation is bool
+    ]
+
+
+def test_there_are_flags() -> None:
+    assert len(flags()) >= 4
+
+
+@pytest.mark.parametrize(("kind", "name"), flags())
+def test_a_flag_takes_every_usual_word(
+    kind: type[BaseSettings], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = f"{kind.model_config.get('env_prefix', '')}{name}".upper()
+    for value, words in {
+        True: ("1", "true", "TRUE", "yes", "Yes", "on", "ON"),
+        False: ("0", "false", "False", "no", "NO", "off", "Off"),
+    }.items():
+        for word in words:
+            monkeypatch.setenv(variable, word)
+            assert getattr(kind(), name) is value, (variable, word)
+    monkeypatch.setenv(variable, "perhaps")
+    with pytest.raises(ConfigurationError, match=variable):
+        read(kind)
