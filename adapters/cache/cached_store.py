@@ -1,6 +1,6 @@
 """A warehouse that reads through a cache.
 
-What belongs here: keys, the race between a read and a write, Arrow as bytes.
+What belongs here: keys, the race between a read and a write, frames as bytes.
 What does not: the cache (memory.py, redis_cache.py), the store.
 
 A key holds the version of the range that it answers, asked of the store with every read. So an
@@ -24,6 +24,8 @@ from market_data.ports.cache import Cache
 
 _REACH = timedelta(days=3)
 """A bar starts within this of its session's date."""
+
+_PARQUET = b"PAR1"
 
 
 class CachedBarStore:
@@ -87,7 +89,7 @@ class CachedBarStore:
             )
             # A write in between makes a newer version: its rows must not stand under the old one.
             if version() == before:
-                self._cache.put(key, _to_bytes(frame))
+                self._cache.put(key, _to_bytes(frame, small=self._cache.is_distant))
             return frame
 
     def replace(
@@ -145,7 +147,7 @@ class CachedBarStore:
             return None
         wanted = list(columns) if columns is not None else dataset.schema.names
         try:
-            frame = pl.read_ipc(content)
+            frame = _from_bytes(content)
         except (pl.exceptions.PolarsError, OSError):
             self._cache.spoilt(key)
             return None
@@ -183,7 +185,17 @@ def _day(value: datetime | date) -> date:
     return value
 
 
-def _to_bytes(frame: pl.DataFrame) -> bytes:
+def _to_bytes(frame: pl.DataFrame, *, small: bool) -> bytes:
+    """Arrow as it lies in memory, or Parquet: an eighth of it, read as fast, written slowly."""
     content = io.BytesIO()
-    frame.write_ipc(content, compression="uncompressed")
+    if small:
+        frame.write_parquet(content, compression="lz4", statistics=False)
+    else:
+        frame.write_ipc(content, compression="uncompressed")
     return content.getvalue()
+
+
+def _from_bytes(content: bytes) -> pl.DataFrame:
+    if content.startswith(_PARQUET):
+        return pl.read_parquet(content)
+    return pl.read_ipc(content)

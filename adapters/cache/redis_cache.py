@@ -147,6 +147,11 @@ class RedisCache:
         else:
             self._presence.answered()
 
+    @property
+    def is_distant(self) -> bool:
+        """Bytes go over the network."""
+        return True
+
     def get(self, key: str) -> bytes | None:
         """The bytes of a key, or None."""
 

@@ -82,9 +82,14 @@ def test_a_write_frees_what_it_made_useless(store: CachedBarStore) -> None:
     assert (told.invalidations, told.keys) == (1, 1)
 
 
-@pytest.mark.parametrize("spoil", ["no arrow at all", "other columns"])
-def test_what_cannot_be_read_back_is_read_anew(store: CachedBarStore, spoil: str) -> None:
+@pytest.mark.parametrize("distant", [False, True])
+@pytest.mark.parametrize("spoil", ["one half", "other columns"])
+def test_what_cannot_be_read_back_is_read_anew(
+    store: CachedBarStore, spoil: str, distant: bool
+) -> None:
     class Liar(MemoryCache):
+        is_distant = distant
+
         def put(self, key: str, content: bytes) -> None:
             if spoil == "other columns":
                 other = io.BytesIO()
