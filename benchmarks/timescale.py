@@ -213,9 +213,7 @@ def single_rows(server: Server, rows: pl.DataFrame) -> float:
 
 def server_url(server: Server) -> str:
     """How the connection was opened, with its password."""
-    return psycopg.conninfo.make_conninfo(
-        server.info.dsn, password=server.info.password or None
-    )
+    return psycopg.conninfo.make_conninfo(server.info.dsn, password=server.info.password or None)
 
 
 def executed(server: Server, symbol: str, more: str = "") -> float:

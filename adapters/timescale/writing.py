@@ -16,13 +16,12 @@ All of it commits together or not at all:
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from adapters.timescale.reading import LONGEST_OFFSET, SEPARATOR, Conditions
 from adapters.timescale.tables import Table, columns_of, table_of
@@ -54,9 +53,10 @@ class Slice:
         symbols: Sequence[str],
     ) -> None:
         self.dataset = dataset
-        self.rows = _near_its_sessions(dataset, rows)
+        self.rows = _near_its_sessions(dataset, rows).rechunk()
         self.sessions = sessions
         self.symbols = sorted(set(symbols))
+        self._digest = ""
 
     @property
     def table(self) -> Table:
@@ -81,11 +81,27 @@ class Slice:
         bounds = SEPARATOR.join((*map(str, self.sessions), *self.symbols))
         return hashlib.sha256(bounds.encode()).hexdigest()
 
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Its rows for the driver; a digest that is not known yet is made while they pass."""
+        made = None if self._digest else hashlib.sha256(self.arrow_schema().serialize())
+        for part in self.rows.iter_slices(BATCH_ROWS):
+            for batch in _to_arrow(part).to_batches():
+                if made is not None:
+                    made.update(batch.serialize())
+                yield batch
+        if made is not None:
+            self._digest = made.hexdigest()
+
+    def arrow_schema(self) -> pa.Schema:
+        """Of the batches."""
+        return _to_arrow(self.rows.clear()).schema
+
     def digest(self) -> str:
         """A digest of its rows; equal rows may have several, different ones never the same."""
-        content = io.BytesIO()
-        self.rows.rechunk().write_ipc(content, compat_level=pl.CompatLevel.oldest())
-        return hashlib.sha256(content.getbuffer()).hexdigest()
+        if not self._digest:
+            for _ in self.batches():
+                pass
+        return self._digest
 
 
 def write(cursor: Any, slice_: Slice) -> bool:
@@ -94,19 +110,16 @@ def write(cursor: Any, slice_: Slice) -> bool:
     Returns:
         Whether anything changed.
     """
-    # Rows without a receipt go to the server while their digest is made for the next time.
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        digest = beside.submit(slice_.digest)
-        _lock(cursor, slice_)
-        name, months = slice_.name(), slice_.months()
-        known = _receipt(cursor, slice_.dataset, name)
-        if known is not None and known == digest.result():
-            return False
-        changed = _fill(cursor, slice_)
-        if changed:
-            _revise(cursor, slice_.dataset, months)
-        _sign(cursor, slice_.dataset, name, digest.result(), months)
-        return changed
+    _lock(cursor, slice_)
+    name, months = slice_.name(), slice_.months()
+    known = _receipt(cursor, slice_.dataset, name)
+    if known is not None and known == slice_.digest():
+        return False
+    changed = _fill(cursor, slice_)
+    if changed:
+        _revise(cursor, slice_.dataset, months)
+    _sign(cursor, slice_.dataset, name, slice_.digest(), months)
+    return changed
 
 
 def _fill(cursor: Any, slice_: Slice) -> bool:
@@ -114,7 +127,7 @@ def _fill(cursor: Any, slice_: Slice) -> bool:
         return _replace_what_differs(cursor, slice_)
     if slice_.rows.is_empty():
         return False
-    _ingest(cursor, slice_.rows, slice_.table.name, schema=slice_.table.schema)
+    _ingest(cursor, slice_, slice_.table.name, schema=slice_.table.schema)
     return True
 
 
@@ -159,9 +172,13 @@ def _is_empty(cursor: Any, slice_: Slice) -> bool:
     return cursor.fetchone() is None
 
 
-def _ingest(cursor: Any, rows: pl.DataFrame, table: str, *, schema: str | None = None) -> None:
-    arrow = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-    batches = arrow.to_reader(max_chunksize=BATCH_ROWS)
+def _to_arrow(rows: pl.DataFrame) -> pa.Table:
+    # The driver does not know Arrow's string views.
+    return rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _ingest(cursor: Any, slice_: Slice, table: str, *, schema: str | None = None) -> None:
+    batches = pa.RecordBatchReader.from_batches(slice_.arrow_schema(), slice_.batches())
     if schema is None:
         cursor.adbc_ingest(table, batches, mode="append", temporary=True)
     else:
@@ -171,7 +188,7 @@ def _ingest(cursor: Any, rows: pl.DataFrame, table: str, *, schema: str | None =
 def _replace_what_differs(cursor: Any, slice_: Slice) -> bool:
     for statement in _staging(slice_):
         cursor.execute(statement)
-    _ingest(cursor, slice_.rows, _STAGE)
+    _ingest(cursor, slice_, _STAGE)
     if slice_.rows.height >= _ANALYSED_ROWS:
         cursor.execute(f"analyze {_STAGE}")
     where = slice_.conditions()
