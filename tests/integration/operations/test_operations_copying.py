@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import polars as pl
@@ -24,7 +25,7 @@ from adapters.operations import (
     reading,
     writing,
 )
-from adapters.operations.copying import TABLES, TableCopy
+from adapters.operations.copying import TABLES, TableCopy, typed_errors
 from adapters.operations.database import open_existing
 from adapters.operations.models import ledger, metadata, quarantine
 from adapters.stores.copy_receipts import CopyReceipts
@@ -205,6 +206,9 @@ def test_own_rows_are_refused_and_go_only_when_told(
     with pytest.raises(CopyRefusedError, match=r"operations/ledger: 2 rows.*--overwrite"):
         copy(parts(engines, tmp_path), tell=silent)
     assert content(target) == before
+    with pytest.raises(CopyRefusedError, match="operations/ledger: the target holds 2 rows"):
+        TableCopy(ledger, source, target, CopyReceipts(tmp_path / "none")).copy(silent)
+    assert content(target) == before
     copy(parts(engines, tmp_path, overwrite=True), tell=silent, overwrite=True)
     assert content(target) == content(source)
 
@@ -289,3 +293,6 @@ def test_an_error_of_a_driver_tells_no_values(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailableError, match="OperationalError") as raised:
         copy(parts((engine, engine), tmp_path), tell=silent)
     assert "SECRET" not in str(raised.value)
+    with pytest.raises(StoreUnavailableError) as raised, typed_errors():
+        raise sa.exc.IntegrityError("insert", {"symbol": "SECRET"}, ValueError("SECRET"))
+    assert "SECRET" not in "".join(format_exception(raised.value))

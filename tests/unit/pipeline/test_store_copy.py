@@ -140,10 +140,11 @@ def test_a_copy_that_dies_is_finished_by_the_next(
         left = dies
 
         def replace(self, *args: Any, **how: Any) -> int:
+            held = super().replace(*args, **how)
             self.left -= 1
             if self.left == 0:
                 raise KeyboardInterrupt
-            return super().replace(*args, **how)
+            return held
 
     notes = Notes()
     dying = Dying(tmp_path / "target")
@@ -205,6 +206,28 @@ def test_what_a_copy_has_read_may_be_replaced(source: DeltaBarStore, target: Del
     for dataset in (M1, D1):
         assert_frame_equal(source.scan(dataset), target.scan(dataset))
     assert source.scan(D1)["symbol"].unique().to_list() == ["AAPL"]
+
+
+def test_a_target_that_was_equal_may_be_replaced(
+    source: DeltaBarStore, target: DeltaBarStore
+) -> None:
+    """Receipts that were lost come back with the next copy, also where it writes nothing."""
+    copy(few(source, target), tell=silent)
+    notes = Notes()
+    copy(few(source, target, notes), tell=silent)
+    put(source, M1, bars(M1, 5.0))
+    copy(few(source, target, notes), tell=silent)
+    assert_frame_equal(target.scan(M1), source.scan(M1))
+
+
+def test_a_target_that_was_written_to_since_the_comparison(
+    source: DeltaBarStore, target: DeltaBarStore
+) -> None:
+    part = DatasetCopy(M1, source, target, Notes())
+    part.compare(silent, thorough=False)
+    put(target, M1, OWN["a value"])
+    with pytest.raises(CopyRefusedError, match="curated/bars_1m 2024-01: the target holds 6 rows"):
+        part.copy(silent)
 
 
 def test_a_target_that_keeps_something_else_is_named(source: DeltaBarStore, tmp_path: Path) -> None:
@@ -288,6 +311,8 @@ def test_comparing_writes_nothing_and_names_what_differs(
         (6, 0), (6, 0), (12, 0)
     ]  # fmt: skip
     assert not any(p.equal for p in counted.outcome.pieces)
+    (looked,) = compare([DatasetCopy(M1, source, target, Notes())], tell=silent, thorough=True)
+    assert all(p.source_digest and not p.equal for p in looked.outcome.pieces)
     put(target, M1, bars(M1).filter(pl.col("session") != DAYS[3]))
     reports = compare([DatasetCopy(M1, source, target, Notes())], tell=silent, thorough=True)
     assert [p.equal for p in reports[0].outcome.pieces] == [True, True, False]
