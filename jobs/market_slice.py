@@ -28,6 +28,8 @@ from market_data.timeframes import Timeframe
 from resources.platform import PlatformResource
 
 NAME = "ingest_market_slice"
+STEP = "market_slice"
+"""A job and its step must not share a name."""
 REPORT = "market_slice"
 PARENT_TAG = "emp/market_slice_run"
 
@@ -82,8 +84,8 @@ def market_slice_job(graph: Graph) -> dg.JobDefinition:
         graph: gives the definitions whose assets the job makes.
     """
 
-    @dg.op(name=NAME, out=dg.Out(dg.Nothing), description=__doc__)
-    def ingest_market_slice(
+    @dg.op(name=STEP, out=dg.Out(dg.Nothing), description=__doc__)
+    def market_slice(
         context: dg.OpExecutionContext, config: MarketSliceConfig, platform: PlatformResource
     ) -> Iterator[dg.Output[None]]:
         opened = platform.open()
@@ -111,14 +113,14 @@ def market_slice_job(graph: Graph) -> dg.JobDefinition:
 
     @dg.job(name=NAME, description=__doc__)
     def job() -> None:
-        ingest_market_slice()
+        market_slice()
 
     return job
 
 
 def run_configuration(**options: Any) -> dict[str, Any]:
     """The run configuration of a slice; the names are those of `MarketSliceConfig`."""
-    return {"ops": {NAME: {"config": {k: v for k, v in options.items() if v is not None}}}}
+    return {"ops": {STEP: {"config": {k: v for k, v in options.items() if v is not None}}}}
 
 
 def _run(
