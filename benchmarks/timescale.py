@@ -98,13 +98,15 @@ def copy_in(server: Server, pieces: list[bytes]) -> None:
 
 
 def upsert_singly(engine: sa.Engine, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-    """A statement per row, all in one transaction."""
-    statement = insert(table)
-    changed = {n: statement.excluded[n] for n in MINUTES.schema.names if n not in MINUTES.key}
-    upsert = statement.on_conflict_do_update(index_elements=list(MINUTES.key), set_=changed)
+    """A statement per row, built for it as such loops do, all in one transaction."""
+    names = [name for name in MINUTES.schema.names if name not in MINUTES.key]
     with engine.begin() as connection:
         for row in rows:
-            connection.execute(upsert, row)
+            statement = insert(table).values(row)
+            changed = {name: statement.excluded[name] for name in names}
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=list(MINUTES.key), set_=changed)
+            )
 
 
 def versions_changed(server: Server, store: TimescaleStore, rows: pl.DataFrame) -> int:
