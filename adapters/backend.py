@@ -85,8 +85,15 @@ def open_cached_warehouse(root: str) -> BarStore:
     return CachedBarStore(open_warehouse(root), MemoryCache())
 
 
-def open_timescale(timescale: TimescaleSettings, redis: RedisSettings) -> BarStore:
+def open_timescale(
+    timescale: TimescaleSettings, redis: RedisSettings, *, cached_reads: bool = True
+) -> BarStore:
     """The store of curated and scored datasets on TimescaleDB, read through Redis.
+
+    Args:
+        timescale: where the rows are.
+        redis: where answers are remembered.
+        cached_reads: False for a writer that must see its own rows and free what they replace.
 
     Raises:
         ConfigurationError: one of the servers refuses the login, or cannot be migrated.
@@ -95,7 +102,8 @@ def open_timescale(timescale: TimescaleSettings, redis: RedisSettings) -> BarSto
     from adapters.cache.cached_store import CachedBarStore
     from adapters.timescale.factory import open_connections, open_store
 
-    return CachedBarStore(open_store(open_connections(timescale)), open_redis_cache(redis))
+    store = open_store(open_connections(timescale))
+    return CachedBarStore(store, open_redis_cache(redis), reads=cached_reads)
 
 
 def open_redis_cache(redis: RedisSettings) -> RedisCache:

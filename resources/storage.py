@@ -44,7 +44,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class TimescaleWarehouseResource(WarehouseResource):
-    """Curated, quality and reference tables on TimescaleDB, read through Redis."""
+    """Curated, quality and reference tables on TimescaleDB; writes free what Redis remembers."""
 
     root: str = Field(default="", description="Not used: the tables lie on the server.")
     timescale: dg.ResourceDependency[TimescaleResource]
@@ -55,7 +55,9 @@ class TimescaleWarehouseResource(WarehouseResource):
     def open(self) -> BarStore:
         """The store of curated and scored datasets, opened once per process."""
         if self._opened is None:
-            self._opened = open_timescale(self.timescale.settings(), self.redis.settings())
+            self._opened = open_timescale(
+                self.timescale.settings(), self.redis.settings(), cached_reads=False
+            )
         return self._opened
 
     def reference(self) -> ReferenceStore:

@@ -34,11 +34,14 @@ class CachedBarStore:
     Args:
         store: where the rows are.
         cache: what remembers answers.
+        reads: whether reads are answered by it. The graph reads what it has just written: it only
+            frees what its writes made useless, and leaves the room and the numbers to readers.
     """
 
-    def __init__(self, store: BarStore, cache: Cache) -> None:
+    def __init__(self, store: BarStore, cache: Cache, *, reads: bool = True) -> None:
         self._store = store
         self._cache = cache
+        self._reads = reads
 
     def __repr__(self) -> str:
         return f"CachedBarStore({self._store!r})"
@@ -64,6 +67,10 @@ class CachedBarStore:
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
         """Rows sorted by (symbol, time), see the port."""
+        if not self._reads:
+            return self._store.scan(
+                dataset, symbols=symbols, start=start, end=end, sessions=sessions, columns=columns
+            )
         asked = {
             "symbols": None if symbols is None else sorted(set(symbols)),
             "start": _instant(start),

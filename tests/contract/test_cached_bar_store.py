@@ -82,6 +82,18 @@ def test_a_write_frees_what_it_made_useless(store: CachedBarStore) -> None:
     assert (told.invalidations, told.keys) == (1, 1)
 
 
+def test_a_writer_frees_entries_and_asks_for_none(tmp_path: Path) -> None:
+    cache = MemoryCache(SMALL)
+    reader = CachedBarStore(DeltaBarStore(tmp_path), cache)
+    writer = CachedBarStore(DeltaBarStore(tmp_path), cache, reads=False)
+    put(writer, grid(1.0))
+    assert reader.scan(M1).height == writer.scan(M1).height > 0
+    assert (cache.metrics().hits, cache.metrics().misses) == (0, 1)
+    put(writer, grid(2.0))
+    assert cache.metrics().invalidations == 1
+    assert writer.scan(M1)["close"].unique().to_list() == [2.0]
+
+
 @pytest.mark.parametrize("distant", [False, True])
 @pytest.mark.parametrize("spoil", ["one half", "other columns"])
 def test_what_cannot_be_read_back_is_read_anew(
