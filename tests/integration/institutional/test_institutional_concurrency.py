@@ -14,6 +14,7 @@ import polars as pl
 import psycopg
 import pytest
 
+from adapters.stores.locks import NamedLocks
 from tests.support.institution import Institution, institution
 from tests.support.stored_rows import assert_same_rows, stored_rows
 
@@ -60,6 +61,15 @@ def started(house: Institution, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def await_line(process: subprocess.Popen[str], words: str) -> None:
+    """Wait until a process says something on its way."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if words in line:
+            return
+    pytest.fail(f"it ended without saying {words!r}")
+
+
 def count(url: str, statement: str) -> int:
     with psycopg.connect(url) as connection:
         row = connection.execute(statement).fetchone()
@@ -80,14 +90,21 @@ def await_count(url: str, statement: str, wanted: bool, seconds: float) -> float
 def test_two_ingests_at_once_over_overlapping_sessions(
     house: Institution, undisturbed: dict[str, pl.DataFrame], tmp_path: Path
 ) -> None:
-    racing = [started(house, *command) for command in (EARLY, LATE)]
     runs = []
+    # Both have planned, and so ask for the sessions that they share, before either may append.
+    with NamedLocks(tmp_path / "data/lake/.locks/raw/sample_a_bars_1d").hold_every():
+        racing = [started(house, *command) for command in (EARLY, LATE)]
+        for process in racing:
+            await_line(process, "(1 of 3)")
     for process in racing:
         told, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors
         assert "Traceback" not in errors
         runs.append(json.loads(told))
     assert [run["status"] for run in runs] == ["success", "success"]
+    asked = [run["received_rows"] for run in runs]
+    assert sum(asked) > undisturbed["raw"].height, "they did not ask for the same sessions"
+    assert sum(run["new_rows"] for run in runs) == undisturbed["raw"].height
     found = stored_rows(house.environment, tmp_path / "rows")
     for name, key in (
         ("curated", ["symbol", "ts"]),
