@@ -22,8 +22,8 @@ from market_data.pipeline.migration import Compared, Outcome, Receipts, Tell, na
 from market_data.ports import BarStore
 from market_data.quality.digest import RowsDigest, month_digests
 
-ROWS_AT_ONCE = 1_000_000
-"""Bars of that number take some 200 MB on each side."""
+ROWS_AT_ONCE = 500_000
+"""Bars of that number, on both sides and on their way, take some hundred megabytes."""
 
 _NONE = RowsDigest()
 

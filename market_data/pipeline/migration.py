@@ -145,13 +145,15 @@ def copy(parts: Sequence[Part], *, tell: Tell, overwrite: bool = False) -> list[
             before anything is written, it names every part and month.
         CopyMismatchError: a part is not what was written, or the source did not stand still.
     """
-    if not overwrite:
-        refuse_foreign(compare(parts, tell=tell, thorough=False))
+    looks = [] if overwrite else compare(parts, tell=tell, thorough=False)
+    refuse_foreign(looks)
+    spent = {look.name: look.seconds for look in looks}
     reports: dict[str, Report] = {}
     waiting = list(parts)
     for _ in range(ROUNDS):
         for part in waiting:
             found = _timed(part, lambda p: p.copy(tell))
+            found.seconds += spent.pop(part.name, 0.0)
             reports[part.name] = _joined(reports.get(part.name), found)
         waiting = [part for part in parts if part.changed()]
         if not waiting:
