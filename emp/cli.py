@@ -50,7 +50,7 @@ EMP_OPERATIONS_URL PostgreSQL of institutional mode |
 EMP_YAHOO_URL replaces Yahoo's address, for a proxy or a test |
 DAGSTER_HOME folder of Dagster's records (default: dagster/ below EMP_DATA_DIR).
 
---env-file and --extra may stand before a command's name or after it.
+--env-file, --extra and --debug may stand before a command's name or after it.
 
 Exit status: 0 fine, 1 a failure or a wrong option, 2 only with --fail-on-quality.
 """

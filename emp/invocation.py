@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from adapters.settings import Settings
 
 COMMON = ("--env-file", "--extra")
-"""Options that every command takes, before its name or after it."""
+"""Options with a value that every command takes, before its name or after it."""
+COMMON_FLAGS = ("--debug",)
+"""The same for options without one."""
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Invocation:
 
 
 def with_common_options_first(arguments: Sequence[str]) -> list[str]:
-    """A command line whose --env-file and --extra may stand anywhere before a lone "--"."""
+    """A command line whose --env-file, --extra and --debug may stand anywhere before a lone "--"."""
     first: list[str] = []
     rest: list[str] = []
     words = iter(arguments)
@@ -66,7 +68,7 @@ def with_common_options_first(arguments: Sequence[str]) -> list[str]:
             rest += [word, *words]
         elif word in COMMON:
             first += [word, *islice(words, 1)]
-        elif word.partition("=")[0] in COMMON:
+        elif word in COMMON_FLAGS or word.partition("=")[0] in COMMON:
             first.append(word)
         else:
             rest.append(word)
