@@ -54,13 +54,15 @@ class Listener:
 
     def hear(self, entry: dg.EventLogEntry) -> None:
         """Take one event."""
+        from jobs.step_failures import step_of
+
         event = entry.dagster_event
         if event is None:
             # What is above are Dagster's remarks on a failure that is told by itself.
             if entry.step_key and logging.INFO <= int(entry.level) <= logging.WARNING:
                 self._narrator.say(entry.user_message)
         elif event.is_step_start:
-            self._narrator.step(_step(event))
+            self._narrator.step(step_of(event))
         elif event.is_step_materialization:
             self._count(event)
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
@@ -82,35 +84,22 @@ class Listener:
                     self._record.totals[name] = self._record.totals.get(name, 0) + rows
 
     def _check(self, event: dg.DagsterEvent) -> None:
+        from jobs.step_failures import step_of
+
         found = event.asset_check_evaluation_data
         if found.passed or found.partition is not None:
             return
         key = "/".join(found.asset_key.path)
         self._narrator.say(f"check {found.check_name} of {key}: {found.description}")
         if found.blocking and found.severity.value == "ERROR":
-            self._blocking[_step(event)] = f"{key} is held back: {found.description}"
+            self._blocking[step_of(event)] = f"{key} is held back: {found.description}"
 
     def _fail(self, event: dg.DagsterEvent) -> None:
-        step = _step(event)
-        blocked = self._blocking.get(step)
-        message = blocked or _reason(event)
-        self._record.failures.append(RunFailure(step, message, blocked is not None))
-        self._narrator.say(f"{step} failed: {message}")
+        from jobs.step_failures import failure_of
 
-
-def _step(event: dg.DagsterEvent) -> str:
-    return (event.step_key or "").replace("__", "/")
-
-
-def _reason(event: dg.DagsterEvent) -> str:
-    """The first line of what the failed step said itself."""
-    data = event.step_failure_data
-    if data.user_failure_data is not None and data.user_failure_data.description:
-        return str(data.user_failure_data.description)
-    error = data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    if error is None:
-        return "no reason was recorded"
-    text = error.message.strip().splitlines()
-    return text[0] if text else str(error.cls_name)
+        found = failure_of(event)
+        blocked = self._blocking.get(found.step)
+        message = blocked or found.reason
+        self._record.failures.append(RunFailure(found.step, message, blocked is not None))
+        self._record.interrupted = self._record.interrupted or found.interrupted
+        self._narrator.say(f"{found.step} failed: {message}")

@@ -59,7 +59,7 @@ class Invocation:
 
 
 def with_common_options_first(arguments: Sequence[str]) -> list[str]:
-    """A command line whose --env-file, --extra and --debug may stand anywhere before a lone "--"."""
+    """A command line whose common options may stand anywhere before a lone "--"."""
     first: list[str] = []
     rest: list[str] = []
     words = iter(arguments)

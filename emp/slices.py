@@ -66,7 +66,7 @@ def run_slice(
     from definitions import build_definitions
     from emp.instance import open_instance
     from emp.reporting import operations_of
-    from jobs.market_slice import INTERRUPTED, NAME, run_configuration
+    from jobs.market_slice import NAME, run_configuration
 
     planned(settings, options)
     record = RunRecord(str(uuid.uuid4()))
@@ -81,7 +81,6 @@ def run_slice(
             raise_on_error=False,
         )
         record.succeeded = result.success
-    record.interrupted = any(INTERRUPTED in f.message for f in record.failures)
     kept = operations_of(decide(settings)).reports.newest(REPORT, 20)
     own = (report for report in kept if report.body.get("run_id") == record.run_id)
     return record, next(own, None)

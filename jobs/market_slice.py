@@ -13,6 +13,7 @@ import dagster as dg
 from pydantic import Field
 
 from jobs.ranged_run import bars_selection, execute
+from jobs.step_failures import StepFailure, failure_of, step_of
 from market_data.errors import ConfigurationError
 from market_data.pipeline.market_slice import MarketSlice, SlicePart, plan_slice
 from market_data.pipeline.platform import Platform
@@ -32,8 +33,6 @@ STEP = "market_slice"
 """A job and its step must not share a name."""
 REPORT = "market_slice"
 PARENT_TAG = "emp/market_slice_run"
-
-INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 
 Graph = Callable[[], dg.Definitions]
 """The definitions that the job belongs to; known once they are made."""
@@ -136,14 +135,14 @@ def _run(
         symbols=part.symbols,
         also=part.also,
     )
-    failures: list[tuple[str, bool]] = []
+    failures: list[StepFailure] = []
 
     def hear(entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
         if event is not None and event.is_step_start:
-            context.log.info("%s", _step(event))
+            context.log.info("%s", step_of(event))
         if event is not None and event.is_step_failure:
-            failures.append(_failure(event))
+            failures.append(failure_of(event))
 
     succeeded = execute(
         definitions,
@@ -153,31 +152,14 @@ def _run(
         tags={PARENT_TAG: context.run_id},
         hear=hear,
     )
-    if any(INTERRUPTED in sentence for sentence, _ in failures):
+    if any(failure.interrupted for failure in failures):
         # The signal was for this process: what is left of the slice must not begin.
         raise dg.DagsterExecutionInterruptedError
     context.log.info("%s: %s", told, "done" if succeeded else "ended with failures")
-    held = bool(failures) and all(by_check for _, by_check in failures)
+    held = bool(failures) and all(failure.by_check for failure in failures)
     status = PartStatus.OK if succeeded else PartStatus.HELD if held else PartStatus.FAILED
-    reasons = tuple(f"{part.name}: {sentence}" for sentence, _ in failures)
+    reasons = tuple(f"{part.name}: {f.step}: {f.reason}" for f in failures)
     return PartReport(part.name, status, reasons, {"run_id": run_id, **brought(platform, part)})
-
-
-def _failure(event: dg.DagsterEvent) -> tuple[str, bool]:
-    """Why a step failed, in a sentence, and whether a check stopped it."""
-    step, data = _step(event), event.step_failure_data
-    error = data.error
-    by_check = error is not None and error.cls_name == "DagsterAssetCheckFailedError"
-    if data.user_failure_data is not None and data.user_failure_data.description:
-        return f"{step}: {data.user_failure_data.description}", by_check
-    while error is not None and error.cause is not None:
-        error = error.cause
-    lines = error.message.strip().splitlines() if error is not None else []
-    return f"{step}: {lines[0] if lines else 'no reason was recorded'}", by_check
-
-
-def _step(event: dg.DagsterEvent) -> str:
-    return (event.step_key or "").replace("__", "/")
 
 
 def _macro(config: MarketSliceConfig) -> PartReport:
