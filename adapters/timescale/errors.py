@@ -68,7 +68,14 @@ def exhausted(settings: TimescaleSettings) -> StoreUnavailableError:
 
 
 _LOST = ("08", "57P")
-_LOST_WORDS = ("server closed", "connection", "terminat", "SSL SYSCALL", "EOF detected")
+_LOST_WORDS = (
+    "server closed",
+    "connection",
+    "terminat",
+    "SSL SYSCALL",
+    "SSL error",
+    "EOF detected",
+)
 
 
 def _is_lost(error: Exception, text: str) -> bool:
@@ -93,6 +100,49 @@ class _Meaning:
 
 
 _MEANINGS = (
+    # Those of TLS go first: where TLS is only preferred, a refusal without it stands behind them.
+    _Meaning(
+        (),
+        ("certificate verify failed", "root certificate file"),
+        ConfigurationError,
+        "the certificate of TimescaleDB at {where} cannot be checked: TIMESCALEDB_SSLROOTCERT must "
+        "be the PEM file of the authority that signed it, or TIMESCALEDB_SSLMODE ask for less",
+    ),
+    _Meaning(
+        (),
+        ("does not match host name",),
+        ConfigurationError,
+        "the certificate of TimescaleDB at {where} is for another host: write in TIMESCALEDB_URL "
+        "the name that it is for, or leave names unchecked with TIMESCALEDB_SSLMODE=verify-ca",
+    ),
+    _Meaning(
+        (),
+        (
+            "valid client certificate",
+            "certificate file",
+            "private key",
+            "alert unknown ca",
+            "alert bad certificate",
+            "alert certificate",
+        ),
+        ConfigurationError,
+        "TimescaleDB at {where} takes no connection without a client's certificate that it trusts, "
+        "or this one cannot be used: check TIMESCALEDB_SSLCERT and TIMESCALEDB_SSLKEY",
+    ),
+    _Meaning(
+        (),
+        ("does not support SSL",),
+        ConfigurationError,
+        "TimescaleDB at {where} speaks no TLS, which TIMESCALEDB_SSLMODE asks for: turn it on "
+        "there (ssl = on), or ask for less",
+    ),
+    _Meaning(
+        (),
+        ("no encryption",),
+        ConfigurationError,
+        "TimescaleDB at {where} does not take this user without TLS: set TIMESCALEDB_SSLMODE to "
+        "require or more, or mend its pg_hba.conf",
+    ),
     _Meaning(
         ("28",),
         ("authentication failed", "no password supplied", "no pg_hba.conf entry"),
@@ -117,12 +167,6 @@ _MEANINGS = (
         LostConnectionError,
         "TimescaleDB at {where} takes no more connections: lower TIMESCALEDB_POOL_SIZE and "
         "TIMESCALEDB_MAX_OVERFLOW, or raise the server's max_connections",
-    ),
-    _Meaning(
-        (),
-        ("certificate verify failed", "does not support SSL", "certificate file", "private key"),
-        ConfigurationError,
-        "TLS with TimescaleDB at {where} failed: check TIMESCALEDB_SSLMODE and the files beside it",
     ),
     _Meaning(
         ("57014",),

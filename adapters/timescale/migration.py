@@ -78,8 +78,12 @@ def configuration(connection: Connection) -> Config:
 
 
 def _engine(conninfo: str) -> sa.Engine:
-    url = sa.make_url(conninfo).set(drivername="postgresql+psycopg")
-    return sa.create_engine(url, poolclass=sa.NullPool)
+    import psycopg
+
+    # SQLAlchemy would read the URL in its own way, in which a plus sign is a space.
+    return sa.create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo), poolclass=sa.NullPool
+    )
 
 
 def _upgrade(connection: Connection) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,7 +40,8 @@ class TimescaleSettings(BaseSettings):
         default=None,
         validation_alias=AliasChoices("TIMESCALEDB_URL", "TIMESCALE_URL", "DATABASE_URL"),
     )
-    """postgresql://user:password@host:port/database; goes before the parts below."""
+    """postgresql://user:password@host:port/database; goes before the parts below. What it does not
+    say of TLS is taken from TIMESCALEDB_SSL*."""
 
     host: str = ""
     """Server, where no URL is given. Empty: there is no TimescaleDB."""
@@ -57,8 +58,11 @@ class TimescaleSettings(BaseSettings):
     password: SecretStr | None = None
     """Login password."""
 
-    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
-    """How far TLS is asked for and checked."""
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = (
+        None
+    )
+    """How far TLS is asked for and checked: disable, allow, prefer, require, verify-ca or
+    verify-full; empty: verify-full where TIMESCALEDB_SSLROOTCERT is set, else prefer."""
 
     sslrootcert: Path | None = None
     """PEM file of the authority that signed the server's certificate."""
@@ -139,7 +143,8 @@ class TimescaleSettings(BaseSettings):
         """
         if not self.configured:
             raise ConfigurationError("TIMESCALEDB_URL is not set, nor TIMESCALEDB_HOST")
-        extra = {
+        options = {
+            **self._tls(),
             "connect_timeout": str(self.connect_timeout),
             "application_name": self.application_name,
             **_KEEPALIVES,
@@ -147,21 +152,29 @@ class TimescaleSettings(BaseSettings):
         if self.url is not None:
             url = self.url.get_secret_value()
             scheme, rest = url.split("://", 1)
-            url = f"{scheme.split('+')[0]}://{rest}"
-            given = urlsplit(url).query
-            missing = {k: v for k, v in extra.items() if f"{k}=" not in given}
-            return f"{url}{'&' if given else '?'}{urlencode(missing)}" if missing else url
+            url = f"{scheme.split('+')[0]}://{rest.removesuffix('?')}"
+            query = urlsplit(url).query
+            given = dict(parse_qsl(query, keep_blank_values=True))
+            if "sslrootcert" in given:
+                options.setdefault("sslmode", "verify-full")
+            missing = {k: v for k, v in options.items() if k not in given}
+            return f"{url}{'&' if query else '?'}{_query(missing)}" if missing else url
         secret = self.password.get_secret_value() if self.password else ""
         login = quote(self.user, safe="") + (f":{quote(secret, safe='')}" if secret else "")
         host = f"[{self.host}]" if ":" in self.host else quote(self.host, safe="")
-        tls = {
-            "sslmode": self.sslmode,
+        where = f"{host}:{self.port}/{quote(self.db, safe='')}"
+        return f"postgresql://{login}@{where}?{_query(options)}"
+
+    def _tls(self) -> dict[str, str]:
+        """What libpq is told of TLS; an authority that is named is asked about the server."""
+        mode = self.sslmode or ("verify-full" if self.sslrootcert else None)
+        named = {
+            "sslmode": mode,
             "sslrootcert": self.sslrootcert,
             "sslcert": self.sslcert,
             "sslkey": self.sslkey,
         }
-        query = urlencode({k: str(v) for k, v in {**tls, **extra}.items() if v})
-        return f"postgresql://{login}@{host}:{self.port}/{quote(self.db, safe='')}?{query}"
+        return {name: str(value) for name, value in named.items() if value}
 
     @property
     def shown(self) -> str:
@@ -170,3 +183,8 @@ class TimescaleSettings(BaseSettings):
             return f"{self.host}:{self.port}/{self.db}"
         parts = urlsplit(self.url.get_secret_value())
         return f"{parts.hostname}:{parts.port or 5432}{parts.path}"
+
+
+def _query(options: dict[str, str]) -> str:
+    # libpq takes a plus sign as it is: a space must be %20.
+    return urlencode(options, quote_via=quote)
