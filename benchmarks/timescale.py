@@ -35,7 +35,7 @@ from tests.support.servers import new_database
 VARIABLE = "TIMESCALEDB_URL"
 PER_SYMBOL = 8_000
 PIECE = 262_144
-ROUNDS = 7
+ROUNDS = 9
 SINGLE_ROWS = 2_000
 YEAR_SYMBOLS = [f"Y{number:03d}" for number in range(8)]
 READ_ROUNDS = 15
