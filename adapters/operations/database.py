@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from adapters.disk import writing_to
 from adapters.operations.migration import is_current, migrate
+from adapters.operations.refusals import refusal
 from market_data.errors import ConfigurationError
 
 _BUSY_MILLISECONDS = 60_000
@@ -36,16 +37,14 @@ def open_database(url: str) -> Engine:
 
     Raises:
         ConfigurationError: the URL cannot be used, or the database is newer than this program.
+        StoreUnavailableError: its server did not answer.
     """
     engine = _engine(_parse(url))
-    try:
+    with _given_up(engine):
         with reading(engine) as connection:
             current = is_current(connection)
         if not current:
             migrate(engine, writing)
-    except BaseException:
-        engine.dispose()
-        raise
     return engine
 
 
@@ -60,17 +59,14 @@ def open_existing(url: str) -> Engine | None:
 
     Raises:
         ConfigurationError: the URL cannot be used.
+        StoreUnavailableError: its server did not answer.
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
         return None
     engine = _engine(parsed)
-    try:
-        with reading(engine) as connection:
-            current = is_current(connection)
-    except BaseException:
-        engine.dispose()
-        raise
+    with _given_up(engine), reading(engine) as connection:
+        current = is_current(connection)
     if not current:
         engine.dispose()
         return None
@@ -113,6 +109,19 @@ def writing(engine: Engine, *, alone: str | None = None) -> Iterator[Connection]
             yield connection
 
 
+@contextmanager
+def _given_up(engine: Engine) -> Iterator[None]:
+    """Closes an engine that could not be opened, and says why in the platform's words."""
+    try:
+        yield
+    except BaseException as error:
+        engine.dispose()
+        told = refusal(error, engine.url) if isinstance(error, sa.exc.OperationalError) else None
+        if told is None:
+            raise
+        raise told from None
+
+
 def _told(engine: Engine) -> AbstractContextManager[None]:
     """Tells of the disk of a SQLite file; a server's disk is none of ours."""
     if engine.dialect.name != "sqlite":
@@ -143,6 +152,9 @@ def _parse(url: str) -> URL:
     if password:
         # A password among the options would show; in its own field SQLAlchemy hides it.
         parsed = parsed.difference_update_query(["password"]).set(password=str(password))
+    if "sslrootcert" in parsed.query and "sslmode" not in parsed.query:
+        # The driver would go on without TLS where the server is not the authority's.
+        parsed = parsed.update_query_dict({"sslmode": "verify-full"})
     return parsed if "+" in parsed.drivername else parsed.set(drivername="postgresql+psycopg")
 
 

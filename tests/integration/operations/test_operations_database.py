@@ -20,7 +20,7 @@ from alembic.script import ScriptDirectory
 from adapters.operations import open_database, reading, writing
 from adapters.operations.migration import HEAD, configuration, stored_revision
 from adapters.operations.models import metadata
-from market_data.errors import ConfigurationError
+from market_data.errors import ConfigurationError, StoreUnavailableError
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -130,7 +130,7 @@ def test_a_password_never_shows(url: str, monkeypatch: pytest.MonkeyPatch) -> No
         return made[-1]
 
     monkeypatch.setattr(sa, "create_engine", remember)
-    with pytest.raises(sa.exc.OperationalError) as failure:
+    with pytest.raises(StoreUnavailableError, match=r"at db\.example:5432/ops") as failure:
         open_database(url)
     shown = f"{made[0]!r} {made[0].url!r} {made[0].url} {failure.value}"
     assert "s3cret" not in shown
