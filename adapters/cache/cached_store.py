@@ -9,7 +9,6 @@ entry is never older than the last committed write, whoever made it and however 
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -18,14 +17,13 @@ from typing import Any
 
 import polars as pl
 
+from adapters.cache.frames import from_bytes, to_bytes
 from market_data.datasets import Dataset
 from market_data.ports import BarStore, TableVersion
 from market_data.ports.cache import Cache
 
 _REACH = timedelta(days=3)
 """A bar starts within this of its session's date."""
-
-_PARQUET = b"PAR1"
 
 
 class CachedBarStore:
@@ -96,7 +94,7 @@ class CachedBarStore:
             )
             # A write in between makes a newer version: its rows must not stand under the old one.
             if version() == before:
-                self._cache.put(key, _to_bytes(frame, small=self._cache.is_distant))
+                self._cache.put(key, to_bytes(frame))
             return frame
 
     def replace(
@@ -154,7 +152,7 @@ class CachedBarStore:
             return None
         wanted = list(columns) if columns is not None else dataset.schema.names
         try:
-            frame = _from_bytes(content)
+            frame = from_bytes(content, wanted)
         except (pl.exceptions.PolarsError, OSError):
             self._cache.spoilt(key)
             return None
@@ -190,19 +188,3 @@ def _day(value: datetime | date) -> date:
     if isinstance(value, datetime):
         return value.astimezone(UTC).date() if value.tzinfo else value.date()
     return value
-
-
-def _to_bytes(frame: pl.DataFrame, *, small: bool) -> bytes:
-    """Arrow as it lies in memory, or Parquet: an eighth of it, read as fast, written slowly."""
-    content = io.BytesIO()
-    if small:
-        frame.write_parquet(content, compression="lz4", statistics=False)
-    else:
-        frame.write_ipc(content, compression="uncompressed")
-    return content.getvalue()
-
-
-def _from_bytes(content: bytes) -> pl.DataFrame:
-    if content.startswith(_PARQUET):
-        return pl.read_parquet(content)
-    return pl.read_ipc(content)

@@ -38,11 +38,6 @@ class MemoryCache:
         self._counts = dict.fromkeys(_COUNTED, 0)
         self._loading: dict[str, threading.Event] = {}
 
-    @property
-    def is_distant(self) -> bool:
-        """Bytes stay where they are."""
-        return False
-
     def get(self, key: str) -> bytes | None:
         """The bytes of a key, or None."""
         with self._guard:

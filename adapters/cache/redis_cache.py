@@ -27,7 +27,7 @@ from redis.retry import Retry
 from adapters.cache.policy import CachePolicy
 from adapters.cache.presence import presence_of
 from adapters.cache.settings import RedisSettings
-from market_data.errors import ConfigurationError
+from adapters.cache.troubles import trouble_of, wrong_setting
 from market_data.ports.cache import CacheMetrics
 
 Found = TypeVar("Found")
@@ -130,10 +130,10 @@ class RedisCache:
         return f"RedisCache({self._settings.shown}, {self._policy.namespace})"
 
     def check(self) -> None:
-        """Refuse a login that Redis refuses; a Redis that is away is none of its business.
+        """Refuse settings that keep Redis from being used; one that is away is not its business.
 
         Raises:
-            ConfigurationError: the password or the user is wrong.
+            ConfigurationError: the password or the user is wrong, or who checks certificates.
         """
         if not self._policy.max_keys or self._presence.rests:
             return
@@ -141,16 +141,11 @@ class RedisCache:
         try:
             self._client.ping()
         except redis.RedisError as error:
-            if _is_login(error):
-                raise self._refused() from None
+            if wrong := wrong_setting(error, self._settings):
+                raise wrong from None
             self._presence.failed(trouble_of(error), took=time.monotonic() - started)
         else:
             self._presence.answered()
-
-    @property
-    def is_distant(self) -> bool:
-        """Bytes go over the network."""
-        return True
 
     def get(self, key: str) -> bytes | None:
         """The bytes of a key, or None."""
@@ -274,12 +269,6 @@ class RedisCache:
         self._presence.answered()
         return found
 
-    def _refused(self) -> ConfigurationError:
-        return ConfigurationError(
-            f"Redis at {self._settings.shown} refuses the login: check user and password in "
-            "REDIS_URL"
-        )
-
 
 def client_of(settings: RedisSettings) -> redis.Redis:
     """A client of redis-py; connects when it is used first."""
@@ -287,21 +276,6 @@ def client_of(settings: RedisSettings) -> redis.Redis:
     options["retry"] = Retry(NoBackoff(), 1 if settings.retry_on_timeout else 0)
     url = options.pop("url", None)
     return redis.Redis.from_url(url, **options) if url else redis.Redis(**options)
-
-
-def _is_login(error: redis.RedisError) -> bool:
-    if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError):
-        return True
-    return any(word in str(error) for word in ("NOAUTH", "WRONGPASS", "invalid username-password"))
-
-
-def trouble_of(error: redis.RedisError) -> str:
-    """What a Redis did that failed, for people: "does not answer"; holds no login."""
-    if _is_login(error):
-        return "refuses the login"
-    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
-        return "does not answer"
-    return f"fails with {type(error).__name__}"
 
 
 def _now() -> float:

@@ -6,6 +6,7 @@ What belongs here: the variables, and what follows from them. What does not: cli
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -52,7 +53,17 @@ class RedisSettings(BaseSettings):
     """Login password."""
 
     ssl: bool = False
-    """Speak TLS."""
+    """Speak TLS, and check the server's certificate and name."""
+
+    ssl_cafile: Path | None = None
+    """PEM file of the authority that signed the server's certificate; empty: the system's. For
+    rediss:// too, where the URL does not name one itself (ssl_ca_certs)."""
+
+    ssl_certfile: Path | None = None
+    """PEM file of the client's certificate, where the server asks for one."""
+
+    ssl_keyfile: Path | None = None
+    """PEM file of the certificate's key."""
 
     client_name: str = "emp-professional-cache"
     """Name under which the server lists the connections."""
@@ -78,7 +89,27 @@ class RedisSettings(BaseSettings):
                 good = False
             if not good:
                 raise ValueError("REDIS_URL must be redis://:password@host:port/db, or rediss://")
+        if wrong := self._wrong_with_tls():
+            raise ValueError("; ".join(wrong))
         return self
+
+    def _wrong_with_tls(self) -> list[str]:
+        files = {
+            "REDIS_SSL_CAFILE": self.ssl_cafile,
+            "REDIS_SSL_CERTFILE": self.ssl_certfile,
+            "REDIS_SSL_KEYFILE": self.ssl_keyfile,
+        }
+        wrong = [f"{n}: there is no file {f}" for n, f in files.items() if f and not f.is_file()]
+        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
+            wrong.append("REDIS_SSL_CERTFILE and REDIS_SSL_KEYFILE belong together")
+        if self.ssl and self.url is not None and not self.tls:
+            wrong.append("REDIS_SSL asks for TLS, which REDIS_URL would not use: write rediss://")
+        elif self.configured and any(files.values()) and not self.tls:
+            cure = "write REDIS_URL as rediss://" if self.url is not None else "set REDIS_SSL=true"
+            wrong.append(f"REDIS_SSL_* would not be used: {cure}")
+        elif self.url is not None and not self.tls and "ssl_" in _query(self.url):
+            wrong.append("REDIS_URL names ssl_* and would not use them: write rediss://")
+        return wrong
 
     @property
     def configured(self) -> bool:
@@ -96,7 +127,9 @@ class RedisSettings(BaseSettings):
     @property
     def tls(self) -> bool:
         """Whether connections are encrypted."""
-        return self.ssl or (self.url is not None and "rediss://" in self.url.get_secret_value())
+        if self.url is None:
+            return self.ssl
+        return urlsplit(self.url.get_secret_value()).scheme == "rediss"
 
     def client_options(self) -> dict[str, Any]:
         """Options of a client of redis-py; they hold the password.
@@ -112,6 +145,13 @@ class RedisSettings(BaseSettings):
             "socket_connect_timeout": self.socket_timeout,
             "health_check_interval": self.health_check_interval,
         }
+        if self.tls:
+            files = {
+                "ssl_ca_certs": self.ssl_cafile,
+                "ssl_certfile": self.ssl_certfile,
+                "ssl_keyfile": self.ssl_keyfile,
+            }
+            options |= {name: str(file) for name, file in files.items() if file is not None}
         if self.url is not None:
             return {**options, "url": self.url.get_secret_value()}
         return {
@@ -123,3 +163,7 @@ class RedisSettings(BaseSettings):
             "password": self.password.get_secret_value() if self.password else None,
             "ssl": self.ssl,
         }
+
+
+def _query(url: SecretStr) -> str:
+    return urlsplit(url.get_secret_value()).query

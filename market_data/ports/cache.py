@@ -41,11 +41,6 @@ class CacheMetrics:
 class Cache(Protocol):
     """Keeps bytes for a while. It may forget anything at any time and never raises for a fault."""
 
-    @property
-    def is_distant(self) -> bool:
-        """Whether bytes travel to it: fewer of them are worth some work then."""
-        ...
-
     def get(self, key: str) -> bytes | None:
         """The bytes of a key, or None."""
         ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
@@ -10,9 +9,12 @@ from tempfile import mkdtemp
 import polars as pl
 import pytest
 from bar_store_suite import ALL, D1, M1, SESSIONS, SYMBOLS, BarStoreSuite, bars, grid, put
+from hypothesis import given
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from adapters.cache.cached_store import CachedBarStore
+from adapters.cache.frames import from_bytes, to_bytes
 from adapters.cache.memory import MemoryCache
 from adapters.cache.policy import CachePolicy
 from adapters.stores.delta_bar_store import DeltaBarStore
@@ -94,22 +96,22 @@ def test_a_writer_frees_entries_and_asks_for_none(tmp_path: Path) -> None:
     assert writer.scan(M1)["close"].unique().to_list() == [2.0]
 
 
-@pytest.mark.parametrize("distant", [False, True])
-@pytest.mark.parametrize("spoil", ["one half", "other columns"])
+SPOILT: dict[str, Callable[[bytes], bytes]] = {
+    "one half": lambda content: content[: len(content) // 2],
+    "all but the end": lambda content: content[:-1],
+    "nothing": lambda _: b"",
+    "noise": lambda content: b"noise" * 100,
+    "other columns": lambda _: to_bytes(pl.DataFrame({"close": [1.0]})),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
 def test_what_cannot_be_read_back_is_read_anew(
-    store: CachedBarStore, spoil: str, distant: bool
+    store: CachedBarStore, spoil: Callable[[bytes], bytes]
 ) -> None:
     class Liar(MemoryCache):
-        is_distant = distant
-
         def put(self, key: str, content: bytes) -> None:
-            if spoil == "other columns":
-                other = io.BytesIO()
-                pl.DataFrame({"close": [1.0]}).write_ipc(other)
-                content = other.getvalue()
-            else:
-                content = content[: len(content) // 2]
-            super().put(key, content)
+            super().put(key, spoil(content))
 
     put(store, grid())
     cache = Liar(SMALL)
@@ -133,3 +135,25 @@ def test_questions_that_differ_have_answers_that_do(store: CachedBarStore, how: 
     everything = store.scan(M1, **how)
     assert_frame_equal(store.scan(M1, **how), everything)
     assert store.scan(M1, **{**how, "symbols": ["AAPL"]}).height == 8
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "Ω", None]), st.sampled_from(["AAPL", "x"]), st.floats()),
+        max_size=5,
+    ),
+    st.sampled_from([["a", "b", "c"], ["c", "a"], ["b"], ["a", "b"]]),
+)
+def test_a_frame_comes_back_as_it_was(
+    rows: list[tuple[str | None, str, float]], columns: list[str]
+) -> None:
+    schema = {"a": pl.String, "b": pl.String, "c": pl.Float64}
+    frame = pl.DataFrame(rows, schema=schema, orient="row").select(columns)
+    back = from_bytes(to_bytes(frame), columns)
+    assert_frame_equal(back, frame, check_exact=True)
+    assert back.height == frame.height
+
+
+def test_texts_that_repeat_are_kept_once() -> None:
+    many = pl.DataFrame({"symbol": ["AAPL"] * 10_000, "close": [1.0] * 10_000})
+    assert len(to_bytes(many)) < 10_000 * 8 * 1.1

@@ -106,7 +106,10 @@ def test_locks_of_a_process_that_died_are_free_at_once(postgres_url: str):
             assert time.monotonic() - began < 2
     # The transaction that gave up its waiting left nothing behind either.
     with engine.connect() as connection:
-        held = connection.exec_driver_sql("select count(*) from pg_locks where locktype='advisory'")
+        held = connection.exec_driver_sql(
+            "select count(*) from pg_locks where locktype='advisory' and "
+            "database = (select oid from pg_database where datname = current_database())"
+        )
         assert held.scalar() == 0
     engine.dispose()
 
