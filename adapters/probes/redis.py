@@ -7,8 +7,9 @@ from typing import Any
 
 import redis
 
-from adapters.cache.redis_cache import client_of, trouble_of
+from adapters.cache.redis_cache import client_of
 from adapters.cache.settings import RedisSettings
+from adapters.cache.troubles import trouble_of
 from adapters.probes.probe import Facts, Finding, Probe, State
 
 PART = "redis"

@@ -6,6 +6,7 @@ What belongs here: making them. What does not: the servers that show them (tests
 from __future__ import annotations
 
 import itertools
+from datetime import datetime
 from pathlib import Path
 
 import trustme
@@ -51,13 +52,14 @@ class Authority:
         self.file = self._folder / "authority.pem"
         self._authority.cert_pem.write_to_path(self.file)
 
-    def server(self, *names: str) -> Pair:
+    def server(self, *names: str, not_after: datetime | None = None) -> Pair:
         """A certificate of a server.
 
         Args:
             names: hosts and addresses that it is for.
+            not_after: when it runs out; in many years where nothing is said.
         """
-        return self._pair(self._authority.issue_cert(*names))
+        return self._pair(self._authority.issue_cert(*names, not_after=not_after))
 
     def client(self, name: str) -> Pair:
         """A certificate of a client, with its name as common name."""
