@@ -63,7 +63,7 @@ class RedisSettings(BaseSettings):
     """PEM file of the client's certificate, where the server asks for one."""
 
     ssl_keyfile: Path | None = None
-    """PEM file of the certificate's key."""
+    """PEM file of the certificate's key, without a password."""
 
     client_name: str = "emp-professional-cache"
     """Name under which the server lists the connections."""
@@ -152,6 +152,8 @@ class RedisSettings(BaseSettings):
                 "ssl_keyfile": self.ssl_keyfile,
             }
             options |= {name: str(file) for name, file in files.items() if file is not None}
+            # Without one the library would ask for the password of a key on the terminal.
+            options["ssl_password"] = ""
         if self.url is not None:
             return {**options, "url": self.url.get_secret_value()}
         return {

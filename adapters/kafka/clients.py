@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from adapters.kafka.handshake import fault_of_tls
 from adapters.kafka.settings import KafkaSettings
 from market_data.errors import StreamError
 
@@ -134,10 +135,12 @@ def explained(error: BaseException, settings: KafkaSettings) -> str:
 
 
 def unusable(settings: KafkaSettings) -> str:
-    """Why the brokers that are named cannot be used, as far as a look at their ports tells."""
+    """Why the brokers that are named cannot be used, as far as a look at them tells."""
     servers = ", ".join(settings.bootstrap_servers)
     if not listening(settings):
         return f"no broker listens at {servers}: start it, or check KAFKA_BOOTSTRAP_SERVERS"
+    if fault := fault_of_tls(settings):
+        return fault
     protocol = settings.security_protocol
     cause = [f"KAFKA_SECURITY_PROTOCOL ({protocol}) is what the listener speaks"]
     if protocol.startswith("SASL"):

@@ -71,7 +71,7 @@ class KafkaSettings(BaseSettings):
     """PEM file of the client's certificate, where brokers ask for one."""
 
     ssl_keyfile: Path | None = None
-    """PEM file of the certificate's key."""
+    """PEM file of the certificate's key, without a password."""
 
     client_id: str = "emp-institutional-ingest"
     """Name under which brokers log this client."""
@@ -262,4 +262,6 @@ class KafkaSettings(BaseSettings):
         for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
             if (path := getattr(self, name)) is not None:
                 options[name] = str(path)
+        # Without one the library would ask for the password of a key on the terminal.
+        options["ssl_password"] = ""
         return options

@@ -71,7 +71,7 @@ class TimescaleSettings(BaseSettings):
     """PEM file of the client's certificate."""
 
     sslkey: Path | None = None
-    """PEM file of its key."""
+    """PEM file of its key, without a password, that its owner alone may read."""
 
     pool_size: int = Field(default=5, ge=1, le=1000)
     """Connections that stay open per process."""

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import trustme
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
+    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
@@ -31,9 +33,17 @@ class Pair:
         self.certificate, self.key = folder / "certificate.pem", folder / "key.pem"
         for number, pem in enumerate(leaf.cert_chain_pems):
             pem.write_to_path(self.certificate, append=number > 0)
-        key = load_pem_private_key(leaf.private_key_pem.bytes(), password=None)
+        self._key = load_pem_private_key(leaf.private_key_pem.bytes(), password=None)
         self.key.touch(mode=0o600)
-        self.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        self._write(NoEncryption())
+
+    def lock(self) -> Pair:
+        """Gives the key a password."""
+        self._write(BestAvailableEncryption(b"hunter2"))
+        return self
+
+    def _write(self, encryption: KeySerializationEncryption) -> None:
+        self.key.write_bytes(self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
 
 
 class Authority:

@@ -157,7 +157,8 @@ def refused(settings: RedisSettings, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "way", ["authority", "authority-by-url", "system", "name", "nonsense", "missing", "torn"]
+    "way",
+    ["authority", "authority-by-url", "system", "name", "nonsense", "missing", "torn", "locked"],
 )
 def test_a_wrong_setting_is_an_error_that_names_it(
     server: SealedRedis,
@@ -171,6 +172,7 @@ def test_a_wrong_setting_is_an_error_that_names_it(
     nonsense.write_text("no certificate")
     one, other = authority.client("one"), authority.client("other")
     torn = {"ssl_certfile": one.certificate, "ssl_keyfile": other.key}
+    locked = {"ssl_certfile": one.certificate, "ssl_keyfile": authority.client("l").lock().key}
     settings = {
         "authority": lambda: variables.parts(ssl_cafile=stranger.file),
         "authority-by-url": lambda: variables.url(ssl_cafile=stranger.file),
@@ -179,7 +181,9 @@ def test_a_wrong_setting_is_an_error_that_names_it(
         "nonsense": lambda: variables.parts(ssl_cafile=nonsense),
         "missing": lambda: variables.url("?ssl_ca_certs=/no/such/file.pem"),
         "torn": lambda: variables.parts(ssl_cafile=authority.file, **torn),
+        "locked": lambda: variables.parts(ssl_cafile=authority.file, **locked),
     }[way]()
+    assert settings.client_options()["ssl_password"] == ""  # None asks on the terminal.
     refused(settings, "fails the checks of TLS: REDIS_SSL_CAFILE .* REDIS_SSL_KEYFILE")
 
 

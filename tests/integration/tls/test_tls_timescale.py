@@ -170,6 +170,8 @@ def wrong(
     own, other = stranger.client(KNOWN), authority.client("other")
     strange = {"sslcert": own.certificate, "sslkey": own.key}
     torn = {"sslcert": other.certificate, "sslkey": own.key}
+    secret = authority.client(KNOWN).lock()
+    locked = {"sslcert": secret.certificate, "sslkey": secret.key}
     checked = "TIMESCALEDB_SSLROOTCERT must be .* TIMESCALEDB_SSLMODE"
     shown = "check TIMESCALEDB_SSLCERT and TIMESCALEDB_SSLKEY"
     other_host = "is for another host: .*TIMESCALEDB_URL.*TIMESCALEDB_SSLMODE=verify-ca"
@@ -194,6 +196,7 @@ def wrong(
         "plain": (house.parts(sslmode="disable"), "set TIMESCALEDB_SSLMODE to require"),
         "no-certificate": (house.parts(KNOWN, **good), shown),
         "strange-certificate": (house.parts(KNOWN, **good, **strange), shown),
+        "locked-certificate": (house.parts(KNOWN, **good, **locked), shown),
         "torn-certificate": (house.parts(KNOWN, **good, **torn), shown),
         "certificate-of-another": (
             house.parts(KNOWN, **good, sslcert=other.certificate, sslkey=other.key),
@@ -218,6 +221,7 @@ def wrong(
         "no-certificate",
         "strange-certificate",
         "torn-certificate",
+        "locked-certificate",
         "certificate-of-another",
     ],
 )
