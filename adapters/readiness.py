@@ -9,14 +9,18 @@ What does not: the verdicts, the report's forms (market_data/operations), Dagste
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import cached_property, partial
 
-from adapters.backend import Operations
+from sqlalchemy.exc import SQLAlchemyError
+
+from adapters.backend import Operations, open_redis_cache
+from adapters.clock import SystemClock
 from adapters.modes import Installation
 from adapters.probes import Finding, Probe, State, run_probes
 from market_data.datasets import SCORES_DATASET
+from market_data.errors import ConfigurationError, MarketDataError
 from market_data.operations.cache_health import evaluate_cache_health
 from market_data.operations.grades import Grade, Reason
 from market_data.operations.ingest_health import evaluate_ingest_health
@@ -24,49 +28,106 @@ from market_data.operations.kafka_readiness import evaluate_kafka_readiness
 from market_data.operations.quality_health import evaluate_quality
 from market_data.operations.readiness import Readiness, Section, fuse
 from market_data.pipeline.platform import Platform
+from market_data.ports import Clock, Report
 
+REPORT = "readiness"
+_DATABASES = ("timescaledb", "postgresql", "sqlite")
 _ATTEMPTS = 2_000
 _SCORED = timedelta(days=30)
 _GRADES = {State.ERROR: Grade.FAIL, State.DEGRADED: Grade.WARN}
 
 
-@dataclass(frozen=True)
 class Standing:
-    """What the sections are made from.
+    """What the sections are made from; stores are opened when a section looks at them first.
 
-    Attributes:
+    Args:
         found: the installation with its mode decided.
-        platform: its stores and ports.
-        operations: the ports of its operations database.
         findings: what the looks at its parts found.
+        now: the moment, aware.
+        platform: opens its stores and ports.
+        operations: opens the ports of its operations database.
     """
 
-    found: Installation
-    platform: Platform
-    operations: Operations
-    findings: Sequence[Finding]
+    def __init__(
+        self,
+        found: Installation,
+        findings: Sequence[Finding],
+        now: datetime,
+        platform: Callable[[], Platform],
+        operations: Callable[[], Operations],
+    ) -> None:
+        self.found = found
+        self.findings = findings
+        self.now = now
+        self._open_platform = platform
+        self._open_operations = operations
+
+    @cached_property
+    def platform(self) -> Platform:
+        """Its stores and ports.
+
+        Raises:
+            ConfigurationError: a database is not migrated; looking at it must not do that.
+            MarketDataError: they cannot be opened.
+        """
+        _migrated(self.findings)
+        return self._open_platform()
+
+    @cached_property
+    def operations(self) -> Operations:
+        """The ports of the operations database; raises as `platform` does."""
+        _migrated(self.findings)
+        return self._open_operations()
 
 
 def readiness(
     found: Installation,
-    platform: Platform,
-    operations: Operations,
     probes: Sequence[Probe],
+    clock: Clock,
     *,
+    platform: Callable[[], Platform],
+    operations: Callable[[], Operations],
     timeout: float = 20.0,
 ) -> Readiness:
-    """The verdict over an installation now.
+    """The verdict over an installation now; a part that is away fails its section alone.
+
+    It is kept among the reports where the operations database answers.
 
     Args:
         found: the installation with its mode decided.
-        platform: its stores and ports.
-        operations: the ports of its operations database.
         probes: looks at its parts, run side by side.
+        clock: tells when.
+        platform: opens its stores and ports.
+        operations: opens the ports of its operations database.
         timeout: seconds after which a part counts as not answering.
     """
-    standing = Standing(found, platform, operations, run_probes(probes, timeout=timeout))
+    findings = run_probes(probes, timeout=timeout)
+    standing = Standing(found, findings, clock.now(), platform, operations)
     makers = {name: partial(make, standing) for name, make in SECTIONS.items()}
-    return fuse(platform.clock.now(), str(found.mode), makers)
+    made = fuse(standing.now, str(found.mode), makers)
+    # Where they cannot be kept, the verdict says so already.
+    with suppress(MarketDataError, SQLAlchemyError):
+        reports = standing.operations.reports
+        reports.keep(Report(REPORT, made.at, str(made.grade), made.to_json()))
+    return made
+
+
+def _migrated(findings: Sequence[Finding]) -> None:
+    for part, (revision, needed) in _revisions(findings).items():
+        if revision != needed:
+            raise ConfigurationError(
+                f"{part} is at revision {revision}, this program needs {needed}: "
+                "see the section migrations"
+            )
+
+
+def _revisions(findings: Sequence[Finding]) -> dict[str, tuple[object, object]]:
+    """Per database the revision it is at and the one that is needed."""
+    return {
+        f.part: (f.facts["revision"], f.facts["revision_needed"])
+        for f in findings
+        if "revision_needed" in f.facts
+    }
 
 
 def _connectivity(standing: Standing) -> Section:
@@ -79,32 +140,32 @@ def _connectivity(standing: Standing) -> Section:
 
 
 def _migrations(standing: Standing) -> Section:
-    stated = {
-        f.part: (f.facts["revision"], f.facts["revision_needed"])
+    stated = _revisions(standing.findings)
+    facts = {part: str(revision) for part, (revision, _) in stated.items()}
+    silent = [
+        Reason(Grade.FAIL, f"{f.part} did not tell its revision: see connectivity")
         for f in standing.findings
-        if "revision_needed" in f.facts
-    }
-    return Section.of(
-        "migrations", _behind(stated), {part: revision for part, (revision, _) in stated.items()}
-    )
+        if f.part in _DATABASES and f.part not in stated and f.state is not State.OFF
+    ]
+    return Section.of("migrations", [*silent, *_behind(stated)], facts)
 
 
 def _behind(stated: Mapping[str, tuple[object, object]]) -> Iterator[Reason]:
-    if not stated:
-        yield Reason(Grade.FAIL, "no database told its revision: see connectivity")
     for part, (revision, needed) in stated.items():
         if revision != needed:
             told = f"{part} is at revision {revision}, this program needs {needed}"
-            yield Reason(Grade.FAIL, f"{told}: run 'emp migrate'")
+            newer = str(revision) > str(needed) and revision is not None
+            cure = "update this program" if newer else "run 'emp migrate'"
+            yield Reason(Grade.FAIL, f"{told}: {cure}")
 
 
 def _ingest(standing: Standing) -> Section:
-    runs = standing.platform.journal.runs(limit=_ATTEMPTS)
-    return evaluate_ingest_health(runs, standing.platform.clock.now())
+    runs = standing.operations.journal.runs(limit=_ATTEMPTS)
+    return evaluate_ingest_health(runs, standing.now)
 
 
 def _quality(standing: Standing) -> Section:
-    today = standing.platform.clock.now().date()
+    today = standing.now.date()
     scores = standing.platform.store.scan(
         SCORES_DATASET, sessions=(today - _SCORED, today + timedelta(days=2))
     )
@@ -112,13 +173,15 @@ def _quality(standing: Standing) -> Section:
 
 
 def _cache(standing: Standing) -> Section:
-    from adapters.cache.cached_store import CachedBarStore
-
-    store = standing.platform.store
-    if standing.found.servers is None or not isinstance(store, CachedBarStore):
+    servers = standing.found.servers
+    if servers is None:
         why = "in bootstrap mode each reading process has a cache of its own"
         return Section.switched_off("cache", why)
-    return evaluate_cache_health(store.cache.metrics())
+    away = [f for f in standing.findings if f.part == "redis" and f.state is State.ERROR]
+    if away:
+        told = f"nothing is cached, reads go to the store: {away[0].detail}"
+        return Section.of("cache", [Reason(Grade.FAIL, told)])
+    return evaluate_cache_health(open_redis_cache(servers.redis).metrics())
 
 
 def _kafka(standing: Standing) -> Section:
@@ -129,10 +192,9 @@ def _kafka(standing: Standing) -> Section:
         return Section.switched_off("kafka", "KAFKA_INGEST_ENABLE_STREAMING=false")
     from adapters.kafka.factory import look
 
-    clock = standing.platform.clock
-    state = look(servers.kafka, standing.operations.outbox, clock)
+    state = look(servers.kafka, standing.operations.outbox, SystemClock())
     limits = servers.kafka.limits
-    verdict = evaluate_kafka_readiness(state, now=clock.now(), limits=limits)
+    verdict = evaluate_kafka_readiness(state, now=state.at, limits=limits)
     facts = {
         "brokers": state.brokers,
         "topics": len(state.topics_there),

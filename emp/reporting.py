@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from emp.output import print_json, print_line, replace_file, to_json
-from market_data.ports import Report
 
 if TYPE_CHECKING:
     from adapters.backend import Operations
@@ -38,14 +37,19 @@ def made_readiness(settings: Settings, *, timeout: float) -> Readiness:
         timeout: seconds after which a part counts as not answering.
     """
     from adapters.backend import open_platform
+    from adapters.clock import SystemClock
     from adapters.readiness import readiness
     from emp.parts import installed, probes_of
 
     found = installed(settings)
-    operations = operations_of(found)
-    made = readiness(found, open_platform(settings), operations, probes_of(found), timeout=timeout)
-    operations.reports.keep(Report("readiness", made.at, str(made.grade), made.to_json()))
-    return made
+    return readiness(
+        found,
+        probes_of(found),
+        SystemClock(),
+        platform=lambda: open_platform(settings),
+        operations=lambda: operations_of(found),
+        timeout=timeout,
+    )
 
 
 def show(form: Form, content: Mapping[str, Any], markdown: str, out: Path | None) -> None:

@@ -9,10 +9,10 @@ from contextlib import nullcontext
 import dagster as dg
 from pydantic import Field
 
+from adapters.clock import SystemClock
 from adapters.modes import decide
 from adapters.settings import Mode
 from market_data.operations.readiness import Readiness
-from market_data.ports import Report
 from resources.daemon_probe import daemon_probe
 from resources.platform import PlatformResource
 
@@ -36,9 +36,13 @@ class ReadinessResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         from adapters.readiness import readiness
 
         settings = self.platform.settings().model_copy(update={"mode": Mode(self.mode)})
-        found, operations = decide(settings), self.platform.operations.open()
+        found = decide(settings)
         daemon = daemon_probe(lambda: nullcontext(instance), required=found.servers is not None)
-        probes = [*server_probes(found), daemon]
-        made = readiness(found, self.platform.open(), operations, probes, timeout=TIMEOUT_SECONDS)
-        operations.reports.keep(Report("readiness", made.at, str(made.grade), made.to_json()))
-        return made
+        return readiness(
+            found,
+            [*server_probes(found), daemon],
+            SystemClock(),
+            platform=self.platform.open,
+            operations=self.platform.operations.open,
+            timeout=TIMEOUT_SECONDS,
+        )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from market_data.errors import MarketDataError
 from market_data.operations.grades import Grade, Reason, worst
 
 Fact = str | int | float | bool | None
@@ -120,6 +121,8 @@ def fuse(at: datetime, mode: str, makers: Mapping[str, SectionMaker]) -> Readine
 def _made(name: str, make: SectionMaker) -> Section:
     try:
         return make()
+    except MarketDataError as error:
+        return Section.of(name, [Reason(Grade.FAIL, f"it cannot be looked at: {error}")])
     except Exception as error:  # noqa: BLE001  what broke is the finding; texts may hold secrets
         return Section.of(
             name, [Reason(Grade.FAIL, f"the look at it failed with {type(error).__name__}")]
