@@ -107,10 +107,12 @@ def settings_classes() -> list[type[BaseSettings]]:
     """Every class that reads variables, in the order of the documentation."""
     from adapters.cache.policy import RedisCacheSettings
     from adapters.cache.settings import RedisSettings
+    from adapters.dagster_storage import DagsterStorageSettings
     from adapters.kafka.settings import KafkaSettings
     from adapters.timescale.settings import TimescaleSettings
 
-    return [Settings, TimescaleSettings, RedisSettings, RedisCacheSettings, KafkaSettings]
+    servers = [TimescaleSettings, RedisSettings, RedisCacheSettings, KafkaSettings]
+    return [Settings, *servers, DagsterStorageSettings]
 
 
 def _read(kind: type[S], problems: list[Problem]) -> S | None:

@@ -12,14 +12,12 @@ Every variable that the platform reads. `emp config check` says which are missin
 command. Switches take 1, true, yes, on and 0, false, no, off. Of several names of one setting the
 first goes before the others. This page is written by `python docs/make_configuration.py`.
 """
-_INSTANCE = ", ".join(f"`DAGSTER_POSTGRES_{n}`" for n in ("HOST", "PORT", "USER", "PASSWORD", "DB"))
-OTHERS = f"""
+OTHERS = """
 ## Read by others
 
 | variable | who reads it |
 |---|---|
 | `DAGSTER_HOME` | Dagster: folder of its records; without it dagster/ below the data folder |
-| {_INSTANCE} | docker/dagster.yaml: Dagster's own database in institutional mode |
 """
 
 

@@ -22,11 +22,13 @@ WHOLE = {
     "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
 }
 
+PREFIXES = ("EMP_", "TIMESCALE", "DATABASE_URL", "REDIS_", "KAFKA_", "DAGSTER_POSTGRES_")
+
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(("EMP_", "TIMESCALE", "DATABASE_URL", "REDIS_", "KAFKA_")):
+        if name.startswith(PREFIXES):
             monkeypatch.delenv(name)
 
 
@@ -110,6 +112,24 @@ def test_parts_make_the_url_and_the_url_goes_first(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TIMESCALEDB_URL", "postgresql+psycopg://x:y@second.example/two")
     assert read(TimescaleSettings).conninfo().startswith("postgresql://x:y@second.example/two?")
     assert read(TimescaleSettings).shown == "second.example:5432/two"
+
+
+def test_dagsters_records_are_named_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    from adapters.dagster_storage import DagsterStorageSettings
+
+    assert not read(DagsterStorageSettings).configured
+    monkeypatch.setenv("DAGSTER_POSTGRES_HOST", "db.example")
+    monkeypatch.setenv("DAGSTER_POSTGRES_PASSWORD", "hunter2")
+    with pytest.raises(ConfigurationError) as raised:
+        read(DagsterStorageSettings)
+    for name in ("PORT", "USER", "DB"):
+        assert f"DAGSTER_POSTGRES_{name}: set it" in str(raised.value)
+    assert "DAGSTER_POSTGRES_HOST" not in str(raised.value)
+    for name, value in {"PORT": "5432", "USER": "emp", "DB": "dagster"}.items():
+        monkeypatch.setenv(f"DAGSTER_POSTGRES_{name}", value)
+    found = read(DagsterStorageSettings)
+    assert found.configured
+    assert "hunter2" not in f"{found!r} {found} {raised.value}"
 
 
 def test_every_variable_is_documented_and_every_documented_one_is_read() -> None:
