@@ -27,10 +27,12 @@ from market_data.datasets import Dataset
 from market_data.errors import SchemaError, UnsupportedOperationError
 from market_data.ports import TableVersion
 
+# The database's number and the store's name tell a copy, made again or in another place, apart.
 _VERSION = (
-    "select i.store || ':' || coalesce(sum(m.revision), 0) || ':' || count(m.month) "
-    "from emp.identity i left join emp.months m on m.dataset = %s and m.month >= %s "
-    "and m.month <= %s group by i.store"
+    "select concat_ws(':', (select oid from pg_database where datname = current_database()), "
+    "(select string_agg(store, ',' order by store) from emp.identity), "
+    "coalesce(sum(revision), 0), count(*)) "
+    "from emp.months where dataset = %s and month >= %s and month <= %s"
 )
 
 
@@ -129,7 +131,11 @@ class TimescaleStore:
         symbols: Sequence[str] | None = None,  # noqa: ARG002  months are the finest grain
         sessions: tuple[date, date] | None = None,
     ) -> str:
-        """The revisions of the range's months in one token, see the port."""
+        """The revisions of the range's months in one token, see the port.
+
+        Copies of a database, which know the same revisions, have tokens of their own: by where
+        they lie and by their number there.
+        """
         table_of(dataset)
         first, last = sessions or (date.min, date.max)
 
@@ -138,7 +144,7 @@ class TimescaleStore:
                 found = connection.execute(
                     _VERSION, (dataset.name, first.replace(day=1), last)
                 ).fetchone()
-            return str(found[0]) if found else ""
+            return f"{self._connections.settings.shown}:{found[0] if found else ''}"
 
         return self._connections.retrying(once)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from adapters.timescale.session import DURABLE
 from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -80,10 +81,14 @@ def configuration(connection: Connection) -> Config:
 def _engine(conninfo: str) -> sa.Engine:
     import psycopg
 
+    def connect() -> psycopg.Connection[tuple[object, ...]]:
+        connection = psycopg.connect(conninfo)
+        connection.execute(DURABLE)
+        connection.commit()
+        return connection
+
     # SQLAlchemy would read the URL in its own way, in which a plus sign is a space.
-    return sa.create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo), poolclass=sa.NullPool
-    )
+    return sa.create_engine("postgresql+psycopg://", creator=connect, poolclass=sa.NullPool)
 
 
 def _upgrade(connection: Connection) -> None:

@@ -14,20 +14,16 @@ import weakref
 from enum import StrEnum
 from typing import Any
 
+import adbc_driver_manager
 import psycopg
 import sqlalchemy as sa
 from adbc_driver_postgresql import dbapi
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
+from adapters.timescale.session import DURABLE
 from adapters.timescale.settings import TimescaleSettings
 from market_data.errors import UnsupportedOperationError
-
-# A machine that dies says no goodbye: without keepalives its locks would stay for hours.
-_SESSION = """
-set jit = off; set random_page_cost = 1.1; set timezone = 'UTC';
-set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3;
-"""
 
 
 class Kind(StrEnum):
@@ -119,30 +115,40 @@ class Pools:
             # Whoever borrowed it has ended its transaction.
             reset_on_return=None,
         )
-        if kind is Kind.SMALL and given.pool_pre_ping:
-            sa.event.listen(pool, "checkout", _ping)
+        if given.pool_pre_ping:
+            sa.event.listen(pool, "checkout", _ping_small if kind is Kind.SMALL else _ping_arrow)
         return pool
 
     def _small(self) -> Any:
-        limit = int(self._settings.statement_timeout_ms)
-        return psycopg.connect(
-            self._settings.conninfo(), autocommit=True, options=f"-c statement_timeout={limit}"
-        )
+        connection = psycopg.connect(self._settings.conninfo(), autocommit=True)
+        connection.execute(self._prelude(Kind.SMALL).encode())
+        return connection
 
     def _arrow(self, kind: Kind) -> Any:
-        limit = int(self._settings.statement_timeout_ms) if kind is Kind.READER else 0
         connection = dbapi.connect(self._settings.conninfo())
         with connection.cursor() as cursor:
-            cursor.executescript(f"{_SESSION} set statement_timeout = {limit}")
+            cursor.executescript(self._prelude(kind))
         connection.commit()
         return connection
 
+    def _prelude(self, kind: Kind) -> str:
+        limit = 0 if kind is Kind.WRITER else int(self._settings.statement_timeout_ms)
+        return f"set statement_timeout = {limit}; {DURABLE}"
 
-def _ping(connection: Any, *_: object) -> None:
+
+def _ping_small(connection: Any, *_: object) -> None:
     try:
         connection.execute("")
     except psycopg.OperationalError:
         # All that are as old as this one are opened anew.
+        raise InvalidatePoolError from None
+
+
+def _ping_arrow(connection: Any, *_: object) -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.executescript("select 1")
+    except adbc_driver_manager.Error:
         raise InvalidatePoolError from None
 
 

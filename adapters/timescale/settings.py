@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.timescale.session import ENCODING, OPTIONS
 from market_data.errors import ConfigurationError
 
 _SCHEMES = ("postgresql", "postgres")
@@ -74,19 +75,20 @@ class TimescaleSettings(BaseSettings):
     """PEM file of its key, without a password, that its owner alone may read."""
 
     pool_size: int = Field(default=5, ge=1, le=1000)
-    """Connections that stay open per process."""
+    """Connections that stay open per process and kind of work: reading, writing and small
+    statements have a pool of this size each, opened as they are needed."""
 
     max_overflow: int = Field(default=5, ge=0, le=1000)
-    """Connections above these that may be opened while they are needed."""
+    """Connections above these that each of the three pools may open while they are needed."""
 
     pool_timeout: float = Field(default=30.0, gt=0)
-    """Seconds to wait for a free connection."""
+    """Seconds to wait for a free connection of the kind that is needed."""
 
     pool_recycle: float = Field(default=1800.0, gt=0)
-    """Seconds after which a connection is opened anew."""
+    """Seconds after which a connection of any of the three pools is opened anew."""
 
     pool_pre_ping: bool = True
-    """Try a connection before it is handed out."""
+    """Try a connection of any of the three pools before it is handed out: about 0.1 ms."""
 
     statement_timeout_ms: int = Field(default=10_000, ge=0)
     """Longest time of one reading statement, in milliseconds; 0 for no limit. Writers have none."""
@@ -136,7 +138,7 @@ class TimescaleSettings(BaseSettings):
         return self.url is not None or bool(self.host)
 
     def conninfo(self) -> str:
-        """The URL for libpq, with the password in it.
+        """The URL for libpq, with the password and the settings of every session in it.
 
         Raises:
             ConfigurationError: no server is named.
@@ -149,21 +151,25 @@ class TimescaleSettings(BaseSettings):
             "application_name": self.application_name,
             **_KEEPALIVES,
         }
+        session = {"client_encoding": ENCODING, "options": OPTIONS}
         if self.url is not None:
             url = self.url.get_secret_value()
             scheme, rest = url.split("://", 1)
             url = f"{scheme.split('+')[0]}://{rest.removesuffix('?')}"
             query = urlsplit(url).query
-            given = dict(parse_qsl(query, keep_blank_values=True))
+            # To libpq a plus sign is one.
+            given = dict(parse_qsl(query.replace("+", "%2B"), keep_blank_values=True))
             if "sslrootcert" in given:
                 options.setdefault("sslmode", "verify-full")
             missing = {k: v for k, v in options.items() if k not in given}
-            return f"{url}{'&' if query else '?'}{_query(missing)}" if missing else url
+            # Of what is there twice libpq takes the last.
+            session["options"] = f"{given.get('options', '')} {OPTIONS}".strip()
+            return f"{url}{'&' if query else '?'}{_query({**missing, **session})}"
         secret = self.password.get_secret_value() if self.password else ""
         login = quote(self.user, safe="") + (f":{quote(secret, safe='')}" if secret else "")
         host = f"[{self.host}]" if ":" in self.host else quote(self.host, safe="")
         where = f"{host}:{self.port}/{quote(self.db, safe='')}"
-        return f"postgresql://{login}@{where}?{_query(options)}"
+        return f"postgresql://{login}@{where}?{_query({**options, **session})}"
 
     def _tls(self) -> dict[str, str]:
         """What libpq is told of TLS; an authority that is named is asked about the server."""

@@ -6,7 +6,9 @@ What does not: connections (connection.py), which table (tables.py).
 All of it commits together or not at all:
 
 1. Advisory locks for the months of the slice, in order, so that overlapping writers take turns.
-2. A receipt that says that exactly these rows were the last word on exactly this slice: done.
+2. A receipt that says that exactly these rows were the last word on exactly this slice, and as many
+   rows there: done. Rows that went without the writer (truncate, drop_chunks, half a restore) left
+   their receipt behind.
 3. An empty slice is filled by COPY; any other is staged, and only what differs is touched: rows
    that vanished or changed are deleted, new and changed ones inserted. An unchanged row stays as it
    is, so that nothing dead is left behind.
@@ -63,6 +65,11 @@ class Slice:
         """Where it lies."""
         return table_of(self.dataset)
 
+    @property
+    def height(self) -> int:
+        """How many rows it shall hold."""
+        return self.rows.height
+
     def conditions(self) -> Conditions:
         """Which rows of the table belong to it."""
         found = Conditions()
@@ -113,7 +120,7 @@ def write(cursor: Any, slice_: Slice) -> bool:
     _lock(cursor, slice_)
     name, months = slice_.name(), slice_.months()
     known = _receipt(cursor, slice_.dataset, name)
-    if known is not None and known == slice_.digest():
+    if known is not None and known == slice_.digest() and _held(cursor, slice_) == slice_.height:
         return False
     changed = _fill(cursor, slice_)
     if changed:
@@ -172,6 +179,12 @@ def _is_empty(cursor: Any, slice_: Slice) -> bool:
     return cursor.fetchone() is None
 
 
+def _held(cursor: Any, slice_: Slice) -> int:
+    where = slice_.conditions()
+    statement = f"select count(*) from {slice_.table.quoted}{where.text}"  # noqa: S608
+    return _number(cursor, statement, where.values)
+
+
 def _to_arrow(rows: pl.DataFrame) -> pa.Table:
     # The driver does not know Arrow's string views.
     return rows.to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -189,7 +202,7 @@ def _replace_what_differs(cursor: Any, slice_: Slice) -> bool:
     for statement in _staging(slice_):
         cursor.execute(statement)
     _ingest(cursor, slice_, _STAGE)
-    if slice_.rows.height >= _ANALYSED_ROWS:
+    if slice_.height >= _ANALYSED_ROWS:
         cursor.execute(f"analyze {_STAGE}")
     where = slice_.conditions()
     columns = columns_of(slice_.dataset)
@@ -198,14 +211,14 @@ def _replace_what_differs(cursor: Any, slice_: Slice) -> bool:
     ours = row(", ".join(f's."{c}"' for c in slice_.dataset.schema.names))
     theirs = row(", ".join(f't."{c}"' for c in slice_.dataset.schema.names))
     table = slice_.table.quoted
-    held = _number(cursor, f"select count(*) from {table}{where.text}", where.values)  # noqa: S608
+    held = _held(cursor, slice_)
     deleted = _changed_rows(
         cursor,
         f"delete from {table} t{where.text} and not exists "  # noqa: S608
         f"(select 1 from {_STAGE} s where {key} and {ours} is not distinct from {theirs})",
         where.values,
     )
-    if held - deleted == slice_.rows.height:
+    if held - deleted == slice_.height:
         # Every row that stayed equals a row of the slice, keys are unique: none is missing.
         return deleted > 0
     inserted = _changed_rows(
