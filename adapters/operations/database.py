@@ -39,7 +39,7 @@ def open_database(url: str) -> Engine:
         ConfigurationError: the URL cannot be used, or the database is newer than this program.
         StoreUnavailableError: its server did not answer.
     """
-    engine = _engine(_parse(url))
+    engine = _engine(parse_url(url))
     with _given_up(engine):
         with reading(engine) as connection:
             current = is_current(connection)
@@ -61,7 +61,7 @@ def open_existing(url: str) -> Engine | None:
         ConfigurationError: the URL cannot be used.
         StoreUnavailableError: its server did not answer.
     """
-    parsed = _parse(url)
+    parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
         return None
     engine = _engine(parsed)
@@ -129,7 +129,12 @@ def _told(engine: Engine) -> AbstractContextManager[None]:
     return writing_to(str(engine.url.database), sa.exc.DBAPIError)
 
 
-def _parse(url: str) -> URL:
+def parse_url(url: str) -> URL:
+    """The URL of an operations database, with the driver and the checks that it is opened with.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is none of SQLite or PostgreSQL; not repeated.
+    """
     try:
         parsed = make_url(url)
     except (sa.exc.ArgumentError, ValueError):

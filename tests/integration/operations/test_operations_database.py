@@ -138,9 +138,9 @@ def test_a_password_never_shows(url: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_url_of_a_password_is_parsed_into_its_own_field() -> None:
-    from adapters.operations.database import _parse
+    from adapters.operations.database import parse_url
 
-    parsed = _parse("postgresql://db.example/ops?user=ops&password=s3cret&sslmode=require")
+    parsed = parse_url("postgresql://db.example/ops?user=ops&password=s3cret&sslmode=require")
     assert parsed.password == "s3cret"
     assert "s3cret" not in f"{parsed!r}{parsed}"
     assert parsed.query == {"user": "ops", "sslmode": "require"}
