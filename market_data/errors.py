@@ -19,6 +19,10 @@ class UnknownActionsWarning(UserWarning):
     """Adjusted prices were asked for of instruments of which no corporate action is known."""
 
 
+class BootstrapModeWarning(UserWarning):
+    """EMP_MODE=auto came to bootstrap mode, since institutional mode lacks settings."""
+
+
 class SchemaError(MarketDataError):
     """A frame or an answer has not the shape it was promised to have."""
 
