@@ -98,8 +98,9 @@ def planned(settings: Settings, options: SliceOptions) -> list[dict[str, Any]]:
     from jobs.market_slice import MarketSliceConfig
     from market_data.pipeline.market_slice import plan_slice
 
-    wish = MarketSliceConfig(**options.given()).wish()
-    return [
+    asked = MarketSliceConfig(**options.given())
+    wish, window = asked.wish(), asked.macro_window()
+    parts: list[dict[str, Any]] = [
         {
             "part": part.name,
             "timeframe": str(part.wanted),
@@ -108,3 +109,5 @@ def planned(settings: Settings, options: SliceOptions) -> list[dict[str, Any]]:
         }
         for part in plan_slice(load_universe(settings), wish, SystemClock().now())
     ]
+    macro = {"first": str(window[0]), "last": str(window[1])} if window else None
+    return [*parts, {"part": "macro", "status": "off", "days": macro}]

@@ -7,6 +7,7 @@ What does not: which runs a slice takes (market_data/pipeline/market_slice.py), 
 
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -42,8 +43,10 @@ class MarketSliceConfig(dg.Config):
     """What a slice asks for."""
 
     symbols: list[str] = Field(default_factory=list, description="Empty: all configured ones.")
-    daily_lookback_days: int = Field(default=60, description="Days of daily bars; 0: none.")
-    intraday_lookback_days: int = Field(default=2, description="Days of intraday bars; 0: none.")
+    daily_lookback_days: int = Field(default=60, ge=0, description="Days of daily bars; 0: none.")
+    intraday_lookback_days: int = Field(
+        default=2, ge=0, description="Days of intraday bars; 0: none."
+    )
     intraday_timeframe: str = Field(default="1m", description="1m, 5m, 15m, 1h or 4h.")
     vendors: list[str] = Field(
         default_factory=list, description="Empty: all that can be asked without files."
@@ -58,8 +61,9 @@ class MarketSliceConfig(dg.Config):
         """The configuration in the domain's words.
 
         Raises:
-            ConfigurationError: there is no such timeframe.
+            ConfigurationError: there is no such timeframe, or the macro window is none.
         """
+        self.macro_window()
         try:
             timeframe = Timeframe(self.intraday_timeframe)
         except ValueError as error:
@@ -75,6 +79,27 @@ class MarketSliceConfig(dg.Config):
             self.refetch,
         )
 
+    def macro_window(self) -> tuple[date, date] | None:
+        """First and last day of the macro window; None where none is asked for.
+
+        Raises:
+            ConfigurationError: one of them is missing or no day, or the end lies before the start.
+        """
+        if not (self.macro_start or self.macro_end):
+            return None
+        try:
+            window = (
+                date.fromisoformat(self.macro_start or ""),
+                date.fromisoformat(self.macro_end or ""),
+            )
+        except ValueError as error:
+            raise ConfigurationError(
+                "macro_start and macro_end are two days, like 2024-01-02, or neither is given"
+            ) from error
+        if window[1] < window[0]:
+            raise ConfigurationError(f"the macro window ends ({window[1]}) before it starts")
+        return window
+
 
 def market_slice_job(graph: Graph) -> dg.JobDefinition:
     """The job over a graph.
@@ -89,6 +114,7 @@ def market_slice_job(graph: Graph) -> dg.JobDefinition:
     ) -> Iterator[dg.Output[None]]:
         opened = platform.open()
         wish = config.wish()
+        context.log.info("taking its turn among the slices")
         with platform.job_locks().hold([NAME]):
             parts = plan_slice(opened.universe, wish, opened.clock.now())
             reports = [_run(context, graph(), opened, part) for part in parts]
@@ -164,6 +190,8 @@ def _run(
 
 def _macro(config: MarketSliceConfig) -> PartReport:
     """The macro window: the graph has no calendar of macro events yet."""
-    asked = config.macro_start or config.macro_end
-    reasons = ("macro: this graph has no calendar of macro events",) if asked else ()
-    return PartReport("macro", PartStatus.OFF, reasons)
+    window = config.macro_window()
+    if window is None:
+        return PartReport("macro", PartStatus.OFF)
+    told = f"macro: this graph has no calendar of macro events for {window[0]} to {window[1]}"
+    return PartReport("macro", PartStatus.OFF, (told,))

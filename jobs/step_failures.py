@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from market_data.errors import MarketDataError
-
 INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 _BY_CHECK = "DagsterAssetCheckFailedError"
-_OURS = re.compile(rf"^{re.escape(MarketDataError.__module__)}\.\w+: ")
+_OURS = re.compile(r"^(market_data|adapters|resources|emp_assets|jobs|emp)(\.\w+)+: ")
+_STOPPED = "a signal stopped it"
 
 
 @dataclass(frozen=True)
@@ -52,5 +51,5 @@ def failure_of(event: dg.DagsterEvent) -> StepFailure:
     else:
         lines = error.message.strip().splitlines() if error is not None else []
         named = str(error.cls_name) if error is not None else "no reason was recorded"
-        reason = _OURS.sub("", lines[0]) if lines else named
+        reason = _STOPPED if interrupted else _OURS.sub("", lines[0]) if lines else named
     return StepFailure(step_of(event), reason, by_check, interrupted)

@@ -123,6 +123,13 @@ class SqlOutbox:
             last_sent = connection.execute(sa.select(sa.func.max(table.sent_at))).scalar()
         return Backlog(count, oldest, last_sent)
 
+    def emitted(self, *, since: datetime) -> dict[str, Dimension]:
+        """Id and subject of every event since a time, sent or not."""
+        table = outbox.c
+        query = sa.select(table.event_id, table.dimension).where(table.emitted_at >= since)
+        with reading(self._engine) as connection:
+            return {found: Dimension(about) for found, about in connection.execute(query)}
+
     def lease(self, *, term: timedelta) -> Lease:
         """What a sender holds while it sends.
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from emp.commands.doctor import DEGRADED_STATUS
 from emp.commands.options import split
 from emp.commands.slice_options import (
     DailyOption,
@@ -29,7 +30,8 @@ Without --vendors and --symbols the sample vendor's symbols are used, which belo
 They are ingested into the installation's own tables and events of it go to its own topics; doing it
 again changes no row. Institutional mode is used whatever EMP_MODE says.
 
-Exit status: 0 when every step is fine, 1 when one failed.
+Exit status: 0 when every step is fine and the installation is ready, 3 when only readiness has
+something to say, for instance that no Dagster daemon runs, 1 when a step failed.
 """
 
 
@@ -73,4 +75,4 @@ def rehearse(
     with Narrator(debug=invocation(context).debug) as narrator:
         done = run(settings_of(context), options, narrator, timeout=timeout)
     show(form, done.to_json(), done.to_markdown(), out)
-    raise typer.Exit(1 if done.failures else 0)
+    raise typer.Exit(1 if done.failures else DEGRADED_STATUS if done.warnings else 0)

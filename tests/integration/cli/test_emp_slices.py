@@ -161,6 +161,9 @@ def test_what_cannot_be_is_refused_in_one_line(tmp_path: Path) -> None:
         (["--symbols", "NOBODY"], "NOBODY"),
         (["--intraday-timeframe", "7m"], "7m"),
         (["--vendors", "nobody"], "nobody"),
+        (["--macro-start", "gibberish", "--macro-end", "2024-01-02"], "macro_start"),
+        (["--macro-start", "2024-01-02"], "macro_end"),
+        (["--macro-start", "2024-01-03", "--macro-end", "2024-01-02"], "before it starts"),
     ):
         status, out, err = end(start(tmp_path, "ingest-once", *options, "--dry-run"))
         assert (status, out) == (1, "")
