@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from adapters.disk import writing_to
-from adapters.operations.migration import is_current, migrate
+from adapters.operations.migration import is_current, migrate, stored_revision
 from adapters.operations.refusals import refusal
 from market_data.errors import ConfigurationError
 
@@ -71,6 +71,29 @@ def open_existing(url: str) -> Engine | None:
         engine.dispose()
         return None
     return engine
+
+
+def existing_revision(url: str) -> str | None:
+    """The revision of an operations database as it is; changes nothing.
+
+    Args:
+        url: see `open_database`.
+
+    Returns:
+        None where there is no database yet, or one without tables.
+
+    Raises:
+        ConfigurationError: the URL cannot be used.
+        StoreUnavailableError: its server did not answer.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
+        return None
+    engine = _engine(parsed)
+    with _given_up(engine), reading(engine) as connection:
+        found = stored_revision(connection)
+    engine.dispose()
+    return found
 
 
 @contextmanager
