@@ -102,6 +102,30 @@ def test_a_receipt_never_outlives_its_rows(store: TimescaleStore) -> None:
     assert store.scan(M1, symbols=["AAPL"], sessions=(day, day))["close"].to_list() == [5.0]
 
 
+@pytest.mark.parametrize(
+    "vanish",
+    [
+        "truncate curated.bars_1m",
+        "select drop_chunks('curated.bars_1m', older_than => timestamptz '2024-01-15')",
+        "delete from curated.bars_1m where ctid in (select ctid from curated.bars_1m limit 1)",
+    ],
+    ids=["truncate", "drop_chunks", "delete"],
+)
+def test_rows_that_vanished_beside_the_books_come_back(
+    store: TimescaleStore, sql: psycopg.Connection, vanish: str
+) -> None:
+    put(store, grid())
+    version = store.version(M1)
+    sql.execute(vanish)
+    assert store.scan(M1).height < grid().height
+    put(store, grid())
+    assert_frame_equal(store.scan(M1), grid().sort("symbol", "ts"))
+    assert store.version(M1) != version
+    before, version = places(sql), store.version(M1)
+    put(store, grid())
+    assert (places(sql), store.version(M1)) == (before, version)
+
+
 def test_a_version_changes_with_its_months_alone(store: TimescaleStore) -> None:
     put(store, grid())
     january, february = (date(2024, 1, 1), date(2024, 1, 31)), (date(2024, 2, 1), date(2024, 2, 2))

@@ -142,6 +142,29 @@ def test_a_writer_has_no_limit(timescale_url: str, sql: psycopg.Connection[Any])
     connections.close()
 
 
+@pytest.mark.parametrize("pings", [True, False])
+@pytest.mark.parametrize("borrow", KINDS.values(), ids=KINDS)
+def test_a_connection_that_broke_meanwhile_is_not_handed_out(
+    timescale_url: str, sql: psycopg.Connection[Any], borrow: Borrow, pings: bool
+):
+    settings = TimescaleSettings(url=timescale_url, retry_seconds=0, pool_pre_ping=pings)
+    connections = Connections(settings)
+    with borrow(connections):
+        pass
+    sql.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid()"
+    )
+    if pings:
+        with borrow(connections) as found:
+            found.execute("select 1")
+    else:
+        with pytest.raises(StoreUnavailableError, match="no connection"), borrow(connections) as it:
+            it.execute("select 1")
+            it.fetchall()
+    connections.close()
+
+
 def test_connections_stay_in_their_process(timescale_url: str):
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.support.timescale_forks", timescale_url],
