@@ -10,31 +10,51 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapters.settings import PROJECT, Settings
+from adapters.dagster_storage import DagsterStorageSettings
+from adapters.modes import decide
+from adapters.settings import PROJECT, Mode, Settings
+from adapters.variables import read
 
 if TYPE_CHECKING:
     import dagster as dg
 
 INSTANCE_FILE = PROJECT / "dagster.yaml"
+SERVER_INSTANCE_FILE = PROJECT / "docker" / "dagster.yaml"
 WORKSPACE_FILE = PROJECT / "workspace.yaml"
 
 
 def prepare_home(settings: Settings) -> Path:
     """The folder of the instance, there and with a dagster.yaml in it.
 
-    A folder that DAGSTER_HOME names belongs to its owner: a dagster.yaml in it stays as it is. The
-    one below the data folder always carries the one of the repository.
+    A folder that DAGSTER_HOME names belongs to its owner: a dagster.yaml in it stays as it is. One
+    below the data folder always carries one of the repository: in institutional mode that of
+    PostgreSQL, where DAGSTER_POSTGRES_* name a server.
+
+    Raises:
+        ConfigurationError: a setting is missing or wrong; the message names it.
     """
     named = os.environ.get("DAGSTER_HOME")
+    on_server = not named and _on_server(settings)
     home = Path(named).expanduser().resolve() if named else settings.dagster_home
+    if on_server:
+        # Beside the records of bootstrap mode, which stay what they are.
+        home = home.with_name(f"{home.name}-postgresql")
+        os.environ.setdefault("DAGSTER_COMPUTE_LOGS", str(home / "storage"))
     home.mkdir(parents=True, exist_ok=True)
     target = home / "dagster.yaml"
-    wanted = INSTANCE_FILE.read_bytes()
+    wanted = (SERVER_INSTANCE_FILE if on_server else INSTANCE_FILE).read_bytes()
     if not target.exists() or (not named and target.read_bytes() != wanted):
         draft = home / f".dagster.yaml.{os.getpid()}"
         draft.write_bytes(wanted)
         draft.replace(target)
     return home
+
+
+def _on_server(settings: Settings) -> bool:
+    """Whether Dagster's own records lie in PostgreSQL."""
+    if decide(settings).mode is not Mode.INSTITUTIONAL:
+        return False
+    return read(DagsterStorageSettings).configured
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
