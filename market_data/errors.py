@@ -39,6 +39,14 @@ class StoreConflictError(MarketDataError):
     """A concurrent writer won every one of the allowed attempts."""
 
 
+class SliceChangedError(StoreConflictError):
+    """A slice is no longer what the caller of a conditional replace saw; nothing was written."""
+
+
+class SessionConflictError(SchemaError):
+    """A bar is stored in another session already; nothing was written."""
+
+
 class StoreUnavailableError(MarketDataError):
     """The server behind a store did not answer, or not in time; nothing was written."""
 

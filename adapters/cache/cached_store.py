@@ -104,10 +104,17 @@ class CachedBarStore:
         *,
         sessions: tuple[date, date],
         symbols: Sequence[str],
+        unless_changed_since: str | None = None,
     ) -> int:
         """Make the slice hold exactly these rows, see the port; frees what it made useless."""
         before = self._store.version(dataset, symbols=symbols, sessions=sessions)
-        held = self._store.replace(dataset, frame, sessions=sessions, symbols=symbols)
+        held = self._store.replace(
+            dataset,
+            frame,
+            sessions=sessions,
+            symbols=symbols,
+            unless_changed_since=unless_changed_since,
+        )
         if self._store.version(dataset, symbols=symbols, sessions=sessions) != before:
             self._cache.invalidate(f"{dataset.name}:")
         return held
@@ -179,8 +186,11 @@ def _sessions(
     """Sessions that hold every bar of a range of times, and some more."""
     if start is None and end is None:
         return None
-    first = date.min if start is None else _day(start) - _REACH
-    last = date.max if end is None else _day(end) + _REACH
+    first, last = date.min, date.max
+    if start is not None and _day(start) - date.min > _REACH:
+        first = _day(start) - _REACH
+    if end is not None and date.max - _day(end) > _REACH:
+        last = _day(end) + _REACH
     return (first, last) if first <= last else (last, first)
 
 

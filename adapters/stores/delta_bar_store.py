@@ -19,10 +19,11 @@ import polars as pl
 from adapters.stores.delta_maintenance import compact, history, vacuum
 from adapters.stores.delta_snapshot import Snapshot
 from adapters.stores.delta_table import Change, DeltaFiles
+from adapters.stores.neighbours import COLUMNS, Edge, edges, refuse_shared
 from adapters.stores.slices import checked_slice, files_of, limit, overlaps, rows_of
 from adapters.stores.units import may_hold, split, units_of_slice
 from market_data.datasets import Dataset
-from market_data.errors import SchemaError
+from market_data.errors import SchemaError, SliceChangedError
 from market_data.ordering import sort_if_needed
 from market_data.ports import TableVersion
 
@@ -47,6 +48,7 @@ class DeltaBarStore:
         *,
         sessions: tuple[date, date],
         symbols: Sequence[str],
+        unless_changed_since: str | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> int:
         """Make the slice hold exactly these rows, see the port.
@@ -56,19 +58,32 @@ class DeltaBarStore:
             frame: rows of `dataset.schema`, all of them inside the slice.
             sessions: first and last session of the slice.
             symbols: symbols of the slice.
+            unless_changed_since: nothing is written where the slice has another version by now.
             metadata: short notes kept with the commit.
 
         Raises:
             SchemaError: the frame is not such a slice.
+            SessionConflictError: another session holds a bar of the frame.
+            SliceChangedError: the version is not `unless_changed_since`.
             StoreConflictError: other writers won every attempt.
         """
         rows = checked_slice(dataset, frame, sessions, symbols)
         parts = split(dataset.layout, rows)
         units = units_of_slice(dataset.layout, sessions, symbols)
         table = self._table(dataset)
+        outer = edges(dataset, rows, sessions)
+        beside = pl.any_horizontal(pl.lit(value=False), *(edge.files() for edge in outer))
 
         def plan(snapshot: Snapshot) -> Change | None:
-            change = Change(units, "replace")
+            if unless_changed_since is not None:
+                now = self._version_of(dataset, snapshot, symbols, sessions)
+                if now != unless_changed_since:
+                    raise SliceChangedError(
+                        f"{dataset.name}: another writer changed the slice {sessions[0]} to "
+                        f"{sessions[1]} since it was read; nothing was written: read it again"
+                    )
+            refuse_shared(dataset, outer, lambda edge: _beside(table, snapshot, edge))
+            change = Change(units, "replace", beside=beside)
             files = snapshot.of(units)
             touched = set(files.filter(files_of(sessions, symbols))["unit"])
             by_unit = {key[0]: part for key, part in files.group_by("unit")}
@@ -130,6 +145,8 @@ class DeltaBarStore:
         self, dataset: Dataset, *, symbols: Sequence[str] | None = None, rows: int = 1
     ) -> pl.DataFrame:
         """The newest rows of each symbol, sorted by (symbol, time); newest files read first."""
+        if rows < 1:
+            return dataset.schema.empty()
         table = self._table(dataset)
         files = table.snapshot().files
         if symbols is None:
@@ -182,10 +199,17 @@ class DeltaBarStore:
         sessions: tuple[date, date] | None = None,
     ) -> str:
         """The files that may hold the range, in one token: every write makes new ones."""
-        files = (
-            self._table(dataset)
-            .snapshot()
-            .files.filter(files_of(sessions, symbols), may_hold(dataset.layout, symbols))
+        return self._version_of(dataset, self._table(dataset).snapshot(), symbols, sessions)
+
+    def _version_of(
+        self,
+        dataset: Dataset,
+        snapshot: Snapshot,
+        symbols: Sequence[str] | None,
+        sessions: tuple[date, date] | None,
+    ) -> str:
+        files = snapshot.files.filter(
+            files_of(sessions, symbols), may_hold(dataset.layout, symbols)
         )
         paths = "\n".join((str(self._root), dataset.name, *files["path"].sort()))
         return sha256(paths.encode()).hexdigest()
@@ -216,3 +240,13 @@ class DeltaBarStore:
 
     def _table(self, dataset: Dataset) -> DeltaFiles:
         return self._tables.setdefault(dataset.name, DeltaFiles(self._root, dataset, self._options))
+
+
+def _beside(table: DeltaFiles, snapshot: Snapshot, edge: Edge) -> pl.DataFrame:
+    """The rows of a snapshot that may be those of an edge; mostly no file has to be read."""
+    layout = table.dataset.layout
+    files = snapshot.files.filter(edge.files(), may_hold(layout, edge.symbols))
+    if files.is_empty():
+        return table.dataset.schema.empty().select(COLUMNS)
+    near = rows_of(edge.sessions, edge.symbols) & pl.col("ts").is_between(*edge.times)
+    return table.scan(files).filter(near).select(COLUMNS).collect()

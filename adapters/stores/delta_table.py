@@ -50,12 +50,19 @@ class Change:
     Attributes:
         units: units whose content the plan depends on.
         action: what the writer did, as history shows it.
+        beside: predicate over `Snapshot.files`: files elsewhere that the plan depends on as well.
     """
 
     units: Sequence[str]
     action: str
     adds: list[AddAction] = field(default_factory=list)
     removes: list[RemoveAction] = field(default_factory=list)
+    beside: pl.Expr = field(default_factory=lambda: pl.lit(value=False))
+
+    def seen(self, snapshot: Snapshot) -> set[str]:
+        """The files that the plan was made from, where it was made on this snapshot."""
+        mine = pl.col("unit").is_in(self.units) | self.beside
+        return set(snapshot.files.filter(mine)["path"])
 
 
 class DeltaFiles:
@@ -222,13 +229,13 @@ class DeltaFiles:
             custom_metadata={**(metadata or {}), "action": change.action},
             max_commit_retries=0,  # every other winner is looked at before the next attempt
         )
-        expected = set(planned.of(change.units)["path"])
+        expected = change.seen(planned)
         columns = list(partition_columns(self.dataset.layout))
         with self._locks.hold_commit(), self._guard:
             for attempt in range(COMMIT_ATTEMPTS):
                 try:
                     handle = self._ready()
-                    if set(self.snapshot().of(change.units)["path"]) != expected:
+                    if change.seen(self.snapshot()) != expected:
                         return False
                     handle.create_write_transaction(
                         [*change.adds, *change.removes],

@@ -7,7 +7,7 @@ What does not: reading and writing (delta_table.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
 
@@ -17,6 +17,16 @@ from market_data.ordering import sort_if_needed
 
 EVERYTHING = pl.lit(value=True)
 
+LONGEST_OFFSET = timedelta(days=3)
+"""A bar starts less than this from the midnight of its session, so that a store that is cut by time
+knows where to look for a range of sessions."""
+
+MOST_YEARS = 200
+"""Of a slice that is written: each of its months is locked."""
+
+_NO_SYMBOL = ("\x00", "\x1f")
+"""Characters that an engine keeps no text with, or tells symbols apart by."""
+
 
 def checked_slice(
     dataset: Dataset, frame: pl.DataFrame, sessions: tuple[date, date], symbols: Sequence[str]
@@ -24,11 +34,11 @@ def checked_slice(
     """The rows of a slice, sorted by `dataset.sort`.
 
     Raises:
-        SchemaError: wrong columns, rows outside the slice, or a key that is there twice.
+        SchemaError: wrong columns, rows outside the slice or far from their session, a key that is
+            there twice, or no slice that can be written.
     """
     dataset.schema.check(frame)
-    if sessions[0] > sessions[1]:
-        raise SchemaError(f"{dataset.name}: slice ends before it begins: {sessions}")
+    _check_bounds(dataset, sessions, symbols)
     outside = frame.filter(~rows_of(sessions, symbols))
     if not outside.is_empty():
         row = outside.row(0, named=True)
@@ -36,6 +46,7 @@ def checked_slice(
             f"{dataset.name}: {outside.height} rows outside the slice {sessions[0]} to "
             f"{sessions[1]}, the first is {row['symbol']} of {row['session']}"
         )
+    _check_offsets(dataset, frame)
     rows = sort_if_needed(frame, dataset.sort)
     key = [pl.col(name) for name in dataset.sort]
     again = pl.all_horizontal(column == column.shift() for column in key)
@@ -43,6 +54,44 @@ def checked_slice(
         twice = rows.filter(again).select(key)
         raise SchemaError(f"{dataset.name}: {twice.height} rows repeat a key: {twice.row(0)}")
     return rows
+
+
+def _check_bounds(dataset: Dataset, sessions: tuple[date, date], symbols: Sequence[str]) -> None:
+    first, last = sessions
+    if first > last:
+        raise SchemaError(f"{dataset.name}: slice ends before it begins: {sessions}")
+    if last.year - first.year >= MOST_YEARS:
+        raise SchemaError(
+            f"{dataset.name}: a slice of {first} to {last} is not written at once: replace at most "
+            f"{MOST_YEARS} years"
+        )
+    for symbol in symbols:
+        if not symbol or any(character in symbol for character in _NO_SYMBOL):
+            raise SchemaError(
+                f"{dataset.name}: {symbol!r} is no symbol: it is empty, or holds a control "
+                "character (0 or 31)"
+            )
+
+
+def _check_offsets(dataset: Dataset, frame: pl.DataFrame) -> None:
+    if dataset.time_column != "ts":
+        return
+    near = (pl.col("ts") - midnight(pl.col("session"))).is_between(
+        -LONGEST_OFFSET, LONGEST_OFFSET, closed="none"
+    )
+    if frame.select(near.all()).item():
+        return
+    far = frame.filter(~near)
+    row = far.row(0, named=True)
+    raise SchemaError(
+        f"{dataset.name}: {far.height} rows lie days away from their session, the first is "
+        f"{row['symbol']} at {row['ts']} of {row['session']}"
+    )
+
+
+def midnight(session: pl.Expr) -> pl.Expr:
+    """The beginning of a session's date in UTC."""
+    return session.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
 def rows_of(sessions: tuple[date, date] | None, symbols: Sequence[str] | None) -> pl.Expr:

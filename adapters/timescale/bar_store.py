@@ -7,33 +7,28 @@ What does not: the statements (reading.py, writing.py), connections (connection.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NoReturn
 
 import polars as pl
 
+from adapters.stores.neighbours import COLUMNS, Edge, edges, refuse_shared
 from adapters.stores.slices import checked_slice, limit
 from adapters.timescale.connection import Connections
+from adapters.timescale.errors import LostRaceError, RepeatedKeyError
 from adapters.timescale.reading import (
     Conditions,
     fetch,
     select_counts,
     select_latest,
     select_range,
+    select_version,
 )
 from adapters.timescale.tables import table_of
 from adapters.timescale.writing import Slice, write
 from market_data.datasets import Dataset
 from market_data.errors import SchemaError, UnsupportedOperationError
 from market_data.ports import TableVersion
-
-# The database's number and the store's name tell a copy, made again or in another place, apart.
-_VERSION = (
-    "select concat_ws(':', (select oid from pg_database where datname = current_database()), "
-    "(select string_agg(store, ',' order by store) from emp.identity), "
-    "coalesce(sum(revision), 0), count(*)) "
-    "from emp.months where dataset = %s and month >= %s and month <= %s"
-)
 
 
 class TimescaleStore:
@@ -52,12 +47,15 @@ class TimescaleStore:
         *,
         sessions: tuple[date, date],
         symbols: Sequence[str],
+        unless_changed_since: str | None = None,
     ) -> int:
         """Make the slice hold exactly these rows, see the port.
 
         Raises:
             ConfigurationError: there is no such dataset.
             SchemaError: the frame is not such a slice.
+            SessionConflictError: another session holds a bar of the frame.
+            SliceChangedError: the version is not `unless_changed_since`.
             StoreUnavailableError: the server stayed away; the slice is as it was.
         """
         table_of(dataset)
@@ -65,10 +63,20 @@ class TimescaleStore:
         slice_ = Slice(dataset, rows, sessions, symbols)
         if not slice_.symbols:
             return 0
+        seen = unless_changed_since and unless_changed_since.removeprefix(self._token(""))
+        attempts = 0
 
         def once() -> None:
-            with self._connections.arrow(writing=True) as cursor:
-                write(cursor, slice_)
+            nonlocal attempts
+            attempts += 1
+            try:
+                with self._connections.arrow(writing=True) as cursor:
+                    write(cursor, slice_, unless_changed_since=seen, again=attempts > 1)
+            except RepeatedKeyError as error:
+                outer = edges(dataset, rows, sessions)
+                refuse_shared(dataset, outer, lambda edge: self._beside(dataset, edge))
+                # Whoever held the key has let it go.
+                raise LostRaceError(str(error)) from None
 
         self._connections.retrying(once)
         return rows.height
@@ -106,6 +114,8 @@ class TimescaleStore:
         self, dataset: Dataset, *, symbols: Sequence[str] | None = None, rows: int = 1
     ) -> pl.DataFrame:
         """The newest rows of each symbol, sorted by (symbol, time)."""
+        if rows < 1:
+            return dataset.schema.empty()
         where = Conditions()
         if symbols is not None:
             where.among(symbols)
@@ -142,9 +152,9 @@ class TimescaleStore:
         def once() -> str:
             with self._connections.small() as connection:
                 found = connection.execute(
-                    _VERSION, (dataset.name, first.replace(day=1), last)
+                    select_version("%s", "%s", "%s"), (dataset.name, first.replace(day=1), last)
                 ).fetchone()
-            return f"{self._connections.settings.shown}:{found[0] if found else ''}"
+            return self._token(str(found[0]) if found else "")
 
         return self._connections.retrying(once)
 
@@ -171,6 +181,21 @@ class TimescaleStore:
             UnsupportedOperationError: always.
         """
         self._refuse(dataset, "has no old files; the server's autovacuum frees what is dead")
+
+    def _token(self, version: str) -> str:
+        return f"{self._connections.settings.shown}:{version}"
+
+    def _beside(self, dataset: Dataset, edge: Edge) -> pl.DataFrame:
+        """The rows that may be those of an edge."""
+        first, last = edge.times
+        return self.scan(
+            dataset,
+            symbols=edge.symbols,
+            start=first,
+            end=last + timedelta(microseconds=1),
+            sessions=edge.sessions,
+            columns=COLUMNS,
+        )
 
     def _refuse(self, dataset: Dataset, why: str) -> NoReturn:
         raise UnsupportedOperationError(f"{table_of(dataset).name} on TimescaleDB {why}")

@@ -33,6 +33,10 @@ class LostRaceError(StoreConflictError):
     """The server ended this transaction in favour of another; worth another attempt."""
 
 
+class RepeatedKeyError(StoreConflictError):
+    """A row of the same key is there already, in another session, or by another writer."""
+
+
 def explained(
     error: Exception, settings: TimescaleSettings, *, connecting: bool = False
 ) -> MarketDataError:
@@ -180,6 +184,12 @@ _MEANINGS = (
         (),
         SchemaError,
         "TimescaleDB at {where} keeps no text with a character 0 in it: a symbol has one",
+    ),
+    _Meaning(
+        ("23505",),
+        (),
+        RepeatedKeyError,
+        "TimescaleDB at {where} holds another row of the same key: nothing was written",
     ),
     _Meaning(
         ("40001", "40P01"),

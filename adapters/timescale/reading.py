@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import polars as pl
 
+from adapters.stores.slices import LONGEST_OFFSET
 from adapters.timescale.tables import columns_of, table_of
 from market_data.datasets import Dataset
 from market_data.errors import SchemaError
@@ -20,9 +21,6 @@ SEPARATOR = "\x1f"
 """Between the symbols of a bound list; no symbol holds it."""
 
 _PLACE = re.compile(r"\$(\d+)")
-
-LONGEST_OFFSET = timedelta(days=3)
-"""A bar starts within this of its session's date, so that a range of sessions bounds its chunks."""
 
 
 class Conditions:
@@ -59,8 +57,10 @@ class Conditions:
         self.add("session <= {}::date", last)
         if dataset.time_column == "ts":
             # Says nothing new about the rows, but lets the server leave chunks out.
-            self.add("ts >= {}::timestamptz", _midnight(first - LONGEST_OFFSET))
-            self.add("ts < {}::timestamptz", _midnight(last + LONGEST_OFFSET))
+            if first - date.min >= LONGEST_OFFSET:
+                self.add("ts >= {}::timestamptz", _midnight(first - LONGEST_OFFSET))
+            if date.max - last >= LONGEST_OFFSET:
+                self.add("ts < {}::timestamptz", _midnight(last + LONGEST_OFFSET))
 
     @property
     def text(self) -> str:
@@ -124,4 +124,22 @@ def select_counts(dataset: Dataset) -> str:
     return (
         "select symbol, date_trunc('month', session)::date as month, count(*) as rows "
         f"from {table_of(dataset).quoted} group by 1, 2 order by 1, 2"
+    )
+
+
+def select_version(dataset: str, first: str, last: str) -> str:
+    """The statement of the version of a range, without where the server is.
+
+    The database's number and the store's name tell a copy, made again or in another place, apart.
+
+    Args:
+        dataset: the place of the dataset's name: "%s" or "$1".
+        first: of the first day of the first month.
+        last: of a day of the last month.
+    """
+    return (
+        "select concat_ws(':', (select oid from pg_database where datname = current_database()), "
+        "(select string_agg(store, ',' order by store) from emp.identity), "
+        "coalesce(sum(revision), 0), count(*)) from emp.months "
+        f"where dataset = {dataset} and month >= {first}::date and month <= {last}::date"
     )

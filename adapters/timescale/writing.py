@@ -6,6 +6,7 @@ What does not: connections (connection.py), which table (tables.py).
 All of it commits together or not at all:
 
 1. Advisory locks for the months of the slice, in order, so that overlapping writers take turns.
+   Whoever writes only on what was read before is refused here where that has changed.
 2. A receipt that says that exactly these rows were the last word on exactly this slice, and as many
    rows there: done. Rows that went without the writer (truncate, drop_chunks, half a restore) left
    their receipt behind.
@@ -25,10 +26,10 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from adapters.timescale.reading import LONGEST_OFFSET, SEPARATOR, Conditions
+from adapters.timescale.reading import SEPARATOR, Conditions, select_version
 from adapters.timescale.tables import Table, columns_of, table_of
 from market_data.datasets import Dataset
-from market_data.errors import SchemaError
+from market_data.errors import SliceChangedError
 
 BATCH_ROWS = 16_384
 """The driver encodes a batch whole before it sends it: what the server does not wait for long."""
@@ -55,7 +56,7 @@ class Slice:
         symbols: Sequence[str],
     ) -> None:
         self.dataset = dataset
-        self.rows = _near_its_sessions(dataset, rows).rechunk()
+        self.rows = rows.rechunk()
         self.sessions = sessions
         self.symbols = sorted(set(symbols))
         self._digest = ""
@@ -111,16 +112,31 @@ class Slice:
         return self._digest
 
 
-def write(cursor: Any, slice_: Slice) -> bool:
+def write(
+    cursor: Any, slice_: Slice, *, unless_changed_since: str | None = None, again: bool = False
+) -> bool:
     """Make the table hold exactly the slice's rows; the caller commits.
+
+    Args:
+        cursor: of a transaction that has read nothing yet.
+        slice_: what to write.
+        unless_changed_since: what `select_version` told of the slice, as its caller saw it.
+        again: the same may have been committed by an attempt of which the server could not tell.
 
     Returns:
         Whether anything changed.
+
+    Raises:
+        SliceChangedError: the version is not `unless_changed_since`.
     """
     _lock(cursor, slice_)
     name, months = slice_.name(), slice_.months()
     known = _receipt(cursor, slice_.dataset, name)
-    if known is not None and known == slice_.digest() and _held(cursor, slice_) == slice_.height:
+    done = known is not None and known == slice_.digest()
+    done = done and _held(cursor, slice_) == slice_.height
+    if unless_changed_since is not None and not (again and done):
+        _need_version(cursor, slice_, unless_changed_since)
+    if done:
         return False
     changed = _fill(cursor, slice_)
     if changed:
@@ -138,22 +154,6 @@ def _fill(cursor: Any, slice_: Slice) -> bool:
     return True
 
 
-def _near_its_sessions(dataset: Dataset, rows: pl.DataFrame) -> pl.DataFrame:
-    if dataset.time_column != "ts" or rows.is_empty():
-        return rows
-    midnight = pl.col("session").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    far = rows.filter(
-        (pl.col("ts") < midnight - LONGEST_OFFSET) | (pl.col("ts") >= midnight + LONGEST_OFFSET)
-    )
-    if not far.is_empty():
-        row = far.row(0, named=True)
-        raise SchemaError(
-            f"{dataset.name}: {far.height} rows lie days away from their session, the first is "
-            f"{row['symbol']} at {row['ts']} of {row['session']}"
-        )
-    return rows
-
-
 def _lock(cursor: Any, slice_: Slice) -> None:
     """Taken in the order of months by every writer, so that no two wait for each other."""
     cursor.execute(
@@ -162,6 +162,19 @@ def _lock(cursor: Any, slice_: Slice) -> None:
         (f"emp {slice_.dataset.name} ", slice_.months()[0], slice_.months()[-1]),
     )
     cursor.fetchall()
+
+
+def _need_version(cursor: Any, slice_: Slice, seen: str) -> None:
+    months = slice_.months()
+    cursor.execute(
+        select_version("$1", "$2", "$3"), (slice_.dataset.name, months[0], slice_.sessions[1])
+    )
+    if str(cursor.fetchone()[0]) != seen:
+        first, last = slice_.sessions
+        raise SliceChangedError(
+            f"{slice_.dataset.name}: another writer changed the months of {first} to {last} since "
+            "they were read; nothing was written: read them again"
+        )
 
 
 def _receipt(cursor: Any, dataset: Dataset, name: str) -> str | None:

@@ -35,24 +35,32 @@ class BarStore(Protocol):
         *,
         sessions: tuple[date, date],
         symbols: Sequence[str],
+        unless_changed_since: str | None = None,
     ) -> int:
         """Make the slice (sessions, both ends included, x symbols) hold exactly these rows.
 
         One atomic step; rows of the slice that are not in `frame` are gone afterwards, rows
         outside it are untouched. The same frame twice writes nothing the second time.
 
+        A bar starts less than three days from the midnight in UTC of its session, and lies in one
+        session only.
+
         Args:
             dataset: where.
             frame: rows of `dataset.schema`, in any order, all of them inside the slice.
-            sessions: first and last session of the slice.
-            symbols: symbols of the slice.
+            sessions: first and last session of the slice, at most 200 years.
+            symbols: symbols of the slice; none is empty or holds a character 0 or 31.
+            unless_changed_since: what `version` told of exactly this slice before it was read:
+                nothing is written where it tells something else now. None writes in any case.
 
         Returns:
             Rows that the slice holds now.
 
         Raises:
-            SchemaError: the frame has not the dataset's columns, holds rows outside the slice, or
-                names a key twice.
+            SchemaError: the frame has not the dataset's columns, holds rows outside the slice or
+                far from their session, or names a key twice; or it is no slice.
+            SessionConflictError: another session, outside the slice, holds a bar of the frame.
+            SliceChangedError: the version is not `unless_changed_since`.
             StoreConflictError: other writers won every attempt.
         """
         ...
@@ -85,7 +93,7 @@ class BarStore(Protocol):
     def latest(
         self, dataset: Dataset, *, symbols: Sequence[str] | None = None, rows: int = 1
     ) -> pl.DataFrame:
-        """The newest rows of each symbol, sorted by (symbol, time)."""
+        """The newest rows of each symbol, sorted by (symbol, time); none for `rows` below 1."""
         ...
 
     def counts(self, dataset: Dataset) -> pl.DataFrame:

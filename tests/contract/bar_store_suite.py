@@ -8,7 +8,10 @@ What does not: what only one engine has (versions, files, locks).
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
+from threading import Barrier
 from typing import Any
 
 import polars as pl
@@ -18,7 +21,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from market_data.datasets import SCORES_DATASET, Dataset, curated_bars
-from market_data.errors import SchemaError
+from market_data.errors import SchemaError, SessionConflictError, SliceChangedError
 from market_data.ports import BarStore
 from market_data.timeframes import Timeframe
 
@@ -76,6 +79,10 @@ def scores(values: dict[tuple[str, date, str], float]) -> pl.DataFrame:
         for (symbol, day, name), value in values.items()
     ]
     return pl.DataFrame(rows, schema=SCORES_DATASET.schema.dtypes)
+
+
+DAY_BEFORE = -24 * 60
+"""As a minute of a session: the bar starts when the first one of the date before does."""
 
 
 def put(store: BarStore, frame: pl.DataFrame, dataset: Dataset = M1) -> int:
@@ -205,6 +212,139 @@ class BarStoreSuite:
         with pytest.raises(SchemaError):
             store.replace(SCORES_DATASET, twice, sessions=ALL, symbols=["A", "B"])
 
+    @pytest.mark.parametrize("days", [-3, 3, 7])
+    def test_refuses_a_bar_days_away_from_its_session(self, store: BarStore, days: int) -> None:
+        put(store, grid())
+        day = SESSIONS[1]
+        midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        for away, fits in ((timedelta(days=days), False), (timedelta(hours=days * 23), days < 7)):
+            bar = bars({("AAPL", day, 0): 2.0}).with_columns(
+                ts=pl.lit(midnight + away, dtype=pl.Datetime("us", "UTC"))
+            )
+            if fits:
+                store.replace(M1, bar, sessions=(day, day), symbols=["AAPL"])
+                assert_frame_equal(store.scan(M1, symbols=["AAPL"], sessions=(day, day)), bar)
+                continue
+            with pytest.raises(SchemaError, match="days away"):
+                store.replace(M1, bar, sessions=(day, day), symbols=["AAPL"])
+            assert_frame_equal(store.scan(M1), grid().sort("symbol", "ts"))
+
+    @pytest.mark.parametrize("symbol", ["", "a\x00b", "a\x1fb", "\x1f"])
+    def test_refuses_what_is_no_symbol(self, store: BarStore, symbol: str) -> None:
+        day = SESSIONS[1]
+        bar = bars({(symbol, day, 0): 1.0, ("AAPL", day, 0): 1.0})
+        for frame in (bar, M1.schema.empty()):
+            with pytest.raises(SchemaError, match="is no symbol"):
+                store.replace(M1, frame, sessions=(day, day), symbols=["AAPL", symbol])
+        assert store.scan(M1).is_empty()
+
+    def test_the_widest_slices(self, store: BarStore) -> None:
+        put(store, grid())
+        with pytest.raises(SchemaError, match="at most 200 years"):
+            store.replace(M1, grid(), sessions=(date.min, date.max), symbols=SYMBOLS)
+        with pytest.raises(SchemaError, match="at most 200 years"):
+            store.replace(D1, grid(), sessions=(date(1900, 1, 1), date(2100, 1, 1)), symbols=["A"])
+        wide = (date(1900, 1, 1), date(2099, 12, 31))
+        assert store.replace(D1, grid(dataset=D1), sessions=wide, symbols=SYMBOLS) == 32
+        one = bars({("AAPL", SESSIONS[1], 0): 1.0})
+        assert store.replace(M1, one, sessions=wide, symbols=SYMBOLS) == 1
+        assert_frame_equal(store.scan(M1), one)
+
+    # --- replace on a condition ----------------------------------------------------------------
+
+    @pytest.mark.parametrize("dataset", [M1, D1], ids=["1m", "1d"])
+    def test_what_changed_since_it_was_read_stays(self, store: BarStore, dataset: Dataset) -> None:
+        slice_: dict[str, Any] = {"sessions": (SESSIONS[2], SESSIONS[2]), "symbols": ["AAPL"]}
+        mine, other = (bars({("AAPL", SESSIONS[2], 0): price}, dataset) for price in (1.0, 2.0))
+        for before in (dataset.schema.empty(), mine, grid(dataset=dataset)):
+            put(store, before, dataset)
+            seen = store.version(dataset, **slice_)
+            store.replace(dataset, other, **slice_)
+            held = store.scan(dataset)
+            for new in (mine, other, dataset.schema.empty()):
+                with pytest.raises(SliceChangedError, match=dataset.name):
+                    store.replace(dataset, new, **slice_, unless_changed_since=seen)
+            assert_frame_equal(store.scan(dataset), held)
+            seen = store.version(dataset, **slice_)
+            assert store.replace(dataset, other, **slice_, unless_changed_since=seen) == 1
+            assert store.replace(dataset, mine, **slice_, unless_changed_since=seen) == 1
+            assert_frame_equal(store.scan(dataset, **slice_), mine)
+
+    def test_racing_writers_who_read_first_lose_nothing(self, store: BarStore) -> None:
+        """Each adds one to what it has read, as long as nobody else has written in between."""
+        day, writers, rounds = SESSIONS[1], 3, 4
+        slice_: dict[str, Any] = {"sessions": (day, day), "symbols": ["AAPL"]}
+        store.replace(D1, bars({("AAPL", day, 0): 0.0}, D1), **slice_)
+
+        def add(_: int) -> int:
+            lost = added = 0
+            while added < rounds and lost < 1000:
+                seen = store.version(D1, **slice_)
+                more = store.scan(D1, **slice_)["close"].item() + 1
+                try:
+                    store.replace(
+                        D1, bars({("AAPL", day, 0): more}, D1), **slice_, unless_changed_since=seen
+                    )
+                except SliceChangedError:
+                    lost += 1
+                else:
+                    added += 1
+            return added
+
+        with ThreadPoolExecutor(writers) as pool:
+            assert list(pool.map(add, range(writers))) == [rounds] * writers
+        assert store.scan(D1)["close"].to_list() == [float(writers * rounds)]
+
+    # --- one bar, one session ------------------------------------------------------------------
+
+    @pytest.mark.parametrize("dataset", [M1, D1], ids=["1m", "1d"])
+    @pytest.mark.parametrize("days", [(30, 31), (31, 30), (31, 32), (32, 31), (32, 33), (33, 31)])
+    def test_a_bar_lies_in_one_session(
+        self, store: BarStore, dataset: Dataset, days: tuple[int, int]
+    ) -> None:
+        """Also where a month lies between the sessions, and where others lie there."""
+        old, new = (date(2024, 1, 1) + timedelta(days=day - 1) for day in days)
+        there = {("AAPL", day, 0): 1.0 for day in (date(2024, 1, 15), date(2024, 2, 15), old)}
+        held = bars(there | {("AAPL", old, 1): 2.0, ("msft", old, 0): 1.0}, dataset)
+        put(store, held, dataset)
+        version = store.version(dataset)
+        minutes = (old - new).days * 24 * 60
+        moved = bars({("AAPL", new, minutes): 5.0, ("TSLA", new, minutes): 5.0}, dataset)
+        for symbols in (["AAPL", "TSLA"], ["AAPL", "TSLA", "msft"]):
+            with pytest.raises(SessionConflictError, match="in one call") as told:
+                store.replace(dataset, moved, sessions=(new, new), symbols=symbols)
+            for word in ("AAPL", f"{old} 14:30:00+00:00", f"session {new}", f"session {old}"):
+                assert word in str(told.value)
+        assert_frame_equal(store.scan(dataset), held.sort("symbol", "ts"))
+        assert store.version(dataset) == version
+        # Another symbol's bar is another bar; and both sessions at once are the cure.
+        tesla = moved.filter(pl.col("symbol") == "TSLA")
+        store.replace(dataset, tesla, sessions=(new, new), symbols=["TSLA"])
+        both = (min(old, new), max(old, new))
+        store.replace(dataset, moved, sessions=both, symbols=["AAPL", "TSLA"])
+        got = store.scan(dataset, symbols=["AAPL", "TSLA"], sessions=both)
+        assert_frame_equal(got, moved.sort("symbol", "ts"))
+
+    def test_of_two_writers_of_one_bar_in_two_sessions_one_wins(self, store: BarStore) -> None:
+        """In two months, which nothing but the bar has in common."""
+        frames = {
+            SESSIONS[2]: bars({("AAPL", SESSIONS[2], 0): 1.0}),
+            SESSIONS[3]: bars({("AAPL", SESSIONS[3], DAY_BEFORE): 2.0}),
+        }
+        start = Barrier(len(frames))
+
+        def write(day: date) -> int:
+            start.wait(30)
+            with suppress(SessionConflictError):
+                return store.replace(M1, frames[day], sessions=(day, day), symbols=["AAPL"])
+            return 0
+
+        for _ in range(5):
+            put(store, M1.schema.empty())
+            with ThreadPoolExecutor(len(frames)) as pool:
+                assert sum(pool.map(write, frames)) == 1
+            assert store.scan(M1).height == 1
+
     # --- scan ----------------------------------------------------------------------------------
 
     def test_absent_dataset_is_an_empty_frame_with_the_right_columns(self, store: BarStore) -> None:
@@ -278,6 +418,24 @@ class BarStoreSuite:
         got = store.scan(M1, sessions=(SESSIONS[1], SESSIONS[2]))
         assert sorted(got["session"].unique()) == [SESSIONS[1], SESSIONS[2]]
 
+    def test_the_widest_range_of_sessions_is_everything(self, store: BarStore) -> None:
+        ends = {("AAPL", date.min, 0): 1.0, ("AAPL", date.max, 0): 2.0}
+        frame = pl.concat([bars(ends), grid()])
+        put(store, grid())
+        for key, value in ends.items():
+            bar, day = bars({key: value}), key[1]
+            store.replace(M1, bar, sessions=(day, day), symbols=[key[0]])
+            assert_frame_equal(store.scan(M1, sessions=(day, day)), bar)
+        every = (date.min, date.max)
+        assert_frame_equal(store.scan(M1, sessions=every), frame.sort("symbol", "ts"))
+        assert_frame_equal(
+            store.scan(M1, sessions=every, symbols=["AAPL"], start=date.min, end=date.max),
+            frame.sort("symbol", "ts").filter(
+                pl.col("symbol") == "AAPL", pl.col("session") < date.max
+            ),
+        )
+        assert store.version(M1, sessions=every) == store.version(M1, sessions=every)
+
     def test_columns_come_in_the_order_asked(self, store: BarStore) -> None:
         put(store, grid())
         got = store.scan(M1, columns=["close", "symbol"], symbols=["AAPL", "msft"])
@@ -307,6 +465,12 @@ class BarStoreSuite:
             ("msft", SESSIONS[1], 1), *(("msft", day, m) for day in SESSIONS[2:] for m in (0, 1))
         ]  # fmt: skip
         assert store.latest(M1, rows=100).height == 32
+
+    @pytest.mark.parametrize("rows", [0, -1])
+    def test_latest_of_no_rows_is_empty(self, store: BarStore, rows: int) -> None:
+        put(store, grid())
+        for symbols in (None, ["msft"], []):
+            assert_frame_equal(store.latest(M1, symbols=symbols, rows=rows), M1.schema.empty())
 
     # --- counts --------------------------------------------------------------------------------
 

@@ -91,7 +91,8 @@ def test_files_are_sorted_small_row_groups_without_partition_columns(lake: Path)
     import pyarrow.parquet as pq
 
     store = DeltaBarStore(lake)
-    frame = bars({("AAPL", date(2024, 1, 2), minute): 1.0 for minute in range(40_000)})
+    days = [date(2024, 1, day) for day in range(1, 32)]
+    frame = bars({("AAPL", day, minute): 1.0 for day in days for minute in range(1300)})
     put(store, frame)
     (file,) = data_files(lake / M1.name)
     meta = pq.ParquetFile(file).metadata
