@@ -6,11 +6,18 @@ What does not: which probes a mode has (adapters/probes/parts.py), showing (emp/
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import TYPE_CHECKING, Any
 
-from adapters.modes import Installation, decide
+from adapters.modes import Installation, Servers, decide
 from adapters.probes import Probe
 from adapters.settings import Settings
+
+if TYPE_CHECKING:
+    from adapters.kafka.settings import KafkaSettings
+    from adapters.timescale.settings import TimescaleSettings
+
+_WITHOUT = "none"
 
 
 def installed(settings: Settings) -> Installation:
@@ -34,27 +41,40 @@ def probes_of(found: Installation) -> list[Probe]:
 
 def manifest(found: Installation) -> dict[str, Any]:
     """Every connector with its settings, without a login."""
-    told: dict[str, Any] = {
-        "mode": str(found.mode),
-        "reason": found.reason,
-        "connectors": {"lake": {"path": str(found.settings.lake_root)}},
-    }
-    servers = found.servers
-    if servers is None:
-        told["connectors"]["warehouse"] = {"path": str(found.settings.warehouse_root)}
-        return told
+    settings = found.settings
+    connectors: dict[str, Any] = {"lake": {"path": str(settings.lake_root)}}
+    if found.servers is None:
+        operations = {"path": found.operations_url.removeprefix("sqlite:///")}
+        connectors |= {"warehouse": {"path": str(settings.warehouse_root)}, "sqlite": operations}
+    else:
+        connectors |= _servers(found.servers)
+    connectors["dagster"] = dagster_records(settings)
+    return {"mode": str(found.mode), "reason": found.reason, "connectors": connectors}
+
+
+def dagster_records(settings: Settings) -> dict[str, Any]:
+    """Where Dagster keeps its records: a PostgreSQL server, or a folder with SQLite files.
+
+    Raises:
+        ConfigurationError: some of DAGSTER_POSTGRES_* are set, and others are not.
+    """
+    from adapters.dagster_storage import DagsterStorageSettings
+    from adapters.variables import read
+
+    storage = read(DagsterStorageSettings)
+    if storage.configured:
+        return {"server": f"{storage.host}:{storage.port}/{storage.db}"}
+    return {"path": os.environ.get("DAGSTER_HOME") or str(settings.dagster_home)}
+
+
+def _servers(servers: Servers) -> dict[str, dict[str, Any]]:
     from adapters.cache.policy import RedisCacheSettings
     from adapters.variables import read
 
-    timescale, redis, kafka = servers.timescale, servers.redis, servers.kafka
-    policy = read(RedisCacheSettings).policy()
-    told["connectors"] |= {
-        "timescaledb": {
-            "server": timescale.shown,
-            "pool": f"{timescale.pool_size}+{timescale.max_overflow}",
-            "statement_timeout_ms": timescale.statement_timeout_ms,
-            "application_name": timescale.application_name,
-        },
+    redis, policy = servers.redis, read(RedisCacheSettings).policy()
+    return {
+        "timescaledb": _timescale(servers.timescale),
+        "postgresql": _operations(servers.operations_url),
         "redis": {
             "server": redis.shown,
             "tls": redis.tls,
@@ -63,13 +83,50 @@ def manifest(found: Installation) -> dict[str, Any]:
             "ttl_seconds": policy.ttl_seconds,
             "max_keys": policy.max_keys,
         },
-        "kafka": {
-            "bootstrap_servers": ",".join(kafka.bootstrap_servers),
-            "security_protocol": kafka.security_protocol,
-            "client_id": kafka.client_id,
-            "streaming": kafka.streaming,
-            "topics": {str(d): topic for d, topic in kafka.topics().items()},
-            "consumer_group": kafka.ingest_consumer_group,
-        },
+        "kafka": _kafka(servers.kafka),
     }
-    return told
+
+
+def _timescale(timescale: TimescaleSettings) -> dict[str, Any]:
+    from psycopg.conninfo import conninfo_to_dict
+
+    mode = conninfo_to_dict(timescale.conninfo()).get("sslmode")
+    return {
+        "server": timescale.shown,
+        "tls": str(mode or _default_tls()),
+        "pool": f"{timescale.pool_size}+{timescale.max_overflow}",
+        "statement_timeout_ms": timescale.statement_timeout_ms,
+        "application_name": timescale.application_name,
+    }
+
+
+def _operations(url: str) -> dict[str, Any]:
+    from adapters.operations.database import parse_url
+
+    parts = parse_url(url)
+    host = parts.host or parts.query.get("host") or "localhost"
+    return {
+        "server": f"{host}:{parts.port or 5432}/{parts.database or ''}",
+        "tls": str(parts.query.get("sslmode") or _default_tls()),
+    }
+
+
+def _default_tls() -> str:
+    """How far PostgreSQL's driver asks for TLS where nothing is said, PGSSLMODE included."""
+    from psycopg.pq import Conninfo
+
+    found = next(o.val for o in Conninfo.get_defaults() if o.keyword == b"sslmode")
+    return found.decode() if found else "prefer"
+
+
+def _kafka(kafka: KafkaSettings) -> dict[str, Any]:
+    topics = {str(dimension): topic for dimension, topic in kafka.topics().items()}
+    return {
+        "bootstrap_servers": ",".join(kafka.bootstrap_servers),
+        "security_protocol": kafka.security_protocol,
+        "sasl_mechanism": kafka.sasl_mechanism or _WITHOUT,
+        "client_id": kafka.client_id,
+        "streaming": kafka.streaming,
+        "topics": {**topics, "replay": kafka.replay_topic},
+        "consumer_group": kafka.ingest_consumer_group,
+    }

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from adapters.kafka.delivery import delivery
-from adapters.kafka.lag import ConsumerLag, consumer_lag
+from adapters.kafka.lag import ConsumerLag, readers_lag
 from adapters.kafka.relay import PRESENT, Relay
 from adapters.kafka.replay import Target
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import Cluster, cluster
 from adapters.operations.outbox import SqlOutbox
-from market_data.errors import StreamError
+from market_data.errors import ConfigurationError, StreamError
 from market_data.operations.kafka_readiness import KafkaState
 from market_data.pipeline.platform import Unheard
 from market_data.ports.clock import Clock
@@ -44,14 +44,31 @@ def open_relay(settings: KafkaSettings, outbox: SqlOutbox, clock: Clock) -> Rela
     return Relay(settings, outbox, outbox.lease(term=term), clock)
 
 
+def need_streaming(settings: KafkaSettings) -> None:
+    """Refuse where nothing shall be sent.
+
+    Raises:
+        ConfigurationError: no broker is named, or streaming is switched off.
+    """
+    if not settings.configured:
+        raise ConfigurationError(
+            "nothing is sent: KAFKA_BOOTSTRAP_SERVERS is not set: name a broker, host:port"
+        )
+    if not settings.ingest_enable_streaming:
+        raise ConfigurationError(
+            "nothing is sent: KAFKA_INGEST_ENABLE_STREAMING is false, set it to true"
+        )
+
+
 @contextmanager
 def open_target(settings: KafkaSettings, topic: str | None = None) -> Iterator[Target]:
     """Where a replay goes: a topic of its own, or the one of the settings.
 
     Raises:
         StreamError: no broker can be used.
-        ConfigurationError: no broker is named.
+        ConfigurationError: no broker is named, or streaming is switched off.
     """
+    need_streaming(settings)
     with delivery(settings, batch_bytes=settings.max_message_bytes) as opened:
         yield Target(opened, topic or settings.replay_topic, settings.max_message_bytes)
 
@@ -68,15 +85,13 @@ def look(settings: KafkaSettings, outbox: SqlOutbox, clock: Clock) -> KafkaState
     needed = tuple(spec.name for spec in settings.topic_specs())
     error = ""
     there = Cluster(0, {})
-    lag = ConsumerLag(settings.ingest_consumer_group, ())
+    lag = ConsumerLag("", ())
     if settings.streaming:
         try:
             there = cluster(settings)
-            lag = consumer_lag(settings)
+            lag = readers_lag(settings)
         except StreamError as trouble:
             error = str(trouble)
-    # A group that never committed an offset is one that nobody reads with.
-    read = any(p.committed is not None for p in lag.partitions)
     return KafkaState(
         at=clock.now(),
         streaming=settings.streaming,
@@ -87,7 +102,7 @@ def look(settings: KafkaSettings, outbox: SqlOutbox, clock: Clock) -> KafkaState
         topics_there=tuple(there.topics),
         waiting=backlog.waiting,
         oldest_waiting=backlog.oldest,
-        group=lag.group if read else "",
+        group=lag.group,
         lag=lag.total,
         lost=lag.lost,
         stranded=lag.stranded,

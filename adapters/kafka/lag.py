@@ -1,6 +1,7 @@
 """Lag: how far a consumer group is behind, per partition and in all.
 
-What belongs here: offsets of a group against those of the topics, and moving them on purpose.
+What belongs here: offsets of a group against those of the topics, and moving them on purpose;
+which group counts as one that somebody reads with.
 What does not: the verdict on them (market_data/operations/kafka_readiness.py).
 """
 
@@ -98,17 +99,17 @@ def consumer_lag(
     Args:
         settings: where.
         group: None for the bridge's.
-        topics: None for those that events go to; a topic that is not there is left out.
+        topics: None for those that events go to, as far as they are there.
 
     Raises:
-        StreamError: no broker can be used.
+        StreamError: no broker can be used, or a topic that was asked for is not there.
         ConfigurationError: no broker is named.
     """
     from kafka.admin import OffsetSpec
 
     asked = group or settings.ingest_consumer_group
     with admin(settings) as opened, told(settings, f"reading the offsets of group {asked}"):
-        partitions = _partitions(opened, topics or sorted(set(settings.topics().values())))
+        partitions = _partitions(opened, settings, topics)
         committed = _committed(opened, asked, settings)
         first = opened.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
         end = opened.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
@@ -119,6 +120,21 @@ def consumer_lag(
             for p in partitions
         ),
     )
+
+
+def readers_lag(settings: KafkaSettings) -> ConsumerLag:
+    """How far the readers of events are behind; where nobody reads, a group without a name.
+
+    A group that never committed an offset is one that nobody reads with: what was sent before it
+    began is no work that it left undone.
+
+    Raises:
+        StreamError: no broker can be used.
+        ConfigurationError: no broker is named.
+    """
+    found = consumer_lag(settings)
+    read = any(partition.committed is not None for partition in found.partitions)
+    return found if read else ConsumerLag("", ())
 
 
 def move_group(
@@ -134,13 +150,14 @@ def move_group(
         settings: where.
         to: "earliest", "latest", or a time, aware: the first message sent at or after it.
         group: None for the bridge's.
-        topics: None for those that events go to.
+        topics: None for those that events go to, as far as they are there.
 
     Returns:
         How far the group is behind afterwards.
 
     Raises:
-        StreamError: no broker can be used, or the group has consumers that run.
+        StreamError: no broker can be used, a topic that was asked for is not there, or the group
+            has consumers that run.
         ConfigurationError: no broker is named.
     """
     from kafka import OffsetAndMetadata
@@ -154,7 +171,7 @@ def move_group(
         spec = {"earliest": OffsetSpec.EARLIEST, "latest": OffsetSpec.LATEST}[to]
     with admin(settings) as opened, told(settings, f"moving group {asked}"):
         _refuse_running(opened, asked)
-        partitions = _partitions(opened, topics or sorted(set(settings.topics().values())))
+        partitions = _partitions(opened, settings, topics)
         found = opened.list_partition_offsets(dict.fromkeys(partitions, spec))
         end = opened.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
         # A time after the last message has no offset: the group goes to the end.
@@ -166,13 +183,23 @@ def move_group(
     return consumer_lag(settings, asked, topics)
 
 
-def _partitions(opened: KafkaAdminClient, topics: Sequence[str]) -> list[TopicPartition]:
+def _partitions(
+    opened: KafkaAdminClient, settings: KafkaSettings, asked: Sequence[str] | None
+) -> list[TopicPartition]:
     from kafka import TopicPartition
 
+    names = sorted(set(asked or settings.topics().values()))
+    found = {t["name"]: t["partitions"] for t in opened.describe_topics(names)}
+    missing = [name for name in asked or () if not found.get(name)]
+    if missing:
+        raise StreamError(
+            f"there is no topic {', '.join(missing)}: 'emp kafka topics' lists those of the "
+            "platform, and makes them"
+        )
     return [
-        TopicPartition(topic["name"], number)
-        for topic in sorted(opened.describe_topics(list(topics)), key=lambda t: t["name"])
-        for number in sorted(p["partition_index"] for p in topic["partitions"])
+        TopicPartition(name, number)
+        for name in names
+        for number in sorted(p["partition_index"] for p in found.get(name, ()))
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from emp.commands.doctor import TIMEOUT_SECONDS
 from emp.invocation import settings_of
 from emp.output import print_json, print_line
 
@@ -24,7 +25,9 @@ def connectors(
     connectivity: Annotated[
         bool, typer.Option("--connectivity", help="Look at each server as well.")
     ] = False,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for that look.")] = 10.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for that look.")
+    ] = TIMEOUT_SECONDS,
 ) -> None:
     """Print which servers the installation speaks to, with topics; no secret is in it."""
     from adapters.probes import run_probes
@@ -50,5 +53,8 @@ def connectors(
                 else value
             )
             print_line(f"- {key}: {shown}")
+    if connectivity:
+        print_line("\n## connectivity\n")
     for part, state in told.get("connectivity", {}).items():
-        print_line(f"- {part}: {state['state']}, {state['detail']}")
+        cure = f"; {state['cure']}" if state["cure"] else ""
+        print_line(f"- {part}: {state['state']}, {state['detail']}{cure}")

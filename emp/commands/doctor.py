@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 EXAMPLES = """
 Examples:\n
   emp doctor\n
-  emp doctor --format markdown --timeout 10\n
+  emp doctor --format markdown --timeout 30\n
   emp doctor --format json --env-file production.env
 
 Exit status: 0 when every part is ok or off, 3 when one is degraded, 1 when one is an error.
 """
 DEGRADED_STATUS = 3
+TIMEOUT_SECONDS = 20.0
+"""Longer than a part's own time-outs, so that it can say what is wrong: KAFKA_TIMEOUT_SECONDS, ten
+seconds by default, is the longest."""
 
 
 def doctor(
@@ -31,7 +34,7 @@ def doctor(
     ] = "table",
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds after which a part counts as not answering.")
-    ] = 10.0,
+    ] = TIMEOUT_SECONDS,
 ) -> None:
     """Probe every part at once and say how it does, and what to do where it does not."""
     from adapters.probes import State, run_probes, worst
@@ -45,11 +48,8 @@ def doctor(
             {"mode": found.mode, "reason": found.reason, "state": overall, "parts": rows(findings)}
         )
     else:
-        print_line(f"mode: {found.mode} ({found.reason})")
-        print_line()
-        print_line(as_table(findings))
-        print_line()
-        print_line(f"state: {overall}")
+        parts = as_markdown(findings) if form == "markdown" else as_lines(findings)
+        print_line(f"mode: {found.mode} ({found.reason})\n\n{parts}\n\nstate: {overall}")
     if overall is State.ERROR:
         raise typer.Exit(1)
     if overall is State.DEGRADED:
@@ -61,25 +61,23 @@ def rows(findings: list[Finding]) -> list[dict[str, Any]]:
     return [asdict(finding) for finding in findings]
 
 
-def as_table(findings: list[Finding]) -> str:
-    """Findings as a table that reads well on a screen and is Markdown as well."""
-    import polars as pl
+def as_lines(findings: list[Finding]) -> str:
+    """A line per part, below it what was found and what to do; whole, whatever its length."""
+    width = max(len(f.part) for f in findings)
+    lines = []
+    for f in findings:
+        lines.append(f"{f.part:<{width}}  {f.state:<8}  {f.seconds:.2f} s")
+        lines += [f"    {text}" for text in (f.detail, f.cure and f"cure: {f.cure}") if text]
+    return "\n".join(lines)
 
-    from emp.output import table
 
-    return table(
-        pl.DataFrame(
-            [
-                (
-                    f.part,
-                    str(f.state),
-                    f.detail.replace("|", "/"),
-                    f.cure.replace("|", "/"),
-                    f"{f.seconds:.2f}",
-                )
-                for f in findings
-            ],
-            schema=["part", "state", "detail", "cure", "seconds"],
-            orient="row",
-        )
-    )
+def as_markdown(findings: list[Finding]) -> str:
+    """Findings as a table of Markdown, with whole texts."""
+    head = ("part", "state", "detail", "cure", "seconds")
+    cells = [(f.part, f.state, f.detail, f.cure, f"{f.seconds:.2f}") for f in findings]
+    lines = [head, ("---",) * len(head), *cells]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

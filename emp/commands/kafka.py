@@ -98,11 +98,10 @@ def relay(
     Of several relays one sends at a time. Events that were sent stay for seven days, and can be
     sent again when the brokers lost them; whoever saw their ids leaves them out.
     """
+    from adapters.kafka.factory import need_streaming
+
     parts = _streaming(context)
-    if not parts.kafka.streaming:
-        raise ConfigurationError(
-            "nothing is sent: set KAFKA_BOOTSTRAP_SERVERS, leave KAFKA_INGEST_ENABLE_STREAMING true"
-        )
+    need_streaming(parts.kafka)
     if resend_since is not None:
         again = parts.outbox().resend(since=instant(resend_since, "--resend-since"))
         _say(f"{again} events wait to be sent again")
@@ -164,9 +163,10 @@ def replay(
 ) -> None:
     """Send stored rows, one Arrow batch per symbol and month or year.
 
-    Prints the replay's id, by which adapters.kafka.reader.read_replay finds the rows.
+    Prints the replay's id, by which adapters.kafka.reader.read_replay finds the rows. Without any
+    row the exit status is 1.
     """
-    from adapters.kafka.factory import open_target
+    from adapters.kafka.factory import need_streaming, open_target
     from adapters.kafka.replay import replay as send
     from adapters.kafka.replay import replayable
 
@@ -175,10 +175,15 @@ def replay(
     names = split(symbols)
     if not names or last < first:
         raise ConfigurationError("--symbols names at least one, and --end is not before --start")
+    need_streaming(parts.kafka)
     store = parts.store()
     with open_target(parts.kafka, topic) as target:
         done = send(store, table, names, first, last, to=target, now=datetime.now(UTC), tell=_say)
     print_json(asdict(done))
+    if not done.rows:
+        of = ", ".join(names)
+        _say(f"no row was sent: {dataset} holds none of {of} from {first} to {last}")
+        raise typer.Exit(1)
 
 
 def _print_lag(found: ConsumerLag, *, as_json: bool) -> None:
