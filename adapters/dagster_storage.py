@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -32,7 +32,7 @@ class DagsterStorageSettings(BaseSettings):
     """Server of Dagster's own records, in institutional mode. Either all of these five are set, or
     none is and the records lie in SQLite below EMP_DATA_DIR, or where DAGSTER_HOME says."""
 
-    port: int | None = Field(default=None, ge=1, le=65535)
+    port: str = ""
     """Its port."""
 
     user: str = ""
@@ -45,11 +45,17 @@ class DagsterStorageSettings(BaseSettings):
     """Database; Dagster makes its tables in it."""
 
     @model_validator(mode="after")
-    def _all_or_none(self) -> Self:
+    def _whole(self) -> Self:
+        wrong = []
+        port = self.port.strip()
+        # A check of its own type would hide that others are not set.
+        if port and not (port.isdecimal() and 1 <= int(port) <= 65535):
+            wrong.append("DAGSTER_POSTGRES_PORT: must be a number from 1 to 65535")
         unset = [f"DAGSTER_POSTGRES_{name.upper()}" for name, value in self if not value]
-        if unset and len(unset) < len(type(self).model_fields):
-            cure = "set it, or none of DAGSTER_POSTGRES_*"
-            raise ValueError("; ".join(f"{name}: {cure}" for name in unset))
+        if len(unset) < len(type(self).model_fields):
+            wrong += [f"{name}: set it, or none of DAGSTER_POSTGRES_*" for name in unset]
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
 
     @property

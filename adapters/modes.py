@@ -7,21 +7,26 @@ What does not: the settings (each class lies with its adapter), opening anything
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from adapters.settings import Mode, Settings
-from adapters.variables import Problem, S, problems_of
-from market_data.errors import ConfigurationError
+from adapters.variables import Problem, Reading, read_all
+from market_data.errors import BootstrapModeWarning, ConfigurationError
 
 if TYPE_CHECKING:
     from adapters.cache.settings import RedisSettings
     from adapters.kafka.settings import KafkaSettings
     from adapters.timescale.settings import TimescaleSettings
+
+
+_INT32 = 2**31 - 1
+_OPERATIONS = "EMP_OPERATIONS_URL"
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,9 @@ class Installation:
 def decide(settings: Settings) -> Installation:
     """The mode of an installation.
 
+    Warns:
+        BootstrapModeWarning: auto came to bootstrap mode; once per process and reason.
+
     Raises:
         ConfigurationError: institutional mode was asked for and its settings do not suffice; the
             message names every one that is missing or wrong.
@@ -75,6 +83,7 @@ def decide(settings: Settings) -> Installation:
         return Installation(settings, Mode.INSTITUTIONAL, reason, servers)
     told = "; ".join(map(str, problems))
     if settings.mode is Mode.AUTO:
+        _tell_of_bootstrap(told)
         reason = f"EMP_MODE=auto, and institutional mode lacks: {told}"
         return Installation(settings, Mode.BOOTSTRAP, reason)
     raise ConfigurationError(f"institutional mode cannot start: {told}")
@@ -82,25 +91,27 @@ def decide(settings: Settings) -> Installation:
 
 def check(settings: Settings) -> tuple[list[Problem], Servers | None]:
     """Everything that institutional mode lacks, or the settings of its servers."""
+    from adapters.cache.policy import RedisCacheSettings
     from adapters.cache.settings import RedisSettings
+    from adapters.dagster_storage import DagsterStorageSettings
     from adapters.kafka.settings import KafkaSettings
     from adapters.timescale.settings import TimescaleSettings
 
-    problems = list(_operations(settings))
-    timescale = _read(TimescaleSettings, problems)
-    redis = _read(RedisSettings, problems)
-    kafka = _read(KafkaSettings, problems)
-    if timescale is not None and not timescale.configured:
-        problems.append(Problem("TIMESCALEDB_URL", "set it, or TIMESCALEDB_HOST and its parts"))
-    if redis is not None and not redis.configured:
-        problems.append(Problem("REDIS_URL", "set it, or REDIS_HOST and its parts"))
-    if kafka is not None and not kafka.configured and kafka.ingest_enable_streaming:
-        cure = "set it to host:port, or KAFKA_INGEST_ENABLE_STREAMING=false to do without"
-        problems.append(Problem("KAFKA_BOOTSTRAP_SERVERS", cure))
-    if problems or timescale is None or redis is None or kafka is None:
+    timescale, redis = read_all(TimescaleSettings), read_all(RedisSettings)
+    kafka = read_all(KafkaSettings)
+    problems = [
+        *_operations(settings),
+        *_timescale(timescale),
+        *_redis(redis),
+        *read_all(RedisCacheSettings).problems,
+        *_kafka(kafka),
+        *read_all(DagsterStorageSettings).problems,
+    ]
+    found = timescale.settings, redis.settings, kafka.settings
+    if problems or found[0] is None or found[1] is None or found[2] is None:
         return problems, None
     url = settings.operations_url.get_secret_value() if settings.operations_url else ""
-    return [], Servers(url, timescale, redis, kafka)
+    return [], Servers(url, *found)
 
 
 def settings_classes() -> list[type[BaseSettings]]:
@@ -115,17 +126,52 @@ def settings_classes() -> list[type[BaseSettings]]:
     return [Settings, *servers, DagsterStorageSettings]
 
 
-def _read(kind: type[S], problems: list[Problem]) -> S | None:
-    try:
-        return kind()
-    except ValidationError as error:
-        problems += problems_of(kind, error)
-        return None
+@cache
+def _tell_of_bootstrap(reason: str) -> None:
+    """Once per process: what was told stays remembered."""
+    text = f"bootstrap mode, since institutional mode lacks: {reason}"
+    warnings.warn(text, BootstrapModeWarning, stacklevel=3)
 
 
 def _operations(settings: Settings) -> Iterator[Problem]:
+    """What is wrong with the operations database's URL; never with the URL in it."""
+    from adapters.operations.database import parse_url
+
     given = settings.operations_url.get_secret_value() if settings.operations_url else ""
     if not given:
-        yield Problem("EMP_OPERATIONS_URL", "set it: postgresql://user:password@host/database")
-    elif not given.startswith(("postgresql", "postgres:")):
-        yield Problem("EMP_OPERATIONS_URL", "must be a PostgreSQL URL in institutional mode")
+        yield Problem(_OPERATIONS, "set it: postgresql://user:password@host/database")
+        return
+    try:
+        parsed = parse_url(given)
+    except ConfigurationError:
+        good = False
+    else:
+        drivers = ("postgresql+psycopg", "postgresql+psycopg2")
+        good = parsed.drivername in drivers and bool(parsed.database)
+    if not good:
+        cure = "must be a PostgreSQL URL in institutional mode: "
+        yield Problem(_OPERATIONS, cure + "postgresql://user:password@host/database")
+
+
+def _timescale(reading: Reading[TimescaleSettings]) -> Iterator[Problem]:
+    yield from reading.problems
+    server, limit = ("TIMESCALEDB_URL", "TIMESCALEDB_HOST"), "TIMESCALEDB_STATEMENT_TIMEOUT_MS"
+    if reading.nothing_against(*server) and not reading.of(*server).configured:
+        yield Problem("TIMESCALEDB_URL", "set it, or TIMESCALEDB_HOST and its parts")
+    if reading.of(limit).statement_timeout_ms > _INT32:
+        yield Problem(limit, f"PostgreSQL takes no more than {_INT32}; 0 for no limit")
+
+
+def _redis(reading: Reading[RedisSettings]) -> Iterator[Problem]:
+    yield from reading.problems
+    server = ("REDIS_URL", "REDIS_HOST")
+    if reading.nothing_against(*server) and not reading.of(*server).configured:
+        yield Problem("REDIS_URL", "set it, or REDIS_HOST and its parts")
+
+
+def _kafka(reading: Reading[KafkaSettings]) -> Iterator[Problem]:
+    yield from reading.problems
+    server, switch = "KAFKA_BOOTSTRAP_SERVERS", "KAFKA_INGEST_ENABLE_STREAMING"
+    wanted = reading.of(server, switch)
+    if reading.nothing_against(server) and not wanted.configured and wanted.ingest_enable_streaming:
+        yield Problem(server, f"set it to host:port, or {switch}=false to do without")

@@ -7,13 +7,14 @@ What does not: the settings themselves; each class lies with its adapter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from pydantic import AliasChoices, SecretStr, ValidationError
+from pydantic import AliasChoices, BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from market_data.errors import ConfigurationError
 
@@ -45,7 +46,37 @@ class Problem:
     cure: str
 
     def __str__(self) -> str:
-        return f"{self.variable}: {self.cure}"
+        # A sentence that says itself what it is about is not told twice.
+        named = self.cure.startswith(self.variable)
+        return self.cure if named else f"{self.variable}: {self.cure}"
+
+
+@dataclass(frozen=True)
+class Reading(Generic[S]):
+    """What the environment says to a settings class.
+
+    Attributes:
+        kind: the class.
+        settings: None where anything is wrong.
+        problems: every one.
+        wrong: names of the variables that they are about.
+    """
+
+    kind: type[S]
+    settings: S | None
+    problems: tuple[Problem, ...] = ()
+    wrong: frozenset[str] = frozenset()
+
+    def of(self, *names: str) -> S:
+        """The settings, or else what only these variables say, as far as they are right."""
+        if self.settings is not None:
+            return self.settings
+        others = {name for group in _groups(self.kind) for name in group} - set(names)
+        return _read_without(self.kind, others | self.wrong)
+
+    def nothing_against(self, *names: str) -> bool:
+        """Whether none of these variables is wrong."""
+        return self.wrong.isdisjoint(names)
 
 
 def variables_of(settings: type[BaseSettings]) -> Iterator[Variable]:
@@ -68,25 +99,85 @@ def read(settings: type[S], **given: Any) -> S:
     try:
         return settings(**given)
     except ValidationError as error:
+        problems = problems_of(settings, error) if given else read_all(settings).problems
         # Not chained: the text of the error repeats the values, and with them secrets.
-        raise ConfigurationError("; ".join(map(str, problems_of(settings, error)))) from None
+        raise ConfigurationError("; ".join(map(str, problems))) from None
 
 
-def problems_of(settings: type[BaseSettings], error: ValidationError) -> list[Problem]:
+def read_all(kind: type[S]) -> Reading[S]:
+    """What the environment says to a settings class, with everything that is wrong in it.
+
+    A class tells of rules that concern several variables only when each by itself is right. So it
+    is read again without the wrong ones, until it has nothing new to say.
+    """
+    found: list[Problem] = []
+    wrong: set[str] = set()
+    while True:
+        try:
+            settings = _read_without(kind, wrong)
+        except ValidationError as error:
+            # That a variable lacks which was left out is no news.
+            news = [p for p in problems_of(kind, error) if wrong.isdisjoint(_named(kind, p))]
+        else:
+            return Reading(kind, None if found else settings, tuple(found), frozenset(wrong))
+        found += [problem for problem in news if problem not in found]
+        named = {name for problem in news for name in _named(kind, problem)}
+        if not named:
+            return Reading(kind, None, tuple(found), frozenset(wrong))
+        wrong |= named
+
+
+def problems_of(kind: type[BaseSettings], error: ValidationError) -> list[Problem]:
     """What a settings class said against its variables."""
-    return [
-        Problem(_variable(settings, e["loc"]), e["msg"].removeprefix("Value error, "))
-        for e in error.errors(include_input=False, include_context=False, include_url=False)
-    ]
+    problems = []
+    for e in error.errors(include_input=False, include_context=False, include_url=False):
+        told = e["msg"].removeprefix("Value error, ")
+        if e["loc"]:
+            problems.append(Problem(_variable(kind, str(e["loc"][0])), told))
+        else:
+            problems += [_of_several(kind, sentence) for sentence in told.split("; ")]
+    return problems
 
 
-def _variable(settings: type[BaseSettings], location: tuple[int | str, ...]) -> str:
-    """The variable that an error is about; the class's own name for errors about several."""
-    if not location:
-        return str(settings.model_config.get("title") or settings.__name__)
-    name = str(location[0])
-    field = settings.model_fields.get(name)
-    return _names(settings, name, field)[0] if field is not None else name.upper()
+def _read_without(kind: type[S], names: Collection[str]) -> S:
+    """Settings from the environment as if some variables were not set."""
+    source = EnvSettingsSource(kind)
+    source.env_vars = {k: v for k, v in source.env_vars.items() if k.upper() not in names}
+    settings = kind.__new__(kind)
+    # The class's own way to make itself would read the whole environment again.
+    BaseModel.__init__(settings, **source())
+    return settings
+
+
+def _variable(kind: type[BaseSettings], name: str) -> str:
+    """The variable of a field, by the name that goes first."""
+    field = kind.model_fields.get(name)
+    return _names(kind, name, field)[0] if field is not None else name.upper()
+
+
+def _of_several(kind: type[BaseSettings], sentence: str) -> Problem:
+    """A sentence of a whole class: about the variable that it names first, else about the class."""
+    name = next(iter(_mentioned(kind, sentence)), None)
+    if name is None:
+        return Problem(str(kind.model_config.get("title") or kind.__name__), sentence)
+    return Problem(name, sentence.removeprefix(f"{name}: "))
+
+
+def _mentioned(kind: type[BaseSettings], text: str) -> list[str]:
+    known = {name for group in _groups(kind) for name in group}
+    return [word for word in re.findall(r"[A-Z][A-Z0-9_]+", text) if word in known]
+
+
+def _named(kind: type[BaseSettings], problem: Problem) -> set[str]:
+    """Every variable that a problem is about, by all of its names."""
+    mentioned = set(_mentioned(kind, str(problem)))
+    return {name for group in _groups(kind) if mentioned & set(group) for name in group}
+
+
+def _groups(kind: type[BaseSettings]) -> Iterator[tuple[str, ...]]:
+    """The names of each variable."""
+    for name, field in kind.model_fields.items():
+        yield _names(kind, name, field)
 
 
 def _names(settings: type[BaseSettings], name: str, field: FieldInfo) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from adapters.modes import settings_classes
+from adapters.other_variables import OTHERS
 from adapters.variables import variables_of
 
 HEAD = """# Configuration
@@ -12,17 +13,16 @@ Every variable that the platform reads. `emp config check` says which are missin
 command. Switches take 1, true, yes, on and 0, false, no, off. Of several names of one setting the
 first goes before the others. This page is written by `python docs/make_configuration.py`.
 """
-OTHERS = """
+OTHERS_HEAD = """
 ## Read by others
 
-| variable | who reads it |
+| variable | who reads it, and for what |
 |---|---|
-| `DAGSTER_HOME` | Dagster: folder of its records; without it dagster/ below the data folder |
 """
 
 
-def main() -> None:
-    """Write the page."""
+def page() -> str:
+    """The text of the page."""
     lines = [HEAD]
     for kind in settings_classes():
         title = kind.model_config.get("title") or "EMP_*"
@@ -35,8 +35,14 @@ def main() -> None:
             secret = " Never shown." if v.secret else ""
             meaning = v.meaning.replace("|", "/")
             lines.append(f"| {names} | {default} | {meaning}{secret} |\n")
-    lines.append(OTHERS)
-    Path(__file__).with_name("configuration.md").write_text("".join(lines))
+    lines.append(OTHERS_HEAD)
+    lines += [f"| `{name}` | {meaning} |\n" for name, meaning in OTHERS.items()]
+    return "".join(lines)
+
+
+def main() -> None:
+    """Write the page."""
+    Path(__file__).with_name("configuration.md").write_text(page())
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ from emp.commands import (
 )
 from emp.commands import run as run_slices
 from emp.invocation import Invocation, with_common_options_first
-from market_data.errors import MarketDataError, UnknownActionsWarning
+from market_data.errors import BootstrapModeWarning, MarketDataError, UnknownActionsWarning
 
 EPILOG = """
 Environment: EMP_DATA_DIR folder of all data (default: data/ in the repository) |
@@ -154,8 +154,8 @@ def _of_a_disk(error: Exception) -> str | None:
 
 def _warned(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     """A warning of the platform in one line; those of libraries are not for users of commands."""
-    if issubclass(category, UnknownActionsWarning):
-        sys.stderr.write(f"emp: note: {message}\n")
+    if issubclass(category, (UnknownActionsWarning, BootstrapModeWarning)):
+        sys.stderr.write(f"emp: note: {' '.join(str(message).split())}\n")
 
 
 def _complain(message: str) -> int:

@@ -83,9 +83,18 @@ def invocation(context: typer.Context) -> Invocation:
 def settings_of(_context: typer.Context) -> Settings:
     """The settings of the environment.
 
+    Warns:
+        BootstrapModeWarning: EMP_MODE=auto comes to bootstrap mode, whatever the command goes on
+            to open.
+
     Raises:
         ConfigurationError: a variable has a value that does not fit.
     """
+    from adapters.modes import decide
+    from adapters.settings import Mode
     from emp.platforms import installation
 
-    return installation(None)
+    found = installation(None)
+    if found.mode is Mode.AUTO:
+        decide(found)
+    return found

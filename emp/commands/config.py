@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emp.commands.options import JsonOption
-from emp.invocation import settings_of
 from emp.output import print_json, print_line
+
+if TYPE_CHECKING:
+    from adapters.examination import Examination
+    from adapters.variables import Problem
 
 app = typer.Typer(help="What the settings are, and whether they suffice.", no_args_is_help=True)
 
@@ -21,46 +24,50 @@ Examples:\n
 
 @app.command("check", epilog=CHECK_EXAMPLES)
 def check(
-    context: typer.Context,
     mode: Annotated[
         str | None, typer.Option(help="Check for this mode instead of EMP_MODE.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Name every setting that is missing or wrong, before anything starts; exit 1 if one is."""
-    from adapters.configuration import load_thresholds, load_universe
-    from adapters.modes import check as check_servers
-    from adapters.modes import decide
+    from adapters.examination import examine
     from adapters.settings import Mode
     from adapters.variables import Problem
-    from market_data.errors import ConfigurationError
 
-    settings = settings_of(context)
-    wanted = Mode(mode) if mode in list(Mode) else settings.mode
-    problems = [] if wanted is Mode.BOOTSTRAP else check_servers(settings)[0]
-    if mode is not None and mode not in list(Mode):
+    known = mode is None or mode in list(Mode)
+    found = examine(Mode(mode) if mode is not None and known else None)
+    problems = list(found.problems)
+    if not known:
         problems.append(Problem("--mode", f"one of {', '.join(Mode)}"))
-    for load, name in ((load_universe, "universe.yaml"), (load_thresholds, "quality.yaml")):
-        try:
-            load(settings)
-        except ConfigurationError as error:
-            problems.append(Problem(name, str(error)))
-    serious = wanted is not Mode.AUTO
-    found = decide(settings) if settings.mode is wanted and not problems else None
     if as_json:
-        told = [{"variable": p.variable, "cure": p.cure} for p in problems]
-        print_json({"mode": str(wanted), "problems": told, "ok": not (problems and serious)})
+        print_json(
+            {
+                "mode": found.mode,
+                "problems": _rows([*problems, *found.lacks]),
+                "notes": _rows(found.notes),
+                "ok": not problems,
+            }
+        )
     else:
-        for problem in problems:
-            print_line(str(problem))
+        for line in (*problems, *found.lacks, *(f"note: {note}" for note in found.notes)):
+            print_line(str(line))
         if not problems:
-            print_line(f"{wanted}: every setting is there and right")
-        elif not serious:
-            print_line("auto: bootstrap mode, for these reasons")
-        if found is not None and wanted is Mode.AUTO:
-            print_line(found.reason)
-    if problems and serious:
+            print_line(_verdict(found))
+    if problems:
         raise typer.Exit(1)
+
+
+def _verdict(found: Examination) -> str:
+    from adapters.settings import Mode
+
+    if found.lacks:
+        return "auto: bootstrap mode, for these reasons"
+    mode = "auto: institutional mode" if found.mode is Mode.AUTO else found.mode
+    return f"{mode}: every setting is there and right"
+
+
+def _rows(problems: list[Problem]) -> list[dict[str, str]]:
+    return [{"variable": p.variable, "cure": p.cure} for p in problems]
 
 
 @app.command("variables")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
+import warnings
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic_settings import BaseSettings
 
-from adapters.modes import check, decide, settings_classes
+from adapters.modes import _tell_of_bootstrap, check, decide, settings_classes
 from adapters.settings import Mode, Settings
 from adapters.variables import read, variables_of
-from market_data.errors import ConfigurationError
+from market_data.errors import BootstrapModeWarning, ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
 WHOLE = {
@@ -55,9 +58,35 @@ def test_every_missing_setting_is_named_at_once() -> None:
 @pytest.mark.parametrize("name", WHOLE)
 def test_auto_falls_back_and_says_why(whole: pytest.MonkeyPatch, name: str) -> None:
     whole.delenv(name)
-    found = decide(Settings(mode=" Auto "))
+    _tell_of_bootstrap.cache_clear()
+    with pytest.warns(BootstrapModeWarning, match=f"bootstrap mode, since .*{name}") as told:
+        found = decide(Settings(mode=" Auto "))
+        decide(Settings(mode="auto"))
+    assert len(told) == 1
     assert found.mode is Mode.BOOTSTRAP
     assert name in found.reason
+
+
+@pytest.mark.parametrize("name", ["EMP_MODE", "EMP_DATA_DIR", "EMP_UI_PORT", "EMP_OPERATIONS_URL"])
+def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "")
+    assert read(Settings) == Settings.model_construct()
+
+
+def test_auto_falls_back_for_wrong_limits_of_the_cache(whole: pytest.MonkeyPatch) -> None:
+    whole.setenv("REDIS_CACHE_TTL_SECONDS", "soon")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BootstrapModeWarning)
+        found = decide(Settings(mode="auto"))
+    assert found.mode is Mode.BOOTSTRAP
+    assert "REDIS_CACHE_TTL_SECONDS" in found.reason
+
+
+def test_bootstrap_by_choice_tells_nothing(whole: pytest.MonkeyPatch) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        decide(Settings())
+        decide(Settings(mode="auto"))
 
 
 def test_auto_takes_the_servers_where_all_is_right(whole: pytest.MonkeyPatch) -> None:
@@ -71,6 +100,13 @@ def test_auto_takes_the_servers_where_all_is_right(whole: pytest.MonkeyPatch) ->
     ("name", "value"),
     [
         ("EMP_OPERATIONS_URL", "sqlite:///hunter3.sqlite"),
+        ("EMP_OPERATIONS_URL", "postgresqlhunter3"),
+        ("EMP_OPERATIONS_URL", "postgresql://emp:hunter3@127.0.0.1"),
+        ("EMP_OPERATIONS_URL", "postgresql+hunter3://emp@127.0.0.1/operations"),
+        ("EMP_OPERATIONS_URL", "postgresql://emp:hunter3@127.0.0.1:port/operations"),
+        ("TIMESCALEDB_STATEMENT_TIMEOUT_MS", "99999999999999"),
+        ("REDIS_CACHE_STRATEGY", "hunter3"),
+        ("DAGSTER_POSTGRES_PORT", "hunter3"),
         ("TIMESCALEDB_URL", "mysql://emp:hunter3@127.0.0.1/emp"),
         ("TIMESCALEDB_POOL_SIZE", "hunter3"),
         ("REDIS_URL", "http://hunter3"),
@@ -122,6 +158,11 @@ def test_dagsters_records_are_named_whole_or_not_at_all(monkeypatch: pytest.Monk
     monkeypatch.setenv("DAGSTER_POSTGRES_PASSWORD", "hunter2")
     with pytest.raises(ConfigurationError) as raised:
         read(DagsterStorageSettings)
+    monkeypatch.setenv("DAGSTER_POSTGRES_PORT", "70000")
+    with pytest.raises(ConfigurationError) as both:
+        read(DagsterStorageSettings)
+    assert "DAGSTER_POSTGRES_PORT: must be a number" in str(both.value)
+    assert "DAGSTER_POSTGRES_DB: set it" in str(both.value)
     for name in ("PORT", "USER", "DB"):
         assert f"DAGSTER_POSTGRES_{name}: set it" in str(raised.value)
     assert "DAGSTER_POSTGRES_HOST" not in str(raised.value)
@@ -144,6 +185,28 @@ def test_every_variable_is_documented_and_every_documented_one_is_read() -> None
     for kind in settings_classes():
         for variable in variables_of(kind):
             assert variable.meaning, variable.names
+
+
+def test_every_variable_of_the_yaml_files_is_documented() -> None:
+    """Dagster and compose read variables, too."""
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    documented = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", text))
+    files = [*(ROOT / "docker").glob("*.yaml"), ROOT / "dagster.yaml", ROOT / "workspace.yaml"]
+    asked = {
+        name
+        for file in files
+        for name in re.findall(r"\benv: *(\w+)|(?<!\$)\$\{(\w+)", file.read_text())
+    }
+    names = {first or second for first, second in asked}
+    assert {"DAGSTER_COMPUTE_LOGS", "EMP_IMAGE"} <= names
+    assert names <= documented
+    compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
+    assert set(compose["x-platform"]["environment"]) <= documented
+
+
+def test_the_page_is_as_the_generator_writes_it() -> None:
+    scope = runpy.run_path(str(ROOT / "docs" / "make_configuration.py"))
+    assert scope["page"]() == (ROOT / "docs" / "configuration.md").read_text()
 
 
 def test_no_other_place_reads_the_environment() -> None:

@@ -84,6 +84,25 @@ def test_the_example_names_exactly_the_variables_that_the_file_takes() -> None:
         assert f"${{{secret}:-" not in COMPOSE.read_text()
 
 
+def test_what_else_the_env_file_says_reaches_the_platform(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        given = service.get("env_file")
+        assert given == ([{"path": ".env", "required": False}] if name in OURS else None), name
+
+
+def test_the_image_holds_every_page_that_a_message_names() -> None:
+    rooms = ("adapters", "emp", "market_data", "resources", "sensors", "jobs", "emp_assets")
+    named = {
+        page
+        for room in rooms
+        for file in (ROOT / room).rglob("*.py")
+        for page in re.findall(r"docs/runbooks/[\w-]+\.md", file.read_text())
+    }
+    assert named
+    assert all((ROOT / page).is_file() for page in named)
+    assert "!docs/runbooks" in (ROOT / ".dockerignore").read_text().splitlines()
+
+
 def test_files_and_commands_exist(services: dict[str, Any]) -> None:
     for service in services.values():
         for volume in service.get("volumes", []):
