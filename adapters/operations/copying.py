@@ -21,8 +21,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from adapters.operations.database import reading, writing
-from adapters.operations.frames import read_frame, write_frame
-from adapters.operations.models import Instant, leases, metadata, outbox, reports
+from adapters.operations.frames import read_frame, storable_texts, write_frame
+from adapters.operations.models import (
+    Instant,
+    LongText,
+    ShortText,
+    leases,
+    metadata,
+    outbox,
+    reports,
+)
 from market_data.errors import CopyMismatchError, CopyRefusedError, StoreUnavailableError
 from market_data.pipeline.migration import Compared, Outcome, Receipts, Tell
 from market_data.quality.digest import RowsDigest, rows_digest
@@ -42,7 +50,8 @@ _POLARS: tuple[tuple[type[sa.types.TypeEngine[Any]], pl.DataType], ...] = (
     (sa.Boolean, pl.Boolean()),
     (sa.Integer, pl.Int64()),
     (sa.Double, pl.Float64()),
-    (sa.String, pl.String()),
+    (ShortText, pl.String()),
+    (LongText, pl.String()),
     (sa.JSON, pl.String()),
 )
 
@@ -203,7 +212,7 @@ def _pages(connection: Connection, table: sa.Table, rows: int) -> Iterator[pl.Da
     query = sa.select(*(_text_of(column) for column in table.columns)).order_by(*key).limit(rows)
     page = read_frame(connection, query, dtypes)
     while not page.is_empty():
-        yield page
+        yield storable_texts(page)
         if page.height < rows:
             return
         last = page.row(-1, named=True)

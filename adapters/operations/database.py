@@ -23,6 +23,14 @@ from market_data.errors import ConfigurationError
 
 _BUSY_MILLISECONDS = 60_000
 _WRITER = "operations_writer"
+# Whatever server, database or role default to: what is acknowledged stays when the server dies
+# (servers that promise more keep to it), and texts of any language pass.
+_SESSION = """
+select set_config('client_encoding', 'UTF8', false),
+    set_config('quote_all_identifiers', 'off', false),
+    set_config('synchronous_commit', case current_setting('synchronous_commit')
+        when 'off' then 'on' else current_setting('synchronous_commit') end, false)
+"""
 
 
 def open_database(url: str) -> Engine:
@@ -219,11 +227,20 @@ def _sqlite(url: URL) -> Engine:
 
 def _postgresql(url: URL) -> Engine:
     try:
-        return sa.create_engine(url, pool_pre_ping=True)
+        # Who waited for a lock must see what its last holder committed, whatever is the default.
+        engine = sa.create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"the operations database needs {error.name}: pip install 'emp[institutional]'"
         ) from error
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_SESSION)
+        connection.commit()
+
+    return engine
 
 
 def _forget_connections_after_fork(engine: Engine) -> None:

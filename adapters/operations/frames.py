@@ -21,6 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import Insert
 
+from adapters.operations.models import NUL, REPLACEMENT, storable
 from market_data.schemas import FrameSchema
 
 _CHUNK = 20_000
@@ -40,14 +41,22 @@ def upsert_into(table: sa.Table, connection: Connection) -> Any:
 
 
 def checked(frame: pl.DataFrame, schema: FrameSchema) -> pl.DataFrame:
-    """The frame as its schema wants it.
+    """The frame as its schema wants it, and as both engines keep its texts.
 
     Raises:
         SchemaError: a column is missing, of another type, or empty where it must not be.
     """
     conformed = schema.conform(frame)
     schema.check(conformed)
-    return conformed
+    return storable_texts(conformed)
+
+
+def storable_texts(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with its texts as both engines keep them, see `models.storable`.
+
+    Before anything is done by key: what is kept alike must not come twice in one statement.
+    """
+    return frame.with_columns(pl.col(pl.String).str.replace_all(NUL, REPLACEMENT, literal=True))
 
 
 def write_frame(connection: Connection, statement: Insert, frame: pl.DataFrame) -> None:
@@ -56,8 +65,8 @@ def write_frame(connection: Connection, statement: Insert, frame: pl.DataFrame) 
     Args:
         connection: inside a transaction.
         statement: an INSERT without values.
-        frame: rows, in the order in which they are to be written; none may meet the conflict
-            target of the statement twice.
+        frame: rows with `storable_texts`, in the order in which they are to be written; none may
+            meet the conflict target of the statement twice.
     """
     if connection.dialect.name == "postgresql":
         for chunk in frame.iter_slices(_CHUNK):
@@ -103,10 +112,10 @@ def among(
     column: sa.ColumnElement[str], values: Sequence[str], connection: Connection
 ) -> sa.ColumnElement[bool]:
     """Whether a column holds one of the values: one bound parameter, however many they are."""
+    texts = [storable(value) for value in values]
     if connection.dialect.name == "postgresql":
-        texts = sa.cast(list(values), postgresql.ARRAY(sa.String()))
-        return column == sa.any_(texts)
-    listed = sa.func.json_each(json.dumps(list(values))).table_valued("value")
+        return column == sa.any_(sa.cast(texts, postgresql.ARRAY(sa.String())))
+    listed = sa.func.json_each(json.dumps(texts)).table_valued("value")
     return column.in_(sa.select(listed.c.value))
 
 

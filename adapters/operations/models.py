@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
+NUL, REPLACEMENT = "\x00", "\ufffd"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -48,9 +49,40 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + value * _MICROSECOND
 
 
-def _text() -> sa.types.TypeEngine[str]:
-    # Byte order in PostgreSQL too: rows come back in the order in which Polars would sort them.
-    return sa.String().with_variant(sa.String(collation="C"), "postgresql")
+def storable(text: str) -> str:
+    """A text as both engines keep it: PostgreSQL keeps no character 0, which becomes U+FFFD."""
+    return text.replace(NUL, REPLACEMENT)
+
+
+class _Storable(TypeDecorator[str]):
+    """A text without the character 0."""
+
+    impl = sa.Text
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:  # noqa: ARG002
+        """The text as it is kept."""
+        return None if value is None else storable(value)
+
+
+class LongText(_Storable):
+    """Words for people, or JSON."""
+
+    cache_ok = True
+
+
+class ShortText(_Storable):
+    """A name or a key.
+
+    Byte order in PostgreSQL too: rows come back in the order in which Polars would sort them.
+    """
+
+    impl = sa.String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        """VARCHAR, with its order in PostgreSQL."""
+        collation = "C" if dialect.name == "postgresql" else None
+        return dialect.type_descriptor(sa.String(collation=collation))
 
 
 def _number() -> sa.types.TypeEngine[int]:
@@ -73,21 +105,21 @@ metadata = sa.MetaData(
 ingest_journal = sa.Table(
     "ingest_journal",
     metadata,
-    _required("fetch_id", _text(), primary_key=True),
-    _required("run_id", _text()),
-    _required("vendor", _text()),
-    _required("timeframe", _text()),
+    _required("fetch_id", ShortText(), primary_key=True),
+    _required("run_id", ShortText()),
+    _required("vendor", ShortText()),
+    _required("timeframe", ShortText()),
     _required("symbols", sa.JSON()),
     _required("first_session", sa.Date()),
     _required("last_session", sa.Date()),
-    _required("status", _text()),
+    _required("status", ShortText()),
     _required("rows", sa.BigInteger()),
     _required("new_rows", sa.BigInteger()),
     _required("rejected_rows", sa.BigInteger()),
     _required("started_at", Instant()),
     _required("ended_at", Instant()),
     _required("payloads", sa.JSON()),
-    _required("error", sa.Text()),
+    _required("error", LongText()),
     sa.Index(None, "started_at"),
     sa.Index(None, "vendor", "started_at"),
 )
@@ -96,16 +128,16 @@ ledger = sa.Table(
     "ledger",
     metadata,
     # In this order: most questions name a timeframe and symbols, and seldom a vendor alone.
-    _required("timeframe", _text(), primary_key=True),
-    _required("symbol", _text(), primary_key=True),
+    _required("timeframe", ShortText(), primary_key=True),
+    _required("symbol", ShortText(), primary_key=True),
     _required("session", sa.Date(), primary_key=True),
-    _required("vendor", _text(), primary_key=True),
-    _required("outcome", _text()),
+    _required("vendor", ShortText(), primary_key=True),
+    _required("outcome", ShortText()),
     _required("rows", sa.BigInteger()),
     _required("final", sa.Boolean()),
-    _required("detail", sa.Text()),
+    _required("detail", LongText()),
     _required("asked_at", Instant()),
-    _required("fetch_id", _text()),
+    _required("fetch_id", ShortText()),
     sa.Index(None, "timeframe", "session"),
     sqlite_with_rowid=False,
 )
@@ -113,18 +145,18 @@ ledger = sa.Table(
 quarantine = sa.Table(
     "quarantine",
     metadata,
-    _required("row_id", _text(), primary_key=True),
-    _required("vendor", _text()),
-    _required("timeframe", _text()),
-    _required("symbol", _text()),
+    _required("row_id", ShortText(), primary_key=True),
+    _required("vendor", ShortText()),
+    _required("timeframe", ShortText()),
+    _required("symbol", ShortText()),
     sa.Column("ts", Instant()),
     sa.Column("session", sa.Date()),
-    _required("stage", _text()),
-    _required("reasons", _text()),
-    _required("row", sa.Text()),
-    _required("fetch_id", _text()),
+    _required("stage", ShortText()),
+    _required("reasons", ShortText()),
+    _required("row", LongText()),
+    _required("fetch_id", ShortText()),
     _required("seen_at", Instant()),
-    _required("status", _text(), server_default="open"),
+    _required("status", ShortText(), server_default="open"),
     sa.Index(None, "timeframe", "session"),
     sa.Index(None, "symbol", "session"),
 )
@@ -134,11 +166,11 @@ corporate_actions = sa.Table(
     "corporate_actions",
     metadata,
     _required("id", _number(), primary_key=True, autoincrement=True),
-    _required("symbol", _text()),
+    _required("symbol", ShortText()),
     _required("ex_date", sa.Date()),
-    _required("kind", _text()),
+    _required("kind", ShortText()),
     _required("value", sa.Double()),
-    _required("source", _text()),
+    _required("source", ShortText()),
     _required("known_at", Instant()),
     sa.Index(None, "symbol", "ex_date", "kind"),
 )
@@ -149,14 +181,14 @@ annotated_sessions = sa.Table(
     metadata,
     _required("id", _number(), primary_key=True, autoincrement=True),
     _required("created_at", Instant()),
-    _required("author", _text()),
-    _required("dataset", _text()),
-    _required("symbol", _text()),
+    _required("author", ShortText()),
+    _required("dataset", ShortText()),
+    _required("symbol", ShortText()),
     _required("first_session", sa.Date()),
     _required("last_session", sa.Date()),
-    _required("decision", _text()),
-    _required("vendor", _text()),
-    _required("reason", sa.Text()),
+    _required("decision", ShortText()),
+    _required("vendor", ShortText()),
+    _required("reason", LongText()),
     sa.Index(None, "dataset", "symbol"),
 )
 
@@ -166,10 +198,10 @@ outbox = sa.Table(
     "outbox",
     metadata,
     _required("id", _number(), primary_key=True, autoincrement=True),
-    _required("event_id", _text()),
-    _required("dimension", _text()),
-    _required("key", _text()),
-    _required("body", sa.Text()),
+    _required("event_id", ShortText()),
+    _required("dimension", ShortText()),
+    _required("key", ShortText()),
+    _required("body", LongText()),
     _required("emitted_at", Instant()),
     sa.Column("sent_at", Instant()),
     sa.UniqueConstraint("event_id"),
@@ -181,8 +213,8 @@ outbox = sa.Table(
 leases = sa.Table(
     "leases",
     metadata,
-    _required("name", _text(), primary_key=True),
-    _required("holder", _text()),
+    _required("name", ShortText(), primary_key=True),
+    _required("holder", ShortText()),
     _required("expires_at", Instant()),
 )
 """Work that one process at a time does, and until when the holder may take that for granted."""
@@ -191,10 +223,10 @@ reports = sa.Table(
     "reports",
     metadata,
     _required("id", _number(), primary_key=True, autoincrement=True),
-    _required("name", _text()),
+    _required("name", ShortText()),
     _required("at", Instant()),
-    _required("status", _text()),
-    _required("body", sa.Text()),
+    _required("status", ShortText()),
+    _required("body", LongText()),
     sa.Index(None, "name", "id"),
 )
 """What the platform said of itself: readiness, market slices, rehearsals; `body` is JSON."""
