@@ -14,6 +14,7 @@ from adapters.probes.probe import Facts, Finding, Probe, State
 
 PART = "redis"
 _CURE = "check REDIS_URL and that its server runs; docs/runbooks/redis-outage.md"
+_POLICY_CURE = "set maxmemory-policy volatile-lru; docs/runbooks/redis-outage.md"
 
 
 def redis_probe(settings: RedisSettings) -> Probe:
@@ -45,7 +46,15 @@ def _look(settings: RedisSettings) -> Finding:
     }
     if not same:
         return Finding(PART, State.ERROR, "it gives back other bytes than written", _CURE, facts)
-    if limit and policy == "noeviction":
-        told = "it refuses writes when its memory is full (maxmemory-policy noeviction)"
-        return Finding(PART, State.DEGRADED, told, "set maxmemory-policy volatile-lru", facts)
+    if wrong := _wrong_with(policy, limit):
+        return Finding(PART, State.DEGRADED, wrong, _POLICY_CURE, facts)
     return Finding(PART, State.OK, f"Redis {facts['version']}, {policy}", facts=facts)
+
+
+def _wrong_with(policy: str, limit: int) -> str:
+    """What a full memory would do to the cache; empty where it makes room as it should."""
+    if limit and policy == "noeviction":
+        return "it refuses writes when its memory is full (maxmemory-policy noeviction)"
+    if policy.startswith("allkeys-"):
+        return f"it removes the cache's books when its memory is full (maxmemory-policy {policy})"
+    return ""
