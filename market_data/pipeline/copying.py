@@ -5,29 +5,36 @@ What does not: the cut into slices (copy_slices.py); the order of parts, and wha
 source changes (migration.py).
 
 A slice is replaced in one atomic step of the target, and only where the target tells other rows, so
-that a copy may stop anywhere and be repeated at any time.
+that a copy may stop anywhere and be repeated at any time. It is replaced only while the target is
+what was looked at: whatever another writer puts there in between is looked at first.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from market_data.datasets import Dataset
-from market_data.errors import CopyMismatchError, CopyRefusedError
+from market_data.errors import (
+    CopyMismatchError,
+    CopyRefusedError,
+    SessionConflictError,
+    SliceChangedError,
+    StoreConflictError,
+)
+from market_data.pipeline.copy_found import NONE, Found, FoundMonths, Months, total
 from market_data.pipeline.copy_slices import Slice, cut
-from market_data.pipeline.migration import Compared, Outcome, Receipts, Tell, named
+from market_data.pipeline.migration import Outcome, Receipts, Tell, named
 from market_data.ports import BarStore
-from market_data.quality.digest import RowsDigest, month_digests
+from market_data.quality.digest import month_digests
 
 ROWS_AT_ONCE = 500_000
 """Bars of that number, on both sides and on their way, take some hundred megabytes."""
 
-_NONE = RowsDigest()
-
-Months = dict[date, RowsDigest]
+LOOKS = 8
+"""At a slice that another writer changes each time between the look and the write."""
 
 
 @dataclass(frozen=True)
@@ -39,19 +46,13 @@ class _Read:
     held: pl.DataFrame
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What a slice holds on both sides; `foreign` counts what only the target holds."""
+@dataclass
+class _Work:
+    """What a copy has done so far."""
 
-    versions: tuple[str, str]
-    source: Months
-    target: Months
-    foreign: Months
-
-    @property
-    def equal(self) -> bool:
-        """Whether both sides tell the same."""
-        return self.source == self.target
+    months: FoundMonths = field(default_factory=FoundMonths)
+    written: int = 0
+    rows: int = 0
 
 
 class DatasetCopy:
@@ -82,8 +83,9 @@ class DatasetCopy:
         self._receipts = receipts
         self._overwrite = overwrite
         self._rows_at_once = rows_at_once
-        self._known: dict[Slice, _Found] = {}
+        self._known: dict[Slice, Found] = {}
         self._version = ""
+        self._disturbed = False
 
     @property
     def name(self) -> str:
@@ -93,7 +95,7 @@ class DatasetCopy:
     def compare(self, tell: Tell, *, thorough: bool) -> Outcome:
         """Read both sides and write nothing, see the port."""
         slices = self._slices()
-        months = _Months()
+        months = FoundMonths()
         for number, slice_ in enumerate(slices, 1):
             if not thorough and not slice_.in_target:
                 months.add_unread(slice_)
@@ -108,36 +110,42 @@ class DatasetCopy:
         Raises:
             CopyRefusedError: the target holds rows of its own.
             CopyMismatchError: what was read back is not what was written.
+            StoreConflictError: another writer of the target came first every time.
         """
         # Taken first: whatever is written from here on makes `changed` true.
-        self._version = self._source.version(self._dataset)
+        self._version, self._disturbed = self._source.version(self._dataset), False
         slices = self._slices()
-        months = _Months()
-        written = rows = 0
+        work = _Work()
+        late: list[Slice] = []
         for number, slice_ in enumerate(slices, 1):
-            found = self._remembered(slice_)
-            done = "equal already"
-            if found is None or not found.equal:
-                read = self._read(slice_)
-                found = self._look(slice_, read)
-                if not found.equal:
-                    found = self._write(slice_, read, found)
-                    done = f"{read.rows.height} rows copied"
-                    written, rows = written + 1, rows + read.rows.height
-            months.add(found)
-            self._receipts.note(self.name, str(_sum(found.source)))
+            try:
+                done = self._copy_slice(slice_, work, tell)
+            except SessionConflictError:
+                # The target keeps the bar in a later month, from which the source has moved it.
+                late.append(slice_)
+                done = "waits for a later one, which holds a bar of it"
             tell(f"{self.name} {slice_.label}: {done} ({number} of {len(slices)})")
-        return Outcome(months.compared(), len(slices), written, rows)
+        for slice_ in late:
+            self._clear(slice_)
+        for slice_ in late:
+            tell(f"{self.name} {slice_.label}: {self._copy_slice(slice_, work, tell)}")
+        return Outcome(work.months.compared(), len(slices), work.written, work.rows)
 
     def changed(self) -> bool:
-        """Whether the source was written to since the last copy began."""
-        return self._source.version(self._dataset) != self._version
+        """Whether the source was written to since the last copy began.
+
+        Or the target by others: rows of theirs may lie outside of every slice that was cut, or in
+        one that was done.
+        """
+        if self._disturbed or self._source.version(self._dataset) != self._version:
+            return True
+        return any(rows[0] != rows[1] for slice_ in self._slices() for _, *rows in slice_.months)
 
     def _slices(self) -> list[Slice]:
         source, target = (s.counts(self._dataset) for s in (self._source, self._target))
         return list(cut(self._dataset, source, target, self._rows_at_once))
 
-    def _remembered(self, slice_: Slice) -> _Found | None:
+    def _remembered(self, slice_: Slice) -> Found | None:
         """What an earlier look found, where neither side has changed since."""
         found = self._known.get(slice_)
         return found if found is not None and found.versions == self._versions(slice_) else None
@@ -155,94 +163,114 @@ class DatasetCopy:
         versions = self._versions(slice_)
         return _Read(versions, self._scan(self._source, slice_), self._scan(self._target, slice_))
 
-    def _look(self, slice_: Slice, read: _Read) -> _Found:
+    def _look(self, slice_: Slice, read: _Read) -> Found:
         source, target = month_digests(read.rows), month_digests(read.held)
         foreign: Months = {}
-        if source != target and not self._receipts.knows(self.name, str(_sum(target))):
+        if source != target and not self._receipts.knows(self.name, str(total(target))):
             foreign = month_digests(_only(read.held, read.rows))
-        found = _Found(read.versions, source, target, foreign)
+        found = Found(read.versions, source, target, foreign)
         self._known[slice_] = found
         return found
 
-    def _write(self, slice_: Slice, read: _Read, found: _Found) -> _Found:
-        """Make the target hold the rows that were read of the source."""
-        if found.foreign and not self._overwrite:
-            raise CopyRefusedError(
-                f"{self.name} {slice_.label}: the target holds {_sum(found.foreign).rows} rows "
-                "that the source does not, or holds otherwise; if they may go, repeat with "
-                "--overwrite"
-            )
+    def _copy_slice(self, slice_: Slice, work: _Work, tell: Tell) -> str:
+        """Make both sides equal; returns what was done."""
+        found, copied = self._remembered(slice_), None
+        if found is None or not found.equal:
+            found, copied = self._settle(slice_, tell)
+        work.months.add(found)
+        self._receipts.note(self.name, str(total(found.source)))
+        if copied is None:
+            return "equal already"
+        work.written, work.rows = work.written + 1, work.rows + copied
+        return f"{copied} rows copied"
+
+    def _clear(self, slice_: Slice) -> None:
+        """Let only rows of the source stay in the target, so that others may take their place."""
+        read = self._read(slice_)
+        self._refuse_foreign(slice_, self._look(slice_, read))
+        with suppress(SliceChangedError):  # the copy of the slice looks again
+            self._put_what_is_right(slice_, read.rows, read.held, read.versions[1])
+
+    def _settle(self, slice_: Slice, tell: Tell) -> tuple[Found, int | None]:
+        """Make both sides equal; returns what they hold, and the rows that were written for it."""
+        for _ in range(LOOKS):
+            read = self._read(slice_)
+            found = self._look(slice_, read)
+            if found.equal:
+                return found, None
+            try:
+                return self._write(slice_, read, found), read.rows.height
+            except SliceChangedError:
+                self._disturbed = True
+                tell(f"{self.name} {slice_.label}: another writer was faster, looking again")
+        raise StoreConflictError(
+            f"{self.name} {slice_.label}: the target is written to faster than it is copied to; "
+            "what is copied stays, so let runs end there and copy again"
+        )
+
+    def _write(self, slice_: Slice, read: _Read, found: Found) -> Found:
+        """Make the target hold the rows that were read of the source.
+
+        Raises:
+            SliceChangedError: it is not what was looked at any more.
+        """
+        self._refuse_foreign(slice_, found)
         # Noted before: a copy that dies in between leaves a target that the next may replace.
-        self._receipts.note(self.name, str(_sum(found.source)))
-        self._put(slice_, read.rows)
+        self._receipts.note(self.name, str(total(found.source)))
+        self._put(slice_, read.rows, read.versions[1])
+        version = self._version_of(self._target, slice_)
         told = self._scan(self._target, slice_)
-        if found.target and month_digests(told) != found.source:
-            # A store that was changed behind its back may trust its own books and write nothing;
-            # a slice that was another one in between is written.
-            self._put(slice_, told.join(read.rows, on=told.columns, how="semi", nulls_equal=True))
-            self._put(slice_, read.rows)
+        if version == read.versions[1] and month_digests(told) != found.source:
+            # A store that was changed behind its back trusts its own books and writes nothing; a
+            # slice that was another one in between is written.
+            self._put(slice_, read.rows, self._put_what_is_right(slice_, read.rows, told, version))
+            version = self._version_of(self._target, slice_)
             told = self._scan(self._target, slice_)
-        versions = (read.versions[0], self._version_of(self._target, slice_))
-        made = _Found(versions, found.source, month_digests(told), {})
+        made = Found((read.versions[0], version), found.source, month_digests(told), {})
         self._demand_equality(made)
         self._known[slice_] = made
         return made
 
-    def _put(self, slice_: Slice, rows: pl.DataFrame) -> None:
-        self._target.replace(self._dataset, rows, sessions=slice_.sessions, symbols=slice_.symbols)
+    def _refuse_foreign(self, slice_: Slice, found: Found) -> None:
+        if found.foreign and not self._overwrite:
+            raise CopyRefusedError(
+                f"{self.name} {slice_.label}: the target holds {total(found.foreign).rows} rows "
+                "that the source does not, or holds otherwise; if they may go, repeat with "
+                "--overwrite"
+            )
 
-    def _demand_equality(self, made: _Found) -> None:
+    def _put_what_is_right(
+        self, slice_: Slice, rows: pl.DataFrame, told: pl.DataFrame, version: str
+    ) -> str:
+        """Leave only rows that belong there; returns the version at which that was so."""
+        right = told.join(rows, on=told.columns, how="semi", nulls_equal=True)
+        self._put(slice_, right, version)
+        version = self._version_of(self._target, slice_)
+        if month_digests(self._scan(self._target, slice_)) != month_digests(right):
+            raise SliceChangedError(f"{self.name} {slice_.label}: another writer was faster")
+        return version
+
+    def _put(self, slice_: Slice, rows: pl.DataFrame, seen: str) -> None:
+        self._target.replace(
+            self._dataset,
+            rows,
+            sessions=slice_.sessions,
+            symbols=slice_.symbols,
+            unless_changed_since=seen,
+        )
+
+    def _demand_equality(self, made: Found) -> None:
         for month in sorted(made.source.keys() | made.target):
-            source, target = made.source.get(month, _NONE), made.target.get(month, _NONE)
+            source, target = made.source.get(month, NONE), made.target.get(month, NONE)
             if source != target:
                 raise CopyMismatchError(
                     f"{named(self.name, f'{month:%Y-%m}')}: the source tells {source.rows} rows of "
                     f"digest {source}, but after they were written the target tells {target.rows} "
-                    f"rows of digest {target}"
+                    f"rows of digest {target}: where another writer is at work on it, let it end "
+                    "and copy again"
                 )
-
-
-class _Months:
-    """The months of all slices, put together."""
-
-    def __init__(self) -> None:
-        self._read: dict[date, tuple[RowsDigest, RowsDigest, int]] = {}
-        self._unread: dict[date, tuple[int, int]] = {}
-
-    def add(self, found: _Found) -> None:
-        """Months of a slice that was read."""
-        for month in found.source.keys() | found.target:
-            source, target, foreign = self._read.get(month, (_NONE, _NONE, 0))
-            self._read[month] = (
-                source + found.source.get(month, _NONE),
-                target + found.target.get(month, _NONE),
-                foreign + found.foreign.get(month, _NONE).rows,
-            )
-
-    def add_unread(self, slice_: Slice) -> None:
-        """Months of a slice that was only counted."""
-        for month, *rows in slice_.months:
-            source, target = self._unread.get(month, (0, 0))
-            self._unread[month] = (source + rows[0], target + rows[1])
-
-    def compared(self) -> tuple[Compared, ...]:
-        """Every month, oldest first."""
-        return tuple(self._month(month) for month in sorted(self._read.keys() | self._unread))
-
-    def _month(self, month: date) -> Compared:
-        source, target, foreign = self._read.get(month, (_NONE, _NONE, 0))
-        more = self._unread.get(month)
-        digests = (str(source), str(target)) if more is None else ("", "")
-        rows = more or (0, 0)
-        return Compared(
-            f"{month:%Y-%m}", source.rows + rows[0], target.rows + rows[1], *digests, foreign
-        )
 
 
 def _only(held: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of `held` that `rows` has not, as they are there."""
     return held.join(rows, on=held.columns, how="anti", nulls_equal=True)
-
-
-def _sum(months: Months) -> RowsDigest:
-    return sum(months.values(), _NONE)

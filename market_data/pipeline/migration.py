@@ -117,7 +117,7 @@ class Part(Protocol):
         ...
 
     def changed(self) -> bool:
-        """Whether the source may hold something else than what the last copy read."""
+        """Whether a side may hold something else than what the last copy left."""
         ...
 
 
@@ -159,10 +159,10 @@ def copy(parts: Sequence[Part], *, tell: Tell, overwrite: bool = False) -> list[
         if not waiting:
             return list(reports.values())
         names = ", ".join(part.name for part in waiting)
-        tell(f"the source was written to during the copy: {names} will be copied again")
+        tell(f"written to during the copy: {names} will be copied again")
     raise CopyMismatchError(
-        f"the source is written to faster than it is copied: {names}; what is copied stays, so let "
-        "runs end and copy again"
+        f"written to faster than it is copied: {names}; what is copied stays, so let runs end and "
+        "copy again"
     )
 
 

@@ -12,7 +12,12 @@ from polars.testing import assert_frame_equal
 
 from adapters.stores.delta_bar_store import DeltaBarStore
 from market_data.datasets import SCORES_DATASET, STORED, Dataset, curated_bars
-from market_data.errors import CopyMismatchError, CopyRefusedError
+from market_data.errors import (
+    CopyMismatchError,
+    CopyRefusedError,
+    SessionConflictError,
+    StoreConflictError,
+)
 from market_data.pipeline.copy_slices import cut
 from market_data.pipeline.copying import DatasetCopy
 from market_data.pipeline.migration import compare, copy, demand_equality
@@ -228,6 +233,95 @@ def test_a_target_that_was_written_to_since_the_comparison(
     put(target, M1, OWN["a value"])
     with pytest.raises(CopyRefusedError, match="curated/bars_1m 2024-01: the target holds 6 rows"):
         part.copy(silent)
+
+
+class Raced(DeltaBarStore):
+    """A target that another writer changes between the look and the write, some times."""
+
+    def __init__(self, root: Path, frames: list[pl.DataFrame]) -> None:
+        super().__init__(root)
+        self.other, self.left = DeltaBarStore(root), list(frames)
+
+    def replace(self, *args: Any, **how: Any) -> int:
+        if self.left:
+            put(self.other, M1, self.left.pop(0))
+        return super().replace(*args, **how)
+
+
+@pytest.mark.parametrize("own", OWN)
+def test_rows_that_another_writer_puts_there_meanwhile_stay(
+    source: DeltaBarStore, target: DeltaBarStore, tmp_path: Path, own: str
+) -> None:
+    """Also a symbol and a month that were not there when the copy was cut into slices."""
+    notes = Notes()
+    copy([DatasetCopy(M1, source, target, notes)], tell=silent)
+    put(source, M1, bars(M1, 5.0))
+    both = pl.concat([bars(M1).join(OWN[own], on=["symbol", "ts"], how="anti"), OWN[own]])
+    raced = Raced(tmp_path / "target", [both])
+    with pytest.raises(CopyRefusedError, match="--overwrite"):
+        copy([DatasetCopy(M1, source, raced, notes)], tell=silent)
+    found = target.scan(M1)
+    assert_frame_equal(found.join(OWN[own], on=found.columns, how="semi", nulls_equal=True),
+                       OWN[own].sort("symbol", "ts"))  # fmt: skip
+    raced = Raced(tmp_path / "target", [both, bars(M1, 7.0)])
+    copy([DatasetCopy(M1, source, raced, notes, overwrite=True)], tell=silent, overwrite=True)
+    assert_frame_equal(target.scan(M1), source.scan(M1))
+
+
+def test_what_another_writer_puts_there_may_be_what_is_copied(
+    source: DeltaBarStore, target: DeltaBarStore, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    raced = Raced(tmp_path / "target", [bars(M1)])
+    (report,) = copy([DatasetCopy(M1, source, raced, Notes())], tell=told.append)
+    assert_frame_equal(target.scan(M1), source.scan(M1))
+    assert report.outcome.slices_copied == 0
+    assert any("another writer was faster" in sentence for sentence in told)
+
+
+def test_a_target_that_never_rests_is_an_error(source: DeltaBarStore, tmp_path: Path) -> None:
+    raced = Raced(tmp_path / "target", [bars(M1, float(price)) for price in range(10, 40)])
+    with pytest.raises(StoreConflictError, match=r"curated/bars_1m 2023-12.*faster"):
+        copy([DatasetCopy(M1, source, raced, Notes(), overwrite=True)], tell=silent, overwrite=True)
+    assert raced.left
+
+
+def moved(frame: pl.DataFrame, sessions: dict[date, date]) -> pl.DataFrame:
+    return frame.with_columns(pl.col("session").replace(sessions)).sort("symbol", "ts")
+
+
+@pytest.mark.parametrize(
+    "sessions",
+    [{DAYS[1]: DAYS[2]}, {DAYS[2]: DAYS[1]}, {DAYS[1]: DAYS[2], DAYS[2]: DAYS[1]}],
+    ids=["to the next month", "to the month before", "both ways"],
+)
+def test_bars_that_moved_to_another_session_move(
+    source: DeltaBarStore, target: DeltaBarStore, sessions: dict[date, date]
+) -> None:
+    notes = Notes()
+    copy([DatasetCopy(M1, source, target, notes)], tell=silent)
+    put(source, M1, moved(bars(M1), sessions))
+    reports = copy([DatasetCopy(M1, source, target, notes)], tell=silent)
+    assert_frame_equal(target.scan(M1), moved(bars(M1), sessions))
+    demand_equality(reports)
+    assert reports[0].outcome.slices_copied == 2
+
+
+def test_a_bar_that_the_source_holds_twice_is_named(
+    source: DeltaBarStore, target: DeltaBarStore, tmp_path: Path
+) -> None:
+    class Twice(DeltaBarStore):
+        """As a lake of an older version may be."""
+
+        def scan(self, *args: Any, **how: Any) -> pl.DataFrame:
+            found = super().scan(*args, **how)
+            if how["sessions"][0].month != DAYS[2].month:
+                return found
+            early = bars(M1).filter(pl.col("session") == DAYS[1])
+            return pl.concat([found, moved(early, {DAYS[1]: DAYS[2]})]).sort("symbol", "ts")
+
+    with pytest.raises(SessionConflictError, match="AAPL at 2024-01-31"):
+        copy([DatasetCopy(M1, Twice(tmp_path / "source"), target, Notes())], tell=silent)
 
 
 def test_a_target_that_keeps_something_else_is_named(source: DeltaBarStore, tmp_path: Path) -> None:
