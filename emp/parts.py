@@ -7,6 +7,7 @@ What does not: which probes a mode has (adapters/probes/parts.py), showing (emp/
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapters.modes import Installation, Servers, decide
@@ -48,11 +49,11 @@ def manifest(found: Installation) -> dict[str, Any]:
         connectors |= {"warehouse": {"path": str(settings.warehouse_root)}, "sqlite": operations}
     else:
         connectors |= _servers(found.servers)
-    connectors["dagster"] = dagster_records(settings)
+    connectors["dagster"] = dagster_records(found)
     return {"mode": str(found.mode), "reason": found.reason, "connectors": connectors}
 
 
-def dagster_records(settings: Settings) -> dict[str, Any]:
+def dagster_records(found: Installation) -> dict[str, str]:
     """Where Dagster keeps its records: a PostgreSQL server, or a folder with SQLite files.
 
     Raises:
@@ -61,10 +62,21 @@ def dagster_records(settings: Settings) -> dict[str, Any]:
     from adapters.dagster_storage import DagsterStorageSettings
     from adapters.variables import read
 
-    storage = read(DagsterStorageSettings)
-    if storage.configured:
-        return {"server": f"{storage.host}:{storage.port}/{storage.db}"}
-    return {"path": os.environ.get("DAGSTER_HOME") or str(settings.dagster_home)}
+    named = os.environ.get("DAGSTER_HOME")
+    # A folder with a dagster.yaml of its own says itself what it stands on.
+    if _stands_on_a_server(Path(named)) if named else found.servers is not None:
+        storage = read(DagsterStorageSettings)
+        if storage.configured:
+            return {"server": f"{storage.host}:{storage.port}/{storage.db}"}
+    return {"path": named or str(found.settings.dagster_home)}
+
+
+def _stands_on_a_server(home: Path) -> bool:
+    import yaml
+
+    file = home / "dagster.yaml"
+    stated = (yaml.safe_load(file.read_text()) or {}) if file.is_file() else {}
+    return "postgres" in (stated.get("storage") or {})
 
 
 def _servers(servers: Servers) -> dict[str, dict[str, Any]]:

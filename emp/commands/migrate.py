@@ -79,7 +79,7 @@ def _tell(found: Installation) -> None:
         print_line(f"{name}: {told(stored, head)}: {outcome}")
     if found.servers is not None:
         _tell_topics(found.servers)
-    (where,) = dagster_records(found.settings).values()
+    (where,) = dagster_records(found).values()
     print_line(f"Dagster's records: {where}: would be migrated where they are behind")
     if newer := [name for name, age in ages.items() if age is Age.NEWER]:
         raise ConfigurationError(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from adapters.kafka.settings import KafkaSettings
+from adapters.operations.migration import HEAD, SCRIPTS
 from adapters.probes import Finding, Probe, State, run_probes, worst
+from adapters.probes.kafka import kafka_probe
 from adapters.probes.lake import look_at
 from adapters.probes.operations import operations_probe
+from adapters.probes.revisions import Age, age_of
+from emp.commands import connectors, doctor
 from market_data.errors import ConfigurationError
 
 
@@ -86,3 +92,41 @@ def test_the_local_operations_database(tmp_path: Path, make: bool) -> None:
         file.mkdir()
     (found,) = run_probes([operations_probe(f"sqlite:///{file}", "sqlite")], timeout=60)
     assert found.state is (State.OK if make else State.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("stored", "age"),
+    [(HEAD, Age.CURRENT), (None, Age.BEHIND), ("0001", Age.BEHIND), ("9999", Age.NEWER)],
+)
+def test_what_this_program_does_not_know_is_newer(stored: str | None, age: Age) -> None:
+    assert age_of(stored, HEAD, SCRIPTS) is age
+
+
+def test_a_closed_port_of_kafka_is_told_before_the_limit() -> None:
+    settings = KafkaSettings(bootstrap_servers=("127.0.0.1:1",))
+    (found,) = run_probes([kafka_probe(settings)], timeout=5)
+    assert found.detail.startswith("no broker listens at 127.0.0.1:1")
+
+
+def test_the_limit_is_longer_than_kafkas_own() -> None:
+    for command in (doctor.doctor, connectors.connectors):
+        limit = inspect.signature(command).parameters["timeout"].default
+        assert limit > KafkaSettings.model_fields["timeout_seconds"].default
+
+
+def test_reports_show_whole_texts() -> None:
+    detail, cure = f"one | two {'x' * 300} end", f"first {'y' * 300} last"
+    findings = [fine("a_long_name"), Finding("b", State.ERROR, detail, cure, seconds=1.5)]
+    lines = doctor.as_lines(findings).splitlines()
+    assert lines == [
+        "a_long_name  ok        0.00 s",
+        "    fine",
+        "b            error     1.50 s",
+        f"    {detail}",
+        f"    cure: {cure}",
+    ]
+    head, rule, _, row = doctor.as_markdown(findings).splitlines()
+    assert head == "| part | state | detail | cure | seconds |"
+    assert set(rule) == set("| -")
+    escaped = detail.replace("|", "\\|")
+    assert row == f"| b | error | {escaped} | {cure} | 1.50 |"

@@ -16,6 +16,22 @@ from tests.support.institution import Institution, institution
 
 INGEST = ["ingest", "--vendor", "sample_a", "--start", "2024-02-12", "--end", "2024-03-01"]
 
+HUNTED = {
+    "EMP_OPERATIONS_URL": "postgresql://127.0.0.1:1/x?user=emp&password=hunter2",
+    "TIMESCALEDB_URL": "postgresql://emp:hunter2@127.0.0.1:1/x",
+    "REDIS_URL": "redis://:hunter2@127.0.0.1:1/0",
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+    "KAFKA_SASL_MECHANISM": "PLAIN",
+    "KAFKA_SASL_USERNAME": "emp",
+    "KAFKA_SASL_PASSWORD": "hunter2",
+    "DAGSTER_POSTGRES_HOST": "127.0.0.1",
+    "DAGSTER_POSTGRES_PORT": "1",
+    "DAGSTER_POSTGRES_USER": "dagster",
+    "DAGSTER_POSTGRES_PASSWORD": "hunter2",
+    "DAGSTER_POSTGRES_DB": "dagster",
+}
+
 READ = """
 import sys, emp, emp.client, polars as pl
 names = ["DEMO-ACME", "DEMO-EURUSD", "DEMO-BTC", "DEMO-GLOBEX"]
@@ -125,6 +141,9 @@ def test_no_output_and_no_record_holds_a_secret(house: Institution) -> None:
     told = [
         house.run("connectors", "--connectivity"),
         house.run("connectors", "--format", "markdown"),
+        house.run("connectors", "--connectivity", **HUNTED),
+        house.run("doctor", **HUNTED),
+        house.run("migrate", "--dry-run", **HUNTED),
         house.run("config", "check"),
         house.run("config", "variables"),
         house.run("doctor", "--format", "markdown"),

@@ -30,6 +30,7 @@ from adapters.timescale.settings import TimescaleSettings
 from tests.support.institution import Institution, institution
 
 SECRET = "hunter2"
+DOCKER = Path(__file__).resolve().parents[3] / "docker"
 NEWER = "a newer version made these tables: update this program"
 
 
@@ -312,6 +313,14 @@ def test_connectors_name_every_server_and_no_secret(house: Institution) -> None:
     for output in (done, markdown):
         assert output.returncode == 0
         assert secret not in output.stdout + output.stderr
+
+    # In bootstrap mode the server of the records is not used; a dagster.yaml speaks for itself.
+    alone = house.run("connectors", EMP_MODE="bootstrap", **own)
+    assert "records.example" not in alone.stdout
+    assert json.loads(alone.stdout)["connectors"]["sqlite"]["path"].endswith("operations.sqlite")
+    for folder, key in ((DOCKER, "server"), (DOCKER.parent, "path")):
+        named = house.run("connectors", DAGSTER_HOME=str(folder), **own)
+        assert list(json.loads(named.stdout)["connectors"]["dagster"]) == [key]
 
     plain = json.loads(house.run("connectors").stdout)["connectors"]
     assert plain["dagster"]["path"].endswith("/dagster")

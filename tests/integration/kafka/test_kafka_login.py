@@ -13,6 +13,9 @@ from adapters.kafka.lag import consumer_lag
 from adapters.kafka.reader import messages
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import cluster, provision
+from adapters.probes import run_probes
+from adapters.probes.kafka import kafka_probe
+from emp.commands.doctor import TIMEOUT_SECONDS
 from market_data.errors import MarketDataError, StreamError
 from tests.support.servers import KafkaBroker, private_server
 
@@ -122,3 +125,10 @@ def test_a_certificate_that_cannot_be_read(guarded, tmp_path):
     with pytest.raises(MarketDataError, match="KAFKA_SSL_CAFILE") as failure:
         cluster(wrong)
     assert WRONG not in str(failure.value)
+
+
+def test_a_wrong_login_is_told_within_the_limit_of_a_look(guarded):
+    own = settings(guarded, sasl_password=WRONG)
+    (found,) = run_probes([kafka_probe(own)], timeout=TIMEOUT_SECONDS)
+    assert "KAFKA_SASL_PASSWORD" in found.detail
+    assert WRONG not in str(found)

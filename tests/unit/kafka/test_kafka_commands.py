@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
+from adapters.kafka.factory import open_target
 from adapters.kafka.settings import KafkaSettings
 from adapters.variables import variables_of
 from emp.commands.kafka import app
@@ -47,11 +48,21 @@ def test_without_brokers_every_command_names_the_variable(words):
         run(*words)
 
 
-def test_with_streaming_off_nothing_is_relayed(monkeypatch):
+REPLAY = "replay curated/bars_1d --symbols A --start 2024-01-02 --end 2024-01-03"
+
+
+@pytest.mark.parametrize("words", ["relay", REPLAY])
+def test_with_streaming_off_nothing_is_sent(monkeypatch, words):
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     monkeypatch.setenv("KAFKA_INGEST_ENABLE_STREAMING", "false")
     with pytest.raises(ConfigurationError, match="KAFKA_INGEST_ENABLE_STREAMING"):
-        run("relay")
+        run(*words.split())
+
+
+def test_no_replay_has_a_target_with_streaming_off():
+    settings = KafkaSettings(bootstrap_servers=("127.0.0.1:1",), ingest_enable_streaming=False)
+    with pytest.raises(ConfigurationError, match="nothing is sent"), open_target(settings):
+        pass
 
 
 def test_a_broker_that_is_away_is_told(monkeypatch):
