@@ -4,20 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import polars as pl
 import pytest
-from bar_store_suite import ALL, D1, M1, SESSIONS, SYMBOLS, BarStoreSuite, bars, grid, put
+from bar_store_suite import (
+    ALL,
+    D1,
+    DAY_BEFORE,
+    M1,
+    SESSIONS,
+    SYMBOLS,
+    BarStoreSuite,
+    bars,
+    grid,
+    put,
+)
 from polars.testing import assert_frame_equal
 
 from adapters.stores.delta_bar_store import DeltaBarStore
 from adapters.stores.delta_table import DeltaFiles
 from adapters.stores.units import bucket_of, split, units_of_slice
 from market_data.datasets import Dataset, Layout
-from market_data.errors import DatasetMissingError, StoreConflictError
+from market_data.errors import (
+    DatasetMissingError,
+    SessionConflictError,
+    SliceChangedError,
+    StoreConflictError,
+)
 from market_data.schemas import CURATED_BARS, Column, FrameSchema
 
 
@@ -168,31 +186,73 @@ def test_a_read_opens_only_files_that_may_hold_the_rows(lake: Path) -> None:
         store.scan(M1)
 
 
-def test_a_writer_from_outside_is_seen_before_the_commit(
-    lake: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another tool, without our locks, replaces the unit between our plan and our commit."""
-    store, foreign = DeltaBarStore(lake), DeltaBarStore(lake)
-    put(store, grid(1.0, dataset=D1), D1)
+def meddling(monkeypatch: pytest.MonkeyPatch, write: Callable[[], object]) -> None:
+    """A tool without our locks writes between our plan and our commit, once."""
     monkeypatch.setattr("adapters.stores.locks.NamedLocks._hold_files", _no_locks)
     original, meddled = DeltaFiles._commit, []
 
     def commit(self: DeltaFiles, *args: object) -> bool:
         if not meddled:
             meddled.append(True)
-            day = SESSIONS[2]
-            foreign.replace(
-                D1, bars({("msft", day, 0): 8.0}, D1), sessions=(day, day), symbols=["msft"]
-            )
+            write()
         return original(self, *args)
 
     monkeypatch.setattr(DeltaFiles, "_commit", commit)
+
+
+def test_a_writer_from_outside_is_seen_before_the_commit(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another tool, without our locks, replaces the unit between our plan and our commit."""
+    store, foreign = DeltaBarStore(lake), DeltaBarStore(lake)
+    put(store, grid(1.0, dataset=D1), D1)
+    later = SESSIONS[2]
+    theirs = bars({("msft", later, 0): 8.0}, D1)
+    meddling(
+        monkeypatch,
+        lambda: foreign.replace(D1, theirs, sessions=(later, later), symbols=["msft"]),
+    )
     day = SESSIONS[1]
     store.replace(D1, bars({("AAPL", day, 0): 9.0}, D1), sessions=(day, day), symbols=["AAPL"])
     got = store.scan(D1)
     assert got.filter(pl.col("close") == 8.0).height == 1
     assert got.filter(pl.col("close") == 9.0).height == 1
     assert got.height == 32 - 2
+
+
+def test_a_condition_is_looked_at_until_the_commit(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, foreign = DeltaBarStore(lake), DeltaBarStore(lake)
+    day = SESSIONS[1]
+    slice_: dict[str, Any] = {"sessions": (day, day), "symbols": ["AAPL"]}
+    put(store, grid(1.0, dataset=D1), D1)
+    theirs, ours = (bars({("AAPL", day, 0): price}, D1) for price in (8.0, 9.0))
+    meddling(monkeypatch, lambda: foreign.replace(D1, theirs, **slice_))
+    with pytest.raises(SliceChangedError, match="read it again"):
+        seen = store.version(D1, **slice_)
+        store.replace(D1, ours, **slice_, unless_changed_since=seen)
+    assert_frame_equal(store.scan(D1, **slice_), theirs)
+    assert len(data_files(lake)) == 3  # two of the first write, one of theirs, none of ours
+
+
+@pytest.mark.parametrize("minute", [DAY_BEFORE, DAY_BEFORE + 1])
+def test_the_month_before_is_looked_at_until_the_commit(
+    lake: Path, monkeypatch: pytest.MonkeyPatch, minute: int
+) -> None:
+    """It is no unit of the slice: a bar of it that is the slice's counts, any other does not."""
+    store, foreign = DeltaBarStore(lake), DeltaBarStore(lake)
+    january, february = SESSIONS[2:]
+    theirs = bars({("AAPL", january, 0): 8.0})
+    meddling(
+        monkeypatch,
+        lambda: foreign.replace(M1, theirs, sessions=(january, january), symbols=["AAPL"]),
+    )
+    ours = bars({("AAPL", february, minute): 9.0})
+    refused = minute == DAY_BEFORE
+    with pytest.raises(SessionConflictError) if refused else nullcontext():
+        store.replace(M1, ours, sessions=(february, february), symbols=["AAPL"])
+    assert store.scan(M1)["close"].to_list() == [8.0] if refused else [8.0, 9.0]
 
 
 def test_threads_share_one_store(lake: Path) -> None:
