@@ -57,7 +57,7 @@ def storable(text: str) -> str:
 class _Storable(TypeDecorator[str]):
     """A text without the character 0."""
 
-    impl = sa.Text
+    impl = sa.String
 
     def process_bind_param(self, value: str | None, dialect: Any) -> str | None:  # noqa: ARG002
         """The text as it is kept."""
@@ -67,6 +67,7 @@ class _Storable(TypeDecorator[str]):
 class LongText(_Storable):
     """Words for people, or JSON."""
 
+    impl = sa.Text
     cache_ok = True
 
 
@@ -76,7 +77,6 @@ class ShortText(_Storable):
     Byte order in PostgreSQL too: rows come back in the order in which Polars would sort them.
     """
 
-    impl = sa.String
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Any) -> Any:
