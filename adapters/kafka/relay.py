@@ -126,6 +126,7 @@ class Relay:
             while waiting := self._outbox.pending(BATCH):
                 if not self._lease.take():
                     return sent
+                self._presence.take()
                 delivered = opened.send(self._messages(waiting))
                 sent += self._mark(waiting, delivered)
                 if delivered.error is not None:

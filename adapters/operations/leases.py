@@ -23,19 +23,20 @@ _MICROSECONDS = 1_000_000
 
 
 class Lease:
-    """A lease by name; each object is a holder of its own.
+    """A lease by name; each object is a holder of its own, unless it is told another.
 
     Args:
         engine: from `open_database`.
         name: of the work.
         term: how long a holder may be silent.
+        holder: all objects that are given the same are one holder; empty: none other.
     """
 
-    def __init__(self, engine: Engine, name: str, *, term: timedelta) -> None:
+    def __init__(self, engine: Engine, name: str, *, term: timedelta, holder: str = "") -> None:
         self._engine = engine
         self._name = name
         self._term = int(term.total_seconds() * _MICROSECONDS)
-        self._holder = uuid.uuid4().hex
+        self._holder = holder or uuid.uuid4().hex
 
     def take(self) -> bool:
         """Take the lease or prolong it; whether this object holds it now."""

@@ -139,12 +139,12 @@ class SqlOutbox:
         return Lease(self._engine, "outbox", term=term)
 
     def presence(self, *, term: timedelta) -> Lease:
-        """What a sender prolongs with every look at the outbox: somebody sends what waits.
+        """What every sender prolongs with every look at the outbox: somebody sends what waits.
 
         Args:
             term: how long it may be silent before it counts as gone.
         """
-        return Lease(self._engine, "outbox sender", term=term)
+        return Lease(self._engine, "outbox sender", term=term, holder="whoever sends")
 
     def resend(self, *, since: datetime) -> int:
         """Let events that were sent at or after a time be sent again, under their ids.

@@ -23,6 +23,7 @@ from market_data.operations.kafka_readiness import evaluate_kafka_readiness
 from market_data.pipeline.platform import Unheard
 from market_data.ports.events import Event
 from market_data.timeframes import Timeframe
+from tests.support.bridges import look_until
 
 
 @pytest.fixture
@@ -164,8 +165,7 @@ def test_lag_per_partition_and_in_all(fresh, engine, numbers):
     assert (before.total, before.by_topic[topic]) == (100, 100)
     handled: list[Event] = []
     with bridge(fresh, handled.append) as opened:
-        while len(handled) < 100:
-            opened.look()
+        look_until(opened, lambda so_far: so_far.events == 100)
     after = consumer_lag(fresh)
     assert (after.total, after.lost, after.stranded) == (0, 0, 0)
     assert {p.committed for p in after.partitions if p.topic == topic} == {
@@ -197,11 +197,8 @@ def test_the_bridge_hands_each_event_over_once(fresh, engine, numbers):
     SqlOutbox(engine).resend(since=datetime(2024, 1, 1, tzinfo=UTC))
     assert relay.drain().sent == 20
     handled: list[Event] = []
-    total = Bridged()
     with bridge(fresh, handled.append) as opened:
-        while total.events + total.repeated < 40:
-            found = opened.look()
-            total = Bridged(total.events + found.events, total.repeated + found.repeated)
+        total = look_until(opened, lambda so_far: so_far.events + so_far.repeated >= 40)
     assert total == Bridged(20, 20)
     assert sorted(e.event_id for e in handled) == sorted(e.event_id for e in events)
 
@@ -220,12 +217,31 @@ def test_an_event_whose_handling_fails_comes_again(fresh, engine, numbers):
 
     with bridge(fresh, hand) as opened:
         with pytest.raises(RuntimeError):
-            while True:
-                opened.look()
-        while len(handled) < 30:
-            opened.look()
+            look_until(opened, lambda _: False)
+        look_until(opened, lambda _: len(handled) >= 30)
     assert sorted(handled) == sorted(e.event_id for e in events)
     assert consumer_lag(fresh).total == 0
+
+
+def test_after_a_new_start_it_goes_on_exactly_where_it_was(fresh, engine, numbers):
+    first, second = ([numbers(n) for n in range(start, start + 20)] for start in (0, 20))
+    sent(fresh, engine, *first)
+    with bridge(fresh, lambda _: None) as opened:
+        look_until(opened, lambda so_far: so_far.events == 20)
+    assert consumer_lag(fresh).total == 0
+    sent(fresh, engine, *second)
+    assert consumer_lag(fresh).total == 20
+
+    def refuse(event: Event) -> None:
+        raise RuntimeError("it dies before anything is handled")
+
+    with pytest.raises(RuntimeError), bridge(fresh, refuse) as opened:
+        look_until(opened, lambda _: False)
+    assert consumer_lag(fresh).total == 20
+    handled: list[str] = []
+    with bridge(fresh, lambda event: handled.append(event.event_id)) as opened:
+        look_until(opened, lambda so_far: so_far.events >= 20)
+    assert sorted(handled) == sorted(e.event_id for e in second)
 
 
 def test_what_was_not_committed_comes_again_after_a_new_start(fresh, engine, numbers):
@@ -234,8 +250,7 @@ def test_what_was_not_committed_comes_again_after_a_new_start(fresh, engine, num
     for _ in range(2):
         handled: list[Event] = []
         with bridge(quiet, handled.append) as opened:
-            while len(handled) < 5:
-                opened.look()
+            look_until(opened, lambda so_far: so_far.events == 5)
     assert consumer_lag(quiet).total == 5
 
 
@@ -251,8 +266,7 @@ def test_commits_without_waiting_and_by_the_client(fresh, engine, numbers):
         own = fresh.model_copy(update={**options, "ingest_consumer_group": group})
         handled: list[Event] = []
         with bridge(own, handled.append) as opened:
-            while len(handled) < 5:
-                opened.look()
+            look_until(opened, lambda so_far: so_far.events == 5)
             opened.look(0.3)
         assert consumer_lag(own).total == 0
 
@@ -263,10 +277,8 @@ def test_a_message_that_is_no_event_is_told_and_passed(fresh, engine, numbers):
         assert opened.send([Message(topic, b"S0", b"not json")]).error is None
     (event,) = sent(fresh, engine, numbers(0))
     handled: list[Event] = []
-    unreadable: tuple[str, ...] = ()
     with bridge(fresh, handled.append) as opened:
-        while not handled:
-            unreadable += opened.look().unreadable
+        unreadable = look_until(opened, lambda so_far: so_far.events == 1).unreadable
     assert [e.event_id for e in handled] == [event]
     assert len(unreadable) == 1
     assert unreadable[0].startswith(f"{topic}/")

@@ -27,6 +27,7 @@ from market_data.datasets import curated_bars
 from market_data.errors import StreamError
 from market_data.ports.events import Event
 from market_data.timeframes import Timeframe
+from tests.support.bridges import look_until
 
 RUNBOOK = Path(__file__).resolve().parents[3] / "docs/runbooks/kafka-offset-recovery.md"
 EXAMPLE_TIME = "2024-03-01T12:00:00Z"
@@ -80,8 +81,7 @@ def handle(settings: KafkaSettings, count: int) -> list[str]:
     """Handle so many events with the group, and stop."""
     handled: list[str] = []
     with bridge(settings, lambda e: handled.append(e.event_id)) as opened:
-        while len(handled) < count:
-            opened.look()
+        look_until(opened, lambda so_far: so_far.events >= count)
     return handled
 
 

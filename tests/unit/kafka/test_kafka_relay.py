@@ -11,10 +11,15 @@ import pytest
 import sqlalchemy as sa
 
 from adapters.clock import FixedClock
-from adapters.kafka.relay import KEPT, Relay, Relayed
+from adapters.kafka import factory
+from adapters.kafka.lag import ConsumerLag
+from adapters.kafka.relay import KEPT, PRESENT, Relay, Relayed
 from adapters.kafka.settings import KafkaSettings
-from adapters.operations import Lease, SqlOutbox, open_database
+from adapters.kafka.topics import Cluster
+from adapters.operations import Lease, SqlOutbox, leases, open_database
 from market_data.errors import StreamError
+from market_data.operations.grades import Grade
+from market_data.operations.kafka_readiness import evaluate_kafka_readiness
 from market_data.ports.events import Event, IngestMetrics
 from market_data.timeframes import Timeframe
 from tests.support.kafka_echo import Echo
@@ -209,3 +214,89 @@ def test_following_tells_trouble_once_and_goes_on(engine, outbox):
     relay(engine, echo).follow(stop, every=0.01, tell=tell)
     assert len(told) == 2
     assert len(echo.messages) == 3
+
+
+class Watch:
+    """The time of the leases, set by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seconds = 1_700_000_000.0
+        monkeypatch.setattr(leases, "_now", lambda _: int(self.seconds * 1_000_000))
+
+
+def test_a_relay_that_sends_for_longer_than_its_term_keeps_the_lease(engine, outbox, monkeypatch):
+    monkeypatch.setattr("adapters.kafka.relay.BATCH", 2)
+    watch, other = Watch(monkeypatch), Echo()
+    expected = fill(outbox, 10)
+
+    class Slow(Echo):
+        def send(self, messages):
+            # Less than the term of a minute; five batches take more than three.
+            watch.seconds += 40
+            assert relay(engine, other).drain() == Relayed(busy=True)
+            return super().send(messages)
+
+    slow = Slow()
+    assert relay(engine, slow).drain() == Relayed(10)
+    assert (ids(slow), other.messages) == (expected, [])
+
+
+def test_a_relay_that_lost_its_lease_sends_no_further_batch(engine, outbox, monkeypatch):
+    monkeypatch.setattr("adapters.kafka.relay.BATCH", 2)
+    watch = Watch(monkeypatch)
+    fill(outbox, 6)
+    other = Lease(engine, "relay", term=timedelta(minutes=1))
+
+    class Paused(Echo):
+        def send(self, messages):
+            watch.seconds += 61
+            assert other.take()
+            return super().send(messages)
+
+    paused = Paused()
+    assert relay(engine, paused).drain() == Relayed(2)
+    assert len(paused.messages) == 2
+    assert outbox.backlog().waiting == 4
+    # What another holds is not given back for it.
+    assert relay(engine, Echo()).drain() == Relayed(busy=True)
+
+
+def test_whoever_looks_at_the_outbox_is_there_for_a_while(engine, outbox, monkeypatch):
+    """Readiness without a sender, with one that finds nothing to send, and after it has gone."""
+    watch = Watch(monkeypatch)
+    topics = dict.fromkeys((spec.name for spec in SETTINGS.topic_specs()), 1)
+    monkeypatch.setattr(factory, "cluster", lambda _: Cluster(1, topics))
+    monkeypatch.setattr(factory, "readers_lag", lambda _: ConsumerLag("", ()))
+
+    def reasons() -> list[str]:
+        state = factory.look(SETTINGS, outbox, FixedClock(NOW))
+        found = evaluate_kafka_readiness(state, now=NOW)
+        assert (found.grade is Grade.OK) == (not found.reasons)
+        return [reason.text.split(":")[0] for reason in found.reasons]
+
+    alone = ["nobody sends what waits"]
+    assert reasons() == alone
+    relay(engine, Echo()).drain()
+    assert reasons() == []
+    watch.seconds += PRESENT.total_seconds() - 1
+    assert reasons() == []
+    relay(engine, Echo()).drain()
+    watch.seconds += 2
+    assert reasons() == []
+    watch.seconds += PRESENT.total_seconds()
+    assert reasons() == alone
+
+
+def test_a_relay_that_sends_for_long_is_there_all_the_while(engine, outbox, monkeypatch):
+    monkeypatch.setattr("adapters.kafka.relay.BATCH", 2)
+    watch, seen = Watch(monkeypatch), []
+    fill(outbox, 10)
+
+    class Slow(Echo):
+        def send(self, messages):
+            watch.seconds += 55
+            seen.append(outbox.presence(term=PRESENT).is_held())
+            return super().send(messages)
+
+    assert relay(engine, Slow()).drain() == Relayed(10)
+    assert seen == [True] * 5
