@@ -270,30 +270,29 @@ class BarStoreSuite:
             assert store.replace(dataset, mine, **slice_, unless_changed_since=seen) == 1
             assert_frame_equal(store.scan(dataset, **slice_), mine)
 
-    def test_racing_writers_who_read_first_lose_nothing(self, store: BarStore) -> None:
-        """Each adds one to what it has read, as long as nobody else has written in between."""
-        day, writers, rounds = SESSIONS[1], 3, 4
+    def test_of_racing_writers_who_have_read_the_same_one_wins(self, store: BarStore) -> None:
+        """Each puts a bar of its own in the place of what all have read."""
+        day, writers, rounds = SESSIONS[1], 3, 6
         slice_: dict[str, Any] = {"sessions": (day, day), "symbols": ["AAPL"]}
-        store.replace(D1, bars({("AAPL", day, 0): 0.0}, D1), **slice_)
+        store.replace(M1, bars({("AAPL", day, 0): 0.0}), **slice_)
+        together = Barrier(writers, timeout=60)
 
-        def add(_: int) -> int:
-            lost = added = 0
-            while added < rounds and lost < 1000:
-                seen = store.version(D1, **slice_)
-                more = store.scan(D1, **slice_)["close"].item() + 1
-                try:
-                    store.replace(
-                        D1, bars({("AAPL", day, 0): more}, D1), **slice_, unless_changed_since=seen
-                    )
-                except SliceChangedError:
-                    lost += 1
-                else:
-                    added += 1
-            return added
+        def race(writer: int) -> list[int]:
+            won = []
+            for number in range(rounds):
+                bar = bars({("AAPL", day, 1 + number * writers + writer): 1.0})
+                seen = store.version(M1, **slice_)
+                together.wait()
+                with suppress(SliceChangedError):
+                    store.replace(M1, bar, **slice_, unless_changed_since=seen)
+                    won.append(number)
+                together.wait()
+                assert store.scan(M1, **slice_).height == 1
+            return won
 
         with ThreadPoolExecutor(writers) as pool:
-            assert list(pool.map(add, range(writers))) == [rounds] * writers
-        assert store.scan(D1)["close"].to_list() == [float(writers * rounds)]
+            won = [number for each in pool.map(race, range(writers)) for number in each]
+        assert sorted(won) == list(range(rounds))
 
     # --- one bar, one session ------------------------------------------------------------------
 
