@@ -137,6 +137,18 @@ def test_questions_that_differ_have_answers_that_do(store: CachedBarStore, how: 
     assert store.scan(M1, **{**how, "symbols": ["AAPL"]}).height == 8
 
 
+def test_columns_are_part_of_the_question(store: CachedBarStore) -> None:
+    put(store, grid())
+    asked = (None, ["ts"], ["ts", "close"], ["close", "ts"])
+    for times in (1, 2):
+        for columns in asked:
+            answer = store.scan(M1, columns=columns)
+            assert answer.columns == list(columns or M1.schema.names)
+        told = store.cache.metrics()
+        assert (told.misses, told.hits) == (len(asked), (times - 1) * len(asked))
+        assert (told.keys, told.failures) == (len(asked), 0)
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(["", "Ω", None]), st.sampled_from(["AAPL", "x"]), st.floats()),
