@@ -166,7 +166,7 @@ def replay(
     Prints the replay's id, by which adapters.kafka.reader.read_replay finds the rows. Without any
     row the exit status is 1.
     """
-    from adapters.kafka.factory import need_streaming, open_target
+    from adapters.kafka.factory import open_target
     from adapters.kafka.replay import replay as send
     from adapters.kafka.replay import replayable
 
@@ -175,9 +175,8 @@ def replay(
     names = split(symbols)
     if not names or last < first:
         raise ConfigurationError("--symbols names at least one, and --end is not before --start")
-    need_streaming(parts.kafka)
-    store = parts.store()
     with open_target(parts.kafka, topic) as target:
+        store = parts.store()
         done = send(store, table, names, first, last, to=target, now=datetime.now(UTC), tell=_say)
     print_json(asdict(done))
     if not done.rows:
