@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -30,10 +33,16 @@ from polars.testing import assert_frame_equal
 from adapters.stores.delta_bar_store import DeltaBarStore
 from adapters.timescale.bar_store import TimescaleStore
 from adapters.timescale.connection import Connections
+from adapters.timescale.errors import LostConnectionError
 from adapters.timescale.factory import open_connections
 from adapters.timescale.settings import TimescaleSettings
 from market_data.datasets import Dataset, Layout
-from market_data.errors import ConfigurationError, SchemaError, UnsupportedOperationError
+from market_data.errors import (
+    ConfigurationError,
+    SchemaError,
+    SliceChangedError,
+    UnsupportedOperationError,
+)
 from market_data.ports import BarStore
 from market_data.schemas import CURATED_BARS
 
@@ -155,6 +164,59 @@ def test_a_version_changes_with_its_months_alone(store: TimescaleStore) -> None:
     assert store.version(M1, sessions=february) != seen[february]
     assert store.version(M1) != whole
     assert store.version(D1) == days
+
+
+def test_a_condition_is_looked_at_when_the_months_are_locked(
+    store: TimescaleStore, sql: psycopg.Connection, timescale_url: str
+) -> None:
+    """The version is that of before until the other writer, who holds the month, commits."""
+    day = SESSIONS[1]
+    slice_: Slice = {"sessions": (day, day), "symbols": ["AAPL"]}
+    put(store, grid())
+    seen, bar = store.version(M1, **slice_), bars({("AAPL", day, 0): 9.0})
+    waiting = (
+        "select count(*) from pg_locks where locktype = 'advisory' and not granted and database = "
+        "(select oid from pg_database where datname = current_database())"
+    )
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(timescale_url) as other:
+        other.execute(
+            "select pg_advisory_xact_lock(hashtextextended('emp curated/bars_1m 2024-01-01', 0))"
+        )
+        other.execute(
+            "update emp.months set revision = nextval('emp.revisions') where month = '2024-01-01'"
+        )
+        written = pool.submit(store.replace, M1, bar, **slice_, unless_changed_since=seen)
+        end = time.monotonic() + 10
+        while sql.execute(waiting).fetchone() == (0,) and time.monotonic() < end:
+            time.sleep(0.01)
+        other.commit()
+        with pytest.raises(SliceChangedError, match="read them again"):
+            written.result(30)
+    assert_frame_equal(store.scan(M1), grid().sort("symbol", "ts"))
+
+
+def test_a_commit_that_the_server_could_not_tell_of_is_no_foreign_one(
+    store: TimescaleStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second attempt of a conditional replace finds what the first has written."""
+    day = SESSIONS[1]
+    slice_: Slice = {"sessions": (day, day), "symbols": ["AAPL"]}
+    put(store, grid())
+    original, attempts = Connections.arrow, []
+
+    @contextmanager
+    def arrow(self: Connections, *, writing: bool) -> Iterator[Any]:
+        with original(self, writing=writing) as cursor:
+            yield cursor
+        attempts.append(writing)
+        if attempts == [True]:
+            raise LostConnectionError("the answer was lost")
+
+    monkeypatch.setattr(Connections, "arrow", arrow)
+    bar, seen = bars({("AAPL", day, 0): 9.0}), store.version(M1, **slice_)
+    assert store.replace(M1, bar, **slice_, unless_changed_since=seen) == 1
+    assert attempts == [True, True]
+    assert_frame_equal(store.scan(M1, **slice_), bar)
 
 
 @pytest.mark.parametrize("operation", ["history", "compact", "vacuum"])
