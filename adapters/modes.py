@@ -107,11 +107,10 @@ def check(settings: Settings) -> tuple[list[Problem], Servers | None]:
         *_kafka(kafka),
         *read_all(DagsterStorageSettings).problems,
     ]
-    found = timescale.settings, redis.settings, kafka.settings
-    if problems or found[0] is None or found[1] is None or found[2] is None:
+    if problems or not (timescale.settings and redis.settings and kafka.settings):
         return problems, None
     url = settings.operations_url.get_secret_value() if settings.operations_url else ""
-    return [], Servers(url, *found)
+    return [], Servers(url, timescale.settings, redis.settings, kafka.settings)
 
 
 def settings_classes() -> list[type[BaseSettings]]:
@@ -122,8 +121,8 @@ def settings_classes() -> list[type[BaseSettings]]:
     from adapters.kafka.settings import KafkaSettings
     from adapters.timescale.settings import TimescaleSettings
 
-    servers = [TimescaleSettings, RedisSettings, RedisCacheSettings, KafkaSettings]
-    return [Settings, *servers, DagsterStorageSettings]
+    redis: list[type[BaseSettings]] = [RedisSettings, RedisCacheSettings]
+    return [Settings, TimescaleSettings, *redis, KafkaSettings, DagsterStorageSettings]
 
 
 @cache

@@ -6,8 +6,8 @@ What does not: when that changes (redis_cache.py).
 Entries run out, and a server that is full removes some. The books have no time to live: one whose
 maxmemory-policy is allkeys-* removes them too, each of the three by itself. So every script looks
 first whether they agree, and takes stock where they do not: what is known to any of them is looked
-up and entered anew, as not used for long. An entry that none of them knows is entered when it is read,
-or ends with its time.
+up and entered anew, as not used for long. An entry that none of them knows is entered when it is
+read, or ends with its time.
 """
 
 from __future__ import annotations

@@ -33,8 +33,18 @@ _REACH_SECONDS = 2.0
 
 
 @contextmanager
-def producer(settings: KafkaSettings, *, batch_bytes: int = BATCH_BYTES) -> Iterator[KafkaProducer]:
+def producer(
+    settings: KafkaSettings,
+    *,
+    batch_bytes: int = BATCH_BYTES,
+    linger_milliseconds: int = LINGER_MILLISECONDS,
+) -> Iterator[KafkaProducer]:
     """An idempotent producer with acks=all, closed at the end; what it still holds is dropped.
+
+    Args:
+        settings: where to.
+        batch_bytes: messages of one partition that travel together, as far as they fit.
+        linger_milliseconds: how long a message waits for others to travel with.
 
     Raises:
         StreamError: no broker can be used; the message says why and names the cure.
@@ -45,11 +55,11 @@ def producer(settings: KafkaSettings, *, batch_bytes: int = BATCH_BYTES) -> Iter
         settings,
         acks="all",
         enable_idempotence=True,
-        linger_ms=LINGER_MILLISECONDS,
+        linger_ms=linger_milliseconds,
         batch_size=batch_bytes,
         max_request_size=settings.max_message_bytes + _OVERHEAD,
         max_block_ms=int(settings.timeout_seconds * 1_000),
-        delivery_timeout_ms=int(settings.timeout_seconds * 1_000) + LINGER_MILLISECONDS,
+        delivery_timeout_ms=int(settings.timeout_seconds * 1_000) + linger_milliseconds,
         metrics_enabled=False,
     )
     try:

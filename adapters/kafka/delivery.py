@@ -12,7 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from adapters.kafka.clients import BATCH_BYTES, explained, listening, producer
+from adapters.kafka.clients import (
+    BATCH_BYTES,
+    LINGER_MILLISECONDS,
+    explained,
+    listening,
+    producer,
+)
 from adapters.kafka.settings import KafkaSettings
 from market_data.errors import StreamError
 
@@ -136,16 +142,24 @@ class Delivery:
 
 
 @contextmanager
-def delivery(settings: KafkaSettings, *, batch_bytes: int = BATCH_BYTES) -> Iterator[Delivery]:
+def delivery(
+    settings: KafkaSettings,
+    *,
+    batch_bytes: int = BATCH_BYTES,
+    linger_milliseconds: int = LINGER_MILLISECONDS,
+) -> Iterator[Delivery]:
     """A delivery over a producer of its own.
 
     Args:
         settings: where to.
         batch_bytes: messages of one partition that travel together, as far as they fit.
+        linger_milliseconds: how long a message waits for others to travel with.
 
     Raises:
         StreamError: no broker can be used; the message says why and names the cure.
         ConfigurationError: no broker is named.
     """
-    with producer(settings, batch_bytes=batch_bytes) as opened:
+    with producer(
+        settings, batch_bytes=batch_bytes, linger_milliseconds=linger_milliseconds
+    ) as opened:
         yield Delivery(settings, opened)

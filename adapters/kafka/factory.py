@@ -69,7 +69,9 @@ def open_target(settings: KafkaSettings, topic: str | None = None) -> Iterator[T
         ConfigurationError: no broker is named, or streaming is switched off.
     """
     need_streaming(settings)
-    with delivery(settings, batch_bytes=settings.max_message_bytes) as opened:
+    # A message is as large as it may be: it gains nothing by waiting for others.
+    batch = settings.max_message_bytes
+    with delivery(settings, batch_bytes=batch, linger_milliseconds=0) as opened:
         yield Target(opened, topic or settings.replay_topic, settings.max_message_bytes)
 
 
