@@ -355,7 +355,7 @@ def test_errors_name_what_to_set_and_no_secret(house: Institution, tmp_path: Pat
         "EMP_DATA_DIR": call(house, *TO_SERVERS, EMP_DATA_DIR=str(tmp_path / "nothing")),
         "TIMESCALEDB_URL and EMP_OPERATIONS_URL hold no": call(house, *TO_FILES),
         "TIMESCALEDB_URL right": call(house, *TO_SERVERS, TIMESCALEDB_URL=away),
-        "EMP_OPERATIONS_URL running": call(house, *TO_SERVERS, EMP_OPERATIONS_URL=away),
+        "is EMP_OPERATIONS_URL right?": call(house, *TO_SERVERS, EMP_OPERATIONS_URL=away),
         "either --dry-run or": call(house, *TO_SERVERS, "--dry-run", "--verify-only"),
         "another 'emp migrate-store'": busy,
     }
