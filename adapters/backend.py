@@ -16,6 +16,7 @@ from adapters.modes import decide
 from adapters.settings import Settings
 from adapters.variables import read
 from adapters.vendors.delays import delay_of, settling_of
+from adapters.vendors.standing import why_off
 from market_data.pipeline.platform import Platform, Unheard
 from market_data.ports import (
     ActionLog,
@@ -197,11 +198,11 @@ def assemble(
         spec: str | None = None,
         prices_as_of: date | None = None,
     ) -> Vendor:
-        from adapters.vendors.registry import build_vendor
+        from adapters.vendors.registry import Means, build_vendor
 
         return build_vendor(
             universe.vendor(name),
-            settings=settings,
+            means=Means(settings),
             path=path,
             spec=spec,
             prices_as_of=prices_as_of,
@@ -225,6 +226,7 @@ def assemble(
         vendor=vendor,
         delay=lambda name: delay_of(universe.vendor(name).reader),
         settling=lambda name: settling_of(universe.vendor(name).reader),
+        off=lambda name: why_off(universe.vendor(name).reader),
     )
 
 

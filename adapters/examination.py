@@ -21,6 +21,7 @@ from adapters.modes import check, settings_classes
 from adapters.other_variables import OTHERS
 from adapters.settings import Mode, Settings
 from adapters.variables import Problem, read_all, variables_of
+from adapters.vendors.settings import VENDOR_SETTINGS
 from market_data.errors import ConfigurationError
 
 _OF_TESTS = "EMP_TEST_"
@@ -54,7 +55,8 @@ def examine(wanted: Mode | None = None) -> Examination:
     known = wanted is not None or reading.nothing_against("EMP_MODE")
     mode = (wanted or settings.mode) if known else None
     servers = [] if mode is Mode.BOOTSTRAP else check(settings)[0]
-    problems = [*reading.problems, *_data_folder(settings), *_files(settings)]
+    vendors = [problem for kind in VENDOR_SETTINGS for problem in read_all(kind).problems]
+    problems = [*reading.problems, *_data_folder(settings), *_files(settings), *vendors]
     if mode is Mode.AUTO:
         return Examination(mode, problems, servers, list(_notes(in_servers=not servers)))
     notes = _notes(in_servers=mode is Mode.INSTITUTIONAL)

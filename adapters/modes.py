@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings
 
 from adapters.settings import Mode, Settings
 from adapters.variables import Problem, Reading, read_all
+from adapters.vendors.settings import VENDOR_SETTINGS
 from market_data.errors import BootstrapModeWarning, ConfigurationError
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ def settings_classes() -> list[type[BaseSettings]]:
     from adapters.timescale.settings import TimescaleSettings
 
     redis: list[type[BaseSettings]] = [RedisSettings, RedisCacheSettings]
-    return [Settings, TimescaleSettings, *redis, KafkaSettings, DagsterStorageSettings]
+    streams: list[type[BaseSettings]] = [KafkaSettings, DagsterStorageSettings]
+    return [Settings, TimescaleSettings, *redis, *streams, *VENDOR_SETTINGS]
 
 
 @cache

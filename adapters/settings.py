@@ -9,10 +9,11 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from adapters.vendors.settings import web_address
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -76,15 +77,7 @@ class Settings(BaseSettings):
     @field_validator("yahoo_url")
     @classmethod
     def _a_url(cls, value: str) -> str:
-        try:
-            parts = urlsplit(value)
-            good = parts.scheme in ("http", "https") and bool(parts.hostname)
-            _ = parts.port
-        except ValueError:
-            good = False
-        if value and not good:
-            raise ValueError("must be http://host:port or https://host")
-        return value
+        return web_address(value)
 
     @property
     def local_operations_url(self) -> str:

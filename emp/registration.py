@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from adapters.vendors.standing import why_off
 from emp.yahoo_symbols import guess_instrument, yahoo_name
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
@@ -117,12 +118,14 @@ def network_feed(
         words: platform symbols or the vendor's own names; none means all that it serves.
 
     Raises:
-        ConfigurationError: the vendor is not configured, lacks the timeframe, or cannot serve a
-            symbol; the message says what there is.
+        ConfigurationError: the vendor is not configured, is off, lacks the timeframe, or cannot
+            serve a symbol; the message says what there is.
     """
     config = universe.vendor(vendor)
     if config.reader == "files":
         raise ConfigurationError(f"vendor {vendor!r} reads files: name them with --path and --spec")
+    if reason := why_off(config.reader):
+        raise ConfigurationError(f"vendor {vendor!r} is off: {reason}")
     if timeframe not in config.timeframes:
         raise ConfigurationError(
             f"vendor {vendor!r} has no {timeframe} bars; it has: {', '.join(config.timeframes)}"

@@ -95,11 +95,17 @@ def planned(settings: Settings, options: SliceOptions) -> list[dict[str, Any]]:
     quiet_dagster()
     from adapters.clock import SystemClock
     from adapters.configuration import load_universe
+    from adapters.vendors.standing import why_off
     from jobs.market_slice import MarketSliceConfig
     from market_data.pipeline.market_slice import plan_slice
 
     asked = MarketSliceConfig(**options.given())
     wish, window = asked.wish(), asked.macro_window()
+    universe = load_universe(settings)
+
+    def off(vendor: str) -> str:
+        return why_off(universe.vendor(vendor).reader)
+
     parts: list[dict[str, Any]] = [
         {
             "part": part.name,
@@ -107,7 +113,7 @@ def planned(settings: Settings, options: SliceOptions) -> list[dict[str, Any]]:
             "sessions": {"first": str(part.first), "last": str(part.last)},
             "vendors": {feed.vendor: list(feed.symbols) for feed in part.feeds},
         }
-        for part in plan_slice(load_universe(settings), wish, SystemClock().now())
+        for part in plan_slice(universe, wish, SystemClock().now(), off)
     ]
     macro = {"first": str(window[0]), "last": str(window[1])} if window else None
     return [*parts, {"part": "macro", "status": "off", "days": macro}]

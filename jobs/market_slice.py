@@ -116,7 +116,7 @@ def market_slice_job(graph: Graph) -> dg.JobDefinition:
         wish = config.wish()
         context.log.info("taking its turn among the slices")
         with platform.job_locks().hold([NAME]):
-            parts = plan_slice(opened.universe, wish, opened.clock.now())
+            parts = plan_slice(opened.universe, wish, opened.clock.now(), opened.off)
             reports = [_run(context, graph(), opened, part) for part in parts]
         reports.append(_macro(config))
         status = overall(reports)

@@ -79,10 +79,20 @@ class VendorError(MarketDataError):
 
 
 class RateLimitedError(VendorError):
-    """Too many requests: ask again later."""
+    """Too many requests: ask again later.
+
+    Attributes:
+        retry_after: seconds until then, where that is known.
+    """
 
     outcome = "refused"
     retryable = True
+
+    def __init__(
+        self, message: str, *, symbol: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, symbol=symbol)
+        self.retry_after = retry_after
 
 
 class UnauthorisedError(VendorError):
@@ -116,3 +126,7 @@ class VendorUnavailableError(VendorError):
 
     outcome = "failed"
     retryable = True
+
+
+class UnreachableError(VendorUnavailableError):
+    """No connection at all, or a vendor that is left alone: no other symbol would fare better."""

@@ -8,22 +8,36 @@ What does not: how a reader works (the packages beside this file).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 from adapters.settings import Settings
 from market_data.errors import ConfigurationError
-from market_data.ports import Vendor
+from market_data.ports import OpenGate, RequestGate, Vendor
 from market_data.universe import VendorConfig
 
 _EARLIEST = "earliest"
 """Added to the options of every reader; no configuration may name it."""
 
 
+@dataclass(frozen=True)
+class Means:
+    """What an installation gives its vendors besides their own configuration.
+
+    Attributes:
+        settings: of the installation.
+        gate: grants the vendor's requests.
+    """
+
+    settings: Settings
+    gate: RequestGate = field(default_factory=OpenGate)
+
+
 def build_vendor(
     config: VendorConfig,
     *,
-    settings: Settings | None = None,
+    means: Means | None = None,
     path: str | None = None,
     spec: str | None = None,
     prices_as_of: date | None = None,
@@ -34,7 +48,7 @@ def build_vendor(
 
     Args:
         config: its entry in config/universe.yaml.
-        settings: of this installation; None for the defaults.
+        means: of this installation; None for the defaults.
         path: file or folder for this run, instead of the configured one (reader `files`).
         spec: file format for this run, instead of the configured one (reader `files`).
         prices_as_of: day on which split-adjusted files were exported, for this run (reader
@@ -65,27 +79,27 @@ def build_vendor(
         options = {**_single_feed(config, options), **dated}
     if earliest is not None:
         options = {**options, _EARLIEST: earliest}
-    return build(config, options, settings or Settings())
+    return build(config, options, means or Means(Settings()))
 
 
 def _own(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name != _EARLIEST}
 
 
-def _sample(config: VendorConfig, options: Mapping[str, Any], _settings: Settings) -> Vendor:
+def _sample(config: VendorConfig, options: Mapping[str, Any], _means: Means) -> Vendor:
     from adapters.vendors.sample.vendor import SampleVendor
 
     return SampleVendor(config.name, **_own(options))
 
 
-def _yahoo(_config: VendorConfig, options: Mapping[str, Any], settings: Settings) -> Vendor:
+def _yahoo(_config: VendorConfig, options: Mapping[str, Any], means: Means) -> Vendor:
     from adapters.vendors.yahoo.vendor import YahooVendor
 
-    redirected = {"base_url": settings.yahoo_url} if settings.yahoo_url else {}
+    redirected = {"base_url": means.settings.yahoo_url} if means.settings.yahoo_url else {}
     return YahooVendor(**{**redirected, **_own(options)})
 
 
-def _files(config: VendorConfig, options: Mapping[str, Any], settings: Settings) -> Vendor:
+def _files(config: VendorConfig, options: Mapping[str, Any], means: Means) -> Vendor:
     from adapters.vendors.files.spec import load_format
     from adapters.vendors.files.vendor import Feed, FilesVendor
     from adapters.vendors.files.window import EARLIEST
@@ -96,7 +110,7 @@ def _files(config: VendorConfig, options: Mapping[str, Any], settings: Settings)
             f"vendor {config.name!r}: the reader 'files' needs a path and a spec, in its options "
             "or for the run"
         )
-    formats = settings.config_dir / "formats"
+    formats = means.settings.config_dir / "formats"
     feeds = [Feed(load_format(feed["spec"], formats), feed["path"]) for feed in given]
     return FilesVendor(
         config.name,
@@ -129,7 +143,7 @@ def _single_feed(config: VendorConfig, options: Mapping[str, Any]) -> dict[str, 
     return {**feeds[0], **wanted}
 
 
-_Builder = Callable[[VendorConfig, Mapping[str, Any], Settings], Vendor]
+_Builder = Callable[[VendorConfig, Mapping[str, Any], Means], Vendor]
 _READERS: dict[str, tuple[_Builder, frozenset[str]]] = {
     "files": (_files, frozenset({"path", "spec", "feeds", "prices_as_of"})),
     "sample": (_sample, frozenset({"seed", "faults"})),

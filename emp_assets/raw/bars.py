@@ -54,6 +54,15 @@ def raw_bars_asset(
         opened = platform.open()
         first, last = session_range(context.partition_keys)
         symbols = config.choose(opened.universe.symbols_of(vendor.name))
+        if reason := opened.off(vendor.name):
+            context.log.warning("%s is off: %s; nothing was asked of it", vendor.name, reason)
+            return materialised(
+                context,
+                first,
+                last,
+                numbers={**run_range(first, last, symbols), "off": reason},
+                drawings={},
+            )
         request = IngestRequest(
             vendor.name,
             timeframe,

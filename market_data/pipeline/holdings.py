@@ -85,7 +85,10 @@ def _held(
             and any(
                 platform.universe.serves(v, i)
                 for v in platform.universe.vendors
-                if v.name in vendors and set(sources) & set(v.timeframes)
+                if v.name in vendors
+                and set(sources) & set(v.timeframes)
+                # Nothing can be lacking of whom nobody can ask.
+                and not platform.off(v.name)
             )
         ],
         schema={"symbol": pl.String, "since": pl.Date, "until": pl.Date},

@@ -6,8 +6,8 @@ What does not: running the parts (jobs/market_slice.py), what the ledger lacks (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -74,7 +74,12 @@ class SlicePart:
         return self.also[-1] if self.also else self.timeframe
 
 
-def plan_slice(universe: Universe, wish: MarketSlice, now: datetime) -> list[SlicePart]:
+def plan_slice(
+    universe: Universe,
+    wish: MarketSlice,
+    now: datetime,
+    off: Callable[[str], str] = lambda _: "",
+) -> list[SlicePart]:
     """The runs that bring a slice, daily bars first.
 
     Intraday bars that no vendor of a symbol has are made of its one-minute bars.
@@ -83,12 +88,16 @@ def plan_slice(universe: Universe, wish: MarketSlice, now: datetime) -> list[Sli
         universe: instruments and vendors.
         wish: what is asked for.
         now: the moment, aware; the look-backs count from its day.
+        off: why a vendor cannot be asked, empty where it can; one that is off is left out.
 
     Raises:
-        ConfigurationError: a symbol or vendor is not configured, a look-back is negative, or
-            nobody serves any of it.
+        ConfigurationError: a symbol or vendor is not configured, a vendor that was named is off, a
+            look-back is negative, or nobody serves any of it.
     """
-    _check(universe, wish)
+    _check(universe, wish, off)
+    # A slice that names no vendor is one of all that are on.
+    on = tuple(v.name for v in universe.vendors if not off(v.name))
+    wish = replace(wish, vendors=wish.vendors or on)
     symbols = wish.symbols or tuple(i.symbol for i in universe.instruments)
     parts: list[SlicePart] = []
     if wish.daily_lookback_days:
@@ -118,11 +127,13 @@ def newest_session(universe: Universe, symbols: Sequence[str], now: datetime) ->
     return max(begun, default=today)
 
 
-def _check(universe: Universe, wish: MarketSlice) -> None:
+def _check(universe: Universe, wish: MarketSlice, off: Callable[[str], str]) -> None:
     for symbol in wish.symbols:
         universe.instrument(symbol)
     for vendor in wish.vendors:
         universe.vendor(vendor)
+        if reason := off(vendor):
+            raise ConfigurationError(f"vendor {vendor!r} is off: {reason}")
     if wish.daily_lookback_days < 0 or wish.intraday_lookback_days < 0:
         raise ConfigurationError("a look-back takes a number of days, 0 for none")
     if not wish.intraday_timeframe.is_intraday:
@@ -156,7 +167,7 @@ def _part(
 ) -> SlicePart | None:
     feeds = []
     for vendor in universe.vendors_of(timeframe):
-        if (wish.vendors and vendor.name not in wish.vendors) or vendor.reader == "files":
+        if vendor.name not in wish.vendors or vendor.reader == "files":
             continue
         served = set(universe.symbols_of(vendor.name))
         chosen = tuple(s for s in symbols if s in served)

@@ -70,6 +70,7 @@ class Platform:
         rule_version: names the rules that make curated rows.
         vendor: builds the adapter of a configured vendor.
         delay: time after a bar's end at which a configured vendor has it.
+        off: why a configured vendor cannot be asked, in a sentence; empty where it can.
         settling: time after a session's close from which bars that a configured vendor still
             lacks are not to be expected any more; None where they may always come.
         events: where steps tell what they did.
@@ -91,3 +92,4 @@ class Platform:
     delay: Callable[[str], timedelta]
     settling: Callable[[str], timedelta | None]
     events: EventPublisher = field(default_factory=Unheard)
+    off: Callable[[str], str] = lambda _: ""

@@ -13,6 +13,7 @@ from market_data.ports.operations import ActionLog, IngestRun, Journal, Ledger, 
 from market_data.ports.payload_archive import Payload, PayloadArchive
 from market_data.ports.raw_log import Appended, RawLog
 from market_data.ports.reports import Report, Reports
+from market_data.ports.request_gate import Allowance, Claim, OpenGate, RequestGate
 from market_data.ports.vendor import (
     Capabilities,
     FetchRequest,
@@ -25,9 +26,11 @@ from market_data.ports.vendor import (
 
 __all__ = [
     "ActionLog",
+    "Allowance",
     "Appended",
     "BarStore",
     "Capabilities",
+    "Claim",
     "Clock",
     "Event",
     "EventPublisher",
@@ -37,6 +40,7 @@ __all__ = [
     "Journal",
     "Ledger",
     "Locks",
+    "OpenGate",
     "Outcome",
     "Payload",
     "PayloadArchive",
@@ -44,6 +48,7 @@ __all__ = [
     "RawLog",
     "Report",
     "Reports",
+    "RequestGate",
     "SymbolOutcome",
     "SymbolRequest",
     "TableVersion",

@@ -32,6 +32,8 @@ class Reply:
     """Bytes of the body that are sent before the connection breaks; None for all."""
     delay: float = 0.0
     """Seconds before the answer begins."""
+    drip: float = 0.0
+    """Seconds before each byte of the body; 0 sends it at once."""
 
 
 def json_body(content: Any, status: int = 200) -> Reply:
@@ -65,12 +67,23 @@ def slow(reply: Reply, seconds: float) -> Reply:
     return replace(reply, delay=seconds)
 
 
+def dripping(reply: Reply, seconds: float) -> Reply:
+    """The same answer, byte by byte, with a pause before each."""
+    return replace(reply, drip=seconds)
+
+
+def redirect(location: str) -> Reply:
+    """Status 302 to another address."""
+    return Reply(b"", 302, "text/plain", {"Location": location})
+
+
 @dataclass(frozen=True)
 class Asked:
-    """One request that came in."""
+    """One request that came in; names of headers in lower case."""
 
     path: str
     query: Mapping[str, str]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -136,7 +149,8 @@ class ReplayServer:
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         parts = urlsplit(handler.path)
-        asked = Asked(unquote(parts.path), dict(parse_qsl(parts.query)))
+        headers = {name.lower(): value for name, value in handler.headers.items()}
+        asked = Asked(unquote(parts.path), dict(parse_qsl(parts.query)), headers)
         with self._lock:
             self.asked.append(asked)
             route = next((r for r in self._routes if r.fits(asked)), None)
@@ -150,7 +164,12 @@ class ReplayServer:
             for name, value in reply.headers.items():
                 handler.send_header(name, value)
             handler.end_headers()
-            handler.wfile.write(reply.body[: reply.sent])
+            if not reply.drip:
+                handler.wfile.write(reply.body[: reply.sent])
+                return
+            for byte in reply.body[: reply.sent]:
+                time.sleep(reply.drip)
+                handler.wfile.write(bytes([byte]))
         except (BrokenPipeError, ConnectionResetError):
             # The client gave up waiting, which is what a slow reply is for.
             handler.close_connection = True

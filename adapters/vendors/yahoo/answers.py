@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from adapters.vendors.retrying import seconds_of
 from market_data.errors import (
     MalformedAnswerError,
     OutOfRangeError,
@@ -21,18 +22,6 @@ from market_data.errors import (
 
 Chart = dict[str, Any]
 """One entry of an answer's chart.result."""
-
-
-class ThrottledError(RateLimitedError):
-    """Too many requests, with the pause that Yahoo asks for in seconds, where it names one."""
-
-    def __init__(self, message: str, retry_after: float | None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class UnreachableError(VendorUnavailableError):
-    """No connection at all: no other symbol would fare better."""
 
 
 def read_answer(status: int, content: bytes, retry_after: str | None = None) -> Chart | None:
@@ -53,7 +42,7 @@ def read_answer(status: int, content: bytes, retry_after: str | None = None) -> 
     """
     text = content[:200].decode("utf-8", "replace").strip()
     if status == 429 or "Too Many Requests" in text:
-        raise ThrottledError("Yahoo: too many requests", _seconds(retry_after))
+        raise RateLimitedError("Yahoo: too many requests", retry_after=seconds_of(retry_after))
     if status in (401, 403):
         raise UnauthorisedError(f"Yahoo refuses access (HTTP {status}): {text}")
     if status >= 500:
@@ -85,8 +74,3 @@ def _raise_error(status: int, error: Any) -> None:
     elif status == 404 or code == "Not Found" or "may be delisted" in words:
         kind = UnknownSymbolError
     raise kind(said)
-
-
-def _seconds(header: str | None) -> float | None:
-    """The header's number of seconds; a date in it is left to the usual pause."""
-    return float(header) if header is not None and header.strip().isdecimal() else None

@@ -9,7 +9,6 @@ Importing this module loads yfinance and with it pandas; import it where it is u
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,20 +16,24 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-import tenacity
 import yfinance.cache
 from curl_cffi import requests
 from curl_cffi.requests import exceptions
 from yfinance.data import YfData
 from yfinance.exceptions import YFException, YFRateLimitError
 
-from adapters.vendors.yahoo.answers import Chart, ThrottledError, UnreachableError, read_answer
-from market_data.errors import MalformedAnswerError, VendorError, VendorUnavailableError
+from adapters.vendors.retrying import retrying
+from adapters.vendors.yahoo.answers import Chart, read_answer
+from market_data.errors import (
+    MalformedAnswerError,
+    RateLimitedError,
+    UnreachableError,
+    VendorError,
+    VendorUnavailableError,
+)
 from market_data.ports import Payload
 
 YAHOO_URL = "https://query2.finance.yahoo.com"
-LONGEST_PAUSE = 60.0
-"""Seconds; whoever asks for a longer pause is not asked again in this fetch."""
 _CHART = "/v8/finance/chart/"
 _LEFT_TO_YFINANCE = (401, 403)
 """Statuses after which yfinance renews its cookie and asks once more."""
@@ -126,13 +129,7 @@ class YahooClient:
         self._base_url = base_url
         self._session = _Session(base_url, timeout, min_interval, sleep)
         self._timeout = timeout
-        self._retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(attempts),
-            retry=tenacity.retry_if_exception(_is_worth_another),
-            wait=_pause,
-            sleep=sleep,
-            reraise=True,
-        )
+        self._retrying = retrying(attempts, sleep)
         # Its errors come back typed; its own reports of them would be said twice.
         logging.getLogger("yfinance").setLevel(logging.CRITICAL)
         # Without this it keeps cookies in a database in the user's cache folder.
@@ -168,7 +165,7 @@ class YahooClient:
                     YAHOO_URL + path, params=dict(params), timeout=self._timeout
                 )
             except YFRateLimitError as trouble:
-                raise ThrottledError(f"Yahoo: {trouble}", None) from trouble
+                raise RateLimitedError(f"Yahoo: {trouble}") from trouble
             except (YFException, exceptions.RequestException) as trouble:
                 raise VendorUnavailableError(f"Yahoo gives no access: {trouble}") from trouble
         content: bytes = response.content
@@ -176,17 +173,3 @@ class YahooClient:
             read_answer(response.status_code, content),
             Payload(content, f"{self._base_url}{path}?{urlencode(params)}", "application/json"),
         )
-
-
-def _is_worth_another(error: BaseException) -> bool:
-    if isinstance(error, ThrottledError) and (error.retry_after or 0.0) > LONGEST_PAUSE:
-        return False
-    return isinstance(error, VendorError) and error.retryable
-
-
-def _pause(state: tenacity.RetryCallState) -> float:
-    """As long as Yahoo asks for, otherwise a random time that grows with each attempt."""
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, ThrottledError) and error.retry_after is not None:
-        return error.retry_after + random.uniform(0.0, 1.0)  # noqa: S311
-    return tenacity.wait_random_exponential(multiplier=1.0, max=30.0)(state)

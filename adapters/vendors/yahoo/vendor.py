@@ -14,15 +14,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from adapters.vendors.delays import delay_of
-from adapters.vendors.yahoo.answers import Chart, UnreachableError
+from adapters.vendors.each_symbol import each_symbol
+from adapters.vendors.yahoo.answers import Chart
 from adapters.vendors.yahoo.chart import currency_unit, first_trade, read_actions, read_bars
 from market_data.basis import Adjustment, Basis, Side
 from market_data.errors import (
     OutOfRangeError,
-    RateLimitedError,
-    UnauthorisedError,
     UnknownSymbolError,
-    VendorError,
 )
 from market_data.ports import (
     Capabilities,
@@ -120,14 +118,7 @@ class YahooVendor:
         What would meet every other symbol too (too many requests, no access, no connection) ends
         the answer; anything else becomes the outcome of its symbol.
         """
-        for wanted in request.symbols:
-            try:
-                yield from self._fetch_symbol(wanted, request)
-            except (RateLimitedError, UnauthorisedError, UnreachableError):
-                raise
-            except VendorError as trouble:
-                outcome = SymbolOutcome(Outcome(trouble.outcome), str(trouble))
-                yield FetchResult(outcomes={wanted.symbol: outcome})
+        return each_symbol(request, self._fetch_symbol)
 
     def _fetch_symbol(self, wanted: SymbolRequest, request: FetchRequest) -> Iterator[FetchResult]:
         """The events after the range, then its spans from the newest to the oldest.

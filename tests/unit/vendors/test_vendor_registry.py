@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.settings import Settings
-from adapters.vendors.registry import build_vendor
+from adapters.vendors.registry import Means, build_vendor
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 from market_data.universe import VendorConfig
@@ -49,9 +49,11 @@ def test_overrides_go_before_options() -> None:
 def test_yahoos_address_comes_from_options_or_settings() -> None:
     settings = Settings(yahoo_url="http://settings")
     assert "base_url" not in build_vendor(config("yahoo", "yahoo"))._options
-    built = build_vendor(config("yahoo", "yahoo"), settings=settings)
+    built = build_vendor(config("yahoo", "yahoo"), means=Means(settings))
     assert built._options["base_url"] == "http://settings"
-    built = build_vendor(config("yahoo", "yahoo"), settings=settings, base_url="http://override")
+    built = build_vendor(
+        config("yahoo", "yahoo"), means=Means(settings), base_url="http://override"
+    )
     assert built._options["base_url"] == "http://override"
 
 
@@ -82,7 +84,7 @@ def test_building_loads_neither_yfinance_nor_pandas() -> None:
     code = """
 import sys
 from adapters.settings import Settings
-from adapters.vendors.registry import build_vendor
+from adapters.vendors.registry import Means, build_vendor
 from market_data.universe import VendorConfig
 for name in ("sample_a", "yahoo"):
     build_vendor(VendorConfig(name=name, reader=name.split("_")[0], timeframes=("1d",)))

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.vendors.yahoo.answers import ThrottledError, read_answer
-from market_data.errors import MalformedAnswerError, OutOfRangeError
+from adapters.vendors.yahoo.answers import read_answer
+from market_data.errors import MalformedAnswerError, OutOfRangeError, RateLimitedError
 
 
 def test_too_many_requests_by_status_or_by_words() -> None:
-    with pytest.raises(ThrottledError) as by_status:
+    with pytest.raises(RateLimitedError) as by_status:
         read_answer(429, b"", "12")
     assert by_status.value.retry_after == 12.0
-    with pytest.raises(ThrottledError):
+    with pytest.raises(RateLimitedError):
         read_answer(200, b"Edge: Too Many Requests")
 
 
 def test_a_date_to_retry_after_is_left_to_the_usual_pause() -> None:
-    with pytest.raises(ThrottledError) as throttled:
+    with pytest.raises(RateLimitedError) as throttled:
         read_answer(429, b"", "Wed, 21 Oct 2026 07:28:00 GMT")
     assert throttled.value.retry_after is None
 

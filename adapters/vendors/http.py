@@ -1,0 +1,251 @@
+"""Asking a vendor over HTTPS: one question, one typed answer or one typed trouble.
+
+What belongs here: sending through the gate, time and size limits, retries, secrets kept out of
+every text. Vendors that speak JSON or CSV over HTTP share it.
+What does not: what an answer means (each vendor's own), limits (market_data/ports/request_gate.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import urlencode
+
+import httpx
+
+from adapters.vendors.retrying import retrying, seconds_of
+from market_data.errors import (
+    MalformedAnswerError,
+    RateLimitedError,
+    UnauthorisedError,
+    UnreachableError,
+    VendorError,
+    VendorUnavailableError,
+)
+from market_data.ports import Claim, OpenGate, Payload, RequestGate
+from market_data.ports.redaction import REDACTED, sanitised_text
+
+T = TypeVar("T")
+MOST_REDIRECTS = 3
+_SHOWN = 200
+"""Characters of an error's body that a person gets to see."""
+
+# They write every address with its query, and every header; keys travel there.
+for _telltale in ("httpx", "httpcore.http11"):
+    logging.getLogger(_telltale).disabled = True
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer that is no refusal.
+
+    Attributes:
+        status: of HTTP; below 500, and none of 401, 403, 429.
+        content: the body, decompressed.
+        payload: the same with its source, from which secrets are taken out.
+    """
+
+    status: int
+    content: bytes
+    payload: Payload
+
+    @property
+    def text(self) -> str:
+        """The beginning of the body, for messages."""
+        return sanitised_text(self.content[:_SHOWN].decode("utf-8", "replace").strip())
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What is sent with every request and shown nowhere."""
+
+    params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a vendor is waited for.
+
+    Attributes:
+        attempts: how often one question is put before its trouble is raised.
+        timeout: seconds to wait for a connection, and for the next bytes.
+        deadline: seconds after which an answer that still comes is given up.
+        most_bytes: a longer answer is given up.
+        sleep: waits that many seconds.
+    """
+
+    attempts: int = 3
+    timeout: float = 15.0
+    deadline: float = 120.0
+    most_bytes: int = 256 * 2**20
+    sleep: Callable[[float], None] = time.sleep
+
+
+class VendorHttp:
+    """One vendor's web service."""
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        *,
+        gate: RequestGate | None = None,
+        secrets: Secrets | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        """Prepare the client; nothing is sent yet.
+
+        Args:
+            name: the vendor's, for messages.
+            base_url: where every request goes.
+            gate: grants each request; None for no limits.
+            secrets: sent along.
+            patience: how long and how often to wait.
+        """
+        self._name = name
+        self._base_url = base_url.rstrip("/")
+        self._gate = gate or OpenGate()
+        self._secrets = secrets or Secrets()
+        self._patience = patience or Patience()
+        self._retrying = retrying(self._patience.attempts, self._patience.sleep)
+        self._client: httpx.Client | None = None
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str | int],
+        read: Callable[[Answer], T],
+        claims: Sequence[Claim] = (),
+    ) -> T:
+        """Put a question, again where that may help, and hand the answer to `read`.
+
+        Args:
+            path: below the base URL.
+            params: of the query; secrets are added.
+            read: makes something of the answer, or raises a VendorError about it.
+            claims: what each attempt takes of the vendor's allowances.
+
+        Raises:
+            VendorError: a typed subclass, after the last attempt.
+        """
+        found: T = self._retrying(self._once, path, params, read, claims)
+        return found
+
+    def _once(
+        self,
+        path: str,
+        params: Mapping[str, str | int],
+        read: Callable[[Answer], T],
+        claims: Sequence[Claim],
+    ) -> T:
+        self._gate.enter(claims)
+        try:
+            found = read(self._ask(path, params))
+        except VendorError as trouble:
+            # Some vendors repeat the key in what they say against it.
+            trouble.args = (self._without_secrets(str(trouble)),)
+            self._gate.report(trouble)
+            raise
+        self._gate.report(None)
+        return found
+
+    def _ask(self, path: str, params: Mapping[str, str | int]) -> Answer:
+        try:
+            status, headers, content = self._send(path, params)
+        # Not chained: their texts may repeat the address, and with it a key.
+        except httpx.TimeoutException:
+            raise VendorUnavailableError(
+                f"{self._name} did not answer within {self._patience.timeout:g} s"
+            ) from None
+        except (httpx.ConnectError, httpx.ProxyError) as trouble:
+            raise UnreachableError(
+                f"{self._name} cannot be reached at {self._base_url}: {self._clean(trouble)}"
+            ) from None
+        except httpx.TooManyRedirects:
+            raise VendorUnavailableError(f"{self._name} redirects in a loop") from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as trouble:
+            raise MalformedAnswerError(
+                f"{self._name}: the answer broke off: {self._clean(trouble)}"
+            ) from None
+        source = f"{self._base_url}{path}?{urlencode(self._shown(params))}"
+        kind = headers.get("Content-Type", "application/octet-stream").partition(";")[0]
+        answer = Answer(status, content, Payload(content, source, kind))
+        self._refuse(answer, headers.get("Retry-After"))
+        return answer
+
+    def _send(self, path: str, params: Mapping[str, str | int]) -> tuple[int, httpx.Headers, bytes]:
+        """Status, headers and the whole body.
+
+        Raises:
+            httpx.HTTPError: of any kind.
+            VendorUnavailableError: it takes too long.
+            MalformedAnswerError: it is too long.
+        """
+        client = self._open()
+        ended = threading.Event()
+        most = self._patience.most_bytes
+
+        def give_up() -> None:
+            ended.set()
+            client.close()
+
+        # A time-out counts from the last byte: whoever drips could keep us for ever.
+        timer = threading.Timer(self._patience.deadline, give_up)
+        timer.start()
+        try:
+            url = self._base_url + path
+            with client.stream(
+                "GET",
+                url,
+                params={**params, **self._secrets.params},
+                headers=self._secrets.headers,
+            ) as response:
+                content = bytearray()
+                for part in response.iter_bytes():
+                    content += part
+                    if len(content) > most:
+                        raise MalformedAnswerError(
+                            f"{self._name}: the answer is longer than {most:,} bytes"
+                        )
+                return response.status_code, response.headers, bytes(content)
+        except (httpx.HTTPError, RuntimeError, OSError):
+            if ended.is_set():
+                raise VendorUnavailableError(
+                    f"{self._name} did not finish its answer within {self._patience.deadline:g} s"
+                ) from None
+            raise
+        finally:
+            timer.cancel()
+
+    def _open(self) -> httpx.Client:
+        if self._client is None or self._client.is_closed:
+            self._client = httpx.Client(
+                timeout=self._patience.timeout, follow_redirects=True, max_redirects=MOST_REDIRECTS
+            )
+        return self._client
+
+    def _refuse(self, answer: Answer, retry_after: str | None) -> None:
+        """Raise what a status means for every vendor."""
+        said = f"{self._name} (HTTP {answer.status}): {answer.text}"
+        if answer.status == 429:
+            raise RateLimitedError(said, retry_after=seconds_of(retry_after))
+        if answer.status in (401, 403):
+            raise UnauthorisedError(said)
+        if answer.status >= 500:
+            raise VendorUnavailableError(said)
+
+    def _shown(self, params: Mapping[str, str | int]) -> dict[str, str | int]:
+        return {**params, **dict.fromkeys(self._secrets.params, REDACTED)}
+
+    def _clean(self, trouble: Exception) -> str:
+        return self._without_secrets(sanitised_text(str(trouble) or type(trouble).__name__))
+
+    def _without_secrets(self, text: str) -> str:
+        for secret in (*self._secrets.params.values(), *self._secrets.headers.values()):
+            text = text.replace(secret, REDACTED) if secret else text
+        return text

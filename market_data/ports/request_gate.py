@@ -1,0 +1,72 @@
+"""The gate that every request to a vendor passes: limits that all processes share, and a breaker.
+
+What belongs here: what a request claims of which window, and the promise of whoever grants it.
+What does not: a vendor's numbers (its adapter), where the counts lie (adapters/requests).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from market_data.errors import VendorError
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """At most so many requests in any window of a length, wherever the window begins.
+
+    Attributes:
+        name: for a person: "minute", "day", "same contract".
+        requests: how many, at least 1.
+        per: length of the window.
+    """
+
+    name: str
+    requests: int
+    per: timedelta
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one request takes of one allowance.
+
+    Attributes:
+        allowance: of what.
+        subject: whose requests are counted together, within the vendor; empty for all of them.
+        cost: how many requests it counts as.
+    """
+
+    allowance: Allowance
+    subject: str = ""
+    cost: int = 1
+
+
+class RequestGate(Protocol):
+    """Grants one vendor's requests, one by one; its counts are shared by all processes."""
+
+    def enter(self, claims: Sequence[Claim]) -> None:
+        """Wait until all of the claims can be granted at once, and take them.
+
+        Raises:
+            RateLimitedError: the turn would come too late to wait for it; `retry_after` says when.
+            VendorUnavailableError: the vendor failed too often of late and is left alone for a
+                while.
+        """
+        ...
+
+    def report(self, trouble: VendorError | None) -> None:
+        """Say how the request went, for the breaker: None for an answer of any kind."""
+        ...
+
+
+class OpenGate:
+    """A gate without limits, for a vendor that has none and for tests."""
+
+    def enter(self, claims: Sequence[Claim]) -> None:
+        """Let everybody in."""
+
+    def report(self, trouble: VendorError | None) -> None:
+        """Take no notice."""
