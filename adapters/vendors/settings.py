@@ -135,7 +135,20 @@ class TwsSettings(BaseSettings):
     """Seconds to wait for an answer."""
 
 
+class YahooSettings(BaseSettings):
+    """What is asked of Yahoo, which publishes no limit and refuses who asks too much."""
+
+    model_config = _settings("YAHOO_")
+
+    requests_per_minute: int = Field(default=100, ge=1)
+    """A polite number, of all processes together."""
+
+    requests_per_hour: int = Field(default=2_000, ge=1)
+    """The number above which refusals were seen."""
+
+
 VENDOR_SETTINGS: tuple[type[BaseSettings], ...] = (
+    YahooSettings,
     AlphaVantageSettings,
     FredSettings,
     TwsSettings,

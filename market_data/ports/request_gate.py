@@ -22,11 +22,16 @@ class Allowance:
         name: for a person: "minute", "day", "same contract".
         requests: how many, at least 1.
         per: length of the window.
+        setting: what changes it, for messages; empty where nothing does.
     """
 
     name: str
     requests: int
     per: timedelta
+    setting: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.requests:,} request{'s' if self.requests > 1 else ''} per {self.name}"
 
 
 @dataclass(frozen=True)
