@@ -174,6 +174,18 @@ QUARANTINE = FrameSchema(
     ),
 )
 
+REFUSED_ROWS = FrameSchema(
+    "refused rows",
+    (
+        *QUARANTINE.columns,
+        _column("status", pl.String(), "open, resolved, replayed or dropped"),
+        _column("decided_at", UTC, "when a person decided about it", nullable=True),
+        _column("decided_by", pl.String(), "who did", nullable=True),
+        _column("decision", pl.String(), "and why", nullable=True),
+    ),
+)
+"""Rows of the quarantine with what became of them."""
+
 REJECTED_ROWS = FrameSchema(
     "rejected rows",
     (

@@ -157,10 +157,14 @@ quarantine = sa.Table(
     _required("fetch_id", ShortText()),
     _required("seen_at", Instant()),
     _required("status", ShortText(), server_default="open"),
+    sa.Column("decided_at", Instant()),
+    sa.Column("decided_by", ShortText()),
+    sa.Column("decision", LongText()),
     sa.Index(None, "timeframe", "session"),
     sa.Index(None, "symbol", "session"),
 )
-"""`status` is open, resolved (no longer refused), replayed or dropped."""
+"""`status` is open, resolved (no longer refused), replayed (resolved since a person had it tried
+again) or dropped (a person wants no more of it). The last two say who decided, when and why."""
 
 corporate_actions = sa.Table(
     "corporate_actions",

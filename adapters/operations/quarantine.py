@@ -7,7 +7,7 @@ What does not: why a row is rejected (market_data/validation).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 import sqlalchemy as sa
@@ -16,17 +16,29 @@ from sqlalchemy.engine import Engine
 from adapters.operations.database import reading, writing
 from adapters.operations.frames import among, checked, filters, read_frame, write_frame
 from adapters.operations.models import quarantine
-from market_data.schemas import QUARANTINE, UTC
+from market_data.ports.operations import Refused
+from market_data.schemas import QUARANTINE, REFUSED_ROWS, UTC
 from market_data.timeframes import Timeframe
 
 _OPEN = "open"
 _RESOLVED = "resolved"
+_REPLAYED = "replayed"
+_DECIDED_FROM = {"dropped": _OPEN, _REPLAYED: _RESOLVED}
+"""A decision, and the status of the rows that it is about."""
 _ID = {"row_id": pl.String()}
 _COUNTS = {
     "vendor": pl.String(),
     "symbol": pl.String(),
     "session": pl.Date(),
     "stage": pl.String(),
+    "reasons": pl.String(),
+    "rows": pl.Int64(),
+}
+_REASONS = {
+    "vendor": pl.String(),
+    "timeframe": pl.String(),
+    "stage": pl.String(),
+    "status": pl.String(),
     "reasons": pl.String(),
     "rows": pl.Int64(),
 }
@@ -192,6 +204,69 @@ class SqlQuarantineLog:
             )
             return read_frame(connection, query, _COUNTS)
 
+    def entries(self, wanted: Refused, *, limit: int | None = None) -> pl.DataFrame:
+        """Rows of REFUSED_ROWS sorted by (symbol, session, ts), rows without a time first."""
+        table = quarantine.c
+        order = (table.session.asc().nulls_first(), table.ts.asc().nulls_first(), table.row_id)
+        with reading(self._engine) as connection:
+            query = (
+                sa.select(*(table[name] for name in REFUSED_ROWS.names))
+                .where(*_conditions(wanted, connection))
+                .order_by(table.symbol, *order)
+                .limit(limit)
+            )
+            return read_frame(connection, query, REFUSED_ROWS.dtypes)
+
+    def reasons(self, wanted: Refused) -> pl.DataFrame:
+        """Rows per vendor, timeframe, stage, status and reasons, most rows first."""
+        groups = [quarantine.c[name] for name in _REASONS if name != "rows"]
+        with reading(self._engine) as connection:
+            query = (
+                sa.select(*groups, sa.func.count())
+                .where(*_conditions(wanted, connection))
+                .group_by(*groups)
+                .order_by(sa.func.count().desc(), *groups)
+            )
+            return read_frame(connection, query, _REASONS)
+
+    def decide(
+        self, row_ids: Sequence[str], status: str, *, at: datetime, by: str, reason: str
+    ) -> int:
+        """Write down a decision, see the port."""
+        chosen = quarantine.c.status == _DECIDED_FROM[status]
+        with writing(self._engine, alone="quarantine") as connection:
+            rows = among(quarantine.c.row_id, row_ids, connection)
+            count = connection.execute(
+                sa.select(sa.func.count()).select_from(quarantine).where(rows, chosen)
+            ).scalar_one()
+            decided = sa.update(quarantine).where(rows, chosen)
+            connection.execute(
+                decided.values(status=status, decided_at=at, decided_by=by, decision=reason)
+            )
+        return int(count)
+
+
+def _conditions(wanted: Refused, connection: sa.Connection) -> list[sa.ColumnElement[bool]]:
+    conditions = filters(
+        quarantine,
+        connection,
+        among_values={
+            "row_id": wanted.row_ids,
+            "vendor": wanted.vendors,
+            "symbol": wanted.symbols,
+            "stage": wanted.stages,
+            "status": wanted.statuses,
+        },
+        timeframe=wanted.timeframe,
+        sessions=wanted.sessions,
+    )
+    if wanted.reasons is not None:
+        listed = sa.literal(",") + quarantine.c.reasons + sa.literal(",")
+        conditions.append(
+            sa.or_(*(listed.contains(f",{r},", autoescape=True) for r in wanted.reasons))
+        )
+    return conditions
+
 
 def _add(connection: sa.Connection, rows: pl.DataFrame) -> int:
     """Insert the rows whose id is not there yet; returns how many."""
@@ -212,5 +287,6 @@ def _add(connection: sa.Connection, rows: pl.DataFrame) -> int:
 def _reopen(connection: sa.Connection, rows: pl.DataFrame) -> None:
     """Rows that are refused again are open, whatever was said since."""
     refused = among(quarantine.c.row_id, rows["row_id"].to_list(), connection)
-    again = sa.update(quarantine).where(refused, quarantine.c.status == _RESOLVED)
-    connection.execute(again.values(status=_OPEN))
+    settled = quarantine.c.status.in_((_RESOLVED, _REPLAYED))
+    again = sa.update(quarantine).where(refused, settled)
+    connection.execute(again.values(status=_OPEN, decided_at=None, decided_by=None, decision=None))

@@ -9,7 +9,14 @@ from market_data.ports.bar_store import BarStore, TableVersion
 from market_data.ports.clock import Clock
 from market_data.ports.events import Event, EventPublisher
 from market_data.ports.locks import Locks
-from market_data.ports.operations import ActionLog, IngestRun, Journal, Ledger, QuarantineLog
+from market_data.ports.operations import (
+    ActionLog,
+    IngestRun,
+    Journal,
+    Ledger,
+    QuarantineLog,
+    Refused,
+)
 from market_data.ports.payload_archive import Payload, PayloadArchive
 from market_data.ports.raw_log import Appended, RawLog
 from market_data.ports.reports import Report, Reports
@@ -46,6 +53,7 @@ __all__ = [
     "PayloadArchive",
     "QuarantineLog",
     "RawLog",
+    "Refused",
     "Report",
     "Reports",
     "RequestGate",

@@ -92,6 +92,31 @@ class Journal(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Refused:
+    """Which rows of the quarantine are meant; None stands for all.
+
+    Attributes:
+        row_ids: of single rows.
+        vendors: who said them.
+        timeframe: of the feed.
+        symbols: instruments.
+        sessions: first and last session; leaves out rows whose session could not be told.
+        stages: fetch, curate.
+        reasons: rows that have one of these among their reasons.
+        statuses: open, resolved, replayed, dropped.
+    """
+
+    row_ids: Sequence[str] | None = None
+    vendors: Sequence[str] | None = None
+    timeframe: Timeframe | None = None
+    symbols: Sequence[str] | None = None
+    sessions: tuple[date, date] | None = None
+    stages: Sequence[str] | None = None
+    reasons: Sequence[str] | None = None
+    statuses: Sequence[str] | None = None
+
+
 class QuarantineLog(Protocol):
     """Every rejected row, once, with all its reasons."""
 
@@ -161,6 +186,31 @@ class QuarantineLog(Protocol):
         vendors: Sequence[str] | None = None,
     ) -> pl.DataFrame:
         """Open rows per vendor, symbol, session, stage and reasons: those columns and rows."""
+        ...
+
+    def entries(self, wanted: Refused, *, limit: int | None = None) -> pl.DataFrame:
+        """Rows of REFUSED_ROWS sorted by (symbol, session, ts), at most `limit`."""
+        ...
+
+    def reasons(self, wanted: Refused) -> pl.DataFrame:
+        """How many rows there are per vendor, timeframe, stage, status and reasons.
+
+        Returns:
+            Those columns and rows, most rows first.
+        """
+        ...
+
+    def decide(
+        self, row_ids: Sequence[str], status: str, *, at: datetime, by: str, reason: str
+    ) -> int:
+        """Write down what a person decided about rows.
+
+        `dropped` is about open rows, and stays when a row is refused again. `replayed` is about
+        resolved ones, and a row that is refused again is open again.
+
+        Returns:
+            How many rows it concerns.
+        """
         ...
 
 
