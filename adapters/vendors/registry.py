@@ -13,6 +13,7 @@ from datetime import date, datetime
 from typing import Any
 
 from adapters.settings import Settings
+from adapters.vendors.allowances import claims_of
 from market_data.errors import ConfigurationError
 from market_data.ports import OpenGate, RequestGate, Vendor
 from market_data.universe import VendorConfig
@@ -96,7 +97,8 @@ def _yahoo(_config: VendorConfig, options: Mapping[str, Any], means: Means) -> V
     from adapters.vendors.yahoo.vendor import YahooVendor
 
     redirected = {"base_url": means.settings.yahoo_url} if means.settings.yahoo_url else {}
-    return YahooVendor(**{**redirected, **_own(options)})
+    gated = {"gate": means.gate, "claims": claims_of("yahoo")}
+    return YahooVendor(**{**redirected, **gated, **_own(options)})
 
 
 def _files(config: VendorConfig, options: Mapping[str, Any], means: Means) -> Vendor:

@@ -9,6 +9,7 @@ import pytest
 
 from adapters.vendors.files.spec import load_format
 from adapters.vendors.files.vendor import FilesVendor
+from market_data.basis import Basis, Hours
 from market_data.ports import FetchRequest, SymbolRequest
 from market_data.universe import Instrument
 from tests.contract.vendor_suite import VendorCase, VendorContract
@@ -18,6 +19,15 @@ def asked(symbol: str) -> SymbolRequest:
     return SymbolRequest(
         Instrument(symbol=symbol, asset_class="equity", calendar="XNYS"), symbol.lower()
     )
+
+
+GOLDEN = {
+    "lean_daily": {
+        "AAPL": {"ts": datetime(2014, 6, 3, tzinfo=UTC), "open": 628.47, "close": 637.54}
+    },
+    # 14760000 ms after New York's midnight, in summer.
+    "lean_minute": {"SPY": {"ts": datetime(2013, 10, 4, 8, 6, tzinfo=UTC), "open": 167.65}},
+}
 
 
 @pytest.fixture(params=["lean_daily", "lean_minute"])
@@ -37,6 +47,14 @@ def files_case(request: pytest.FixtureRequest, test_data: Path) -> VendorCase:
         ),
         empty=(datetime(1990, 5, 1, tzinfo=UTC), datetime(1990, 6, 1, tzinfo=UTC)),
         unknown=asked("NONE"),
+        golden=GOLDEN[request.param],
+        bases=dict.fromkeys(
+            symbols,
+            Basis(
+                unit="USD",
+                hours=Hours.REGULAR if request.param == "lean_daily" else Hours.EXTENDED,
+            ),
+        ),
     )
 
 

@@ -3,14 +3,17 @@
 What belongs here: tests over the port alone.
 What does not: what one vendor's numbers are (tests/integration, tests/unit).
 
-A vendor joins by a class that inherits from `VendorContract` and gives it a `case` fixture.
+A vendor joins by a class that inherits from `VendorContract` and gives it a `case` fixture; one
+that is asked over HTTP inherits from `WebVendorContract` (web_vendor_suite.py), which holds it to
+more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import polars as pl
 import pytest
@@ -40,6 +43,10 @@ class VendorCase:
         unserved: a timeframe that it has not.
         duplicates: (symbol, ts) that it repeats on purpose.
         asked: how many questions went out so far; None where nothing goes out.
+        golden: per symbol a bar of the answer, checked by hand: `ts`, its start in UTC, and any
+            other columns of FETCHED_BARS.
+        bases: per symbol of the request what its prices mean, every part.
+        paged: a question about symbols of which each takes several requests.
     """
 
     vendor: Vendor
@@ -49,6 +56,9 @@ class VendorCase:
     unserved: Timeframe = Timeframe.H4
     duplicates: set[tuple[str, datetime]] = field(default_factory=set)
     asked: Callable[[], int] | None = None
+    golden: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    bases: Mapping[str, Basis] = field(default_factory=dict)
+    paged: FetchRequest | None = None
 
 
 def rows_of(results: list[FetchResult]) -> pl.DataFrame:
@@ -163,6 +173,45 @@ class VendorContract:
             basis = case.vendor.basis(wanted.instrument, case.request.timeframe)
             assert Basis.parse(str(basis)) == basis
             assert basis.unit
+
+    def test_every_part_of_the_meaning_is_as_stated(
+        self, case: VendorCase, results: list[FetchResult]
+    ) -> None:
+        """After an answer: some vendors tell in it what their prices mean."""
+        assert rows_of(results).height
+        found = {
+            s.symbol: case.vendor.basis(s.instrument, case.request.timeframe)
+            for s in case.request.symbols
+        }
+        assert {symbol: found[symbol] for symbol in case.bases} == dict(case.bases)
+
+    def test_known_bars_come_under_their_start_in_utc(
+        self, case: VendorCase, results: list[FetchResult]
+    ) -> None:
+        rows = rows_of(results)
+        for symbol, bar in case.golden.items():
+            at = (pl.col("symbol") == symbol) & (pl.col("ts") == bar["ts"])
+            found = rows.filter(at).select(bar.keys()).to_dicts()
+            assert found == [dict(bar)], symbol
+
+    def test_several_requests_for_a_range_are_the_range(self, case: VendorCase) -> None:
+        if case.paged is None:
+            pytest.skip("one request brings everything")
+        before = case.asked() if case.asked else 0
+        whole = rows_of(list(case.vendor.fetch(case.paged)))
+        if case.asked:
+            assert case.asked() - before >= 2 * len(case.paged.symbols)
+        assert not whole.select("symbol", "ts").is_duplicated().any()
+        start, end = case.paged.start, case.paged.end
+        step = timedelta(days=max(1, (end - start) // timedelta(days=5)))
+        pieces = []
+        while start < end:
+            part = replace(case.paged, start=start, end=min(start + step, end))
+            pieces.append(rows_of(list(case.vendor.fetch(part))))
+            start += step
+        order = ["symbol", "ts"]
+        assert whole.height
+        assert pl.concat(pieces).sort(order).equals(whole.sort(order))
 
     def test_payloads_are_bytes_with_a_source(self, results: list[FetchResult]) -> None:
         for payload in (p for r in results for p in r.payloads):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -90,13 +90,14 @@ class Asked:
 class _Route:
     path: str
     query: Mapping[str, str]
-    replies: list[Reply]
+    replies: list[Reply | Callable[[Asked], Reply]]
 
     def fits(self, asked: Asked) -> bool:
         return self.path == asked.path and self.query.items() <= asked.query.items()
 
-    def next(self) -> Reply:
-        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+    def next(self, asked: Asked) -> Reply:
+        found = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        return found if isinstance(found, Reply) else found(asked)
 
 
 class ReplayServer:
@@ -110,6 +111,7 @@ class ReplayServer:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self._routes: list[_Route] = []
+        self._before: list[tuple[str, Reply]] = []
         self._lock = threading.Lock()
         server = self
 
@@ -126,14 +128,24 @@ class ReplayServer:
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_port}"
 
-    def reply(self, path: str, *replies: Reply, **query: str) -> None:
+    def reply(self, path: str, *replies: Reply | Callable[[Asked], Reply], **query: str) -> None:
         """Answer a path, and only where the query holds these values.
 
         Several replies are given one after the other, the last one from then on. The route that
-        was added last goes first.
+        was added last goes first. A function is called with each request and makes the reply.
         """
         with self._lock:
             self._routes.insert(0, _Route(path, query, list(replies)))
+
+    def first(self, path: str, *replies: Reply) -> None:
+        """Give the next requests below a path these replies, one each, before any route counts."""
+        with self._lock:
+            self._before += [(path, reply) for reply in replies]
+
+    def forget_first(self) -> None:
+        """Take back the replies of `first` that nobody asked for."""
+        with self._lock:
+            self._before.clear()
 
     def asked_for(self, path: str) -> list[Asked]:
         """The requests of one path."""
@@ -147,14 +159,21 @@ class ReplayServer:
         self._http.shutdown()
         self._http.server_close()
 
+    def _reply_to(self, asked: Asked) -> Reply:
+        for place, (path, reply) in enumerate(self._before):
+            if asked.path.startswith(path):
+                del self._before[place]
+                return reply
+        route = next((r for r in self._routes if r.fits(asked)), None)
+        return route.next(asked) if route else failing(404, b"no such route")
+
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         parts = urlsplit(handler.path)
         headers = {name.lower(): value for name, value in handler.headers.items()}
         asked = Asked(unquote(parts.path), dict(parse_qsl(parts.query)), headers)
         with self._lock:
             self.asked.append(asked)
-            route = next((r for r in self._routes if r.fits(asked)), None)
-            reply = route.next() if route else failing(404, b"no such route")
+            reply = self._reply_to(asked)
         if reply.delay:
             time.sleep(reply.delay)
         try:

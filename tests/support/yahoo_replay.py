@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.vendors.yahoo.vendor import YahooVendor
-from tests.support.replay_server import ReplayServer, Reply, json_body
+from tests.support.replay_server import Asked, ReplayServer, Reply, json_body
 
 CHART = "/v8/finance/chart/"
 
@@ -76,6 +76,17 @@ def serve_basics(server: ReplayServer) -> None:
     """What yfinance asks before it asks for a chart."""
     server.reply("/", Reply(b"", content_type="text/html"))
     server.reply("/v1/test/getcrumb", Reply(b"a-crumb", content_type="text/plain"))
+
+
+def serve_minutes(server: ReplayServer, symbol: str, *, every: int = 3600) -> None:
+    """One-minute bars of any range, one in so many seconds; each price tells its time."""
+
+    def minutes(asked: Asked) -> Reply:
+        start, end = int(asked.query["period1"]), int(asked.query["period2"])
+        stamps = range(start + -start % every, end, every)
+        return json_body(chart(stamps, [stamp / 1e6 for stamp in stamps]))
+
+    server.reply(CHART + symbol, minutes, interval="1m")
 
 
 def serve_recordings(server: ReplayServer, data: Path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
@@ -31,7 +31,7 @@ from market_data.errors import (
     VendorError,
     VendorUnavailableError,
 )
-from market_data.ports import Payload
+from market_data.ports import Claim, OpenGate, Payload, RequestGate
 
 YAHOO_URL = "https://query2.finance.yahoo.com"
 _CHART = "/v8/finance/chart/"
@@ -116,6 +116,8 @@ class YahooClient:
         timeout: float = 15.0,
         min_interval: float = 0.5,
         sleep: Callable[[float], None] = time.sleep,
+        gate: RequestGate | None = None,
+        claims: Sequence[Claim] = (),
     ) -> None:
         """Prepare the session; nothing is sent yet.
 
@@ -125,8 +127,12 @@ class YahooClient:
             timeout: seconds until a request is given up.
             min_interval: seconds between two requests.
             sleep: waits that many seconds.
+            gate: grants each question; None for no limits.
+            claims: what a question takes of Yahoo's allowances.
         """
         self._base_url = base_url
+        self._gate = gate or OpenGate()
+        self._claims = tuple(claims)
         self._session = _Session(base_url, timeout, min_interval, sleep)
         self._timeout = timeout
         self._retrying = retrying(attempts, sleep)
@@ -156,7 +162,17 @@ class YahooClient:
             "includePrePost": "false",
             "events": "div,splits",
         }
-        return self._retrying(self._ask, _CHART + quote(symbol, safe="=^"), params)
+        return self._retrying(self._once, _CHART + quote(symbol, safe="=^"), params)
+
+    def _once(self, path: str, params: Mapping[str, Any]) -> ChartAnswer:
+        self._gate.enter(self._claims)
+        try:
+            answer = self._ask(path, params)
+        except VendorError as trouble:
+            self._gate.report(trouble)
+            raise
+        self._gate.report(None)
+        return answer
 
     def _ask(self, path: str, params: Mapping[str, Any]) -> ChartAnswer:
         with _ONE_AT_A_TIME:

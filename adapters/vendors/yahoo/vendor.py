@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time as clock
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -24,10 +24,12 @@ from market_data.errors import (
 )
 from market_data.ports import (
     Capabilities,
+    Claim,
     FetchRequest,
     FetchResult,
     Outcome,
     Payload,
+    RequestGate,
     SymbolOutcome,
     SymbolRequest,
 )
@@ -74,6 +76,8 @@ class YahooVendor:
         timeout: float = 15.0,
         min_interval: float = 0.5,
         sleep: Callable[[float], None] = clock.sleep,
+        gate: RequestGate | None = None,
+        claims: Sequence[Claim] = (),
     ) -> None:
         """Take the options; yfinance is loaded at the first request.
 
@@ -83,12 +87,16 @@ class YahooVendor:
             timeout: seconds until a request is given up.
             min_interval: seconds between two requests.
             sleep: waits that many seconds.
+            gate: grants each question; None for no limits.
+            claims: what a question takes of Yahoo's allowances.
         """
         self._options = {
             "attempts": attempts,
             "timeout": timeout,
             "min_interval": min_interval,
             "sleep": sleep,
+            "gate": gate,
+            "claims": claims,
         } | ({"base_url": base_url} if base_url else {})
         self._units: dict[str, str] = {}
 
