@@ -21,15 +21,3 @@ def test_data() -> Path:
             pytest.fail(f"CI needs the real data; EMP_TEST_DATA points to {folder}")
         pytest.skip(f"real market data is not at {folder}; set EMP_TEST_DATA to its folder")
     return folder
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one file of tests/integration in one process.
-
-    They share an installation that is slow to make, and some go on where another ended.
-    """
-    for item in items:
-        shared = "integration" in item.path.parts and not item.get_closest_marker("xdist_group")
-        if shared:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))

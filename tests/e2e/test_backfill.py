@@ -10,7 +10,7 @@ import emp
 from adapters.settings import Settings
 from tests.support.dagster_server import DagsterServer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 
 FIRST = date(2024, 2, 1)
 SESSIONS = [(FIRST + timedelta(days=i)).isoformat() for i in range(60)]

@@ -14,7 +14,7 @@ from emp_assets.metadata import FULL
 from tests.e2e.test_backfill import SESSIONS, backfilled  # noqa: F401  a fixture
 from tests.support.dagster_server import DagsterServer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 
 FLAGS = [
     "--no-sandbox",

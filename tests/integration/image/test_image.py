@@ -23,7 +23,7 @@ import pytest
 from tests.support.institution import Institution, institution
 from tests.support.servers import do_without, new_database, server_url
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("image")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

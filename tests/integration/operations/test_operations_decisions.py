@@ -94,7 +94,6 @@ def test_a_dropped_row_stays_with_who_and_why_and_counts_no_more(log: SqlQuarant
 
 
 def test_a_replayed_row_that_is_refused_again_is_open_again(log: SqlQuarantineLog) -> None:
-    assert log.decide(["b"], "replayed", at=NOON, by="ann", reason="") == 0, "it is still refused"
     log.settle(QUARANTINE.empty(), timeframe=Timeframe.D1, symbols=["AAPL"], sessions=(DAY, DAY))
     assert log.decide(["b"], "replayed", at=NOON, by="ann", reason="new limits") == 1
     log.add(frame(row("b", stage="curate", reasons="ohlc,not_positive", vendor="lean")))

@@ -28,7 +28,7 @@ from services import TimescaleServer
 from tests.support.institution import Institution, institution
 from tests.support.timescale_process import MINUTES, rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("timescale")]
+pytestmark = pytest.mark.slow
 
 RUNBOOK = Path(__file__).resolve().parents[3] / "docs/runbooks/timescaledb-restart.md"
 COMMANDS = re.findall(r"^ {7}((?:emp|psql) .+)$", RUNBOOK.read_text(), flags=re.MULTILINE)
