@@ -33,6 +33,7 @@ from emp.commands import (
     migrate,
     migrate_store,
     quality,
+    quarantine,
     readiness,
     rehearse,
     summary,
@@ -107,6 +108,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(files.app, name="files")
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(actions.app, name="actions")
+app.add_typer(quarantine.app, name="quarantine")
 
 
 def run(arguments: Sequence[str]) -> int:

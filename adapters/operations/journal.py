@@ -5,6 +5,7 @@ What belongs here: adding and listing attempts. What does not: what came per ses
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from adapters.operations.database import reading, writing
-from adapters.operations.frames import upsert_into
+from adapters.operations.frames import among, upsert_into
 from adapters.operations.models import ingest_journal
 from market_data.ports.operations import IngestRun
 from market_data.timeframes import Timeframe
@@ -48,6 +49,16 @@ class SqlJournal:
             query = query.where(table.vendor == vendor)
         query = query.order_by(table.started_at.desc(), table.fetch_id.desc()).limit(limit)
         with reading(self._engine) as connection:
+            return [_from_row(row) for row in connection.execute(query).mappings()]
+
+    def of(self, fetch_ids: Sequence[str]) -> list[IngestRun]:
+        """The attempts of these names, in the order of their names."""
+        with reading(self._engine) as connection:
+            query = (
+                sa.select(ingest_journal)
+                .where(among(ingest_journal.c.fetch_id, fetch_ids, connection))
+                .order_by(ingest_journal.c.fetch_id)
+            )
             return [_from_row(row) for row in connection.execute(query).mappings()]
 
 

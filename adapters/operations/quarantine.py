@@ -23,8 +23,8 @@ from market_data.timeframes import Timeframe
 _OPEN = "open"
 _RESOLVED = "resolved"
 _REPLAYED = "replayed"
-_DECIDED_FROM = {"dropped": _OPEN, _REPLAYED: _RESOLVED}
-"""A decision, and the status of the rows that it is about."""
+_DECIDED_FROM = {"dropped": (_OPEN,), _REPLAYED: (_OPEN, _RESOLVED)}
+"""A decision, and the statuses of the rows that it is about."""
 _ID = {"row_id": pl.String()}
 _COUNTS = {
     "vendor": pl.String(),
@@ -217,6 +217,13 @@ class SqlQuarantineLog:
             )
             return read_frame(connection, query, REFUSED_ROWS.dtypes)
 
+    def named(self, beginning: str) -> list[str]:
+        """The ids of at most two rows that begin so, whatever their status."""
+        table = quarantine.c
+        query = sa.select(table.row_id).where(table.row_id.startswith(beginning, autoescape=True))
+        with reading(self._engine) as connection:
+            return list(connection.scalars(query.order_by(table.row_id).limit(2)))
+
     def reasons(self, wanted: Refused) -> pl.DataFrame:
         """Rows per vendor, timeframe, stage, status and reasons, most rows first."""
         groups = [quarantine.c[name] for name in _REASONS if name != "rows"]
@@ -233,7 +240,7 @@ class SqlQuarantineLog:
         self, row_ids: Sequence[str], status: str, *, at: datetime, by: str, reason: str
     ) -> int:
         """Write down a decision, see the port."""
-        chosen = quarantine.c.status == _DECIDED_FROM[status]
+        chosen = quarantine.c.status.in_(_DECIDED_FROM[status])
         with writing(self._engine, alone="quarantine") as connection:
             rows = among(quarantine.c.row_id, row_ids, connection)
             count = connection.execute(

@@ -103,13 +103,13 @@ class Landing:
         outcomes = self._settle(counts, error)
         received = dict(counts.group_by("symbol").agg(pl.col("rows").sum()).iter_rows())
         landed = Landed(received, outcomes, self._new, self._revised, self._rejected, error)
-        entry = self._journal_entry(counts, outcomes, error)
-        self._platform.ledger.record(
-            ledger_rows(self._asked(error), self._expected, counts, outcomes, self._begins),
-            events=slice_events(entry, landed),
-        )
-        self._platform.journal.add(entry)
+        verdicts = ledger_rows(self._asked(error), self._expected, counts, outcomes, self._begins)
+        self._record(verdicts, self._journal_entry(counts, outcomes, error), landed)
         return landed
+
+    def _record(self, verdicts: pl.DataFrame, entry: IngestRun, landed: Landed) -> None:
+        self._platform.ledger.record(verdicts, events=slice_events(entry, landed))
+        self._platform.journal.add(entry)
 
     def _question(self) -> FetchRequest:
         universe = self._platform.universe

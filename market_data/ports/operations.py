@@ -91,6 +91,10 @@ class Journal(Protocol):
         """Attempts, newest first."""
         ...
 
+    def of(self, fetch_ids: Sequence[str]) -> list[IngestRun]:
+        """The attempts of these names, in the order of their names; unknown names are left out."""
+        ...
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -192,6 +196,10 @@ class QuarantineLog(Protocol):
         """Rows of REFUSED_ROWS sorted by (symbol, session, ts), at most `limit`."""
         ...
 
+    def named(self, beginning: str) -> list[str]:
+        """The ids of at most two rows that begin so, whatever their status."""
+        ...
+
     def reasons(self, wanted: Refused) -> pl.DataFrame:
         """How many rows there are per vendor, timeframe, stage, status and reasons.
 
@@ -206,7 +214,8 @@ class QuarantineLog(Protocol):
         """Write down what a person decided about rows.
 
         `dropped` is about open rows, and stays when a row is refused again. `replayed` is about
-        resolved ones, and a row that is refused again is open again.
+        open and resolved ones that were accepted when tried again; a row that is refused once
+        more is open again.
 
         Returns:
             How many rows it concerns.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
@@ -128,5 +128,22 @@ class Vendor(Protocol):
 
         Raises:
             VendorError: one of its typed subclasses, never another exception.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsArchived(Protocol):
+    """A vendor whose archived answers can be read again, without asking anybody."""
+
+    def reread(self, contents: Sequence[bytes], request: FetchRequest) -> Iterator[FetchResult]:
+        """What today's reader makes of the payloads of one past fetch.
+
+        Args:
+            contents: the bytes of its payloads, in the order in which they came.
+            request: the question of then; its `now` is the time of that fetch.
+
+        Raises:
+            VendorError: the payloads do not tell enough; the message says what is missing.
         """
         ...

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from adapters.vendors.files.spec import FormatSpec
-from market_data.errors import MalformedAnswerError, VendorUnavailableError
+from market_data.errors import MalformedAnswerError, VendorError, VendorUnavailableError
 from market_data.ports import Payload
 
 PAYLOAD_LIMIT = 64 * 1024 * 1024
@@ -63,6 +63,21 @@ class Source:
         if compression == "auto":
             compression = _guess(path, start)
         return cls(path, compression, size, content)
+
+    @classmethod
+    def archived(cls, content: bytes, spec: FormatSpec) -> Source:
+        """The bytes of an archived file.
+
+        Raises:
+            VendorError: the archive kept a note of a long file instead of the file.
+        """
+        path = Path("archived payload")
+        if content.startswith(b'{"path"') and b'"sha256"' in content:
+            raise VendorError("the file was too long to be archived; read it from where it lies")
+        compression: str = spec.compression
+        if compression == "auto":
+            compression = _guess(path, content[:2])
+        return cls(path, compression, len(content), content)
 
     def payload(self) -> Payload:
         """The file's bytes; for a file above 64 MB a JSON note of its path, size and SHA-256."""

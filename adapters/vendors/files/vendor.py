@@ -154,6 +154,28 @@ class FilesVendor:
         if errors and len(errors) == len(names):
             raise next(iter(errors.values()))
 
+    def reread(self, contents: Sequence[bytes], request: FetchRequest) -> Iterator[FetchResult]:
+        """Read archived files again, see `market_data.ports.ReadsArchived`.
+
+        The archive keeps content, not names: what only a file's name told cannot be told again.
+
+        Raises:
+            VendorError: the day of the rows, the symbol or the day of a split adjustment was in
+                the file's name; or the file was too long to be archived.
+        """
+        feed = self.feeds.get(request.timeframe)
+        if feed is None:
+            raise VendorError(f"{self.name} has no files of {request.timeframe}")
+        names = _names(request.symbols)
+        for content in contents:
+            found = FoundFile(Path("archived payload"))
+            for wanted in request.symbols:
+                if needs_day(feed.spec, wanted.instrument):
+                    day = export_day([found], feed.spec, self._prices_as_of, request.now.date())
+                    self._export_days[wanted.symbol, request.timeframe] = day
+            for result in read_source(Source.archived(content, feed.spec), found, feed.spec, names):
+                yield in_range(result, request, self._earliest)
+
     def _days(
         self, every: Sequence[FoundFile], spec: FormatSpec, request: FetchRequest
     ) -> tuple[dict[str, date], dict[str, VendorError]]:
@@ -190,13 +212,20 @@ def read_file(found: FoundFile, spec: FormatSpec, names: Names) -> Iterator[Fetc
     try:
         source = Source.of(found.path, spec)
         yield FetchResult(payloads=(source.payload(),))
-        for parsed in parsed_blocks(source, found, spec, names):
-            for bars in parsed.bars.iter_slices(SLICE_ROWS):
-                yield FetchResult(frame=bars)
-            if not parsed.rejected.is_empty():
-                yield FetchResult(rejected=parsed.rejected)
+        yield from read_source(source, found, spec, names)
     except OSError as error:
         raise VendorUnavailableError(f"cannot read {found.path}: {error}") from error
+
+
+def read_source(
+    source: Source, found: FoundFile, spec: FormatSpec, names: Names
+) -> Iterator[FetchResult]:
+    """The rows of a file that was opened."""
+    for parsed in parsed_blocks(source, found, spec, names):
+        for bars in parsed.bars.iter_slices(SLICE_ROWS):
+            yield FetchResult(frame=bars)
+        if not parsed.rejected.is_empty():
+            yield FetchResult(rejected=parsed.rejected)
 
 
 def parsed_blocks(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from adapters.vendors.delays import delay_of
 from adapters.vendors.each_symbol import each_symbol
-from adapters.vendors.yahoo.answers import Chart
+from adapters.vendors.yahoo.answers import Chart, read_answer
 from adapters.vendors.yahoo.chart import currency_unit, first_trade, read_actions, read_bars
 from market_data.basis import Adjustment, Basis, Side
 from market_data.errors import (
@@ -165,6 +165,27 @@ class YahooVendor:
         outcome = SymbolOutcome(Outcome.ROWS if rows else Outcome.NOTHING)
         yield FetchResult(outcomes={wanted.symbol: outcome})
 
+    def reread(self, contents: Sequence[bytes], request: FetchRequest) -> Iterator[FetchResult]:
+        """Read archived charts again, see `market_data.ports.ReadsArchived`.
+
+        A chart names its symbol and the length of its bars; those of others are passed over.
+
+        Raises:
+            MalformedAnswerError: a payload is no chart.
+        """
+        wanted = {s.vendor_symbol.upper(): s for s in request.symbols}
+        for content in contents:
+            chart = read_answer(200, content)
+            if chart is None or _interval(chart) not in (None, str(request.timeframe)):
+                continue
+            name = str((chart.get("meta") or {}).get("symbol") or "").upper()
+            asked = wanted.get(name) if name or len(wanted) > 1 else request.symbols[0]
+            if asked is None:
+                continue
+            self._learn_unit(asked, chart)
+            bars, rejected = read_bars(chart, asked, request.timeframe, request.start, request.end)
+            yield FetchResult(frame=bars, rejected=rejected)
+
     def _spans(self, request: FetchRequest, first: datetime) -> list[tuple[datetime, datetime]]:
         """The range from `first` on in questions that Yahoo takes, oldest first."""
         span = self.capabilities.request_span.get(request.timeframe, request.end - first)
@@ -225,6 +246,12 @@ class YahooVendor:
             ),
             instrument.currency,
         )
+
+
+def _interval(chart: Chart) -> str | None:
+    """The length of a chart's bars as Yahoo names it; None where it does not."""
+    named = (chart.get("meta") or {}).get("dataGranularity")
+    return {"60m": "1h"}.get(named, named) if isinstance(named, str) else None
 
 
 def _seconds(request: FetchRequest, start: datetime, end: datetime) -> tuple[int, int]:

@@ -1,0 +1,157 @@
+"""Read archived answers again: what today's reader makes of the bytes of a past fetch.
+
+What belongs here: from an entry of the journal to its payloads, through the vendor's reader, to
+the raw log. What does not: which fetches (replay.py), reading itself (the vendor's adapter).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from market_data.basis import Basis
+from market_data.errors import MarketDataError, VendorError
+from market_data.pipeline.landing import Landed, Landing
+from market_data.pipeline.planning import IngestRequest, PlannedFetch, plan_ingest
+from market_data.pipeline.platform import Platform
+from market_data.ports import (
+    FetchRequest,
+    FetchResult,
+    IngestRun,
+    ReadsArchived,
+    Vendor,
+)
+from market_data.schemas import CORPORATE_ACTIONS
+from market_data.timeframes import Timeframe
+from market_data.universe import Instrument
+
+
+@dataclass(frozen=True)
+class ArchivedFetch:
+    """One fetch of the journal whose archived answer can be read again."""
+
+    run: IngestRun
+    vendor: Vendor
+    contents: tuple[bytes, ...]
+
+
+def find_archived(platform: Platform, run: IngestRun, spec: str | None = None) -> ArchivedFetch:
+    """The archived answer of a fetch.
+
+    Args:
+        platform: configuration and ports.
+        run: the fetch.
+        spec: format of files, where the vendor's entry in the universe names none.
+
+    Raises:
+        VendorError: it cannot be read again; the message says why.
+    """
+    known = {i.symbol for i in platform.universe.instruments}
+    if strangers := sorted(set(run.symbols) - known):
+        raise VendorError(f"{', '.join(strangers[:5])} is no longer in the universe")
+    try:
+        vendor = _reader(platform, run.vendor, spec)
+        contents = tuple(platform.payloads.get(address) for address in run.payloads)
+    except KeyError as missing:
+        raise VendorError(f"payload {missing.args[0]} is no longer in the archive") from missing
+    except MarketDataError as trouble:
+        raise VendorError(str(trouble)) from trouble
+    if not isinstance(vendor, ReadsArchived):
+        raise VendorError(
+            f"the reader of {run.vendor} does not read archived answers; 'emp ingest --refetch' "
+            "asks the vendor again"
+        )
+    if not contents:
+        raise VendorError("the fetch left no payload")
+    return ArchivedFetch(run, vendor, contents)
+
+
+def _reader(platform: Platform, name: str, spec: str | None) -> Vendor:
+    config = platform.universe.vendor(name)
+    if config.reader == "files" and not config.options.get("feeds"):
+        # The reader wants a place to look for files; nobody looks there.
+        return platform.vendor(name, path="archived payloads", spec=spec)
+    return platform.vendor(name)
+
+
+def read_again(platform: Platform, found: ArchivedFetch) -> list[FetchResult]:
+    """What today's reader makes of it; nothing is kept.
+
+    Raises:
+        VendorError: the payloads do not tell enough.
+    """
+    return [result for landing in _landings(platform, found) for result in landing.results()]
+
+
+def land_again(platform: Platform, found: ArchivedFetch) -> None:
+    """Keep what today's reader makes of it, as of the time of that fetch.
+
+    Bars that are in the raw log already are not added again. Corporate actions, the journal and
+    verdicts on sessions that somebody has asked for since stay as they are.
+
+    Raises:
+        VendorError: the payloads do not tell enough.
+    """
+    for landing in _landings(platform, found):
+        landed = landing.run()
+        if landed.error is not None:
+            raise landed.error
+
+
+def _landings(platform: Platform, found: ArchivedFetch) -> list[_ArchivedLanding]:
+    """One per question that would be put for the same symbols and sessions today."""
+    run = found.run
+    request = IngestRequest(run.vendor, run.timeframe, run.symbols, *run.sessions, refetch=True)
+    planned = plan_ingest(platform, request).fetches
+    return [_ArchivedLanding(platform, request, fetch, found) for fetch in planned]
+
+
+class _Archived:
+    """Stands for a vendor, and answers with its archived payloads."""
+
+    def __init__(self, found: ArchivedFetch) -> None:
+        self.name = found.run.vendor
+        self.capabilities = found.vendor.capabilities
+        self._found = found
+
+    def basis(self, instrument: Instrument, timeframe: Timeframe) -> Basis:
+        return self._found.vendor.basis(instrument, timeframe)
+
+    def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
+        if isinstance(self._found.vendor, ReadsArchived):
+            for result in self._found.vendor.reread(self._found.contents, request):
+                # A statement of then would undo what the source has corrected since.
+                yield replace(result, actions=CORPORATE_ACTIONS.empty())
+
+
+class _ArchivedLanding(Landing):
+    """Lands a past answer under the name and time of its fetch."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        request: IngestRequest,
+        fetch: PlannedFetch,
+        found: ArchivedFetch,
+    ) -> None:
+        super().__init__(platform, request, fetch, _Archived(found))
+        self._started, self._fetch_id = found.run.started_at, found.run.fetch_id
+
+    def results(self) -> Iterator[FetchResult]:
+        """The answer, not landed."""
+        return self._vendor.fetch(self._question())
+
+    def _record(self, verdicts: pl.DataFrame, entry: IngestRun, landed: Landed) -> None:  # noqa: ARG002
+        """The verdicts on sessions whose newest question is this one."""
+        run = self._request
+        own = self._platform.ledger.read(
+            timeframe=run.timeframe,
+            vendors=[run.vendor],
+            symbols=run.symbols,
+            sessions=(run.first, run.last),
+        ).filter(pl.col("fetch_id") == self._fetch_id)
+        newest = verdicts.join(own, on=["symbol", "session"], how="semi", maintain_order="left")
+        if not newest.is_empty():
+            self._platform.ledger.record(newest)
