@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-DELAYS = {"yahoo": timedelta(minutes=15)}
+DELAYS = {
+    # The slowest daily series come once a week, a day late where Monday is a holiday.
+    "fred": timedelta(days=8),
+    "tws": timedelta(minutes=1),
+    "yahoo": timedelta(minutes=15),
+}
 """Readers that are not named here have a bar at its end."""
 
 SETTLING: dict[str, timedelta | None] = {
@@ -17,6 +22,9 @@ SETTLING: dict[str, timedelta | None] = {
     "sample": timedelta(0),
     # A longer or a corrected file may come at any time.
     "files": None,
+    "fred": timedelta(days=14),
+    # Its history is filtered and compressed overnight; at a week-end that may take until Monday.
+    "tws": timedelta(days=3),
     # Volumes and single bars are mended over the following days, across a long weekend.
     "yahoo": timedelta(days=5),
 }

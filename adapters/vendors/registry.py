@@ -145,10 +145,34 @@ def _single_feed(config: VendorConfig, options: Mapping[str, Any]) -> dict[str, 
     return {**feeds[0], **wanted}
 
 
+def _tws(config: VendorConfig, options: Mapping[str, Any], means: Means) -> Vendor:
+    from adapters.stores.locks import NamedLocks
+    from adapters.variables import read
+    from adapters.vendors.settings import TwsSettings
+    from adapters.vendors.tws.vendor import TwsVendor
+
+    return TwsVendor(
+        read(TwsSettings),
+        name=config.name,
+        gate=means.gate,
+        locks=NamedLocks(means.settings.data_dir.resolve() / "locks" / "tws"),
+        **_own(options),
+    )
+
+
+def _fred(config: VendorConfig, _options: Mapping[str, Any], means: Means) -> Vendor:
+    from adapters.vendors.fred.opening import open_client
+    from adapters.vendors.fred.vendor import FredVendor
+
+    return FredVendor(open_client(means.gate), name=config.name)
+
+
 _Builder = Callable[[VendorConfig, Mapping[str, Any], Means], Vendor]
 _READERS: dict[str, tuple[_Builder, frozenset[str]]] = {
+    "fred": (_fred, frozenset()),
     "files": (_files, frozenset({"path", "spec", "feeds", "prices_as_of"})),
     "sample": (_sample, frozenset({"seed", "faults"})),
+    "tws": (_tws, frozenset({"attempts", "sleep"})),
     "yahoo": (
         _yahoo,
         frozenset({"base_url", "attempts", "timeout", "min_interval", "sleep"}),

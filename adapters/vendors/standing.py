@@ -7,6 +7,7 @@ What does not: whether the vendor answers (its adapter).
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 from adapters.variables import read
 from adapters.vendors.settings import (
@@ -41,6 +42,10 @@ _LACKS: dict[str, Callable[[], str]] = {
 }
 
 
+_PACKAGES = {"tws": ("ib_async", "tws")}
+"""Reader to the package that it needs, and the extra that brings it."""
+
+
 def why_off(reader: str) -> str:
     """Why vendors of a reader are off, in a sentence; empty where they are on.
 
@@ -48,4 +53,9 @@ def why_off(reader: str) -> str:
         ConfigurationError: a setting of the reader is wrong.
     """
     variable = _LACKS[reader]() if reader in _LACKS else ""
-    return f"{variable} is not set" if variable else ""
+    if variable:
+        return f"{variable} is not set"
+    package, extra = _PACKAGES.get(reader, ("", ""))
+    if package and find_spec(package) is None:
+        return f"the package {package} is not installed: pip install 'emp[{extra}]'"
+    return ""
