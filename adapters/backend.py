@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from adapters.clock import SystemClock
 from adapters.configuration import load_thresholds, load_universe, rule_version
+from adapters.macro_releases import load_macro_releases
 from adapters.modes import decide
 from adapters.settings import Settings
 from adapters.variables import read
 from adapters.vendors.delays import delay_of, settling_of
 from adapters.vendors.standing import why_off
-from market_data.pipeline.platform import Platform, Unheard
+from market_data.macro.releases import MacroTable
+from market_data.pipeline.platform import MacroFeed, Platform, Unheard
 from market_data.ports import (
     ActionLog,
     BarStore,
@@ -25,6 +27,8 @@ from market_data.ports import (
     Journal,
     Ledger,
     Locks,
+    MacroSource,
+    OpenGate,
     PayloadArchive,
     QuarantineLog,
     RawLog,
@@ -227,7 +231,20 @@ def assemble(
         delay=lambda name: delay_of(universe.vendor(name).reader),
         settling=lambda name: settling_of(universe.vendor(name).reader),
         off=lambda name: why_off(universe.vendor(name).reader),
+        macro=_macro_feed(load_macro_releases(settings)),
     )
+
+
+def _macro_feed(table: MacroTable) -> MacroFeed:
+    def source() -> MacroSource:
+        from adapters.vendors.fred.opening import open_client
+        from adapters.vendors.fred.source import FredSource
+
+        names = {release.release: release.name for release in table.releases}
+        return FredSource(open_client(OpenGate()), names)
+
+    none = "" if table.releases else "config/reference has no macro_releases.yaml"
+    return MacroFeed(table, source, lambda: why_off("fred") or none)
 
 
 def open_platform(

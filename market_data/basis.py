@@ -31,6 +31,8 @@ class Side(StrEnum):
     BID = "bid"
     ASK = "ask"
     MID = "mid"
+    FIX = "fix"
+    """One price of the day, a fixing or an index's level: open, high and low only repeat it."""
 
 
 class Hours(StrEnum):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from market_data.macro.schemas import FRED_OBSERVATIONS, FRED_RELEASES, MACRO_EVENTS
 from market_data.schemas import CURATED_BARS, RAW_BARS, SCORES, FrameSchema
 from market_data.timeframes import Timeframe
 
@@ -72,5 +73,20 @@ def curated_bars(timeframe: Timeframe) -> Dataset:
 
 SCORES_DATASET = Dataset("quality/scores", SCORES, ("symbol", "session", "dataset"), Layout.YEAR)
 
-STORED = (*(curated_bars(t) for t in Timeframe), SCORES_DATASET)
+MACRO_CALENDAR = Dataset("curated/macro_calendar", MACRO_EVENTS, ("symbol", "ts"), Layout.YEAR)
+
+FRED_RELEASE_DATES = Dataset(
+    "raw/fred_releases",
+    FRED_RELEASES,
+    ("symbol", "session", "fetched_at", "fetch_id"),
+    Layout.YEAR,
+)
+FRED_VINTAGES = Dataset(
+    "raw/fred_observations",
+    FRED_OBSERVATIONS,
+    ("symbol", "session", "period", "fetched_at", "fetch_id"),
+    Layout.YEAR,
+)
+
+STORED = (*(curated_bars(t) for t in Timeframe), SCORES_DATASET, MACRO_CALENDAR)
 """Every dataset that a `BarStore` keeps."""

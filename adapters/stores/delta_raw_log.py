@@ -26,6 +26,7 @@ from market_data.errors import SchemaError
 from market_data.ordering import sort_if_needed
 from market_data.ports import Appended, TableVersion
 from market_data.revisions import VALUES, new_or_changed, newest
+from market_data.statements import new_statements, subject_of
 
 
 class DeltaRawLog:
@@ -57,15 +58,9 @@ class DeltaRawLog:
             SchemaError: wrong columns, or rows of several fetches.
             StoreConflictError: other writers won every attempt.
         """
-        dataset.schema.check(frame)
+        _check(dataset, frame)
         if frame.is_empty():
             return Appended(0, 0)
-        fetches = frame.select("fetch_id", "fetched_at").unique()
-        if fetches.height > 1:
-            raise SchemaError(
-                f"{dataset.name}: rows of {fetches.height} fetches in one append; append "
-                "each fetch by itself, with one fetch_id and one fetched_at"
-            )
         table = self._table(dataset)
         parts = split(dataset.layout, frame)
         units = sorted(parts)
@@ -115,6 +110,57 @@ class DeltaRawLog:
         # A fetch that contradicts itself has several rows of one key.
         return rows.sort(*dataset.sort, *VALUES)
 
+    def state(self, dataset: Dataset, frame: pl.DataFrame) -> Appended:
+        """Keep the statements of one fetch that say anything new.
+
+        Args:
+            dataset: one whose rows are statements.
+            frame: rows of it, all of one fetch.
+
+        Raises:
+            SchemaError: wrong columns, or rows of several fetches.
+            StoreConflictError: other writers won every attempt.
+        """
+        _check(dataset, frame)
+        if frame.is_empty():
+            return Appended(0, 0)
+        table = self._table(dataset)
+        parts = split(dataset.layout, frame)
+        counts = Appended(0, 0)
+
+        def plan(snapshot: Snapshot) -> Change | None:
+            nonlocal counts
+            change = Change(sorted(parts), "state")
+            new = revised = 0
+            for unit in sorted(parts):
+                kept = _known(table, snapshot.of([unit]), parts[unit])
+                found = new_statements(parts[unit], kept, dataset)
+                if not found.is_empty():
+                    change.adds.append(table.write(unit, sort_if_needed(found, dataset.sort)))
+                    new += found.height
+                    revised += found.join(kept, on=subject_of(dataset), how="semi").height
+            counts = Appended(new, revised)
+            return change if change.adds else None
+
+        table.change(sorted(parts), plan, {"fetch_id": frame["fetch_id"][0]})
+        return counts
+
+    def statements(
+        self,
+        dataset: Dataset,
+        *,
+        symbols: Sequence[str] | None = None,
+        sessions: tuple[date, date] | None = None,
+    ) -> pl.DataFrame:
+        """Every statement that was kept, sorted as the dataset is, of one snapshot."""
+        table = self._table(dataset)
+        files = table.snapshot().files.filter(
+            files_of(sessions, symbols), may_hold(dataset.layout, symbols)
+        )
+        return sort_if_needed(
+            table.scan(files).filter(rows_of(sessions, symbols)).collect(), dataset.sort
+        )
+
     def history(self, dataset: Dataset) -> list[TableVersion]:
         """Commits, newest first.
 
@@ -141,6 +187,17 @@ class DeltaRawLog:
 
     def _table(self, dataset: Dataset) -> DeltaFiles:
         return self._tables.setdefault(dataset.name, DeltaFiles(self._root, dataset, self._options))
+
+
+def _check(dataset: Dataset, frame: pl.DataFrame) -> None:
+    """Refuse what is not of the dataset, or not of one fetch."""
+    dataset.schema.check(frame)
+    fetches = frame.select("fetch_id", "fetched_at").unique()
+    if fetches.height > 1:
+        raise SchemaError(
+            f"{dataset.name}: rows of {fetches.height} fetches in one append; append "
+            "each fetch by itself, with one fetch_id and one fetched_at"
+        )
 
 
 def _known(table: DeltaFiles, files: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

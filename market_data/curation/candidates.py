@@ -128,7 +128,14 @@ def _candidate(
     texts = [flags[name] for name in sorted(flags)]
     joined = pl.concat_str(texts, separator=",", ignore_nulls=True) if texts else pl.lit("")
     rows = bars.with_columns(flags=joined, dq_status=status)
-    return Candidate(bars.get_column("vendor").item(0), rows, found.group, found.home, resampled)
+    return Candidate(
+        bars.get_column("vendor").item(0),
+        rows,
+        found.group,
+        found.home,
+        resampled,
+        close_only=f"side_{Side.FIX}" in found.flags,
+    )
 
 
 def _with_minutes(bars: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataFrame:

@@ -37,6 +37,7 @@ class Candidate:
         home: on the home basis of the asset class.
         resampled: made of the vendor's one-minute bars.
         whole: the bars are over, lack nothing, and may be trusted as far as the vendor alone goes.
+        close_only: open, high and low only repeat the close.
     """
 
     vendor: str
@@ -45,6 +46,7 @@ class Candidate:
     home: bool = True
     resampled: bool = False
     whole: bool = True
+    close_only: bool = False
 
     @property
     def source(self) -> str:
@@ -53,11 +55,15 @@ class Candidate:
 
 
 def ranked(candidates: Sequence[Candidate], order: Sequence[str]) -> list[Candidate]:
-    """Best first: whole bars, home basis, native before resampled, the vendors' order, the name."""
+    """Best first: whole bars, home basis, native before resampled, the vendors' order, the name.
+
+    A bar that has a close alone comes after any that has a range, however that one is.
+    """
     place = {vendor: i for i, vendor in enumerate(order)}
     return sorted(
         candidates,
         key=lambda c: (
+            c.close_only,
             not c.whole,
             not c.home,
             c.resampled,

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Protocol
 
+from market_data.errors import ConfigurationError
+from market_data.macro.releases import MacroTable
 from market_data.ports import (
     ActionLog,
     BarStore,
@@ -16,6 +18,7 @@ from market_data.ports import (
     Journal,
     Ledger,
     Locks,
+    MacroSource,
     PayloadArchive,
     QuarantineLog,
     RawLog,
@@ -60,6 +63,25 @@ class VendorFactory(Protocol):
         ...
 
 
+def _nobody() -> MacroSource:
+    raise ConfigurationError("this platform has no source of macro releases")
+
+
+@dataclass(frozen=True)
+class MacroFeed:
+    """Macro releases: which ones, and who is asked.
+
+    Attributes:
+        table: the reviewed table of releases.
+        source: builds who is asked.
+        off: why nobody can be asked, in a sentence; empty where somebody can.
+    """
+
+    table: MacroTable = field(default_factory=MacroTable)
+    source: Callable[[], MacroSource] = _nobody
+    off: Callable[[], str] = lambda: "there is no source of macro releases"
+
+
 @dataclass(frozen=True)
 class Platform:
     """Configuration and ports of one installation.
@@ -74,6 +96,7 @@ class Platform:
         settling: time after a session's close from which bars that a configured vendor still
             lacks are not to be expected any more; None where they may always come.
         events: where steps tell what they did.
+        macro: macro releases.
     """
 
     universe: Universe
@@ -93,3 +116,4 @@ class Platform:
     settling: Callable[[str], timedelta | None]
     events: EventPublisher = field(default_factory=Unheard)
     off: Callable[[str], str] = lambda _: ""
+    macro: MacroFeed = field(default_factory=MacroFeed)

@@ -9,6 +9,7 @@ from market_data.ports.bar_store import BarStore, TableVersion
 from market_data.ports.clock import Clock
 from market_data.ports.events import Event, EventPublisher
 from market_data.ports.locks import Locks
+from market_data.ports.macro_source import MacroAnswer, MacroSource
 from market_data.ports.operations import (
     ActionLog,
     IngestRun,
@@ -48,6 +49,8 @@ __all__ = [
     "Journal",
     "Ledger",
     "Locks",
+    "MacroAnswer",
+    "MacroSource",
     "OpenGate",
     "Outcome",
     "Payload",

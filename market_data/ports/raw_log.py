@@ -74,3 +74,27 @@ class RawLog(Protocol):
     ) -> pl.DataFrame:
         """Every revision, sorted by (symbol, ts, fetched_at)."""
         ...
+
+    def state(self, dataset: Dataset, frame: pl.DataFrame) -> Appended:
+        """Keep the statements of one fetch that say anything new, see `market_data.statements`.
+
+        The same fetch again appends nothing, also when two processes do it at once.
+
+        Args:
+            dataset: one whose rows are statements.
+            frame: rows of it, all of one fetch.
+        """
+        ...
+
+    def statements(
+        self,
+        dataset: Dataset,
+        *,
+        symbols: Sequence[str] | None = None,
+        sessions: tuple[date, date] | None = None,
+    ) -> pl.DataFrame:
+        """Every statement that was kept, sorted as the dataset is.
+
+        `market_data.statements.holding` tells those that hold.
+        """
+        ...

@@ -268,13 +268,14 @@ def test_hypertables_have_one_index_and_the_chunks_of_their_timeframe(
     ).fetchall()
     assert [name for name, _ in found] == [
         *(f"curated.bars_{t}" for t in ("15m", "1d", "1h", "1m", "4h", "5m")),
+        "curated.macro_calendar",
         "quality.scores",
     ]
     assert dict(found)["curated.bars_1m"] == "7 days"
     indexes = sql.execute(
         "select tablename, indexdef from pg_indexes where schemaname in ('curated', 'quality')"
     ).fetchall()
-    assert len(indexes) == 7
+    assert len(indexes) == 8
     assert all("UNIQUE" in definition for _, definition in indexes)
 
 

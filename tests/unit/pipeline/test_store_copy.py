@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from adapters.stores.delta_bar_store import DeltaBarStore
-from market_data.datasets import SCORES_DATASET, STORED, Dataset, curated_bars
+from market_data.datasets import MACRO_CALENDAR, SCORES_DATASET, STORED, Dataset, curated_bars
 from market_data.errors import (
     CopyMismatchError,
     CopyRefusedError,
@@ -75,7 +75,22 @@ def scores() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCORES_DATASET.schema.dtypes)
 
 
+def events() -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {c.name: "x" for c in MACRO_CALENDAR.schema.columns if c.dtype == pl.String()}
+            | {"symbol": symbol, "session": day, "ts": ts, "known_at": ts, "actual": 0.5}
+            for symbol in SYMBOLS
+            for day in DAYS
+            for ts in (datetime(day.year, day.month, day.day, hour, tzinfo=UTC) for hour in (1, 2))
+        ],
+        schema=MACRO_CALENDAR.schema.dtypes,
+    )
+
+
 def content(dataset: Dataset) -> pl.DataFrame:
+    if dataset == MACRO_CALENDAR:
+        return events()
     return scores() if dataset == SCORES_DATASET else bars(dataset)
 
 

@@ -1,0 +1,35 @@
+"""Reads config/reference/macro_releases.yaml.
+
+What belongs here: the file to the parsed table. What does not: its meaning
+(market_data/macro/releases.py).
+"""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from adapters.configuration import read_yaml
+from adapters.settings import Settings
+from market_data.errors import ConfigurationError
+from market_data.macro.releases import MacroTable
+
+
+def load_macro_releases(settings: Settings) -> MacroTable:
+    """The reviewed table of macro releases: reference/macro_releases.yaml of the configuration.
+
+    An installation whose folder has no such file has no macro releases.
+
+    Raises:
+        ConfigurationError: naming the file, the entry and what is wrong with it.
+    """
+    path = settings.config_dir / "reference" / "macro_releases.yaml"
+    if not path.exists():
+        return MacroTable()
+    try:
+        return MacroTable.model_validate(read_yaml(path))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc']) or 'file'}: {e['msg']}"
+            for e in error.errors()
+        )
+        raise ConfigurationError(f"{path}: {problems}") from error

@@ -1,0 +1,202 @@
+"""The calendar of macro events: announced dates and vintages made into one row per event and date.
+
+What belongs here: which vintage belongs to which release, what was known before it, its status.
+What does not: fetching and storing (market_data/pipeline/macro.py), limits on it (checks.py).
+
+A vintage belongs to the release date on which it appeared, or that lies at most LATE_DAYS before:
+FRED takes a value over on the day of its release, seldom a day or two later.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from market_data.macro.releases import MacroTable, with_instants
+from market_data.macro.schemas import MACRO_EVENTS
+
+SOURCE = "fred"
+SCHEDULED, RELEASED, OVERDUE, NOTHING = "scheduled", "released", "overdue", "nothing"
+LATE_DAYS = 3
+HISTORY = timedelta(days=400)
+"""How far before a release the periods begin that it may speak of or be compared with."""
+
+_BY = ["symbol", "session"]
+
+
+def build_calendar(
+    dates: pl.DataFrame,
+    vintages: pl.DataFrame,
+    table: MacroTable,
+    *,
+    sessions: tuple[date, date],
+    now: datetime,
+) -> pl.DataFrame:
+    """The rows of a range of release dates, from what is known.
+
+    Args:
+        dates: rows of FRED_RELEASES, the statements that hold; reaching LATE_DAYS beyond the
+            range on both sides.
+        vintages: rows of FRED_OBSERVATIONS that hold, of periods from HISTORY before the range on.
+        table: the reviewed table; releases that it has not are left out.
+        sessions: first and last release date.
+        now: the moment of looking, UTC: decides what is overdue.
+
+    Returns:
+        Rows of MACRO_EVENTS sorted by (symbol, ts).
+    """
+    announced = _announced(dates, table)
+    values = vintages.drop_nulls("value").select(
+        "period", "value", "known_at", series="symbol", seen="session"
+    )
+    assigned = _assigned(values, announced)
+    told = announced.filter(pl.col("session").is_between(*sessions)).join(
+        assigned, on=_BY, how="left", maintain_order="left"
+    )
+    judged = _with_neighbours(_with_values(told, values), values)
+    known_at = pl.max_horizontal("known_at", "value_known_at")
+    return MACRO_EVENTS.conform(
+        judged.with_columns(
+            status=_status(now, table.overdue_after),
+            source=pl.lit(SOURCE),
+            known_at=known_at,
+        )
+    ).sort("symbol", "ts")
+
+
+def with_status_at(events: pl.DataFrame, table: MacroTable, now: datetime) -> pl.DataFrame:
+    """Stored events as they stand now: one that was scheduled may be overdue by now."""
+    late = (pl.col("status") == SCHEDULED) & (pl.col("ts") + table.overdue_after < now)
+    return events.with_columns(status=pl.when(late).then(pl.lit(OVERDUE)).otherwise("status"))
+
+
+def _announced(dates: pl.DataFrame, table: MacroTable) -> pl.DataFrame:
+    """One row per event and listed date, with the instant and the release's next date."""
+    listed = dates.filter("listed").select(
+        "session", "known_at", release=pl.col("symbol").cast(pl.Int64, strict=False)
+    )
+    timed = with_instants(listed, table, by="release", into="ts")
+    return timed.join(table.frame.drop("time", "zone"), on="release", how="inner").sort(
+        "symbol", "session"
+    )
+
+
+def _assigned(values: pl.DataFrame, announced: pl.DataFrame) -> pl.DataFrame:
+    """Columns symbol, session, seen: the first vintage day of each event's release."""
+    days = values.select("series", "seen").unique().sort("seen")
+    by_day = announced.select("series", "symbol", "session").sort("session")
+    return (
+        days.join_asof(
+            by_day,
+            left_on="seen",
+            right_on="session",
+            by="series",
+            strategy="backward",
+            tolerance=f"{LATE_DAYS}d",
+            check_sortedness=False,
+        )
+        .drop_nulls("session")
+        .group_by("symbol", "session")
+        .agg(pl.col("seen").min())
+    )
+
+
+def _with_values(told: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
+    """Adds period, actual, published, first_published, previous, revised_previous."""
+    reached = (
+        values.group_by("series", "seen")
+        .agg(pl.col("period").max())
+        .sort("series", "seen")
+        .with_columns(pl.col("period").cum_max().over("series"))
+        .sort("seen")
+    )
+    by_period = values.sort("seen").select("series", "period", "seen", "value")
+    ends = (
+        values.sort("seen")
+        .group_by("series", "period", maintain_order=True)
+        .agg(
+            first_published=pl.col("value").first(),
+            actual=pl.col("value").last(),
+            value_known_at=pl.col("known_at").last(),
+        )
+    )
+    rows = _as_of(told, reached, ["series"], exact=True).join(
+        ends, on=["series", "period"], how="left", maintain_order="left"
+    )
+    rows = _as_of(rows, by_period.rename({"value": "published"}), ["series", "period"], exact=True)
+    before = reached.rename({"period": "period_before"})
+    rows = _as_of(rows, before, ["series"], exact=False)
+    earlier = by_period.rename({"period": "period_before", "value": "previous"})
+    rows = _as_of(rows, earlier, ["series", "period_before"], exact=False)
+    revised = earlier.rename({"previous": "revised_previous"})
+    rows = _as_of(rows, revised, ["series", "period_before"], exact=True)
+    anew = (pl.col("period_before") != pl.col("period")) & (
+        pl.col("revised_previous") != pl.col("previous")
+    )
+    return rows.with_columns(revised_previous=pl.when(anew).then("revised_previous"))
+
+
+def _as_of(rows: pl.DataFrame, known: pl.DataFrame, by: list[str], *, exact: bool) -> pl.DataFrame:
+    """Join what was known on the day `seen`, or, where not `exact`, before it."""
+    placed = rows.with_row_index("_row")
+    known_rows = placed.drop_nulls(["seen", *by]).sort("seen")
+    found = known_rows.select("_row", "seen", *by).join_asof(
+        known.sort("seen"),
+        on="seen",
+        by=by,
+        strategy="backward",
+        allow_exact_matches=exact,
+        check_sortedness=False,
+    )
+    return placed.join(found.drop("seen", *by), on="_row", how="left", maintain_order="left").drop(
+        "_row"
+    )
+
+
+def _with_neighbours(rows: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
+    """Adds `last_before` and `newest`: the vintage days before the date, and the last of all."""
+    days = values.select("series", last_before="seen").unique().sort("last_before")
+    newest = values.group_by("series").agg(newest=pl.col("seen").max())
+    placed = rows.with_row_index("_row")
+    before = (
+        placed.select("_row", "series", "session")
+        .sort("session")
+        .join_asof(
+            days,
+            left_on="session",
+            right_on="last_before",
+            by="series",
+            strategy="backward",
+            allow_exact_matches=False,
+            check_sortedness=False,
+        )
+    )
+    return (
+        placed.join(before.select("_row", "last_before"), on="_row", maintain_order="left")
+        .join(newest, on="series", how="left", maintain_order="left")
+        .drop("_row")
+    )
+
+
+def _status(now: datetime, overdue_after: timedelta) -> pl.Expr:
+    """What became of each announced date.
+
+    A date without a value is no gap where the series was published shortly before, or has gone on
+    since.
+    """
+    moment = pl.lit(now, dtype=pl.Datetime("us", "UTC"))
+    since = (pl.col("session") - pl.col("last_before")).dt.total_days()
+    soon = (since < pl.col("least_days")).fill_null(value=False)
+    went_on = (pl.col("newest") > pl.col("session") + timedelta(days=LATE_DAYS)).fill_null(
+        value=False
+    )
+    return (
+        pl.when(pl.col("seen").is_not_null())
+        .then(pl.lit(RELEASED))
+        .when(moment <= pl.col("ts") + overdue_after)
+        .then(pl.lit(SCHEDULED))
+        .when(soon | went_on)
+        .then(pl.lit(NOTHING))
+        .otherwise(pl.lit(OVERDUE))
+    )
