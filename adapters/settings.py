@@ -53,11 +53,24 @@ class Settings(BaseSettings):
     config_dir: Path = Field(default=PROJECT / "config")
     """Folder of universe.yaml, quality.yaml and formats/."""
 
+    reference_dir: Path | None = None
+    """Folder of sessions.yaml, holidays.yaml and instruments.yaml; reference/ in EMP_CONFIG_DIR
+    unless given."""
+
     ui_port: int = Field(default=3000, ge=1, le=65535)
     """Port of the Dagster UI that 'emp dev' opens on 127.0.0.1."""
 
     yahoo_url: str = ""
     """Base URL that replaces Yahoo's, for a proxy or a test server."""
+
+    request_patience: float = Field(default=90.0, ge=0)
+    """Seconds that a request to a vendor waits for its turn; one whose turn is later is refused,
+    and its sessions are asked for again by the next run."""
+
+    @property
+    def requests_path(self) -> Path:
+        """File in which this machine counts its requests to vendors."""
+        return self.data_dir.resolve() / "operations" / "requests.sqlite"
 
     @property
     def lake_root(self) -> Path:

@@ -130,3 +130,15 @@ class VendorUnavailableError(VendorError):
 
 class UnreachableError(VendorUnavailableError):
     """No connection at all, or a vendor that is left alone: no other symbol would fare better."""
+
+
+class BudgetSpentError(RateLimitedError):
+    """Our own allowance is used up for longer than a request waits; the vendor was not asked."""
+
+    retryable = False
+
+
+class LeftAloneError(UnreachableError):
+    """The vendor failed too often of late; it was not asked."""
+
+    retryable = False

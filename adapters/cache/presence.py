@@ -14,6 +14,7 @@ from functools import cache
 
 LOG = logging.getLogger(__name__)
 
+READS = "reads go to the store meanwhile"
 REST_SECONDS = 5.0
 """How long Redis is left alone after a fault."""
 MOST_REST_SECONDS = 60.0
@@ -27,10 +28,12 @@ class Presence:
 
     Args:
         shown: the server as people know it, without a login.
+        meanwhile: what is done while it is away.
     """
 
-    def __init__(self, shown: str) -> None:
+    def __init__(self, shown: str, meanwhile: str = READS) -> None:
         self._shown = shown
+        self._meanwhile = meanwhile
         self._guard = threading.Lock()
         self._rests_until = 0.0
         self._is_away = False
@@ -57,7 +60,7 @@ class Presence:
             self._rests_until = time.monotonic() + rest
             first, self._is_away = not self._is_away, True
         if first:
-            LOG.warning("Redis at %s %s: reads go to the store meanwhile", self._shown, trouble)
+            LOG.warning("Redis at %s %s: %s", self._shown, trouble, self._meanwhile)
 
     def answered(self) -> None:
         """It did what it was asked."""
@@ -71,10 +74,11 @@ class Presence:
 
 
 @cache
-def presence_of(shown: str) -> Presence:
-    """The one of this process for a server.
+def presence_of(shown: str, meanwhile: str = READS) -> Presence:
+    """The one of this process for a server and what stands on it.
 
     Args:
         shown: host, port and database.
+        meanwhile: what is done while it is away.
     """
-    return Presence(shown)
+    return Presence(shown, meanwhile)

@@ -9,4 +9,4 @@ import pytest
 
 if str(Path(__file__).parent) not in sys.path:
     sys.path.insert(0, str(Path(__file__).parent))
-pytest.register_assert_rewrite("bar_store_suite", "raw_log_suite")
+pytest.register_assert_rewrite("bar_store_suite", "raw_log_suite", "request_budget_suite")

@@ -1,0 +1,163 @@
+"""The gate of one account: waits for its turn, refuses what would wait too long, asks the breaker.
+
+What belongs here: waiting, and what a person is told who has to wait too long.
+What does not: counting (the stores), when a vendor is left alone (market_data/requests/breaker.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from adapters.requests.store import Full, Granted, RequestStore
+from market_data.errors import (
+    BudgetSpentError,
+    LeftAloneError,
+    RateLimitedError,
+    VendorError,
+)
+from market_data.ports import Claim, Clock
+from market_data.requests.breaker import Breaker, State, is_failure, probed, reported
+
+PATIENCE = 90.0
+PATIENCE_SETTING = "EMP_REQUEST_PATIENCE"
+_MICROSECONDS = 1_000_000
+
+
+class SharedGate:
+    """Grants the requests of one account; see `market_data.ports.RequestGate`."""
+
+    def __init__(
+        self,
+        account: str,
+        store: Callable[[], RequestStore],
+        clock: Clock,
+        *,
+        patience: float = PATIENCE,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Prepare; the store is opened when the first request comes.
+
+        Args:
+            account: whose requests are counted together.
+            store: where they are counted.
+            clock: tells people when.
+            patience: seconds that a request waits at most.
+            sleep: waits that many seconds.
+        """
+        self._account = account
+        self._store = store
+        self._clock = clock
+        self._patience = patience
+        self._sleep = sleep
+
+    def enter(self, claims: Sequence[Claim]) -> None:
+        """Wait until all of the claims can be granted at once, and take them.
+
+        Raises:
+            BudgetSpentError: the turn would come later than a request waits.
+            LeftAloneError: the breaker is open, or another request is its probe.
+            ConfigurationError: a claim can never be granted.
+            StorageError: the requests cannot be counted; none is sent then.
+        """
+        waited = 0.0
+        while True:
+            found = self._attempt(claims)
+            if isinstance(found, Granted):
+                return
+            wait, told = found
+            if waited + wait > self._patience:
+                raise self._spent(wait, told)
+            self._sleep(wait)
+            waited += wait
+
+    def report(self, trouble: VendorError | None) -> None:
+        """Say how the request went, for the breaker: None for an answer of any kind."""
+        if isinstance(trouble, BudgetSpentError | LeftAloneError):
+            return
+        store = self._store()
+        asks_for_pause = isinstance(trouble, RateLimitedError) and trouble.retry_after
+        if (
+            not is_failure(trouble)
+            and not asks_for_pause
+            and store.standing(self._account).breaker == Breaker()
+        ):
+            return
+        store.change(self._account, lambda breaker, now: reported(breaker, trouble, now))
+
+    def _attempt(self, claims: Sequence[Claim]) -> Granted | tuple[float, str]:
+        """The grant, or how long to wait and for what."""
+        store = self._store()
+        standing = store.standing(self._account)
+        breaker, now = standing.breaker, standing.now
+        if breaker.closed_until(now) > now:
+            raise self._left_alone(breaker, now)
+        if breaker.held_until > now:
+            return _seconds(breaker.held_until - now), "it asked to be left in peace until then"
+        found = store.take(self._account, claims)
+        if isinstance(found, Full):
+            allowance = found.claim.allowance
+            cure = f"; {allowance.setting} says what is allowed" if allowance.setting else ""
+            return _seconds(found.until - found.now), f"{allowance} are used up{cure}"
+        if breaker.state(now) is not State.CLOSED:
+            self._probe(store, claims, found)
+        return found
+
+    def _probe(self, store: RequestStore, claims: Sequence[Claim], granted: Granted) -> None:
+        """Make a granted request the breaker's probe, unless another is.
+
+        Raises:
+            LeftAloneError: another is.
+        """
+        lost: list[tuple[Breaker, int]] = []
+
+        def claim(breaker: Breaker, now: int) -> Breaker:
+            lost.clear()
+            let_through = probed(breaker, now)
+            if let_through is None:
+                lost.append((breaker, now))
+            return let_through or breaker
+
+        store.change(self._account, claim)
+        if lost:
+            store.give_back(self._account, claims, granted)
+            raise self._left_alone(*lost[0])
+
+    def _spent(self, wait: float, told: str) -> BudgetSpentError:
+        return BudgetSpentError(
+            f"{self._account}: {told}; its next request can be sent {self._at(wait)}, and a "
+            f"request waits {self._patience:g} s at most ({PATIENCE_SETTING})",
+            retry_after=wait,
+        )
+
+    def _left_alone(self, breaker: Breaker, now: int) -> LeftAloneError:
+        wait = _seconds(breaker.closed_until(now) - now)
+        return LeftAloneError(
+            f"{self._account} is left alone after {len(breaker.failures)} failures, the last: "
+            f"{breaker.trouble or 'unknown'}; it is tried again {self._at(wait)}, or at once after "
+            f"'emp budget reset --vendor {self._account} --breaker'"
+        )
+
+    def _at(self, wait: float) -> str:
+        then = self._clock.now().astimezone(UTC) + timedelta(seconds=wait)
+        return f"at {_rounded_up(then):%Y-%m-%d %H:%M:%S} UTC (in {told_span(wait)})"
+
+
+def told_span(seconds: float) -> str:
+    """A span of time for people, in its two largest units."""
+    whole = int(-(-seconds // 1))
+    parts = []
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        number, whole = divmod(whole, length)
+        if number:
+            parts.append(f"{number} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def _rounded_up(then: datetime) -> datetime:
+    return then + timedelta(microseconds=-then.microsecond % _MICROSECONDS)
+
+
+def _seconds(span: int) -> float:
+    return max(0.0, span / _MICROSECONDS)

@@ -1,0 +1,102 @@
+"""The request budget of several machines: Redis counts, and each machine counts its own beside it.
+
+What belongs here: what is granted while Redis is away, and when it comes back.
+What does not: counting (redis_store.py, sqlite_store.py).
+
+A request needs room in both. What this machine has asked is thus known here when Redis goes away
+or loses its memory: this machine's count then takes over, and what it granted meanwhile still
+counts when Redis is back. No request is ever sent uncounted; while Redis is away, several machines
+together may ask as often as each of them alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from adapters.cache.presence import Presence
+from adapters.requests.store import (
+    BudgetAwayError,
+    Change,
+    Full,
+    Granted,
+    RequestStore,
+    Standing,
+)
+from market_data.ports import Claim
+from market_data.requests.breaker import Breaker
+
+Found = TypeVar("Found")
+Otherwise = TypeVar("Otherwise")
+
+
+class LayeredRequestStore:
+    """A shared place over one of this machine."""
+
+    def __init__(self, shared: RequestStore, own: RequestStore, presence: Presence) -> None:
+        """Stack the places.
+
+        Args:
+            shared: of all machines.
+            own: of this machine.
+            presence: whether the shared one answers, as this process knows it.
+        """
+        self._shared = shared
+        self._own = own
+        self._presence = presence
+
+    def __repr__(self) -> str:
+        return f"LayeredRequestStore({self._shared}, {self._own})"
+
+    def take(self, account: str, claims: Sequence[Claim]) -> Granted | Full:
+        """Grant all of the claims in both places, or none."""
+        own = self._own.take(account, claims)
+        if isinstance(own, Full):
+            return own
+        try:
+            shared = self._tried(lambda: self._shared.take(account, claims), own)
+        except BaseException:
+            self._own.give_back(account, claims, own)
+            raise
+        if isinstance(shared, Full):
+            self._own.give_back(account, claims, own)
+            return shared
+        return Granted(shared.at, f"{own.receipt} {shared.receipt if shared is not own else ''}")
+
+    def give_back(self, account: str, claims: Sequence[Claim], granted: Granted) -> None:
+        """Forget what was granted to some claims and not used."""
+        own, _, shared = granted.receipt.partition(" ")
+        self._own.give_back(account, claims, Granted(granted.at, own))
+        if shared:
+            part = Granted(granted.at, shared)
+            self._tried(lambda: self._shared.give_back(account, claims, part), None)
+
+    def standing(self, account: str) -> Standing:
+        """The breaker; without the windows."""
+        return self._either(lambda store: store.standing(account))
+
+    def look(self, account: str) -> Standing:
+        """The breaker and every window in which something is remembered."""
+        return self._either(lambda store: store.look(account))
+
+    def change(self, account: str, change: Change) -> Breaker:
+        """Replace the breaker in one step."""
+        return self._either(lambda store: store.change(account, change))
+
+    def _either(self, work: Callable[[RequestStore], Found]) -> Found:
+        found = self._tried(lambda: work(self._shared), None)
+        return work(self._own) if found is None else found
+
+    def _tried(self, work: Callable[[], Found], otherwise: Otherwise) -> Found | Otherwise:
+        """What the shared place says; `otherwise` while it is away."""
+        if self._presence.rests:
+            return otherwise
+        started = time.monotonic()
+        try:
+            found = work()
+        except BudgetAwayError as error:
+            self._presence.failed(str(error), took=time.monotonic() - started)
+            return otherwise
+        self._presence.answered()
+        return found

@@ -1,0 +1,67 @@
+"""The gates of an installation, one per account.
+
+What belongs here: where an installation counts its requests, in either mode; which readers ask
+nobody. What does not: what a vendor allows (adapters/vendors/allowances.py).
+
+All vendors of one reader share an account: their key, or the address that they ask from, is one.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from adapters.requests.gate import SharedGate
+from adapters.requests.sqlite_store import SqliteRequestStore
+from adapters.settings import Settings
+from market_data.ports import Clock, OpenGate, RequestGate
+
+if TYPE_CHECKING:
+    from adapters.cache.settings import RedisSettings
+    from adapters.requests.store import RequestStore
+
+ASK_NOBODY = frozenset({"files", "sample"})
+"""Readers that send no request."""
+MEANWHILE = "this machine counts its requests to vendors alone meanwhile"
+
+
+class Gates:
+    """Makes the gates, which share one place; nothing is opened before it is used."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, redis: RedisSettings | None = None
+    ) -> None:
+        """Take what the place follows from.
+
+        Args:
+            settings: of the installation.
+            clock: tells people when.
+            redis: where several machines count together; None for this machine alone.
+        """
+        self._settings = settings
+        self._clock = clock
+        self._redis = redis
+
+    def of(self, reader: str) -> RequestGate:
+        """The gate of all vendors of a reader."""
+        if reader in ASK_NOBODY:
+            return OpenGate()
+        return SharedGate(
+            reader,
+            lambda: self.store,
+            self._clock,
+            patience=self._settings.request_patience,
+        )
+
+    @cached_property
+    def store(self) -> RequestStore:
+        """The place where requests are counted."""
+        own = SqliteRequestStore(self._settings.requests_path)
+        if self._redis is None:
+            return own
+        from adapters.cache.presence import presence_of
+        from adapters.requests.layered_store import LayeredRequestStore
+        from adapters.requests.redis_store import RedisRequestStore
+
+        presence = presence_of(self._redis.shown, MEANWHILE)
+        return LayeredRequestStore(RedisRequestStore(self._redis), own, presence)

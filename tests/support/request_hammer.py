@@ -1,0 +1,161 @@
+"""Processes that ask for requests as fast as they can, and what they were granted.
+
+What belongs here: the process (`python -m tests.support.request_hammer`), starting several, and
+judging what they got. What does not: limits that a test or a benchmark chooses.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TypedDict
+
+from adapters.cache.settings import RedisSettings
+from adapters.clock import SystemClock
+from adapters.requests.gate import SharedGate
+from adapters.requests.redis_store import RedisRequestStore
+from adapters.requests.sqlite_store import SqliteRequestStore
+from adapters.requests.store import Full, Granted, RequestStore
+from market_data.ports import Allowance, Claim
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Place(TypedDict):
+    """Where requests are counted: a file, or a namespace of a Redis."""
+
+    path: str
+    redis: str
+
+
+class Window(TypedDict):
+    """A limit."""
+
+    name: str
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One request that was let through; instants in microseconds.
+
+    Attributes:
+        at: by the place's own clock.
+        before: by the machine's clock, when the process began to ask.
+        after: the same, when it was let through.
+        cost: how many requests it counted as.
+    """
+
+    at: int
+    before: int
+    after: int
+    cost: int
+
+
+class _Recording:
+    """A place that remembers its last grant for the process that asked."""
+
+    def __init__(self, store: RequestStore) -> None:
+        self._store = store
+        self.last = Granted(0)
+
+    def take(self, account: str, claims: Sequence[Claim]) -> Granted | Full:
+        found = self._store.take(account, claims)
+        if isinstance(found, Granted):
+            self.last = found
+        return found
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+
+def open_place(place: Place) -> RequestStore:
+    """The place."""
+    if place["redis"]:
+        return RedisRequestStore(RedisSettings(url=place["redis"]), namespace=place["path"])
+    return SqliteRequestStore(Path(place["path"]))
+
+
+def hammer(
+    place: Place, windows: Sequence[Window], *, processes: int, seconds: float, costs: Sequence[int]
+) -> list[Grant]:
+    """What so many processes were granted, in order, within a time after the first.
+
+    Args:
+        place: where they meet.
+        windows: every request claims each of them.
+        processes: how many.
+        seconds: how long.
+        costs: of one request after the other, again and again.
+    """
+    wish = {"place": place, "windows": list(windows), "seconds": seconds, "costs": list(costs)}
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for _ in range(processes)
+    ]
+    # They begin together, when the slowest has started.
+    for process in running:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    wish["start"] = time.time() + 0.05
+    granted: list[Grant] = []
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(wish) + "\n")
+        process.stdin.flush()
+    for process in running:
+        told, _ = process.communicate(timeout=seconds + 60)
+        assert process.returncode == 0
+        granted += [Grant(*row) for row in json.loads(told)]
+    granted.sort(key=lambda grant: grant.at)
+    return [g for g in granted if g.at < granted[0].at + round(seconds * 1e6)]
+
+
+def most_at_once(granted: Sequence[Grant], window: Window) -> int:
+    """The largest sum of costs in any window of that length, wherever it begins."""
+    instants = [grant.at for grant in granted]
+    sums = [0]
+    for grant in granted:
+        sums.append(sums[-1] + grant.cost)
+    length = round(window["seconds"] * 1e6)
+    return max(
+        sums[bisect_left(instants, at + length)] - sums[first] for first, at in enumerate(instants)
+    )
+
+
+def _work() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    wish = json.loads(sys.stdin.readline())
+    recording = _Recording(open_place(wish["place"]))
+    gate = SharedGate("hammered", lambda: recording, SystemClock())
+    allowances = [
+        Allowance(w["name"], w["requests"], timedelta(seconds=w["seconds"]))
+        for w in wish["windows"]
+    ]
+    time.sleep(max(0.0, wish["start"] - time.time()))
+    ends, rows = time.time() + wish["seconds"] + 0.2, []
+    while time.time() < ends:
+        cost = wish["costs"][len(rows) % len(wish["costs"])]
+        before = time.time_ns() // 1_000
+        gate.enter([Claim(allowance, cost=cost) for allowance in allowances])
+        rows.append((recording.last.at, before, time.time_ns() // 1_000, cost))
+    sys.stdout.write(json.dumps(rows))
+
+
+if __name__ == "__main__":
+    _work()
