@@ -18,7 +18,7 @@ from functools import cached_property
 import polars as pl
 
 from market_data.calendars import daily_start, expected_bars, with_end_of_basis, with_session
-from market_data.datasets import raw_bars
+from market_data.datasets import Dataset, raw_bars
 from market_data.errors import VendorError
 from market_data.pipeline.planning import IngestRequest, PlannedFetch
 from market_data.pipeline.platform import Platform
@@ -34,6 +34,7 @@ from market_data.ports import (
     Vendor,
 )
 from market_data.quarantine import quarantine_bars, quarantine_rejected
+from market_data.restatements import may_restate, without_restated
 from market_data.revisions import VALUES
 from market_data.schemas import RAW_BARS
 
@@ -135,9 +136,11 @@ class Landing:
         raw = self._to_raw(_concat(r.frame for r in results))
         if not raw.is_empty():
             dataset = raw_bars(self._request.vendor, self._request.timeframe)
-            appended = self._platform.raw_log.append(dataset, raw, seen=self._seen)
-            self._new += appended.new
-            self._revised += appended.revised
+            said = self._without_restated(raw, dataset)
+            if not said.is_empty():
+                appended = self._platform.raw_log.append(dataset, said, seen=self._seen)
+                self._new += appended.new
+                self._revised += appended.revised
             self._counts.append(self._count(raw))
             # First what this answer mends, then what it spoils.
             self._platform.quarantine.supersede(
@@ -160,6 +163,16 @@ class Landing:
                     calendar=self._fetch.calendar,
                 )
             )
+
+    def _without_restated(self, raw: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+        """The bars less those that a split or dividend has only put on another basis."""
+        actions = self._platform.actions.read(symbols=self._fetch.symbols)
+        if not may_restate(raw, actions, self._seen):
+            return raw
+        known = self._platform.raw_log.revisions(
+            dataset, symbols=self._fetch.symbols, sessions=(self._fetch.first, self._fetch.last)
+        )
+        return without_restated(raw, known, actions, calendar=self._fetch.calendar)
 
     def _keep_repeats(self, raw: pl.DataFrame) -> None:
         """The log keeps a bar once; that it came twice in one answer is kept in quarantine."""

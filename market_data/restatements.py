@@ -1,0 +1,112 @@
+"""Restatements: the same bar on another basis is no revision of it.
+
+What belongs here: which bars of an answer say what is known already, though their numbers differ
+since the vendor has worked in a split or a dividend that came in between.
+What does not: real revisions (market_data/revisions.py), arithmetic (market_data/adjustment.py).
+
+A vendor that adjusts for splits divides its whole history by every new one, and one that tells an
+adjusted close restates that with every dividend too. Kept as revisions, each such event would
+double the raw log, and the day of the refetch would pass for the day on which prices were known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import polars as pl
+
+from market_data.adjustment import deadjust_splits
+from market_data.basis import Adjustment, Basis
+from market_data.ordering import KEY
+from market_data.revisions import newest
+from market_data.schemas import PRICES
+
+_PRICE_ROUNDING = 1e-6
+"""Relative. A vendor divides numbers of single precision, which hold seven digits."""
+
+_VOLUME_ROUNDING = 1.0
+"""Shares: volumes are whole numbers, also after a reverse split."""
+
+_SPARE = timedelta(days=2)
+"""An answer of two days after an ex-date may still be without it."""
+
+
+def may_restate(raw: pl.DataFrame, actions: pl.DataFrame, seen: pl.DataFrame) -> bool:
+    """Whether an answer can hold bars that are known on another basis; cheap, before any reading.
+
+    Args:
+        raw: rows of RAW_BARS of one fetch.
+        actions: rows of CORPORATE_ACTIONS.
+        seen: columns symbol, session, asked_at: what was answered before.
+    """
+    if raw.is_empty() or actions.is_empty() or seen.is_empty() or not _adjusted(raw):
+        return False
+    first = raw.group_by("symbol").agg(first=pl.col("session").min())
+    before = seen.group_by("symbol").agg(asked=pl.col("asked_at").min())
+    between = (
+        actions.join(first, on="symbol")
+        .join(before, on="symbol")
+        .filter(
+            pl.col("ex_date") > pl.col("first"),
+            pl.col("asked").dt.date() <= pl.col("ex_date") + _SPARE,
+        )
+    )
+    return not between.is_empty()
+
+
+def without_restated(
+    raw: pl.DataFrame, known: pl.DataFrame, actions: pl.DataFrame, *, calendar: str
+) -> pl.DataFrame:
+    """The bars of an answer without those that only stand on another basis than before.
+
+    A bar is left out when, both turned back into prices as traded, its open, high, low, close,
+    vwap, volume and trades are those of the newest revision known, within rounding. The adjusted
+    close is not compared: it follows from actions, which are kept for themselves. A bar that was
+    still running when it was last fetched stays, and so does one that a fetch tells twice.
+
+    Args:
+        raw: rows of RAW_BARS of one fetch.
+        known: every revision kept of those symbols and sessions.
+        actions: rows of CORPORATE_ACTIONS, those that came with the answer among them.
+        calendar: of the symbols.
+
+    Returns:
+        Rows of `raw`, in their order.
+    """
+    before = newest(known.filter(pl.col("fetched_at") < raw.get_column("fetched_at").max()))
+    if before.is_empty():
+        return raw
+    on_one_basis = [
+        deadjust_splits(
+            frame.filter(~frame.select(KEY).is_duplicated()), actions, calendar=calendar
+        )
+        for frame in (raw.filter(_is_adjusted(raw)), before)
+    ]
+    pairs = on_one_basis[0].join(on_one_basis[1], on=[*KEY, "basis"], suffix="_known")
+    same = pl.all_horizontal(
+        *(_near(c, _PRICE_ROUNDING, 0.0) for c in (*PRICES, "vwap")),
+        _near("volume", _PRICE_ROUNDING, _VOLUME_ROUNDING),
+        pl.col("trades").eq_missing(pl.col("trades_known")),
+    )
+    completed = (pl.col("fetched_at_known") < pl.col("known_at")) & (
+        pl.col("known_at") < pl.col("fetched_at")
+    )
+    restated = pairs.filter(same & ~completed).select(KEY)
+    return raw.join(restated, on=KEY, how="anti", maintain_order="left")
+
+
+def _near(column: str, relative: float, absolute: float) -> pl.Expr:
+    value, known = pl.col(column), pl.col(f"{column}_known")
+    close = (value - known).abs() <= (known.abs() * relative).clip(lower_bound=absolute)
+    return close.fill_null(value=False) | (value.is_null() & known.is_null())
+
+
+def _adjusted(raw: pl.DataFrame) -> Sequence[str]:
+    """Texts of the bases of prices that are adjusted for splits."""
+    texts: list[str] = raw.get_column("basis").unique().to_list()
+    return [t for t in texts if Basis.parse(t).adjustment is Adjustment.SPLITS]
+
+
+def _is_adjusted(raw: pl.DataFrame) -> pl.Expr:
+    return pl.col("basis").is_in(list(_adjusted(raw)))
