@@ -10,8 +10,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 DELAYS = {
+    "alpha_vantage": timedelta(minutes=15),
+    "coinbase": timedelta(minutes=1),
     # The slowest daily series come once a week, a day late where Monday is a holiday.
     "fred": timedelta(days=8),
+    "oanda": timedelta(minutes=1),
     "tws": timedelta(minutes=1),
     "yahoo": timedelta(minutes=15),
 }
@@ -22,7 +25,12 @@ SETTLING: dict[str, timedelta | None] = {
     "sample": timedelta(0),
     # A longer or a corrected file may come at any time.
     "files": None,
+    # A day comes overnight, and is mended over the following days.
+    "alpha_vantage": timedelta(days=5),
+    # A minute without a trade has no bar and never gets one; the day after an outage may.
+    "coinbase": timedelta(days=1),
     "fred": timedelta(days=14),
+    "oanda": timedelta(days=1),
     # Its history is filtered and compressed overnight; at a week-end that may take until Monday.
     "tws": timedelta(days=3),
     # Volumes and single bars are mended over the following days, across a long weekend.

@@ -246,6 +246,8 @@ class VendorHttp:
         return self._without_secrets(sanitised_text(str(trouble) or type(trouble).__name__))
 
     def _without_secrets(self, text: str) -> str:
-        for secret in (*self._secrets.params.values(), *self._secrets.headers.values()):
-            text = text.replace(secret, REDACTED) if secret else text
+        for sent in (*self._secrets.params.values(), *self._secrets.headers.values()):
+            # A token follows the name of its scheme, and may come back without it.
+            for secret in (sent, sent.rpartition(" ")[2]):
+                text = text.replace(secret, REDACTED) if secret else text
         return text

@@ -13,7 +13,9 @@ from datetime import date, datetime
 from typing import Any
 
 from adapters.settings import Settings
+from adapters.variables import read
 from adapters.vendors.allowances import claims_of
+from adapters.vendors.settings import CoinbaseSettings, OandaSettings
 from market_data.errors import ConfigurationError
 from market_data.ports import OpenGate, RequestGate, Vendor
 from market_data.universe import VendorConfig
@@ -160,6 +162,32 @@ def _tws(config: VendorConfig, options: Mapping[str, Any], means: Means) -> Vend
     )
 
 
+def _alpha_vantage(config: VendorConfig, options: Mapping[str, Any], means: Means) -> Vendor:
+    from adapters.vendors.alpha_vantage.opening import open_vendor
+
+    return open_vendor(config, _own(options), means.gate)
+
+
+def _coinbase(config: VendorConfig, _options: Mapping[str, Any], means: Means) -> Vendor:
+    from adapters.vendors.coinbase.vendor import CoinbaseVendor
+
+    url, claims = read(CoinbaseSettings).url, claims_of("coinbase")
+    return CoinbaseVendor(name=config.name, base_url=url, gate=means.gate, claims=claims)
+
+
+def _oanda(config: VendorConfig, _options: Mapping[str, Any], means: Means) -> Vendor:
+    from adapters.vendors.oanda.vendor import OandaVendor
+
+    found = read(OandaSettings)
+    return OandaVendor(
+        found.api_token.get_secret_value() if found.api_token else "",
+        name=config.name,
+        base_url=found.url,
+        gate=means.gate,
+        claims=claims_of("oanda"),
+    )
+
+
 def _fred(config: VendorConfig, _options: Mapping[str, Any], means: Means) -> Vendor:
     from adapters.vendors.fred.opening import open_client
     from adapters.vendors.fred.vendor import FredVendor
@@ -169,8 +197,11 @@ def _fred(config: VendorConfig, _options: Mapping[str, Any], means: Means) -> Ve
 
 _Builder = Callable[[VendorConfig, Mapping[str, Any], Means], Vendor]
 _READERS: dict[str, tuple[_Builder, frozenset[str]]] = {
+    "alpha_vantage": (_alpha_vantage, frozenset({"adjusted", "label"})),
+    "coinbase": (_coinbase, frozenset()),
     "fred": (_fred, frozenset()),
     "files": (_files, frozenset({"path", "spec", "feeds", "prices_as_of"})),
+    "oanda": (_oanda, frozenset()),
     "sample": (_sample, frozenset({"seed", "faults"})),
     "tws": (_tws, frozenset({"attempts", "sleep"})),
     "yahoo": (

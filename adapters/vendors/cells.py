@@ -1,0 +1,90 @@
+"""From cells of text to bars, and to rows that cannot become one.
+
+What belongs here: the reading of prices and volumes that vendors send as text, and every reason
+for which a row is rejected. What does not: times (each vendor stamps in its own way), values that
+are readable but wrong (market_data/validation.py).
+
+Reasons: bad_time; missing_ and bad_ with the name of a price; bad_ with that of another number.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from market_data.ports import SymbolRequest
+from market_data.schemas import FETCHED_BARS, PRICES, REJECTED_ROWS, UTC
+
+TIME = "time"
+"""The column of the time as it was sent."""
+_NUMBERS: dict[str, pl.DataType] = {
+    **dict.fromkeys((*PRICES, "adj_close", "volume", "vwap"), pl.Float64()),
+    "trades": pl.Int64(),
+}
+_LATEST = 4_102_444_800
+"""Seconds from 1970 to 2100; a greater number is no time of a bar, and products stay in range."""
+
+
+def seconds_to_utc(text: pl.Expr) -> pl.Expr:
+    """Whole seconds since 1970 as instants; null for anything else."""
+    seconds = text.cast(pl.Int64, strict=False)
+    known = pl.when(seconds.is_between(0, _LATEST)).then(seconds)
+    return pl.from_epoch(known, time_unit="s").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+def read_cells(
+    cells: pl.DataFrame, wanted: SymbolRequest, start: datetime, end: datetime
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Bars whose start lies in [start, end), and rows of that range or of no time that are none.
+
+    Args:
+        cells: `ts`, start of the bar in UTC, null where the time cannot be read; texts as they
+            came: `time`, the prices, and any of adj_close, volume, vwap and trades.
+        wanted: whose bars.
+        start: first ts, UTC.
+        end: end of the range, UTC, excluded.
+
+    Returns:
+        Rows of FETCHED_BARS and of REJECTED_ROWS, both by time, in the order given where equal.
+    """
+    ts = pl.col("ts")
+    inside = cells.filter(((ts >= start) & (ts < end)).fill_null(value=True))
+    inside = inside.with_columns(ts.cast(UTC)).sort("ts", maintain_order=True)
+    given = [name for name in _NUMBERS if name in cells.columns]
+    numbers = inside.select(
+        pl.col(name).cast(_NUMBERS[name], strict=False).alias(name) for name in given
+    )
+    bars = numbers.with_columns(
+        inside["ts"],
+        symbol=pl.lit(wanted.symbol),
+        vendor_symbol=pl.lit(wanted.vendor_symbol),
+    )
+    wrong = _wrong(inside, numbers)
+    if not wrong:
+        return FETCHED_BARS.conform(bars), REJECTED_ROWS.empty()
+    bad = pl.select(pl.any_horizontal(*wrong.values())).to_series()
+    reasons = [
+        pl.when(mask.filter(bad)).then(pl.lit(reason)) for reason, mask in sorted(wrong.items())
+    ]
+    rejected = inside.filter(bad).select(
+        pl.lit(wanted.symbol).alias("symbol"),
+        "ts",
+        pl.concat_str(*reasons, separator=",", ignore_nulls=True).alias("reasons"),
+        pl.struct(pl.exclude("ts")).struct.json_encode().alias("row"),
+    )
+    return FETCHED_BARS.conform(bars.filter(~bad)), REJECTED_ROWS.conform(rejected)
+
+
+def _wrong(inside: pl.DataFrame, numbers: pl.DataFrame) -> dict[str, pl.Series]:
+    """Reasons that any row has, each with the rows that have it."""
+    found = {"bad_time": inside["ts"].is_null()}
+    for name in numbers.columns:
+        if not numbers[name].null_count():
+            continue
+        text = inside[name]
+        missing = text.is_null() | (text == "").fill_null(value=False)
+        found[f"bad_{name}"] = numbers[name].is_null() & ~missing
+        if name in PRICES:
+            found[f"missing_{name}"] = missing
+    return {reason: mask for reason, mask in found.items() if mask.any()}

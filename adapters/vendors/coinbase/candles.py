@@ -1,0 +1,45 @@
+"""What an answer of Coinbase's candles means: rows, or which kind of trouble.
+
+What belongs here: from status and body to cells of text or a typed error.
+What does not: which candles are asked for (vendor.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from adapters.vendors.cells import TIME, seconds_to_utc
+from adapters.vendors.http import Answer
+from adapters.vendors.json_body import parsed, text_column
+from market_data.errors import MalformedAnswerError, UnknownSymbolError
+
+NAME = "Coinbase"
+_COLUMNS = (TIME, "low", "high", "open", "close", "volume")
+"""The order in which a candle lists its numbers; the time is its start in seconds."""
+_NOTHING: tuple[None, ...] = (None,) * len(_COLUMNS)
+
+
+def read_candles(answer: Answer) -> pl.DataFrame:
+    """Candles as `read_cells` takes them, the newest first as they came.
+
+    Raises:
+        UnknownSymbolError: there is no such product.
+        MalformedAnswerError: anything else that is no list of candles.
+    """
+    body = parsed(answer, NAME)
+    if answer.status == 404:
+        raise UnknownSymbolError(f"{NAME} knows no such product: {_message(body)}")
+    if answer.status != 200 or not isinstance(body, list):
+        raise MalformedAnswerError(f"{NAME} (HTTP {answer.status}): {_message(body)}")
+    rows = [r if isinstance(r, list) and len(r) == len(_COLUMNS) else _NOTHING for r in body]
+    columns = zip(*rows, strict=True) if rows else [()] * len(_COLUMNS)
+    cells = pl.DataFrame(
+        [text_column(name, column) for name, column in zip(_COLUMNS, columns, strict=True)]
+    )
+    return cells.with_columns(ts=seconds_to_utc(pl.col(TIME)))
+
+
+def _message(body: Any) -> str:
+    return str(body["message"] if isinstance(body, dict) and "message" in body else body)[:200]

@@ -1,0 +1,154 @@
+"""OANDA as a vendor: what it serves, what its prices mean, how it answers a request.
+
+What belongs here: pages of a request, the day of daily bars, outcomes per symbol. What does not:
+reading an answer (candles.py), sending (adapters/vendors/http.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from adapters.vendors.cells import read_cells
+from adapters.vendors.delays import delay_of
+from adapters.vendors.each_symbol import each_symbol
+from adapters.vendors.http import Answer, Patience, Secrets, VendorHttp
+from adapters.vendors.oanda.candles import NAME, read_candles
+from adapters.vendors.pages import pages
+from market_data.basis import Basis, Side
+from market_data.errors import OutOfRangeError, UnknownSymbolError
+from market_data.ports import (
+    Capabilities,
+    Claim,
+    FetchRequest,
+    FetchResult,
+    Outcome,
+    Payload,
+    RequestGate,
+    SymbolOutcome,
+    SymbolRequest,
+)
+from market_data.schemas import UTC
+from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass, Instrument
+
+URL = "https://api-fxpractice.oanda.com"
+MOST_CANDLES = 4_999
+"""Of one answer; 5,000 is the limit, and whether both ends count OANDA does not say."""
+_GRANULARITIES = {
+    Timeframe.M1: "M1",
+    Timeframe.M5: "M5",
+    Timeframe.M15: "M15",
+    Timeframe.H1: "H1",
+    Timeframe.H4: "H4",
+    Timeframe.D1: "D",
+}
+_NEW_YORK = ZoneInfo("America/New_York")
+_ROLL = 17
+"""Hour in New York at which the day of the currencies begins, on the evening before its date."""
+_INSTRUMENT = re.compile(r"[A-Z0-9]{2,10}_[A-Z]{3}")
+
+
+class OandaVendor:
+    """OANDA's bars: mid prices of one dealer, days of New York from 17:00 on.
+
+    The volume is a count of price changes and lands in `trades`; a minute without any has no bar.
+    """
+
+    capabilities = Capabilities(
+        timeframes=tuple(_GRANULARITIES),
+        request_span={t: t.duration * MOST_CANDLES for t in _GRANULARITIES},
+        delay=delay_of("oanda"),
+    )
+
+    def __init__(
+        self,
+        api_token: str,
+        *,
+        name: str = "oanda",
+        base_url: str = URL,
+        gate: RequestGate | None = None,
+        claims: Sequence[Claim] = (),
+        patience: Patience | None = None,
+    ) -> None:
+        """Take the options; nothing is sent yet.
+
+        Args:
+            api_token: of an account.
+            name: under which it is configured.
+            base_url: of practice accounts, of real ones, or of a test server.
+            gate: grants each request; None for no limits.
+            claims: what a request takes of the account's allowance.
+            patience: how long and how often to wait.
+        """
+        self.name = name
+        secrets = Secrets(headers={"Authorization": f"Bearer {api_token}"})
+        self._http = VendorHttp(NAME, base_url, gate=gate, secrets=secrets, patience=patience)
+        self._claims = tuple(claims)
+
+    def basis(self, instrument: Instrument, timeframe: Timeframe) -> Basis:  # noqa: ARG002
+        """Mid prices in the second currency of the pair, on the instrument's own day."""
+        pair = instrument.vendor_symbols.get(self.name, instrument.symbol)
+        quote = pair.partition("_")[2] if _INSTRUMENT.fullmatch(pair) else ""
+        return Basis(side=Side.MID, unit=quote or instrument.currency)
+
+    def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
+        """Bars by symbol and page, the oldest first; see `market_data.ports.Vendor`."""
+        return each_symbol(request, self._fetch_symbol)
+
+    def _fetch_symbol(self, wanted: SymbolRequest, request: FetchRequest) -> Iterator[FetchResult]:
+        timeframe = request.timeframe
+        if timeframe not in _GRANULARITIES:
+            raise OutOfRangeError(f"{NAME} has no {timeframe} bars")
+        if wanted.instrument.asset_class is not AssetClass.FX:
+            raise OutOfRangeError(f"{NAME} is asked for currencies alone; {wanted.symbol} is none")
+        if not _INSTRUMENT.fullmatch(wanted.vendor_symbol):
+            raise UnknownSymbolError(f"{wanted.vendor_symbol!r} is no instrument at {NAME}")
+        rows, step = 0, timeframe.duration
+        for first, until in pages(request.start, request.end, step, MOST_CANDLES):
+            begin, end = first, until
+            if not timeframe.is_intraday:
+                begin, end = _roll(first), _roll(until)
+            if begin >= request.now:
+                break
+            cells, payload = self._page(wanted, timeframe, begin, min(end, request.now))
+            if not timeframe.is_intraday:
+                cells = cells.with_columns(_session(pl.col("ts")).alias("ts"))
+            bars, rejected = read_cells(cells, wanted, first, until)
+            rows += bars.height
+            yield FetchResult(frame=bars, rejected=rejected, payloads=[payload])
+        outcome = SymbolOutcome(Outcome.ROWS if rows else Outcome.NOTHING)
+        yield FetchResult(outcomes={wanted.symbol: outcome})
+
+    def _page(
+        self, wanted: SymbolRequest, timeframe: Timeframe, begin: datetime, end: datetime
+    ) -> tuple[pl.DataFrame, Payload]:
+        def read(answer: Answer) -> tuple[pl.DataFrame, Payload]:
+            return read_candles(answer), answer.payload
+
+        params: dict[str, str | int] = {
+            "granularity": _GRANULARITIES[timeframe],
+            "price": "M",
+            "from": f"{begin:%Y-%m-%dT%H:%M:%SZ}",
+            "to": f"{end:%Y-%m-%dT%H:%M:%SZ}",
+            "dailyAlignment": _ROLL,
+            "alignmentTimezone": _NEW_YORK.key,
+        }
+        path = f"/v3/instruments/{wanted.vendor_symbol}/candles"
+        return self._http.get(path, params, read, self._claims)
+
+
+def _roll(midnight: datetime) -> datetime:
+    """When the day of a date begins, given as its 00:00 UTC."""
+    evening = datetime.combine(midnight.date() - timedelta(days=1), time(_ROLL), _NEW_YORK)
+    return evening.astimezone(midnight.tzinfo)
+
+
+def _session(start: pl.Expr) -> pl.Expr:
+    """The date of the day that begins then in New York, at 00:00 UTC."""
+    local = start.dt.convert_time_zone(_NEW_YORK.key) + pl.duration(hours=24 - _ROLL)
+    return local.dt.date().cast(UTC)
