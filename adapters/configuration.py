@@ -16,6 +16,7 @@ import yaml
 from filelock import FileLock
 from pydantic import ValidationError
 
+from adapters.reference_files import INSTRUMENTS, load_reference
 from adapters.settings import Settings
 from market_data.errors import ConfigurationError
 from market_data.quality.thresholds import Thresholds
@@ -42,19 +43,41 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def load_universe(settings: Settings) -> Universe:
-    """config/universe.yaml with the registrations of this data folder merged in.
+def load_universe(settings: Settings, *, refresh: bool = False) -> Universe:
+    """config/universe.yaml and config/reference with this data folder's registrations merged in.
+
+    Args:
+        settings: say where the files are.
+        refresh: read config/reference again whatever is remembered of it.
 
     Raises:
         ConfigurationError: naming the file, the entry and what is wrong with it.
     """
-    path = settings.config_dir / "universe.yaml"
-    content = read_yaml(path)
+    content = _configured(settings, refresh=refresh)
     if settings.registered_universe.exists():
         registered = read_yaml(settings.registered_universe)
         for kind, name in (("instruments", "symbol"), ("vendors", "name")):
             content[kind] = _merge(content.get(kind, []), registered.get(kind, []), name)
-    return _parse_universe(content, path)
+    return _parse_universe(content, settings.config_dir / "universe.yaml").on_calendars()
+
+
+def _configured(settings: Settings, *, refresh: bool = False) -> dict[str, Any]:
+    """What the files of the configuration say, without registrations."""
+    path = settings.config_dir / "universe.yaml"
+    content = read_yaml(path)
+    if "calendars" in content:
+        raise ConfigurationError(f"{path}: calendars belong into config/reference")
+    reference = load_reference(settings, refresh=refresh)
+    known = {entry.get("symbol") for entry in content.get("instruments") or []}
+    twice = sorted(known & {entry.get("symbol") for entry in reference.instruments})
+    if twice:
+        raise ConfigurationError(
+            f"{path} and {INSTRUMENTS} both hold {', '.join(map(str, twice))}; keep each "
+            "instrument in one of them"
+        )
+    content["instruments"] = [*(content.get("instruments") or []), *reference.instruments]
+    content["calendars"] = reference.calendars
+    return content
 
 
 def _parse_universe(content: dict[str, Any], path: Path) -> Universe:
@@ -117,7 +140,7 @@ def register(
             ),
         ):
             content[kind] = _merge(content.get(kind, []), new, name)
-        base = read_yaml(settings.config_dir / "universe.yaml")
+        base = _configured(settings)
         for kind, name in (("instruments", "symbol"), ("vendors", "name")):
             base[kind] = _merge(base.get(kind, []), content[kind], name)
         _parse_universe(base, path)

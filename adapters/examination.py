@@ -22,7 +22,9 @@ from adapters.other_variables import OTHERS
 from adapters.settings import Mode, Settings
 from adapters.variables import Problem, read_all, variables_of
 from adapters.vendors.settings import VENDOR_SETTINGS
+from market_data.calendars import check_calendars
 from market_data.errors import ConfigurationError
+from market_data.universe import Universe
 
 _OF_TESTS = "EMP_TEST_"
 
@@ -77,11 +79,18 @@ def _data_folder(settings: Settings) -> Iterator[Problem]:
 
 
 def _files(settings: Settings) -> Iterator[Problem]:
-    for load, name in ((load_universe, "universe.yaml"), (load_thresholds, "quality.yaml")):
+    for load, name in ((_universe, "universe.yaml"), (load_thresholds, "quality.yaml")):
         try:
             load(settings)
         except ConfigurationError as error:
             yield Problem(name, str(error))
+
+
+def _universe(settings: Settings) -> Universe:
+    """Instruments, vendors and calendars, each changed calendar with its sessions built."""
+    universe = load_universe(settings, refresh=True)
+    check_calendars(universe.calendars)
+    return universe
 
 
 def _notes(*, in_servers: bool) -> Iterator[Problem]:

@@ -45,6 +45,7 @@ from market_data.errors import BootstrapModeWarning, MarketDataError, UnknownAct
 EPILOG = """
 Environment: EMP_DATA_DIR folder of all data (default: data/ in the repository) |
 EMP_CONFIG_DIR folder of universe.yaml, quality.yaml, formats/ (default: config/) |
+EMP_REFERENCE_DIR folder of calendars and instruments (default: reference/ in EMP_CONFIG_DIR) |
 EMP_UI_PORT port of the UI (default: 3000) |
 EMP_MODE bootstrap: files, no server (the default); institutional: servers; auto |
 EMP_OPERATIONS_URL PostgreSQL of institutional mode |

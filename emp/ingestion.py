@@ -172,12 +172,14 @@ def session_spans(
     extents = {e.symbol: e for e in found}
     spans = {}
     for symbol in feed.symbols:
-        held = extents.get(universe.vendor_symbol(feed.vendor, symbol).upper())
-        if held is None:
+        names = {t.symbol for t in universe.instrument(symbol).tickers_at(feed.vendor)}
+        names = names or {universe.vendor_symbol(feed.vendor, symbol)}
+        held = [extents[name.upper()] for name in names if name.upper() in extents]
+        if not held:
             continue
-        ends = pl.DataFrame({"ts": [held.first_ts, held.last_ts]}).cast(
-            {"ts": pl.Datetime("us", "UTC")}
-        )
+        ends = pl.DataFrame(
+            {"ts": [min(e.first_ts for e in held), max(e.last_ts for e in held)]}
+        ).cast({"ts": pl.Datetime("us", "UTC")})
         if timeframe.is_intraday:
             sessions = with_session(ends, universe.instrument(symbol).calendar)["session"]
         else:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from market_data.calendars import calendar_name
+
 if TYPE_CHECKING:
     from emp.ingestion import Prepared
-    from market_data.pipeline.planning import IngestPlan
+    from market_data.pipeline.planning import IngestPlan, PlannedFetch
 
 
 def told(prepared: Prepared, plan: IngestPlan) -> dict[str, Any]:
@@ -28,8 +30,8 @@ def told(prepared: Prepared, plan: IngestPlan) -> dict[str, Any]:
         "requests": [
             {
                 "symbols": list(fetch.symbols),
-                "vendor_symbols": _vendor_symbols(prepared, fetch.symbols),
-                "calendar": fetch.calendar,
+                "vendor_symbols": _vendor_symbols(prepared, fetch),
+                "calendar": calendar_name(fetch.calendar),
                 "first": str(fetch.first),
                 "last": str(fetch.last),
                 "start": fetch.window(prepared.timeframe)[0].isoformat(),
@@ -48,8 +50,8 @@ def plan_frame(prepared: Prepared, plan: IngestPlan) -> pl.DataFrame:
     rows = [
         (
             prepared.feed.vendor,
-            ", ".join(_vendor_symbols(prepared, fetch.symbols)),
-            fetch.calendar,
+            ", ".join(_vendor_symbols(prepared, fetch)),
+            calendar_name(fetch.calendar),
             fetch.first,
             fetch.last,
             fetch.sessions,
@@ -60,5 +62,6 @@ def plan_frame(prepared: Prepared, plan: IngestPlan) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=names, orient="row")
 
 
-def _vendor_symbols(prepared: Prepared, symbols: tuple[str, ...]) -> list[str]:
-    return [prepared.universe.vendor_symbol(prepared.feed.vendor, s) for s in symbols]
+def _vendor_symbols(prepared: Prepared, fetch: PlannedFetch) -> list[str]:
+    universe, vendor = prepared.universe, prepared.feed.vendor
+    return [universe.vendor_symbol(vendor, s, fetch.first) for s in fetch.symbols]

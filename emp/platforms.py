@@ -15,6 +15,7 @@ from pathlib import Path
 
 from adapters.backend import assemble, open_lake, open_operations, open_platform, open_warehouse
 from adapters.modes import decide
+from adapters.reference_files import configuration_paths
 from adapters.settings import Settings
 from adapters.variables import read
 from market_data.pipeline.platform import Platform
@@ -37,11 +38,7 @@ def platform_of(settings: Settings | None) -> Platform:
         ConfigurationError: naming the variable, or the file and the entry, that is wrong.
     """
     found = installation(settings)
-    files = (
-        found.config_dir / "universe.yaml",
-        found.config_dir / "quality.yaml",
-        found.registered_universe,
-    )
+    files = (found.config_dir / "quality.yaml", *configuration_paths(found))
     return _opened(found, tuple(f.stat().st_mtime_ns if f.exists() else 0 for f in files))
 
 

@@ -67,7 +67,7 @@ class Registration:
                 "instruments": tuple(instruments.values()),
                 "vendors": tuple(vendors.values()),
             }
-        )
+        ).on_calendars()
 
     def told(self) -> dict[str, Any]:
         """The entries as a JSON summary shows them."""
@@ -190,9 +190,9 @@ def find(universe: Universe, vendor: str, word: str) -> Instrument | None:
     """The instrument that a word names: the platform's symbol, or else the vendor's own name."""
     named = {i.symbol.upper(): i for i in universe.instruments}
     theirs = {
-        i.vendor_symbols[vendor].upper(): i
+        universe.vendor_symbol(vendor, i.symbol).upper(): i
         for i in universe.instruments
-        if vendor in i.vendor_symbols
+        if vendor in i.vendor_symbols or i.tickers_at(vendor)
     }
     return theirs.get(word.upper()) or named.get(word.upper())
 

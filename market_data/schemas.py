@@ -225,6 +225,13 @@ INSTRUMENTS = FrameSchema(
         _column("listed", pl.Date(), "first session, where known", nullable=True),
         _column("delisted", pl.Date(), "last session, where there is one", nullable=True),
         _column("vendors", pl.String(), "vendors that serve it, comma-separated"),
+        _column("aliases", pl.String(), "vendors' own names: 'yahoo=EURUSD=X, ...'", nullable=True),
+        _column(
+            "tickers",
+            pl.String(),
+            "vendors' names by session: 'yahoo=FB 2012-05-18..2022-06-08, ...'",
+            nullable=True,
+        ),
         _column("assumed", pl.Boolean(), "registered from a command line by its symbol alone"),
     ),
 )
@@ -240,6 +247,22 @@ TRADING_SESSIONS = FrameSchema(
         _column("break_end", UTC, "end of the lunch break", nullable=True),
         _column("early_close", pl.Boolean(), "closes before the usual hour"),
         _column("minutes", pl.Int64(), "trading minutes"),
+        _column(
+            "expected_from",
+            UTC,
+            "start of the part in which bars are expected; null: the open",
+            nullable=True,
+        ),
+        _column(
+            "expected_until",
+            UTC,
+            "end of the part in which bars are expected, equal to its start where none is; null: "
+            "the close",
+            nullable=True,
+        ),
+        _column(
+            "changed", pl.String(), "what the configuration says of a changed day", nullable=True
+        ),
     ),
 )
 
@@ -251,6 +274,18 @@ EXPECTED = FrameSchema(
         _column("expected", pl.Int64(), "bars that a complete session holds"),
         _column("open", UTC, "start of the session"),
         _column("close", UTC, "end of the session"),
+        _column(
+            "expected_from",
+            UTC,
+            "start of the part in which bars are expected; null: the open",
+            nullable=True,
+        ),
+        _column(
+            "expected_until",
+            UTC,
+            "end of the part in which bars are expected; null: the close",
+            nullable=True,
+        ),
     ),
 )
 """One row per symbol and session in which the symbol could trade; no row on a holiday."""

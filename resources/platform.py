@@ -25,6 +25,9 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     operations: dg.ResourceDependency[OperationsResource]
     data_dir: str = Field(description="Folder of the data; registrations of vendors lie in it.")
     config_dir: str = Field(description="Folder of universe.yaml, quality.yaml and formats/.")
+    reference_dir: str = Field(
+        default="", description="Folder of calendars and instruments; reference/ in config_dir."
+    )
     yahoo_url: str = Field(default="", description="Base URL that replaces Yahoo's.")
 
     _opened: Platform | None = PrivateAttr(default=None)
@@ -51,5 +54,8 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def settings(self) -> Settings:
         """The settings that this resource was configured with."""
         return Settings(
-            data_dir=Path(self.data_dir), config_dir=Path(self.config_dir), yahoo_url=self.yahoo_url
+            data_dir=Path(self.data_dir),
+            config_dir=Path(self.config_dir),
+            reference_dir=Path(self.reference_dir) if self.reference_dir else None,
+            yahoo_url=self.yahoo_url,
         )

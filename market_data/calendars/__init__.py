@@ -5,9 +5,12 @@ grids. What does not: comparing these expectations with data (market_data/qualit
 (market_data/universe.py).
 
 A calendar code is an exchange's MIC known to exchange_calendars ("XNYS", "XTKS", "CMES" ...),
-"fx" (the New York day of the interbank market) or "24/7" (the UTC day).
+"fx" (the New York day of the interbank market), "24/7" (the UTC day), or one of
+config/reference/sessions.yaml. Days that a configuration changes make it a version
+(market_data/calendar_versions.py).
 """
 
+from market_data.calendar_versions import calendar_name, versioned
 from market_data.calendars.grid import bar_starts, expected_bars
 from market_data.calendars.labels import (
     daily_start,
@@ -16,6 +19,7 @@ from market_data.calendars.labels import (
     with_session,
 )
 from market_data.calendars.sessions import (
+    check_calendars,
     exchange_zone,
     is_session,
     last_closed_session,
@@ -24,12 +28,15 @@ from market_data.calendars.sessions import (
 
 __all__ = [
     "bar_starts",
+    "calendar_name",
+    "check_calendars",
     "daily_start",
     "exchange_zone",
     "expected_bars",
     "is_session",
     "last_closed_session",
     "trading_sessions",
+    "versioned",
     "with_bar_end",
     "with_end_of_basis",
     "with_session",

@@ -73,7 +73,11 @@ def expected_bars(
         orient="row",
     )
     calendars = sorted({i.calendar for i in instruments})
-    sessions = pl.concat(trading_sessions(calendar, start, end) for calendar in calendars)
+    # The rows carry the plain code, whatever the version.
+    sessions = pl.concat(
+        trading_sessions(calendar, start, end).with_columns(calendar=pl.lit(calendar))
+        for calendar in calendars
+    )
     rows = (
         sessions.with_columns(expected=_count(timeframe))
         .join(bounds, on="calendar")
@@ -95,17 +99,21 @@ def _stretches(sessions: pl.DataFrame) -> pl.DataFrame:
 
 
 def _count(timeframe: Timeframe) -> pl.Expr:
-    """Number of bars of a session, from the columns of TRADING_SESSIONS."""
+    """Number of bars that are expected of a session, from the columns of TRADING_SESSIONS."""
+    begin = pl.coalesce("expected_from", "open")
+    end = pl.coalesce("expected_until", "close")
     if not timeframe.is_intraday:
-        return pl.lit(1, dtype=pl.Int64)
-    morning = _bars_between(pl.col("open"), pl.coalesce("break_start", "close"), timeframe)
-    afternoon = _bars_between(pl.col("break_end"), pl.col("close"), timeframe)
-    return morning + afternoon.fill_null(0)
+        return (begin < end).cast(pl.Int64)
+    morning_end = pl.coalesce("break_start", "close")
+    morning = _bars_between(begin, pl.min_horizontal(morning_end, end), timeframe)
+    afternoon = _bars_between(pl.max_horizontal("break_end", begin), end, timeframe)
+    return morning + pl.when(pl.col("break_end").is_not_null()).then(afternoon).otherwise(0)
 
 
 def _bars_between(begin: pl.Expr, end: pl.Expr, timeframe: Timeframe) -> pl.Expr:
     step = _microseconds(timeframe)
-    return ((end - begin).dt.total_microseconds() + step - 1) // step
+    length = (end - begin).dt.total_microseconds().clip(lower_bound=0)
+    return (length + step - 1) // step
 
 
 def _microseconds(timeframe: Timeframe) -> int:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import polars as pl
 
 from market_data.basis import Basis
+from market_data.calendar_versions import calendar_name
 from market_data.calendars import continuous
 from market_data.calendars.sessions import (
     EARLIEST,
@@ -56,7 +57,7 @@ def with_session(frame: pl.DataFrame, calendar: str) -> pl.DataFrame:
     if low is None:
         return frame.with_columns(session=pl.lit(None, dtype=pl.Date))
     first, last = _within_known(low) - _MARGIN, _within_known(high) + _MARGIN
-    if calendar == continuous.FX:
+    if calendar_name(calendar) == continuous.FX:
         starts = _day_starts(first, last, zone, continuous.FX_ROLL - timedelta(days=1))
     elif schedule_covering(calendar, first, last).opens_evening_before:
         starts = _evening_starts(calendar, first, last)

@@ -35,7 +35,8 @@ def completed(calendar: str, zone: str, times: pl.DataFrame) -> Schedule:
     Args:
         calendar: code that the rows carry.
         zone: IANA zone of the calendar.
-        times: columns session, open, close, break_start, break_end, early_close.
+        times: columns session, open, close, break_start, break_end, early_close; those about
+            what is expected and what was changed where they are.
     """
     trading = (pl.col("close") - pl.col("open")).dt.total_minutes()
     paused = (pl.col("break_end") - pl.col("break_start")).dt.total_minutes().fill_null(0)

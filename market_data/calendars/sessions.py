@@ -6,12 +6,15 @@ frames of bars (labels.py), bars inside a session (grid.py).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import cache
 
 import polars as pl
 
-from market_data.calendars import continuous, exchange
+from market_data.calendar_rules import CalendarRules
+from market_data.calendar_versions import calendar_name, rules_of, versioned
+from market_data.calendars import changes, continuous, exchange
 from market_data.calendars.schedule import Schedule
 from market_data.errors import ConfigurationError
 
@@ -26,7 +29,8 @@ def trading_sessions(calendar: str, start: date, end: date) -> pl.DataFrame:
     """The sessions of a calendar, holidays left out.
 
     Args:
-        calendar: "fx", "24/7" or a code known to exchange_calendars.
+        calendar: "fx", "24/7" or a code known to exchange_calendars, plain or with the version of
+            a configuration (market_data/calendar_versions.py).
         start: first session date, included.
         end: last session date, included.
 
@@ -79,9 +83,22 @@ def exchange_zone(calendar: str) -> str:
     Raises:
         ConfigurationError: the calendar is unknown.
     """
-    if calendar in continuous.ZONES:
-        return continuous.ZONES[calendar]
+    plain = calendar_name(calendar)
+    if plain in continuous.ZONES:
+        return continuous.ZONES[plain]
     return schedule_covering(calendar, _ANY_DAY, _ANY_DAY).zone
+
+
+def check_calendars(rules: Mapping[str, CalendarRules]) -> None:
+    """Build the sessions of every calendar that a configuration says something about.
+
+    Raises:
+        ConfigurationError: a calendar is unknown, or a day does not fit it; the message names both.
+    """
+    for calendar in rules:
+        schedule_covering(versioned(calendar, rules), _ANY_DAY, _ANY_DAY)
+        last = max((d.day for d in rules[calendar].days if d.day is not None), default=_ANY_DAY)
+        schedule_covering(versioned(calendar, rules), _ANY_DAY, last)
 
 
 def schedule_covering(calendar: str, start: date, end: date) -> Schedule:
@@ -100,6 +117,15 @@ def schedule_covering(calendar: str, start: date, end: date) -> Schedule:
 
 @cache
 def _build(calendar: str, since: date, until: date) -> Schedule:
+    """The sessions of a code, by the rules of the configuration that it carries."""
+    rules, plain = rules_of(calendar), calendar_name(calendar)
+    if calendar != plain:
+        base = (
+            _build(plain, since, until)
+            if rules.hours is None
+            else changes.own_week(plain, rules.hours, since, until)
+        )
+        return changes.with_days(plain, base, rules, since, until)
     if calendar in continuous.ZONES:
         return continuous.build(calendar, since, until)
     schedule = exchange.build(calendar, since, until)

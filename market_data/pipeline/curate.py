@@ -212,6 +212,10 @@ def _finish(
         expected.select("symbol", "session", "expected")
         .join(rows, on=["symbol", "session"], how="full", coalesce=True)
         .with_columns(pl.col("rows").fill_null(0).cast(pl.Int64))
-        .with_columns(coverage=(pl.col("rows") / pl.col("expected")).clip(upper_bound=1.0))
+        .with_columns(
+            coverage=pl.when(pl.col("expected") == 0)
+            .then(1.0)
+            .otherwise((pl.col("rows") / pl.col("expected")).clip(upper_bound=1.0))
+        )
         .sort("symbol", "session")
     )

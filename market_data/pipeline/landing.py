@@ -116,7 +116,10 @@ class Landing:
         universe = self._platform.universe
         start, end = self._fetch.window(self._request.timeframe)
         symbols = tuple(
-            SymbolRequest(universe.instrument(s), universe.vendor_symbol(self._request.vendor, s))
+            SymbolRequest(
+                universe.instrument(s),
+                universe.vendor_symbol(self._request.vendor, s, self._fetch.first),
+            )
             for s in self._fetch.symbols
         )
         return FetchRequest(symbols, self._request.timeframe, start, end, self._started)

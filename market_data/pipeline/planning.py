@@ -17,6 +17,7 @@ from market_data.calendars import exchange_zone, expected_bars, trading_sessions
 from market_data.pipeline.platform import Platform
 from market_data.ports import Outcome
 from market_data.timeframes import Timeframe
+from market_data.universe import Universe
 
 MARGIN = timedelta(days=10)
 """How far a request reaches into days without a session, so that a bar on a closed day is seen
@@ -61,7 +62,10 @@ class IngestRequest:
 
 @dataclass(frozen=True)
 class PlannedFetch:
-    """One question to a vendor: symbols of one calendar over one range of days."""
+    """One question to a vendor: symbols of one calendar over one range of days.
+
+    Over the range, the vendor has one name for each symbol: `Universe.vendor_symbol` on `first`.
+    """
 
     calendar: str
     symbols: tuple[str, ...]
@@ -114,6 +118,7 @@ def plan_ingest(platform: Platform, request: IngestRequest) -> IngestPlan:
     expected = request.wanted(
         expected_bars(instruments, request.timeframe, request.first, request.last)
     )
+    expected = _under_a_name(expected, platform.universe, request.vendor)
     begun = expected.filter(pl.col("open") <= now).with_columns(
         index=pl.int_range(pl.len()).over("symbol")
     )
@@ -130,7 +135,7 @@ def plan_ingest(platform: Platform, request: IngestRequest) -> IngestPlan:
     calendars = {i.symbol: i.calendar for i in instruments}
     fetches = _group(_runs(begun, lacking, request), calendars)
     if platform.settling(request.vendor) is None:
-        fetches = _few(fetches)
+        fetches = _few(fetches, platform.universe, request.vendor)
     return IngestPlan(
         fetches=fetches,
         answered=begun.height - lacking.height,
@@ -149,8 +154,37 @@ def _answered(platform: Platform, request: IngestRequest) -> pl.DataFrame:
     return known.filter(pl.col("final") & pl.col("outcome").is_in(answers))
 
 
+def _under_a_name(expected: pl.DataFrame, universe: Universe, vendor: str) -> pl.DataFrame:
+    """The rows of EXPECTED on whose session the vendor has a name for the symbol.
+
+    Where names changed, a session outside all of them is left out: under none of them would the
+    answer be about this instrument. Neither would it before it was listed or after it was delisted.
+
+    Returns:
+        EXPECTED columns and since, until: first and last session under the name.
+    """
+    symbols = expected["symbol"].unique().to_list()
+    spans = pl.DataFrame(
+        [
+            (i.symbol, max(since, i.listed or since), min(until, i.delisted or until))
+            for i in map(universe.instrument, symbols)
+            for since, until in i.name_spans(vendor)
+        ],
+        schema={"symbol": pl.String, "since": pl.Date, "until": pl.Date},
+        orient="row",
+    )
+    return (
+        expected.join(spans, on="symbol", how="inner")
+        .filter(pl.col("session").is_between("since", "until"))
+        .sort("symbol", "session")
+    )
+
+
 def _runs(begun: pl.DataFrame, lacking: pl.DataFrame, request: IngestRequest) -> pl.DataFrame:
-    """Unbroken runs of lacking sessions per symbol, widened over the closed days around them."""
+    """Unbroken runs of lacking sessions per symbol, widened over the closed days around them.
+
+    A run ends where the vendor's name of the symbol changes, and reaches no further than the name.
+    """
     neighbours = begun.with_columns(
         before=pl.col("session").shift(1).over("symbol"),
         after=pl.col("session").shift(-1).over("symbol"),
@@ -159,11 +193,16 @@ def _runs(begun: pl.DataFrame, lacking: pl.DataFrame, request: IngestRequest) ->
     return (
         lacking.join(neighbours, on=["symbol", "session"], how="left", maintain_order="left")
         .with_columns(
-            run=(pl.col("index").diff().over("symbol") != 1).fill_null(value=True).cum_sum()
+            run=(
+                (pl.col("index").diff().over("symbol") != 1)
+                | (pl.col("since") != pl.col("since").shift().over("symbol"))
+            )
+            .fill_null(value=True)
+            .cum_sum()
         )
         .group_by("run", maintain_order=True)
         .agg(
-            pl.col("symbol").first(),
+            pl.col("symbol", "since", "until").first(),
             pl.col("before").first(),
             pl.col("after").last(),
             pl.col("session").first().alias("head"),
@@ -173,10 +212,10 @@ def _runs(begun: pl.DataFrame, lacking: pl.DataFrame, request: IngestRequest) ->
         .select(
             "symbol",
             pl.max_horizontal(
-                (pl.col("before") + day).fill_null(request.first), pl.col("head") - MARGIN
+                (pl.col("before") + day).fill_null(request.first), pl.col("head") - MARGIN, "since"
             ).alias("first"),
             pl.min_horizontal(
-                (pl.col("after") - day).fill_null(request.last), pl.col("tail") + MARGIN
+                (pl.col("after") - day).fill_null(request.last), pl.col("tail") + MARGIN, "until"
             ).alias("last"),
             "sessions",
         )
@@ -201,14 +240,24 @@ def _group(runs: pl.DataFrame, calendars: dict[str, str]) -> tuple[PlannedFetch,
     )
 
 
-def _few(fetches: tuple[PlannedFetch, ...]) -> tuple[PlannedFetch, ...]:
-    """The questions; those of a calendar that has more than FEW_QUESTIONS become one."""
-    by_calendar: dict[str, list[PlannedFetch]] = {}
+def _few(
+    fetches: tuple[PlannedFetch, ...], universe: Universe, vendor: str
+) -> tuple[PlannedFetch, ...]:
+    """The questions; those of a calendar that has more than FEW_QUESTIONS become one.
+
+    A symbol is never asked for under two names at once.
+    """
+    alike: dict[tuple[str, frozenset[tuple[str, str]]], list[PlannedFetch]] = {}
     for fetch in fetches:
-        by_calendar.setdefault(fetch.calendar, []).append(fetch)
+        names = frozenset(
+            (symbol, universe.vendor_symbol(vendor, symbol, fetch.first))
+            for symbol in fetch.symbols
+            if universe.instrument(symbol).tickers_at(vendor)
+        )
+        alike.setdefault((fetch.calendar, names), []).append(fetch)
     return tuple(
         question
-        for questions in by_calendar.values()
+        for questions in alike.values()
         for question in (questions if len(questions) <= FEW_QUESTIONS else [_spanning(questions)])
     )
 

@@ -35,7 +35,8 @@ def measure_coverage(view: BarsView) -> pl.DataFrame:
         (observed / expected, at most 1), gaps (runs of missing bars), closed (the session is over
         and the vendor's delay has passed), due (its close, or now less the delay while it runs),
         open, newest_end (end of the newest whole bar). While a session runs, `expected` is its
-        share of bars by the time that has passed.
+        share of bars by the time that has passed. Where bars are expected in a part of the session
+        alone, open and due are those of the part; bars outside it count all the same.
     """
     step = view.timeframe.duration
     due = pl.min_horizontal("close", pl.lit(view.now - view.delay))
@@ -44,9 +45,11 @@ def measure_coverage(view: BarsView) -> pl.DataFrame:
         .with_columns(
             pl.col("observed", "holes").fill_null(0),
             closed=pl.col("close") + view.delay <= view.now,
-            due=due,
-            expected=_expected_by(due),
         )
+        .with_columns(
+            open=pl.coalesce("expected_from", "open"), close=pl.coalesce("expected_until", "close")
+        )
+        .with_columns(due=due, expected=_expected_by(due))
         .with_columns(
             coverage=pl.when(pl.col("expected") > 0)
             .then((pl.col("observed") / pl.col("expected")).clip(0, 1))
@@ -143,7 +146,8 @@ def _expected_by(due: pl.Expr) -> pl.Expr:
     """All bars of a session that is over, a share of those of one that runs."""
     passed = (due - pl.col("open")).dt.total_microseconds().clip(lower_bound=0)
     length = (pl.col("close") - pl.col("open")).dt.total_microseconds()
-    return (pl.col("expected") * passed // length).cast(pl.Int64)
+    share = pl.when(length > 0).then(pl.col("expected") * passed // length).otherwise(0)
+    return share.cast(pl.Int64)
 
 
 def _gaps(step: timedelta) -> pl.Expr:

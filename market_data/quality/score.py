@@ -80,10 +80,13 @@ def score(coverage: str, freshness: str, allowed: pl.Expr) -> pl.Expr:
 
 def _sessions(view: BarsView, coverage: pl.DataFrame) -> pl.DataFrame:
     """What coverage measured, and the sessions that hold bars though none is expected."""
+    lag = (pl.col("due") - pl.col("newest_end")).dt.total_microseconds() / 1e6
+    nothing_due = pl.col("closed") & (pl.col("expected") == 0)
     measured = coverage.with_columns(
-        freshness_seconds=pl.when(pl.col("newest_end").is_not_null()).then(
-            (pl.col("due") - pl.col("newest_end")).dt.total_microseconds() / 1e6
-        )
+        freshness_seconds=pl.when(pl.col("newest_end").is_not_null())
+        .then(lag.clip(lower_bound=0))
+        .when(nothing_due)
+        .then(0.0)
     )
     unexpected = (
         view.bars.join(view.expected, on=KEY, how="anti")
