@@ -22,6 +22,7 @@ from jobs.market_slice import market_slice_job
 from jobs.vendor_jobs import vendor_jobs
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
+from resources.requests import RequestBudgetResource, SharedRequestBudgetResource
 from resources.servers import KafkaResource, RedisResource, TimescaleResource
 from resources.storage import (
     LakeResource,
@@ -41,6 +42,7 @@ def build_resources(found: Installation) -> dict[str, Any]:
     servers: dict[str, Any] = {}
     warehouse = WarehouseResource(root=str(settings.warehouse_root))
     operations = OperationsResource(url=found.operations_url)
+    requests = RequestBudgetResource()
     if found.servers is not None:
         servers = {
             "timescale": TimescaleResource(
@@ -55,10 +57,12 @@ def build_resources(found: Installation) -> dict[str, Any]:
         operations = OperationsResource(
             url=dg.EnvVar("EMP_OPERATIONS_URL"), streaming=found.servers.kafka.streaming
         )
+        requests = SharedRequestBudgetResource(redis=servers["redis"])
     platform = PlatformResource(
         lake=LakeResource(root=str(settings.lake_root)),
         warehouse=warehouse,
         operations=operations,
+        requests=requests,
         data_dir=str(settings.data_dir.resolve()),
         config_dir=str(settings.config_dir.resolve()),
         reference_dir=str(settings.reference_dir.resolve()) if settings.reference_dir else "",

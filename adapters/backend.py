@@ -14,6 +14,7 @@ from adapters.clock import SystemClock
 from adapters.configuration import load_thresholds, load_universe, rule_version
 from adapters.macro_releases import load_macro_releases
 from adapters.modes import decide
+from adapters.requests.opening import Gates
 from adapters.settings import Settings
 from adapters.variables import read
 from adapters.vendors.delays import delay_of, settling_of
@@ -28,11 +29,11 @@ from market_data.ports import (
     Ledger,
     Locks,
     MacroSource,
-    OpenGate,
     PayloadArchive,
     QuarantineLog,
     RawLog,
     Reports,
+    RequestGate,
     Vendor,
 )
 from market_data.ports.events import EventPublisher
@@ -186,8 +187,20 @@ def assemble(
     locks: Locks | None = None,
     clock: Clock | None = None,
     universe: Universe | None = None,
+    redis: RedisSettings | None = None,
 ) -> Platform:
     """The platform over given adapters; the universe is the configured one unless given.
+
+    Args:
+        settings: of the installation.
+        lake: raw log and payload archive.
+        store: curated and scored datasets.
+        operations: ports of the operations database.
+        locks: between writers; None for those of the database, or of this machine.
+        clock: None for the machine's.
+        universe: None for the configured one.
+        redis: where several machines count their requests to vendors together; None for this one
+            alone.
 
     Raises:
         ConfigurationError: naming the file and the entry that is missing or wrong.
@@ -195,6 +208,8 @@ def assemble(
     universe = universe or load_universe(settings)
     thresholds = load_thresholds(settings)
     raw_log, payloads = lake
+    clock = clock or SystemClock()
+    gates = Gates(settings, clock, redis)
 
     def vendor(
         name: str,
@@ -204,9 +219,10 @@ def assemble(
     ) -> Vendor:
         from adapters.vendors.registry import Means, build_vendor
 
+        config = universe.vendor(name)
         return build_vendor(
-            universe.vendor(name),
-            means=Means(settings),
+            config,
+            means=Means(settings, gates.of(config.reader)),
             path=path,
             spec=spec,
             prices_as_of=prices_as_of,
@@ -224,24 +240,25 @@ def assemble(
         journal=operations.journal,
         quarantine=operations.quarantine,
         actions=operations.actions,
-        clock=clock or SystemClock(),
+        clock=clock,
         locks=locks or operations.locks or open_locks(settings),
         events=operations.events,
         vendor=vendor,
         delay=lambda name: delay_of(universe.vendor(name).reader),
         settling=lambda name: settling_of(universe.vendor(name).reader),
         off=lambda name: why_off(universe.vendor(name).reader),
-        macro=_macro_feed(load_macro_releases(settings)),
+        macro=_macro_feed(load_macro_releases(settings), gates.of("fred")),
+        windows=lambda name: gates.windows(universe.vendor(name).reader),
     )
 
 
-def _macro_feed(table: MacroTable) -> MacroFeed:
+def _macro_feed(table: MacroTable, gate: RequestGate) -> MacroFeed:
     def source() -> MacroSource:
         from adapters.vendors.fred.opening import open_client
         from adapters.vendors.fred.source import FredSource
 
         names = {release.release: release.name for release in table.releases}
-        return FredSource(open_client(OpenGate()), names)
+        return FredSource(open_client(gate), names)
 
     none = "" if table.releases else "config/reference has no macro_releases.yaml"
     return MacroFeed(table, source, lambda: why_off("fred") or none)
@@ -268,4 +285,5 @@ def open_platform(
         ),
         clock=clock,
         universe=universe,
+        redis=servers.redis if servers else None,
     )

@@ -14,6 +14,7 @@ from adapters.settings import Settings
 from adapters.stores.reference_tables import ReferenceStore
 from market_data.pipeline.platform import Platform
 from market_data.ports import Locks
+from resources.requests import RequestBudgetResource
 from resources.storage import LakeResource, OperationsResource, WarehouseResource
 
 
@@ -23,6 +24,7 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     lake: dg.ResourceDependency[LakeResource]
     warehouse: dg.ResourceDependency[WarehouseResource]
     operations: dg.ResourceDependency[OperationsResource]
+    requests: dg.ResourceDependency[RequestBudgetResource]
     data_dir: str = Field(description="Folder of the data; registrations of vendors lie in it.")
     config_dir: str = Field(description="Folder of universe.yaml, quality.yaml and formats/.")
     reference_dir: str = Field(
@@ -40,6 +42,7 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 lake=self.lake.open(),
                 store=self.warehouse.open(),
                 operations=self.operations.open(),
+                redis=self.requests.shared(),
             )
         return self._opened
 

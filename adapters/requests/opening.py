@@ -12,9 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from adapters.requests.gate import SharedGate
+from adapters.requests.report import report
 from adapters.requests.sqlite_store import SqliteRequestStore
 from adapters.settings import Settings
-from market_data.ports import Clock, OpenGate, RequestGate
+from adapters.vendors.allowances import allowances_of
+from market_data.ports import Clock, OpenGate, RequestGate, Window
 
 if TYPE_CHECKING:
     from adapters.cache.settings import RedisSettings
@@ -52,6 +54,14 @@ class Gates:
             self._clock,
             patience=self._settings.request_patience,
         )
+
+    def windows(self, reader: str) -> tuple[Window, ...]:
+        """How much is used now of the allowances that all requests of a reader share."""
+        allowances = allowances_of(reader)
+        if not allowances:
+            return ()
+        found = report(self.store, reader, allowances, self._clock)
+        return found.windows[: len(allowances)]
 
     @cached_property
     def store(self) -> RequestStore:

@@ -23,6 +23,7 @@ from market_data.ports import (
     QuarantineLog,
     RawLog,
     Vendor,
+    Window,
 )
 from market_data.quality.thresholds import Thresholds
 from market_data.universe import Universe
@@ -97,6 +98,8 @@ class Platform:
             lacks are not to be expected any more; None where they may always come.
         events: where steps tell what they did.
         macro: macro releases.
+        windows: how much is used now of what a configured vendor lets us ask; empty where it sets
+            no limit.
     """
 
     universe: Universe
@@ -117,3 +120,4 @@ class Platform:
     events: EventPublisher = field(default_factory=Unheard)
     off: Callable[[str], str] = lambda _: ""
     macro: MacroFeed = field(default_factory=MacroFeed)
+    windows: Callable[[str], tuple[Window, ...]] = lambda _: ()

@@ -21,7 +21,13 @@ from market_data.ports.operations import (
 from market_data.ports.payload_archive import Payload, PayloadArchive
 from market_data.ports.raw_log import Appended, RawLog
 from market_data.ports.reports import Report, Reports
-from market_data.ports.request_gate import Allowance, Claim, OpenGate, RequestGate
+from market_data.ports.request_gate import (
+    Allowance,
+    Claim,
+    OpenGate,
+    RequestGate,
+    Window,
+)
 from market_data.ports.vendor import (
     Capabilities,
     FetchRequest,
@@ -66,4 +72,5 @@ __all__ = [
     "SymbolRequest",
     "TableVersion",
     "Vendor",
+    "Window",
 ]

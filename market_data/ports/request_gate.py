@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from market_data.errors import VendorError
@@ -47,6 +47,28 @@ class Claim:
     allowance: Allowance
     subject: str = ""
     cost: int = 1
+
+
+@dataclass(frozen=True)
+class Window:
+    """How much of one allowance is used now.
+
+    Attributes:
+        allowance: of what.
+        used: requests granted within its length.
+        next_slot: when the next request can be granted; None where it can be at once.
+        subject: whose requests are counted together; empty for all of them.
+    """
+
+    allowance: Allowance
+    used: int
+    next_slot: datetime | None = None
+    subject: str = ""
+
+    @property
+    def left(self) -> int:
+        """How many requests can be granted at once."""
+        return max(0, self.allowance.requests - self.used)
 
 
 class RequestGate(Protocol):
