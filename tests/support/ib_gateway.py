@@ -368,7 +368,7 @@ def tws_on(gateway: IbGateway, **options: Any) -> TwsVendor:
     waits: list[float] = options.pop("waits", [])
     found = TwsSettings(
         host=options.pop("host", "127.0.0.1"),
-        port=options.pop("port", gateway.port),
+        port=options.pop("port", None) or gateway.port,
         client_id=options.pop("client_id", 17),
         timeout=options.pop("timeout", 10.0),
     )

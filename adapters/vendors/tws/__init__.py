@@ -1,8 +1,8 @@
 """Interactive Brokers, through a running TWS or IB Gateway and the package ib_async.
 
 What belongs here: the grammar of contracts (contracts.py), questions within IB's limits
-(questions.py), what IB's codes mean (codes.py), one connection (conversation.py) on a thread of
-its own (gateway.py), pacing and retries (client.py), from a message's fields to frames
+(questions.py), what IB's codes mean (codes.py), one connection (conversation.py, inquiry.py) on a
+thread of its own (gateway.py), pacing and retries (client.py), from a message's fields to frames
 (answers.py), and the vendor port (vendor.py).
 What does not: counting requests (adapters/requests), de-adjusting prices
 (market_data/adjustment.py), orders, accounts and live prices, of which nothing is ever asked.

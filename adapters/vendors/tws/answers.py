@@ -28,11 +28,11 @@ HEAD = 5
 """Fields of a message of bars before its bars: kind, request, start, end, number of bars."""
 _BAR = ("at", *PRICES, "volume", "vwap", "trades")
 _PARTS = ("volume", "vwap", "trades")
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_COUNT = r"^-?\d{1,18}$"
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_COUNT = r"^-?[0-9]{1,18}$"
 _UNSET = 1.7e308
-_EPOCH = r"^\d{9,10}$"
-_DATE = r"^\d{8}$"
+_EPOCH = r"^[0-9]{9,10}$"
+_DATE = r"^[0-9]{8}$"
 _MOST_CONTRACTS = 1_000
 
 
@@ -134,15 +134,25 @@ class _Heard:
         )
 
 
-def _texts(fields: Fields) -> pl.DataFrame:
-    """The bars of a message as they came: columns of `_BAR`, all text."""
-    told, values = list(fields[HEAD - 1 : HEAD]), list(fields[HEAD:])
-    if told != [str(len(values) // len(_BAR))] or len(values) % len(_BAR):
+def check_whole(fields: Fields) -> None:
+    """Refuse a message that does not hold as many bars as it says.
+
+    Raises:
+        MalformedAnswerError: it does not.
+    """
+    told, values = list(fields[HEAD - 1 : HEAD]), len(fields[HEAD:])
+    if told != [str(values // len(_BAR))] or values % len(_BAR):
         number = repr(told[0][:20]) if told else "no number"
         raise MalformedAnswerError(
-            f"Interactive Brokers told of {number} bars and sent {len(values)} values, "
+            f"Interactive Brokers told of {number} bars and sent {values} values, "
             f"of which a bar has {len(_BAR)}"
         )
+
+
+def _texts(fields: Fields) -> pl.DataFrame:
+    """The bars of a message as they came: columns of `_BAR`, all text."""
+    check_whole(fields)
+    values = list(fields[HEAD:])
     return pl.DataFrame(
         {name: values[i :: len(_BAR)] for i, name in enumerate(_BAR)},
         schema=dict.fromkeys(_BAR, pl.String),

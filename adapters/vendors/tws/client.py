@@ -20,12 +20,12 @@ from ib_async.contract import Contract
 
 from adapters.vendors.allowances import TWS_SAME_CONTRACT, TWS_SAME_REQUEST, claims_of
 from adapters.vendors.retrying import retrying
-from adapters.vendors.tws.answers import HEAD, Fields, read_contracts
+from adapters.vendors.tws.answers import Fields, check_whole, read_contracts
 from adapters.vendors.tws.contracts import Found, Wanted, settle
-from adapters.vendors.tws.conversation import Address, Inquiry
 from adapters.vendors.tws.gateway import Gateway
+from adapters.vendors.tws.inquiry import Address, Inquiry
 from adapters.vendors.tws.questions import Question
-from market_data.errors import MalformedAnswerError, VendorError
+from market_data.errors import VendorError
 from market_data.ports import Claim, OpenGate, Payload, RequestGate
 from market_data.universe import Instrument
 
@@ -142,10 +142,7 @@ class TwsClient:
         if not messages:
             return BarsAnswer(None, None)
         fields = messages[0]
-        if len(fields) < HEAD:
-            raise MalformedAnswerError(
-                f"Interactive Brokers sent a message of bars with {len(fields)} fields"
-            )
+        check_whole(fields)
         # The number of the request differs each time; the rest is the content.
         content = "".join(f"{value}\0" for value in fields[2:]).encode()
         asked = urlencode({"contract": found.number, "exchange": found.exchange} | vars(question))

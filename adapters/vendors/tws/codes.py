@@ -76,7 +76,7 @@ CODES: tuple[Code, ...] = (
     _line("162 420 10197", Meaning.LOST, "connected from a different ip address"),
     _line("162 420 10197", Meaning.LOST, "competing live session"),
     _line("162 322 354 420", Meaning.PERMISSION, "no market data permissions"),
-    _line("162 322 354 420", Meaning.PERMISSION, "subscription"),
+    _line("162 322 354 420", Meaning.PERMISSION, "additional subscription"),
     _line("162", Meaning.NOTHING, "query returned no data"),
     _line("162", Meaning.PASSING, "cancelled"),
     _line("162", Meaning.UNKNOWN, "no historical market data for"),

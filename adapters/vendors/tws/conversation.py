@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from ib_async.client import Client
 
 from adapters.vendors.tws.answers import Fields
 from adapters.vendors.tws.codes import Farms, Meaning, meaning_of, trouble_of
+from adapters.vendors.tws.inquiry import Address, Inquiry
 from market_data.errors import (
     MalformedAnswerError,
     RateLimitedError,
@@ -40,37 +41,6 @@ MOST_BYTES = 32 * 2**20
 # Their troubles come back typed; their own reports of them would be said twice.
 for _telltale in ("ib_async", "eventkit"):
     logging.getLogger(_telltale).setLevel(logging.CRITICAL)
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where TWS or IB Gateway listens, and as whom to connect."""
-
-    host: str
-    port: int
-    client_id: int
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port} (TWS_HOST, TWS_PORT)"
-
-
-@dataclass(frozen=True)
-class Inquiry:
-    """A question and how its answer is known.
-
-    Attributes:
-        send: sends it under the number of a request.
-        cancel: calls it off.
-        parts: kinds of message that belong to its answer.
-        last: the kind of message that ends it.
-        farm_code: the code by which IB says that the farm for it is down.
-    """
-
-    send: Callable[[Client, int], None]
-    parts: frozenset[int]
-    last: int
-    farm_code: int
-    cancel: Callable[[Client, int], None] | None = None
 
 
 @dataclass
@@ -106,6 +76,7 @@ class Conversation:
         self._client.decoder = self
         self._client.conn.hasData += self._count
         self._client.conn.hasData.error_event += self._garbled
+        self._client.conn.disconnected += self._ended
         self._client.apiError += self._ended
         self.serverVersion = 0
 
@@ -124,7 +95,6 @@ class Conversation:
 
         Raises:
             UnreachableError: nobody listens, or whoever listens lets nobody in.
-            MalformedAnswerError: whoever listens speaks another language.
         """
         waiting = self._wait(NO_REQUEST, None)
         at = self._address
@@ -236,9 +206,10 @@ class Conversation:
             elif self._waiting and self._waiting.inquiry:
                 self._take(self._waiting, self._waiting.inquiry, kind, fields)
         except (ValueError, IndexError):
+            told = repr(sanitised_text(" ".join(fields[:8])[:120]))
             self._settle(
                 MalformedAnswerError(
-                    f"Interactive Brokers sent a message that cannot be read: {_beginning(fields)}"
+                    f"Interactive Brokers sent a message that cannot be read: {told}"
                 )
             )
 
@@ -302,23 +273,20 @@ class Conversation:
             )
 
     def _garbled(self, *_: Any) -> None:
-        """The client could make nothing of the bytes."""
+        """The client could make nothing of the bytes; no other question would fare better."""
         self._settle(
-            MalformedAnswerError(f"what listens at {self._address} does not speak TWS's language")
+            UnreachableError(f"what listens at {self._address} does not speak TWS's language")
         )
 
     def _ended(self, text: str) -> None:
-        """The connection ended, or never came to be; the reason that IB gave counts before this."""
+        """The connection ended before it was ready; a reason that IB gave counts before this."""
         if self._waiting and self._waiting.inquiry is None:
+            told = f": {sanitised_text(text)}" if text else ""
             self._settle(
-                UnreachableError(f"what listens at {self._address} ended the connection: {text}")
+                UnreachableError(f"what listens at {self._address} ended the connection{told}")
             )
 
 
 def _request_at(kind: int, server_version: int) -> int:
     """Where a message names its request."""
     return 2 if kind == 52 or (kind == 10 and server_version < 164) else 1
-
-
-def _beginning(fields: Sequence[str]) -> str:
-    return repr(sanitised_text(" ".join(fields[:8])[:120]))

@@ -15,7 +15,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from adapters.vendors.tws.answers import Fields
-from adapters.vendors.tws.conversation import MOST_BYTES, Address, Conversation, Inquiry
+from adapters.vendors.tws.conversation import MOST_BYTES, Conversation
+from adapters.vendors.tws.inquiry import Address, Inquiry
 from market_data.errors import MalformedAnswerError, VendorError, VendorUnavailableError
 
 T = TypeVar("T")

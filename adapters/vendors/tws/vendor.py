@@ -18,6 +18,7 @@ from adapters.vendors.each_symbol import each_symbol
 from adapters.vendors.settings import TwsSettings
 from adapters.vendors.tws.answers import read_bars
 from adapters.vendors.tws.contracts import Found, parse
+from adapters.vendors.tws.inquiry import Address
 from adapters.vendors.tws.questions import BAR_SIZES, SPANS, pages
 from market_data.basis import Adjustment, Basis, Side
 from market_data.calendars import trading_sessions
@@ -88,7 +89,6 @@ class TwsVendor:
     @cached_property
     def _client(self) -> TwsClient:
         from adapters.vendors.tws.client import TwsClient
-        from adapters.vendors.tws.conversation import Address
 
         found = self._settings
         return TwsClient(
