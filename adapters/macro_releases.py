@@ -22,7 +22,7 @@ def load_macro_releases(settings: Settings) -> MacroTable:
     Raises:
         ConfigurationError: naming the file, the entry and what is wrong with it.
     """
-    path = settings.config_dir / "reference" / "macro_releases.yaml"
+    path = (settings.reference_dir or settings.config_dir / "reference") / "macro_releases.yaml"
     if not path.exists():
         return MacroTable()
     try:

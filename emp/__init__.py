@@ -12,15 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emp.client import get_coverage, get_curated_bars, get_findings, get_quality_scores
+    from emp.macro import get_macro_bias, get_macro_events
 
-__all__ = ["get_coverage", "get_curated_bars", "get_findings", "get_quality_scores"]
+__all__ = [
+    "get_coverage",
+    "get_curated_bars",
+    "get_findings",
+    "get_macro_bias",
+    "get_macro_events",
+    "get_quality_scores",
+]
+_MODULES = {"get_macro_bias": "emp.macro", "get_macro_events": "emp.macro"}
 
 
 def __getattr__(name: str) -> Any:
     """Load one of the client's functions."""
     if name not in __all__:
         raise AttributeError(f"module 'emp' has no attribute {name!r}")
-    return getattr(import_module("emp.client"), name)
+    return getattr(import_module(_MODULES.get(name, "emp.client")), name)
 
 
 def __dir__() -> list[str]:

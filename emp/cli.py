@@ -30,6 +30,7 @@ from emp.commands import (
     ingest,
     ingest_once,
     kafka,
+    macro,
     migrate,
     migrate_store,
     quality,
@@ -110,6 +111,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(files.app, name="files")
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(actions.app, name="actions")
+app.add_typer(macro.app, name="macro")
 app.add_typer(quarantine.app, name="quarantine")
 
 

@@ -82,6 +82,14 @@ def run_reference(settings: Settings, narrator: Narrator) -> RunRecord:
     return _run(settings, Selection(keys), narrator)
 
 
+def run_macro(settings: Settings, first: date, last: date, narrator: Narrator) -> RunRecord:
+    """Fetch and curate the macro releases of a range of days, with their checks, as one run."""
+    quiet_dagster()
+    from jobs.macro_run import macro_selection
+
+    return _run(settings, macro_selection((first, last)), narrator)
+
+
 def coarser(timeframe: Timeframe) -> tuple[Timeframe, ...]:
     """The timeframes that are resampled from bars of this one: from 1m all the others.
 

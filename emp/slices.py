@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict, dataclass, fields
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from emp.hearing import Listener, RunRecord
@@ -97,11 +98,14 @@ def planned(settings: Settings, options: SliceOptions) -> list[dict[str, Any]]:
     from adapters.configuration import load_universe
     from adapters.vendors.standing import why_off
     from jobs.market_slice import MarketSliceConfig
+    from market_data.pipeline.macro_calendar import demand_days
     from market_data.pipeline.market_slice import plan_slice
 
     asked = MarketSliceConfig(**options.given())
     wish, window = asked.wish(), asked.macro_window()
-    universe = load_universe(settings)
+    universe, now = load_universe(settings), SystemClock().now()
+    if window is not None:
+        demand_days(universe.first_session, now, *window)
 
     def off(vendor: str) -> str:
         return why_off(universe.vendor(vendor).reader)
@@ -113,7 +117,18 @@ def planned(settings: Settings, options: SliceOptions) -> list[dict[str, Any]]:
             "sessions": {"first": str(part.first), "last": str(part.last)},
             "vendors": {feed.vendor: list(feed.symbols) for feed in part.feeds},
         }
-        for part in plan_slice(universe, wish, SystemClock().now(), off)
+        for part in plan_slice(universe, wish, now, off)
     ]
-    macro = {"first": str(window[0]), "last": str(window[1])} if window else None
-    return [*parts, {"part": "macro", "status": "off", "days": macro}]
+    return [*parts, _macro(window)]
+
+
+def _macro(window: tuple[date, date] | None) -> dict[str, Any]:
+    """The macro part, and why it is off where it is."""
+    from adapters.vendors.standing import why_off
+
+    if window is None:
+        return {"part": "macro", "status": "off", "days": None}
+    days = {"first": str(window[0]), "last": str(window[1])}
+    if reason := why_off("fred"):
+        return {"part": "macro", "status": "off", "days": days, "reason": f"FRED is off: {reason}"}
+    return {"part": "macro", "days": days}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import dagster as dg
 
 from emp_assets.curated.bars import curated_bars_asset, curated_bars_checks
+from emp_assets.curated.macro_calendar import macro_calendar_asset, macro_calendar_checks
 from emp_assets.curated.quarantine import quarantine_asset
 from emp_assets.operations.readiness import readiness
 from emp_assets.quality.scores import scores_asset, scores_checks
 from emp_assets.raw.bars import raw_bars_asset, raw_bars_checks
+from emp_assets.raw.fred_observations import fred_observations_asset, fred_observations_checks
+from emp_assets.raw.fred_releases import fred_releases_asset, fred_releases_checks
 from emp_assets.reference.corporate_actions import corporate_actions
 from emp_assets.reference.instruments import instruments
 from emp_assets.reference.trading_sessions import trading_sessions
@@ -25,6 +28,9 @@ def all_assets(universe: Universe) -> list[dg.AssetsDefinition]:
         *(raw_bars_asset(universe, v, t) for v in universe.vendors for t in v.timeframes),
         *(curated_bars_asset(universe, t) for t in Timeframe),
         quarantine_asset(universe),
+        fred_releases_asset(universe),
+        fred_observations_asset(universe),
+        macro_calendar_asset(universe),
         scores_asset(universe),
         readiness,
     ]
@@ -36,4 +42,7 @@ def all_checks(universe: Universe) -> list[dg.AssetChecksDefinition]:
         *(raw_bars_checks(universe, v, t) for v in universe.vendors for t in v.timeframes),
         *(curated_bars_checks(universe, t) for t in Timeframe),
         scores_checks(universe),
+        fred_releases_checks(universe),
+        fred_observations_checks(universe),
+        macro_calendar_checks(universe),
     ]

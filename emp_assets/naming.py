@@ -24,6 +24,9 @@ QUARANTINE_KEY = dg.AssetKey(["curated", "quarantine"])
 INSTRUMENTS_KEY = dg.AssetKey(["reference", "instruments"])
 SESSIONS_KEY = dg.AssetKey(["reference", "trading_sessions"])
 READINESS_KEY = dg.AssetKey(["operations", "readiness"])
+FRED_RELEASES_KEY = dg.AssetKey(["raw", "fred_releases"])
+FRED_OBSERVATIONS_KEY = dg.AssetKey(["raw", "fred_observations"])
+MACRO_CALENDAR_KEY = dg.AssetKey(["curated", "macro_calendar"])
 ACTIONS_KEY = dg.AssetKey(["reference", "corporate_actions"])
 
 

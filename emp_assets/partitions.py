@@ -12,6 +12,8 @@ from functools import lru_cache
 
 import dagster as dg
 
+from market_data.macro.calendar import ANNOUNCED_DAYS
+
 ONE_RUN = dg.BackfillPolicy.single_run()
 
 
@@ -19,6 +21,14 @@ ONE_RUN = dg.BackfillPolicy.single_run()
 def session_partitions(first_session: date) -> dg.DailyPartitionsDefinition:
     """One partition per calendar day from the universe's first session on."""
     return dg.DailyPartitionsDefinition(start_date=first_session.isoformat(), end_offset=2)
+
+
+@lru_cache
+def announced_partitions(first_session: date) -> dg.DailyPartitionsDefinition:
+    """The same, and the days ahead of which something is announced: releases of macro data."""
+    return dg.DailyPartitionsDefinition(
+        start_date=first_session.isoformat(), end_offset=ANNOUNCED_DAYS
+    )
 
 
 def session_range(keys: Sequence[str]) -> tuple[date, date]:

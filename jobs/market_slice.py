@@ -1,4 +1,4 @@
-"""The job `ingest_market_slice`: the newest days of some symbols, daily and intraday, in one call.
+"""The job `ingest_market_slice`: the newest days of some symbols and macro releases, in one call.
 
 What belongs here: its configuration, its parts as ranged runs of the graph, one after another, the
 report that it keeps. Two of them never run at once: the later one waits.
@@ -13,9 +13,11 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from jobs.ranged_run import bars_selection, execute
+from jobs.macro_run import macro_selection
+from jobs.ranged_run import Selection, bars_selection, execute
 from jobs.step_failures import StepFailure, failure_of, step_of
 from market_data.errors import ConfigurationError
+from market_data.pipeline.macro_calendar import demand_days
 from market_data.pipeline.market_slice import MarketSlice, SlicePart, plan_slice
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.slice_report import (
@@ -23,6 +25,7 @@ from market_data.pipeline.slice_report import (
     PartStatus,
     brought,
     grade_of,
+    macro_brought,
     overall,
 )
 from market_data.ports import Report
@@ -113,12 +116,14 @@ def market_slice_job(graph: Graph) -> dg.JobDefinition:
         context: dg.OpExecutionContext, config: MarketSliceConfig, platform: PlatformResource
     ) -> Iterator[dg.Output[None]]:
         opened = platform.open()
-        wish = config.wish()
+        wish, window = config.wish(), config.macro_window()
+        if window is not None:
+            demand_days(opened.universe.first_session, opened.clock.now(), *window)
         context.log.info("taking its turn among the slices")
         with platform.job_locks().hold([NAME]):
             parts = plan_slice(opened.universe, wish, opened.clock.now(), opened.off)
             reports = [_run(context, graph(), opened, part) for part in parts]
-        reports.append(_macro(config))
+            reports.append(_macro(context, graph(), opened, window))
         status = overall(reports)
         body = {
             "run_id": context.run_id,
@@ -153,7 +158,6 @@ def _run(
 ) -> PartReport:
     told = f"{part.name} {part.wanted}, sessions {part.first} to {part.last}"
     context.log.info("%s: asking %s", told, ", ".join(feed.vendor for feed in part.feeds))
-    run_id = str(uuid.uuid4())
     chosen = bars_selection(
         part.timeframe,
         part.feeds,
@@ -161,6 +165,35 @@ def _run(
         symbols=part.symbols,
         also=part.also,
     )
+    done = _make(context, definitions, chosen, part.name)
+    context.log.info("%s: %s", told, _ended(done))
+    content = {**(done.content or {}), **brought(platform, part)}
+    return PartReport(part.name, done.status, done.reasons, content)
+
+
+def _macro(
+    context: dg.OpExecutionContext,
+    definitions: dg.Definitions,
+    platform: Platform,
+    window: tuple[date, date] | None,
+) -> PartReport:
+    if window is None:
+        return PartReport("macro", PartStatus.OFF)
+    if reason := platform.macro.off():
+        return PartReport("macro", PartStatus.OFF, (f"macro: FRED is off: {reason}",))
+    told = f"macro releases, {window[0]} to {window[1]}"
+    context.log.info("%s: asking FRED", told)
+    done = _make(context, definitions, macro_selection(window), "macro")
+    context.log.info("%s: %s", told, _ended(done))
+    content = {**(done.content or {}), **macro_brought(platform, *window)}
+    return PartReport("macro", done.status, done.reasons, content)
+
+
+def _make(
+    context: dg.OpExecutionContext, definitions: dg.Definitions, chosen: Selection, name: str
+) -> PartReport:
+    """One ranged run for a part, told as a part without content but its run."""
+    run_id = str(uuid.uuid4())
     failures: list[StepFailure] = []
 
     def hear(entry: dg.EventLogEntry) -> None:
@@ -181,17 +214,11 @@ def _run(
     if any(failure.interrupted for failure in failures):
         # The signal was for this process: what is left of the slice must not begin.
         raise dg.DagsterExecutionInterruptedError
-    context.log.info("%s: %s", told, "done" if succeeded else "ended with failures")
     held = bool(failures) and all(failure.by_check for failure in failures)
     status = PartStatus.OK if succeeded else PartStatus.HELD if held else PartStatus.FAILED
-    reasons = tuple(f"{part.name}: {f.step}: {f.reason}" for f in failures)
-    return PartReport(part.name, status, reasons, {"run_id": run_id, **brought(platform, part)})
+    reasons = tuple(f"{name}: {f.step}: {f.reason}" for f in failures)
+    return PartReport(name, status, reasons, {"run_id": run_id})
 
 
-def _macro(config: MarketSliceConfig) -> PartReport:
-    """The macro window: the graph has no calendar of macro events yet."""
-    window = config.macro_window()
-    if window is None:
-        return PartReport("macro", PartStatus.OFF)
-    told = f"macro: this graph has no calendar of macro events for {window[0]} to {window[1]}"
-    return PartReport("macro", PartStatus.OFF, (told,))
+def _ended(done: PartReport) -> str:
+    return "done" if done.status is PartStatus.OK else "ended with failures"

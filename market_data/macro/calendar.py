@@ -19,6 +19,8 @@ from market_data.macro.schemas import MACRO_EVENTS
 SOURCE = "fred"
 SCHEDULED, RELEASED, OVERDUE, NOTHING = "scheduled", "released", "overdue", "nothing"
 LATE_DAYS = 3
+ANNOUNCED_DAYS = 100
+"""How far ahead the calendar has sessions, today included: a quarter."""
 HISTORY = timedelta(days=400)
 """How far before a release the periods begin that it may speak of or be compared with."""
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
 import polars as pl
 
 from market_data.datasets import curated_bars
+from market_data.pipeline.macro_calendar import read_macro_events
 from market_data.pipeline.market_slice import SlicePart
 from market_data.pipeline.platform import Platform
 
@@ -90,6 +92,16 @@ def brought(platform: Platform, part: SlicePart) -> dict[str, Any]:
             symbol: _counts(outcomes.filter(pl.col("symbol") == symbol))
             for symbol in sorted(part.symbols)
         },
+    }
+
+
+def macro_brought(platform: Platform, first: date, last: date) -> dict[str, Any]:
+    """What is stored of a window of macro releases now."""
+    events = read_macro_events(platform, first, last)
+    return {
+        "days": {"first": str(first), "last": str(last)},
+        "rows": dict(events.group_by("symbol").len().sort("symbol").iter_rows()),
+        "outcomes": dict(events.group_by("status").len().sort("status").iter_rows()),
     }
 
 

@@ -1,30 +1,28 @@
-"""Macro releases: asking for announced dates and vintages, the calendar, reading it.
+"""Macro releases: asking for announced dates and for vintages, and keeping what is new.
 
-What belongs here: the order of the steps and what each leaves in log, store and journal.
-What does not: how dates and vintages become events (market_data/macro/calendar.py), asking
-(adapters/vendors/fred), checks (market_data/pipeline/macro_inspection.py).
+What belongs here: the order of the steps and what each leaves in log and journal.
+What does not: how a source is asked (adapters/vendors/fred), what the calendar makes of it
+(market_data/pipeline/macro_calendar.py).
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date
 
 import polars as pl
 
-from market_data.datasets import FRED_RELEASE_DATES, FRED_VINTAGES, MACRO_CALENDAR, Dataset
-from market_data.errors import ConfigurationError, VendorError
-from market_data.macro.calendar import HISTORY, LATE_DAYS, build_calendar, with_status_at
-from market_data.macro.releases import Importance, with_instants
+from market_data.datasets import FRED_RELEASE_DATES, FRED_VINTAGES, Dataset
+from market_data.errors import VendorError
+from market_data.macro.calendar import HISTORY
+from market_data.macro.releases import with_instants
+from market_data.pipeline.macro_calendar import LATE, known_dates
 from market_data.pipeline.platform import Platform, Progress, silent
 from market_data.ports import IngestRun, MacroAnswer
 from market_data.schemas import UTC
-from market_data.statements import holding
 from market_data.timeframes import Timeframe
 
-_LATE = timedelta(days=LATE_DAYS)
 _TURN = "macro releases"
 """Whoever asks and writes down what is gone takes turns: an older answer must not come last."""
 RELEASES, OBSERVATIONS = "fred_releases", "fred_observations"
@@ -154,103 +152,13 @@ def ingest_vintages(
 
 def series_of(platform: Platform, first: date, last: date) -> tuple[str, ...]:
     """The series of the releases that have a date in a range, in the order of the table."""
-    dates = known_dates(platform, first - _LATE, last).filter("listed")
+    dates = known_dates(platform, first - LATE, last).filter("listed")
     numbers = {int(number) for number in dates["symbol"]}
     return tuple(
         event.series
         for release in platform.macro.table.releases
         if release.release in numbers
         for event in release.events
-    )
-
-
-def curate_macro(platform: Platform, first: date, last: date) -> pl.DataFrame:
-    """Make the calendar of a range anew from what is known, and store it.
-
-    Returns:
-        Rows of MACRO_EVENTS, as they are stored now.
-    """
-    with platform.locks.hold([MACRO_CALENDAR.name]):
-        events = _calendar(platform, first, last)
-        platform.store.replace(
-            MACRO_CALENDAR, events, sessions=(first, last), symbols=platform.macro.table.symbols
-        )
-    return events
-
-
-def read_macro_events(
-    platform: Platform,
-    first: date,
-    last: date,
-    *,
-    currencies: Sequence[str] | None = None,
-    importance: Sequence[str] | None = None,
-    as_of: datetime | None = None,
-) -> pl.DataFrame:
-    """The events of a range of release dates, sorted by (ts, symbol).
-
-    Args:
-        platform: where from.
-        first: first date of a release, on its publisher's clocks.
-        last: last date, included.
-        currencies: only these; None for all.
-        importance: only these: high, medium, low; None for all.
-        as_of: as it was known then, made again from the raw logs; None reads what is stored.
-
-    Returns:
-        Rows of MACRO_EVENTS.
-
-    Raises:
-        ConfigurationError: there is no such importance, or the table has no such currency.
-    """
-    table = platform.macro.table
-    wanted = pl.lit(value=True)
-    for column, values, known in (
-        ("currency", currencies, sorted(set(table.frame["currency"]))),
-        ("importance", importance, [str(i) for i in Importance]),
-    ):
-        if values is None:
-            continue
-        if unknown := sorted(set(values) - set(known)):
-            raise ConfigurationError(
-                f"{column} {', '.join(unknown)}: the macro calendar has {', '.join(known)}"
-            )
-        wanted &= pl.col(column).is_in(list(values))
-    if as_of is None:
-        stored = platform.store.scan(MACRO_CALENDAR, sessions=(first, last))
-        events = with_status_at(stored, table, platform.clock.now())
-    else:
-        events = _calendar(platform, first, last, as_of)
-    return events.filter(wanted).sort("ts", "symbol")
-
-
-def known_dates(
-    platform: Platform, first: date, last: date, as_of: datetime | None = None
-) -> pl.DataFrame:
-    """The statements about dates of a range that hold: rows of FRED_RELEASES."""
-    rows = platform.raw_log.statements(FRED_RELEASE_DATES, sessions=(first, last))
-    return holding(rows, FRED_RELEASE_DATES, as_of)
-
-
-def known_vintages(
-    platform: Platform, first: date, last: date, as_of: datetime | None = None
-) -> pl.DataFrame:
-    """The vintages behind the releases of a range that hold: rows of FRED_OBSERVATIONS."""
-    rows = platform.raw_log.statements(FRED_VINTAGES, sessions=(first - HISTORY, date.max))
-    recent = rows.filter(pl.col("period").is_between(first - HISTORY, last))
-    return holding(recent, FRED_VINTAGES, as_of)
-
-
-def _calendar(
-    platform: Platform, first: date, last: date, as_of: datetime | None = None
-) -> pl.DataFrame:
-    dates = known_dates(platform, first - _LATE, last + _LATE, as_of)
-    return build_calendar(
-        dates,
-        known_vintages(platform, first, last, as_of),
-        platform.macro.table,
-        sessions=(first, last),
-        now=as_of or platform.clock.now(),
     )
 
 

@@ -1,0 +1,104 @@
+"""The Python client of macro releases: events as they are known or were known, bias of symbols.
+
+What belongs here: from what a person writes in a notebook to one call of a use-case.
+What does not: the use-cases (market_data/pipeline/macro_calendar.py), Dagster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from emp.moments import Moment, day, instant
+from emp.platforms import platform_of
+from market_data.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from adapters.settings import Settings
+
+Names = str | Sequence[str]
+
+
+def get_macro_events(
+    start: Moment,
+    end: Moment,
+    *,
+    currencies: Names | None = None,
+    importance: Names | None = None,
+    as_of: Moment | None = None,
+    settings: Settings | None = None,
+) -> pl.DataFrame:
+    """Releases of macro data, sorted by (ts, symbol).
+
+    Args:
+        start: first date of a release, on the clocks of its publisher.
+        end: last date, included; dates ahead are there as far as they were announced.
+        currencies: only these, for instance "USD"; None for all.
+        importance: only "high", "medium" or "low", or several of them; None for all.
+        as_of: what was known at this moment; a day means its first moment, UTC. A value is known
+            from the hour of the release on which FRED began to give it, a date from when it was
+            first asked for, and from its release at the latest. None: what is stored now.
+        settings: another installation than that of the environment.
+
+    Returns:
+        symbol (String, permanent id of the event), ts (Datetime, us, UTC: instant of the release),
+        session (Date, on the publisher's clocks), calendar (the release), event, currency,
+        importance, series (FRED's name), period (Date, first day of the period; null until the
+        release), actual (Float64, newest value known of the period), published (its value in this
+        release), first_published (its first value ever), previous (newest value of the series
+        known just before), revised_previous (what the release made of that; null where nothing),
+        unit, source, known_at (Datetime, us, UTC), status (scheduled, released, overdue, or
+        nothing: no value came and none is missing). FRED knows no forecasts; there is no column.
+
+    Raises:
+        ConfigurationError: there is no such currency or importance, or a day is none; the message
+            says what there is.
+    """
+    from market_data.pipeline.macro_calendar import read_macro_events
+
+    first, last = day(start, "start"), day(end, "end")
+    if last < first:
+        raise ConfigurationError(f"the period ends ({end}) before it starts ({start})")
+    return read_macro_events(
+        platform_of(settings),
+        first,
+        last,
+        currencies=_listed(currencies),
+        importance=_listed(importance),
+        as_of=None if as_of is None else instant(as_of, "as_of"),
+    )
+
+
+def get_macro_bias(
+    symbols: Names, at: Moment | None = None, *, settings: Settings | None = None
+) -> pl.DataFrame:
+    """What the releases around a moment say for or against symbols, as it was known then.
+
+    The formula is in market_data/macro/bias.py.
+
+    Args:
+        symbols: platform symbols.
+        at: the moment; a day means its first moment, UTC. None: now.
+        settings: another installation than that of the environment.
+
+    Returns:
+        symbol, at (Datetime, us, UTC), base and quote (String: the currency for and the one
+        against it; quote null where the symbol is no pair), bias (Float64, -1 to 1, above 0 speaks
+        for the symbol), confidence (Float64, 0 to 1), events (Int64, that it rests on).
+
+    Raises:
+        ConfigurationError: a symbol is not in the universe.
+    """
+    from market_data.pipeline.macro_calendar import read_macro_bias
+
+    platform = platform_of(settings)
+    moment = platform.clock.now() if at is None else instant(at, "at")
+    return read_macro_bias(platform, _listed(symbols) or (), moment)
+
+
+def _listed(names: Names | None) -> list[str] | None:
+    if names is None:
+        return None
+    return [names] if isinstance(names, str) else list(dict.fromkeys(names))
