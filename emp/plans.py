@@ -11,10 +11,11 @@ from market_data.calendars import calendar_name
 if TYPE_CHECKING:
     from emp.ingestion import Prepared
     from market_data.pipeline.planning import IngestPlan, PlannedFetch
+    from market_data.requests.cost import Cost
 
 
-def told(prepared: Prepared, plan: IngestPlan) -> dict[str, Any]:
-    """The plan for JSON: vendor, timeframe, sessions, counts, questions, registrations."""
+def told(prepared: Prepared, plan: IngestPlan, cost: Cost | None) -> dict[str, Any]:
+    """The plan for JSON: vendor, timeframe, sessions, counts, cost, questions, registrations."""
     feed = prepared.feed
     return {
         "dry_run": True,
@@ -27,6 +28,7 @@ def told(prepared: Prepared, plan: IngestPlan) -> dict[str, Any]:
         "lacking": sum(fetch.sessions for fetch in plan.fetches),
         "answered": plan.answered,
         "not_begun": plan.not_begun,
+        "cost": _cost(cost),
         "requests": [
             {
                 "symbols": list(fetch.symbols),
@@ -42,6 +44,26 @@ def told(prepared: Prepared, plan: IngestPlan) -> dict[str, Any]:
         ],
         "registered": prepared.registration.told(),
         "notes": prepared.notes,
+    }
+
+
+def _cost(cost: Cost | None) -> dict[str, Any] | None:
+    """Requests, seconds and windows; None where nobody sets a limit, or nobody can be asked."""
+    if cost is None or not cost.windows:
+        return None
+    return {
+        "requests": cost.requests,
+        "seconds_at_most": cost.duration.total_seconds(),
+        "fits_today": cost.too_many_today is None,
+        "windows": [
+            {
+                "per": window.allowance.name,
+                "limit": window.allowance.requests,
+                "used": window.used,
+                "left": window.left,
+            }
+            for window in cost.windows
+        ],
     }
 
 

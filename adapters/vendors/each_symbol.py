@@ -1,12 +1,13 @@
 """Asking a vendor symbol by symbol, so that trouble with one stops no other.
 
-What belongs here: which trouble ends a whole answer and which is one symbol's outcome.
-What does not: how a symbol is asked for (the vendors).
+What belongs here: which trouble ends a whole answer and which is one symbol's outcome; adding up
+what the symbols cost. What does not: how a symbol is asked for (the vendors).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from market_data.errors import (
     RateLimitedError,
@@ -14,7 +15,7 @@ from market_data.errors import (
     UnreachableError,
     VendorError,
 )
-from market_data.ports import FetchRequest, FetchResult, Outcome, SymbolOutcome, SymbolRequest
+from market_data.ports import FetchRequest, FetchResult, SymbolOutcome, SymbolRequest
 
 
 def each_symbol(
@@ -39,5 +40,18 @@ def each_symbol(
         except (RateLimitedError, UnauthorisedError, UnreachableError):
             raise
         except VendorError as trouble:
-            outcome = SymbolOutcome(Outcome(trouble.outcome), str(trouble))
-            yield FetchResult(outcomes={wanted.symbol: outcome})
+            yield FetchResult(outcomes={wanted.symbol: SymbolOutcome.of(trouble)})
+
+
+def count_each(request: FetchRequest, count: Callable[[SymbolRequest, FetchRequest], int]) -> int:
+    """How many requests the symbols of a question take; none for one that cannot be asked for.
+
+    Args:
+        request: the question.
+        count: the requests of one symbol; raises a VendorError where none would be sent.
+    """
+    total = 0
+    for wanted in request.symbols:
+        with suppress(VendorError):
+            total += count(wanted, request)
+    return total

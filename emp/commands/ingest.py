@@ -162,6 +162,7 @@ def _rehearse(settings: Settings, prepared: Prepared, *, as_json: bool) -> None:
     from emp.plans import plan_frame, told
     from emp.platforms import rehearsal
     from market_data.pipeline.planning import IngestRequest, plan_ingest
+    from market_data.pipeline.questions import plan_cost
 
     feed = prepared.feed
     request = IngestRequest(
@@ -174,7 +175,10 @@ def _rehearse(settings: Settings, prepared: Prepared, *, as_json: bool) -> None:
     )
     with rehearsal(settings, prepared.universe) as platform:
         plan = plan_ingest(platform, request)
-    content = told(prepared, plan)
+        limited = bool(platform.windows(feed.vendor)) and not platform.off(feed.vendor)
+        vendor = platform.vendor(feed.vendor) if limited else None
+        cost = plan_cost(platform, request, plan, vendor) if vendor else None
+    content = told(prepared, plan, cost)
     if as_json:
         print_json(content)
         return
@@ -185,5 +189,7 @@ def _rehearse(settings: Settings, prepared: Prepared, *, as_json: bool) -> None:
         f"{content['lacking']} symbol-sessions lack an answer, {plan.answered} have one, "
         f"{plan.not_begun} have not begun; {len(plan.fetches)} questions"
     )
+    for sentence in cost.sentences() if cost else ():
+        print_line(sentence)
     if plan.fetches:
         print_line(table(plan_frame(prepared, plan)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from market_data.pipeline.landing import Landed, Landing
 from market_data.pipeline.planning import IngestRequest, plan_ingest
 from market_data.pipeline.platform import Platform, Progress, silent
+from market_data.pipeline.questions import plan_cost
 from market_data.pipeline.telemetry import ingest_events
 from market_data.ports import Outcome, SymbolOutcome, Vendor
 
@@ -68,7 +69,7 @@ class IngestReport:
 def ingest(
     platform: Platform, request: IngestRequest, vendor: Vendor, progress: Progress = silent
 ) -> IngestReport:
-    """Ask for what is lacking, land it, and say what came.
+    """Say what it costs, ask for what is lacking, land it, and say what came.
 
     Trouble with one symbol, or with one question, does not stop the others: it becomes the
     outcome of the symbols concerned, in the ledger and in the report.
@@ -77,6 +78,9 @@ def ingest(
     report = IngestReport(
         request.vendor, request.timeframe, answered=plan.answered, not_begun=plan.not_begun
     )
+    if plan.fetches:
+        for sentence in plan_cost(platform, request, plan, vendor).sentences():
+            progress(sentence)
     for number, fetch in enumerate(plan.fetches, start=1):
         progress(
             f"{request.vendor} {request.timeframe}: {', '.join(fetch.symbols[:5])}"

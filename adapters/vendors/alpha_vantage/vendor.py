@@ -25,7 +25,7 @@ from adapters.vendors.alpha_vantage.questions import (
 from adapters.vendors.alpha_vantage.series import Series
 from adapters.vendors.cells import TIME, read_cells
 from adapters.vendors.delays import delay_of
-from adapters.vendors.each_symbol import each_symbol
+from adapters.vendors.each_symbol import count_each, each_symbol
 from adapters.vendors.http import Answer, Patience, Secrets, VendorHttp
 from market_data.basis import Basis, Side
 from market_data.errors import UnknownSymbolError
@@ -121,6 +121,12 @@ class AlphaVantageVendor:
         the answer; anything else becomes the outcome of its symbol.
         """
         return each_symbol(request, self._fetch_symbol)
+
+    def requests_for(self, request: FetchRequest) -> int:
+        """How many requests a question takes: one per month of intraday bars, one otherwise."""
+        return count_each(
+            request, lambda wanted, asked: len(questions(wanted, asked, adjusted=self._adjusted))
+        )
 
     def _fetch_symbol(self, wanted: SymbolRequest, request: FetchRequest) -> Iterator[FetchResult]:
         rows, lacks = 0, ""

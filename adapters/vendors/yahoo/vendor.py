@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from adapters.vendors.delays import delay_of
-from adapters.vendors.each_symbol import each_symbol
+from adapters.vendors.each_symbol import count_each, each_symbol
 from adapters.vendors.yahoo.answers import Chart, read_answer
 from adapters.vendors.yahoo.chart import currency_unit, first_trade, read_actions, read_bars
 from market_data.basis import Adjustment, Basis, Side
@@ -128,6 +128,14 @@ class YahooVendor:
         """
         return each_symbol(request, self._fetch_symbol)
 
+    def requests_for(self, request: FetchRequest) -> int:
+        """How many charts a question takes: one per span, one more for what came after it."""
+        return count_each(request, self._count)
+
+    def _count(self, wanted: SymbolRequest, request: FetchRequest) -> int:
+        spans = len(self._spans(request, self._first_instant(wanted, request)))
+        return spans + _has_later_events(wanted, request)
+
     def _fetch_symbol(self, wanted: SymbolRequest, request: FetchRequest) -> Iterator[FetchResult]:
         """The events after the range, then its spans from the newest to the oldest.
 
@@ -226,7 +234,7 @@ class YahooVendor:
         Yahoo divides every price by all splits until today, but an answer names those of its own
         range only; bars without the later ones could not be turned back into prices as traded.
         """
-        if not wanted.instrument.asset_class.is_adjustable or request.end >= request.now - _DAY:
+        if not _has_later_events(wanted, request):
             return [], []
         start, end = (int(t.timestamp()) for t in (request.end - _DAY, request.now + _DAY))
         answer = self._client.chart(wanted.vendor_symbol, "1mo", start, end)
@@ -246,6 +254,11 @@ class YahooVendor:
             ),
             instrument.currency,
         )
+
+
+def _has_later_events(wanted: SymbolRequest, request: FetchRequest) -> bool:
+    """Whether splits and dividends may have come after the range."""
+    return wanted.instrument.asset_class.is_adjustable and request.end < request.now - _DAY
 
 
 def _interval(chart: Chart) -> str | None:
