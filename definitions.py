@@ -19,6 +19,7 @@ from adapters.settings import Settings
 from adapters.variables import read
 from emp_assets.graph import all_assets, all_checks
 from jobs.market_slice import market_slice_job
+from jobs.rebuild import rebuild_job
 from jobs.vendor_jobs import vendor_jobs
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
@@ -30,6 +31,7 @@ from resources.storage import (
     TimescaleWarehouseResource,
     WarehouseResource,
 )
+from sensors.corporate_actions import rebuild_after_corporate_actions
 from sensors.kafka_relay import relay_kafka_events
 
 
@@ -72,6 +74,11 @@ def build_resources(found: Installation) -> dict[str, Any]:
     return {"platform": platform, "readiness_report": report, **servers}
 
 
+def _sensors(found: Installation) -> list[dg.SensorDefinition]:
+    streaming = found.servers is not None and found.servers.kafka.streaming
+    return [rebuild_after_corporate_actions, *([relay_kafka_events] if streaming else [])]
+
+
 def variable(*names: str) -> str:
     """The first of some variables that is set, by its name; empty where none is."""
     found = next((name for name in names if os.environ.get(name)), None)
@@ -98,8 +105,8 @@ def build_definitions(
     definitions = dg.Definitions(
         assets=assets,
         asset_checks=all_checks(universe),
-        jobs=[*vendor_jobs(universe), market_slice_job(lambda: graph[0])],
-        sensors=[relay_kafka_events] if found.servers and found.servers.kafka.streaming else [],
+        jobs=[*vendor_jobs(universe), market_slice_job(lambda: graph[0]), rebuild_job],
+        sensors=_sensors(found),
         resources={**build_resources(found), **(overrides or {})},
         metadata={"mode": str(found.mode), "mode_reason": found.reason},
         executor=dg.in_process_executor,

@@ -1,46 +1,169 @@
-"""Corporate actions out of a user's files, and the curated bars that they concern.
+"""Corporate actions out of a user's files: what a file says, what is kept of it, what it changes.
 
-What belongs here: opening a file and giving its reader the sessions that it needs; which stored
-bars are no longer what curation makes of them.
-What does not: the reading (market_data/lean_factors.py), adjustment (market_data/adjustment.py),
-curating again (emp/run.py).
+What belongs here: opening a file, giving its reader what it needs, keeping good rows and refused
+ones. What does not: the reading (market_data/lean_factors.py, market_data/action_csv.py),
+adjustment (market_data/adjustment.py), curating again (emp/run.py).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
+from market_data.action_conflicts import conflicts
+from market_data.action_csv import REQUIRED, parse_actions_csv
 from market_data.calendars import trading_sessions
-from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError
 from market_data.lean_factors import lean_actions, parse_factor_file
-from market_data.pipeline.curate import chunks, curate_slice, step_days
 from market_data.pipeline.platform import Platform
-from market_data.quality.digest import bars_digest
+from market_data.quarantine import row_ids
+from market_data.schemas import QUARANTINE, REJECTED_ROWS, UTC
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
 
+FileFormat = Literal["csv", "lean_factors"]
+_SOURCES: dict[FileFormat, str] = {"csv": "csv", "lean_factors": "lean_factor_file"}
+"""Who says it, where the user names nobody."""
 
-def factor_file_actions(
-    file: Path, instrument: Instrument, *, source: str, now: datetime
-) -> pl.DataFrame:
-    """The splits and dividends of a LEAN factor file, splits as ratios of small integers.
 
-    Returns:
-        Rows of CORPORATE_ACTIONS.
+@dataclass(frozen=True)
+class ActionsFile:
+    """What a file says.
+
+    Attributes:
+        form: its format.
+        source: who says it.
+        actions: rows of CORPORATE_ACTIONS.
+        rejected: rows of REJECTED_ROWS; never in a factor file, which is whole or refused.
+    """
+
+    form: FileFormat
+    source: str
+    actions: pl.DataFrame
+    rejected: pl.DataFrame = field(default_factory=REJECTED_ROWS.empty)
+
+    @property
+    def symbols(self) -> list[str]:
+        """Symbols that actions are told of."""
+        return self.actions["symbol"].unique().sort().to_list()
+
+
+def read_actions_file(
+    platform: Platform,
+    file: Path,
+    *,
+    form: FileFormat | None,
+    symbol: str | None,
+    source: str | None,
+    known_now: bool = False,
+) -> ActionsFile:
+    """Read a file of splits and dividends.
+
+    Args:
+        platform: universe and clock.
+        file: where it is.
+        form: its format; None tells it from the header.
+        symbol: whom a factor file speaks of.
+        source: who says it; where None, `csv` or `lean_factor_file`.
+        known_now: nobody here knew the actions before, so that reads as of earlier times stay as
+            they were; else they count as known since the ex-date, or since `known_at` in the file.
 
     Raises:
-        ConfigurationError: the file cannot be opened, or is empty.
-        SchemaError: it is no factor file.
+        ConfigurationError: the file cannot be read, is empty, or needs a symbol that splits.
+        SchemaError: it is not what its format says.
     """
+    text = _text(file)
+    now = platform.clock.now()
+    form = form or _guessed(text)
+    name = source or _SOURCES[form]
+    if form == "csv":
+        found, bad = parse_actions_csv(text, platform.universe.instruments, source=name, now=now)
+        read = ActionsFile(form, name, found, bad)
+    else:
+        if symbol is None:
+            raise ConfigurationError("a factor file does not name its symbol: give --symbol")
+        read = ActionsFile(
+            form, name, _factors(text, file, platform.universe.instrument(symbol), name, now)
+        )
+    if not known_now:
+        return read
+    today = read.actions.with_columns(known_at=pl.lit(now, dtype=UTC))
+    return ActionsFile(read.form, read.source, today, read.rejected)
+
+
+def keep(platform: Platform, read: ActionsFile) -> int:
+    """Keep what a file says, and its refused rows in quarantine; how many actions were new.
+
+    A refused row is closed when the source says the same symbol's action of that day well.
+    """
+    now = platform.clock.now()
+    new = platform.actions.add(read.actions, now=now)
+    told = read.actions.select(
+        "symbol",
+        ts=pl.col("ex_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+        session="ex_date",
+    )
+    platform.quarantine.supersede(told, vendor=read.source, timeframe=Timeframe.D1)
+    platform.quarantine.add(_refused(read, now))
+    return new
+
+
+def _refused(read: ActionsFile, now: datetime) -> pl.DataFrame:
+    rows = read.rejected.with_columns(
+        session=pl.col("ts").dt.date(),
+        vendor=pl.lit(read.source),
+        timeframe=pl.lit(str(Timeframe.D1)),
+        stage=pl.lit("fetch"),
+        fetch_id=pl.lit(f"actions-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"),
+        seen_at=pl.lit(now, dtype=UTC),
+    )
+    return QUARANTINE.conform(rows.with_columns(row_ids(rows)))
+
+
+def known_conflicts(
+    platform: Platform, symbols: Sequence[str] | None, also: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Contradictions between the sources, see `market_data.action_conflicts.conflicts`.
+
+    Args:
+        platform: where the actions are.
+        symbols: only these; None for all.
+        also: statements that are not kept yet; those of the same sources give way to them.
+    """
+    statements = platform.actions.statements(symbols=symbols)
+    if also is not None:
+        statements = pl.concat([statements, also]).unique(
+            ["symbol", "ex_date", "kind", "source"], keep="last", maintain_order=True
+        )
+    return conflicts(statements, platform.actions.read(symbols=symbols))
+
+
+def _text(file: Path) -> str:
     try:
-        text = file.expanduser().read_text(encoding="utf-8")
+        return file.expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read {file}: {error}") from error
+
+
+def _guessed(text: str) -> FileFormat:
+    header = {cell.strip().lower() for cell in text.partition("\n")[0].split(",")}
+    return "csv" if header & set(REQUIRED) else "lean_factors"
+
+
+def _factors(
+    text: str, file: Path, instrument: Instrument, source: str, now: datetime
+) -> pl.DataFrame:
+    """The splits and dividends of a LEAN factor file, splits as ratios of small integers."""
+    if not instrument.asset_class.is_adjustable:
+        raise ConfigurationError(
+            f"{instrument.symbol} is {instrument.asset_class}: it has no splits"
+        )
     factors = parse_factor_file(text)
     first = factors["date"].min()
     if not isinstance(first, date):
@@ -49,43 +172,3 @@ def factor_file_actions(
     return lean_actions(
         factors, symbol=instrument.symbol, sessions=sessions, source=source, snap_splits=True
     )
-
-
-@dataclass(frozen=True)
-class Outdated:
-    """Stored bars of one symbol and timeframe that curation would make otherwise now.
-
-    Attributes:
-        timeframe: of the bars.
-        first: first session concerned.
-        last: last session concerned.
-        sessions: how many are.
-    """
-
-    timeframe: Timeframe
-    first: date
-    last: date
-    sessions: int
-
-
-def outdated(platform: Platform, symbol: str) -> list[Outdated]:
-    """Where the curated bars of a symbol differ from what the raw logs and actions give now."""
-    found = ((timeframe, _differing(platform, symbol, timeframe)) for timeframe in Timeframe)
-    return [Outdated(t, min(days), max(days), len(days)) for t, days in found if days]
-
-
-def _differing(platform: Platform, symbol: str, timeframe: Timeframe) -> list[date]:
-    """The sessions whose stored bars are others than those made anew."""
-    dataset = curated_bars(timeframe)
-    held = platform.store.scan(dataset, symbols=[symbol], columns=["session"])["session"].unique()
-    if held.is_empty():
-        return []
-    key = ["symbol", "session", "bars_digest"]
-    days: list[date] = []
-    ends = held.sort()
-    for span in chunks(ends[0], ends[-1], step_days(platform, timeframe)):
-        stored = bars_digest(platform.store.scan(dataset, symbols=[symbol], sessions=span))
-        anew = bars_digest(curate_slice(platform, timeframe, [symbol], *span).bars)
-        days += stored.join(anew, on=key, how="anti")["session"].to_list()
-        days += anew.join(stored, on=key[:2], how="anti")["session"].to_list()
-    return days

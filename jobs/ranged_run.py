@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -96,7 +96,9 @@ def execute(
     sessions = selection.sessions
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(
         asset_selection=set(selection.keys),
-        asset_check_selection=_checks(definitions, selection),
+        asset_check_selection=checks_of(
+            definitions.resolve_asset_graph().asset_check_keys, selection
+        ),
     )
     wanted = run_id or str(uuid.uuid4())
     if hear is not None:
@@ -122,22 +124,30 @@ def _partitions(sessions: Sessions | None, tags: Mapping[str, str]) -> dict[str,
     first, last = sessions
     if first == last:
         return {"partition_key": first.isoformat(), "tags": dict(tags)}
+    return {"tags": {**tags, **range_tags(sessions)}}
+
+
+def range_tags(sessions: Sessions) -> dict[str, str]:
+    """The tags by which Dagster knows a ranged run."""
+    first, last = sessions
     return {
-        "tags": {
-            **tags,
-            "dagster/asset_partition_range_start": first.isoformat(),
-            "dagster/asset_partition_range_end": last.isoformat(),
-        }
+        "dagster/asset_partition_range_start": first.isoformat(),
+        "dagster/asset_partition_range_end": last.isoformat(),
     }
 
 
-def _checks(definitions: dg.Definitions, selection: Selection) -> set[dg.AssetCheckKey]:
-    """All checks of a short run, the summary alone of a long one; see emp_assets/check_states."""
+def checks_of(known: Iterable[dg.AssetCheckKey], selection: Selection) -> set[dg.AssetCheckKey]:
+    """All checks of a short run, the summary alone of a long one; see emp_assets/check_states.
+
+    Args:
+        known: the checks of the graph.
+        selection: what is made.
+    """
     if selection.sessions is None:
         return set()
     return {
         key
-        for key in definitions.resolve_asset_graph().asset_check_keys
+        for key in known
         if key.asset_key in selection.keys
         and (not _is_long(selection.sessions) or key.name == RUN_SUMMARY)
     }

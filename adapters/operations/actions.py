@@ -99,14 +99,36 @@ class SqlActionLog:
             standing = read_frame(connection, query, CORPORATE_ACTIONS.dtypes)
         return _without_echoes(standing).sort("symbol", "ex_date", "kind")
 
-    @staticmethod
-    def _read(connection: Connection, symbols: list[str]) -> pl.DataFrame:
+    def statements(self, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
+        """What every source says now, see the port."""
+        with reading(self._engine) as connection:
+            every = self._read(connection, symbols)
+        return _newest(every).sort(_KEY)
+
+    def news(self, after: int) -> pl.DataFrame:
+        """Symbols with rows above a number, see the port.
+
+        Writers take turns, so that numbers become visible in their order.
+        """
         table = corporate_actions.c
-        query: sa.Select[Any] = (
-            sa.select(*(table[name] for name in CORPORATE_ACTIONS.names))
-            .where(among(table.symbol, symbols, connection))
-            .order_by(table.id)
+        newest = sa.func.max(table.id).label("number")
+        query = (
+            sa.select(table.symbol, newest)
+            .where(table.id > after)
+            .group_by(table.symbol)
+            .order_by(newest)
         )
+        with reading(self._engine) as connection:
+            return read_frame(connection, query, {"symbol": pl.String(), "number": pl.Int64()})
+
+    @staticmethod
+    def _read(connection: Connection, symbols: Sequence[str] | None) -> pl.DataFrame:
+        table = corporate_actions.c
+        query: sa.Select[Any] = sa.select(
+            *(table[name] for name in CORPORATE_ACTIONS.names)
+        ).order_by(table.id)
+        if symbols is not None:
+            query = query.where(among(table.symbol, symbols, connection))
         return read_frame(connection, query, CORPORATE_ACTIONS.dtypes)
 
 

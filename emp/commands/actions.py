@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from emp.commands.options import JsonOption, split
 from emp.invocation import invocation, settings_of
 from emp.output import print_json, print_line, records, table
-from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
-    from emp.actions import Outdated
+    from emp.actions import ActionsFile
+    from market_data.pipeline.outdated import Outdated
 
 app = typer.Typer(
     help="Corporate actions: splits and dividends that adjustment reads.",
@@ -23,13 +24,19 @@ app = typer.Typer(
 )
 
 IMPORT_EXAMPLES = """
-Example:\n
-  emp actions import factor_files/aapl.csv --spec lean_factor_file --symbol AAPL
+Examples:\n
+  emp actions import factor_files/aapl.csv --symbol AAPL\n
+  emp actions import splits.csv --source mybroker --dry-run
+
+A CSV file has the columns symbol, ex_date, kind (split or dividend), value (a 2:1 split is 2, a
+dividend is cash per share) and, if you like, known_at. Rows that are refused go to the quarantine,
+each with its reasons; import the corrected file again.
 """
 LIST_EXAMPLES = """
 Examples:\n
   emp actions list --symbols AAPL\n
-  emp actions list --symbols AAPL,MSFT --json
+  emp actions list --symbols AAPL,MSFT --json\n
+  emp actions list --conflicts
 """
 
 
@@ -37,47 +44,77 @@ Examples:\n
 def import_file(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE")],
-    symbol: Annotated[str, typer.Option(help="Platform symbol that the file speaks of.")],
-    spec: Annotated[
-        Literal["lean_factor_file"], typer.Option(help="Format of the file.")
-    ] = "lean_factor_file",
+    *,
+    form: Annotated[
+        Literal["csv", "lean_factors"] | None,
+        typer.Option("--format", help="Format of the file; told from its header, if not given."),
+    ] = None,
+    symbol: Annotated[
+        str | None, typer.Option(help="Platform symbol that a factor file speaks of.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Who says it; csv or lean_factor_file, if not given.")
+    ] = None,
+    known_now: Annotated[
+        bool,
+        typer.Option("--known-now", help="Known from now on, not since the ex-date."),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what the file holds; write nothing.")
+    ] = False,
 ) -> None:
     """Take the splits and dividends of a file, and curate anew the bars that they change.
 
     The same file again adds nothing, and finishes what an import left undone.
     """
     from adapters.backend import open_platform
-    from emp.actions import factor_file_actions, outdated
+    from emp.actions import keep, known_conflicts, read_actions_file
+    from market_data.pipeline.outdated import outdated
 
     settings = settings_of(context)
     platform = open_platform(settings)
-    instrument = platform.universe.instrument(symbol)
-    if not instrument.asset_class.is_adjustable:
-        raise ConfigurationError(f"{symbol} is {instrument.asset_class}: it has no splits")
-    now = platform.clock.now()
-    found = factor_file_actions(file, instrument, source=spec, now=now)
-    kept = platform.actions.add(found, now=now)
-    stale = outdated(platform, symbol)
-    done = _curate_anew(settings, symbol, stale, debug=invocation(context).debug)
-    print_json(
-        {
-            "symbol": symbol,
-            "file": str(file),
-            "splits": found.filter(kind="split").height,
-            "dividends": found.filter(kind="dividend").height,
-            "new_or_changed": kept,
-            "curated_again": [
-                {
-                    "timeframe": str(slice_.timeframe),
-                    "first": slice_.first.isoformat(),
-                    "last": slice_.last.isoformat(),
-                    "outdated_sessions": slice_.sessions,
-                }
-                for slice_ in stale
-            ],
-        }
+    read = read_actions_file(
+        platform, file, form=form, symbol=symbol, source=source, known_now=known_now
     )
+    told = _told(read, file)
+    if dry_run:
+        found = known_conflicts(platform, read.symbols, also=read.actions)
+        print_json({**told, "dry_run": True, "conflicts": records(found)})
+        return
+    told["new_or_changed"] = keep(platform, read)
+    stale = {name: outdated(platform, name) for name in read.symbols}
+    done = True
+    for name, ranges in stale.items():
+        done &= _curate_anew(settings, name, ranges, debug=invocation(context).debug)
+    told["curated_again"] = [
+        {
+            "symbol": name,
+            "timeframe": str(found.timeframe),
+            "first": found.first.isoformat(),
+            "last": found.last.isoformat(),
+            "outdated_sessions": found.sessions,
+        }
+        for name, ranges in stale.items()
+        for found in ranges
+    ]
+    told["conflicts"] = records(known_conflicts(platform, read.symbols))
+    print_json(told)
     raise typer.Exit(0 if done else 1)
+
+
+def _told(read: ActionsFile, file: Path) -> dict[str, Any]:
+    return {
+        "file": str(file),
+        "format": read.form,
+        "source": read.source,
+        "symbols": read.symbols,
+        "splits": read.actions.filter(kind="split").height,
+        "dividends": read.actions.filter(kind="dividend").height,
+        "refused": [
+            {"row": json.loads(row), "reasons": reasons.split(",")}
+            for row, reasons in read.rejected.select("row", "reasons").iter_rows()
+        ],
+    }
 
 
 def _curate_anew(
@@ -107,17 +144,24 @@ def list_actions(
     symbols: Annotated[
         list[str] | None, typer.Option(metavar="A,B", help="Only these symbols.")
     ] = None,
+    conflicts: Annotated[
+        bool, typer.Option("--conflicts", help="Only where sources contradict each other.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the actions that are known now."""
+    """Print the actions that are known now, or what sources contradict each other about."""
     from adapters.backend import open_platform
+    from emp.actions import known_conflicts
 
     platform = open_platform(settings_of(context))
     names = split(symbols) or None
     for name in names or ():
         platform.universe.instrument(name)
-    frame = platform.actions.read(symbols=names).sort("symbol", "ex_date", "kind")
+    if conflicts:
+        frame, none = known_conflicts(platform, names), "no source contradicts another"
+    else:
+        frame, none = platform.actions.read(symbols=names), "no actions are known"
     if as_json:
         print_json(records(frame))
     else:
-        print_line(table(frame) if frame.height else "no actions are known")
+        print_line(table(frame) if frame.height else none)

@@ -20,6 +20,7 @@ import polars as pl
 from market_data.calendars import daily_start, expected_bars, with_end_of_basis, with_session
 from market_data.datasets import Dataset, raw_bars
 from market_data.errors import VendorError
+from market_data.late_actions import with_known_at
 from market_data.pipeline.planning import IngestRequest, PlannedFetch
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.telemetry import slice_events
@@ -135,7 +136,8 @@ class Landing:
             self._begins.update(result.begins)
         actions = _concat(r.actions for r in results)
         if not actions.is_empty():
-            self._platform.actions.add(actions, now=self._started)
+            known = with_known_at(actions, self._seen, now=self._started)
+            self._platform.actions.add(known, now=self._started)
         raw = self._to_raw(_concat(r.frame for r in results))
         if not raw.is_empty():
             dataset = raw_bars(self._request.vendor, self._request.timeframe)

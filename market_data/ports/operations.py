@@ -78,6 +78,9 @@ class IngestRun:
     ended_at: datetime
     payloads: tuple[str, ...] = ()
     error: str = ""
+    trouble: str = ""
+    """The kind of what ended the answer, or of what met all of its symbols, see VendorError; empty
+    where nothing did."""
 
 
 class Journal(Protocol):
@@ -243,4 +246,20 @@ class ActionLog(Protocol):
         self, *, symbols: Sequence[str] | None = None, known_at: datetime | None = None
     ) -> pl.DataFrame:
         """Rows of CORPORATE_ACTIONS: per symbol, ex_date and kind the newest one known."""
+        ...
+
+    def statements(self, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
+        """Rows of CORPORATE_ACTIONS: what every source says now, also where another one stands.
+
+        Sorted by (symbol, ex_date, kind, source).
+        """
+        ...
+
+    def news(self, after: int) -> pl.DataFrame:
+        """Symbols of which something was recorded after that number, in the order of the numbers.
+
+        Returns:
+            Columns symbol (String) and number (Int64): of the newest row recorded. Numbers rise
+            with every row, and none is recorded late below one that was seen.
+        """
         ...

@@ -41,6 +41,7 @@ def test_bars_that_a_split_changes_are_curated_anew(call: Call, test_data: Path)
     imported, said = call("actions", "import", str(factors), "--symbol", "AAPL")
     assert imported["curated_again"] == [
         {
+            "symbol": "AAPL",
             "timeframe": "1d",
             "first": "2014-06-02",
             "last": "2014-06-06",

@@ -1,0 +1,78 @@
+"""Which curated bars are no longer what curation would make of the raw logs and actions now.
+
+What belongs here: finding them, as unbroken ranges of sessions. What does not: making them anew
+(jobs, emp/run.py), telling of them among the checks (market_data/quality/outdated.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from market_data.datasets import curated_bars
+from market_data.pipeline.curate import chunks, curate_slice, step_days
+from market_data.pipeline.platform import Platform
+from market_data.quality.digest import bars_digest
+from market_data.timeframes import Timeframe
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """An unbroken range of sessions of one symbol and timeframe, all of them outdated.
+
+    Attributes:
+        timeframe: of the bars.
+        first: first session.
+        last: last session.
+        sessions: how many there are.
+    """
+
+    timeframe: Timeframe
+    first: date
+    last: date
+    sessions: int
+
+
+def outdated(platform: Platform, symbol: str) -> list[Outdated]:
+    """Where the curated bars of a symbol differ from what the raw logs and actions give now.
+
+    Timeframes of which nothing is stored are left out: nobody has made them yet.
+
+    Returns:
+        Ranges by timeframe and time. Sessions follow each other when the symbol has none between.
+    """
+    return [found for timeframe in Timeframe for found in _ranges(platform, symbol, timeframe)]
+
+
+def _ranges(platform: Platform, symbol: str, timeframe: Timeframe) -> Iterator[Outdated]:
+    judged = _judged(platform, symbol, timeframe)
+    runs = (
+        judged.with_columns(run=pl.col("differs").rle_id())
+        .filter("differs")
+        .group_by("run", maintain_order=True)
+        .agg(first=pl.col("session").first(), last=pl.col("session").last(), sessions=pl.len())
+    )
+    for first, last, sessions in runs.select("first", "last", "sessions").iter_rows():
+        yield Outdated(timeframe, first, last, sessions)
+
+
+def _judged(platform: Platform, symbol: str, timeframe: Timeframe) -> pl.DataFrame:
+    """Columns session, differs: every session that is stored or would be, sorted."""
+    dataset = curated_bars(timeframe)
+    held = platform.store.scan(dataset, symbols=[symbol], columns=["session"])["session"].unique()
+    parts = [pl.DataFrame(schema={"session": pl.Date, "differs": pl.Boolean})]
+    if held.is_empty():
+        return parts[0]
+    ends = held.sort()
+    for span in chunks(ends[0], ends[-1], step_days(platform, timeframe)):
+        stored = bars_digest(platform.store.scan(dataset, symbols=[symbol], sessions=span))
+        anew = bars_digest(curate_slice(platform, timeframe, [symbol], *span).bars)
+        parts.append(
+            stored.join(anew, on=["symbol", "session"], how="full", coalesce=True, suffix="_anew")
+            .select("session", differs=pl.col("bars_digest").ne_missing(pl.col("bars_digest_anew")))
+            .sort("session")
+        )
+    return pl.concat(parts)

@@ -1,0 +1,81 @@
+"""Rebuilds what a new split or dividend changes, and nothing else.
+
+Where a source states an action that was not known before, or states it otherwise, the stored bars
+of its symbol are compared with what curation makes of the raw logs now. Each unbroken range of
+sessions that differs becomes one ranged run of curation, checks and scores for that symbol alone.
+Bars that a run has curated since it landed the action differ in nothing, and cause no run.
+
+A range is asked for once. Where its run fails, the check 'staleness' of the curated bars tells of
+the sessions, and 'emp coverage --outdated' lists them.
+"""
+
+import json
+from time import monotonic
+
+import dagster as dg
+
+from jobs.rebuild import NAME, rebuild_request
+from market_data.pipeline.outdated import Outdated, outdated
+from market_data.pipeline.platform import Platform
+from resources.platform import PlatformResource
+
+EVERY_SECONDS = 60
+SECONDS_PER_TICK = 20.0
+"""After this long no further symbol is begun. Dagster gives a tick a minute."""
+
+
+@dg.sensor(
+    name="rebuild_after_corporate_actions",
+    job_name=NAME,
+    minimum_interval_seconds=EVERY_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=__doc__,
+)
+def rebuild_after_corporate_actions(
+    context: dg.SensorEvaluationContext, platform: PlatformResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for the runs of the symbols that something new is known of."""
+    opened = platform.open()
+    seen, waiting = _remembered(context.cursor)
+    waiting |= dict(opened.actions.news(seen).iter_rows())
+    if not waiting:
+        return dg.SkipReason("no new corporate action")
+    seen = max(seen, *waiting.values())
+    checks = context.repository_def.asset_graph.asset_check_keys if context.repository_def else ()
+    requests: list[dg.RunRequest] = []
+    began = monotonic()
+    for symbol, number in list(waiting.items()):
+        requests += [
+            rebuild_request(
+                checks,
+                symbol,
+                found,
+                run_key=f"{symbol} {found.timeframe} {found.first} {found.last} {number}",
+            )
+            for found in _outdated(opened, symbol)
+        ]
+        del waiting[symbol]
+        if monotonic() - began > SECONDS_PER_TICK:
+            break
+    # Dagster keeps the cursor after it has launched the runs; a tick that breaks off before is
+    # repeated, and its run keys launch nothing twice.
+    cursor = json.dumps({"version": 1, "seen": seen, "waiting": waiting})
+    if requests:
+        return dg.SensorResult(run_requests=requests, cursor=cursor)
+    reason = f"{len(waiting)} symbols wait" if waiting else "no stored bar is outdated"
+    return dg.SensorResult(skip_reason=reason, cursor=cursor)
+
+
+def _remembered(cursor: str | None) -> tuple[int, dict[str, int]]:
+    """The newest number seen, and symbols that a tick had no time for with their numbers."""
+    if not cursor:
+        return 0, {}
+    kept = json.loads(cursor)
+    return int(kept["seen"]), {str(s): int(n) for s, n in kept["waiting"].items()}
+
+
+def _outdated(platform: Platform, symbol: str) -> list[Outdated]:
+    """What to rebuild; nothing of a symbol that was taken out of the universe."""
+    if symbol not in {i.symbol for i in platform.universe.instruments}:
+        return []
+    return outdated(platform, symbol)
