@@ -68,9 +68,16 @@ class CopyMismatchError(MarketDataError):
 
 
 class VendorError(MarketDataError):
-    """A vendor did not answer with data. `outcome` is what the ledger records for it."""
+    """A vendor did not answer with data.
+
+    Attributes:
+        outcome: what the ledger records for it.
+        kind: what the journal records: which kind of trouble it is, in a word or two.
+        retryable: whether the same question may fare better soon.
+    """
 
     outcome = "failed"
+    kind = "refused question"
     retryable = False
 
     def __init__(self, message: str, *, symbol: str | None = None) -> None:
@@ -86,6 +93,7 @@ class RateLimitedError(VendorError):
     """
 
     outcome = "refused"
+    kind = "rate limited"
     retryable = True
 
     def __init__(
@@ -99,6 +107,7 @@ class UnauthorisedError(VendorError):
     """The key is missing, wrong, or not entitled to this data."""
 
     outcome = "refused"
+    kind = "unauthorised"
 
 
 class UnknownSymbolError(VendorError):
@@ -107,17 +116,21 @@ class UnknownSymbolError(VendorError):
     A failure, not an absence of bars: a name is mistyped, or a ticker has changed.
     """
 
+    kind = "unknown symbol"
+
 
 class OutOfRangeError(VendorError):
     """The vendor can never serve this range, whenever it is asked."""
 
     outcome = "unavailable"
+    kind = "out of range"
 
 
 class MalformedAnswerError(VendorError):
     """The answer is not what the vendor promises: half a body, HTML, a missing column."""
 
     outcome = "failed"
+    kind = "malformed answer"
     retryable = True
 
 
@@ -125,20 +138,27 @@ class VendorUnavailableError(VendorError):
     """No answer: the network, a time-out, a server error."""
 
     outcome = "failed"
+    kind = "unavailable"
     retryable = True
 
 
 class UnreachableError(VendorUnavailableError):
     """No connection at all, or a vendor that is left alone: no other symbol would fare better."""
 
+    kind = "unreachable"
+
 
 class BudgetSpentError(RateLimitedError):
     """Our own allowance is used up for longer than a request waits; the vendor was not asked."""
+
+    kind = "budget spent"
 
     retryable = False
 
 
 class LeftAloneError(UnreachableError):
     """The vendor failed too often of late; it was not asked."""
+
+    kind = "left alone"
 
     retryable = False

@@ -81,4 +81,5 @@ def _from_row(row: sa.RowMapping) -> IngestRun:
     fields["timeframe"] = Timeframe(fields["timeframe"])
     fields["symbols"] = tuple(fields["symbols"])
     fields["payloads"] = tuple(fields["payloads"])
+    fields["trouble"] = fields["trouble"] or ""
     return IngestRun(**fields, sessions=sessions)

@@ -120,6 +120,7 @@ ingest_journal = sa.Table(
     _required("ended_at", Instant()),
     _required("payloads", sa.JSON()),
     _required("error", LongText()),
+    sa.Column("trouble", ShortText()),
     sa.Index(None, "started_at"),
     sa.Index(None, "vendor", "started_at"),
 )

@@ -23,15 +23,15 @@ from market_data.errors import VendorError
 from market_data.late_actions import with_known_at
 from market_data.pipeline.planning import IngestRequest, PlannedFetch
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.questions import question
 from market_data.pipeline.telemetry import slice_events
-from market_data.pipeline.verdicts import COUNTS, Answer, Asked, ledger_rows, settle
+from market_data.pipeline.verdicts import COUNTS, Answer, Asked, common_kind, ledger_rows, settle
 from market_data.ports import (
     FetchRequest,
     FetchResult,
     IngestRun,
     Outcome,
     SymbolOutcome,
-    SymbolRequest,
     Vendor,
 )
 from market_data.quarantine import quarantine_bars, quarantine_rejected
@@ -114,16 +114,7 @@ class Landing:
         self._platform.journal.add(entry)
 
     def _question(self) -> FetchRequest:
-        universe = self._platform.universe
-        start, end = self._fetch.window(self._request.timeframe)
-        symbols = tuple(
-            SymbolRequest(
-                universe.instrument(s),
-                universe.vendor_symbol(self._request.vendor, s, self._fetch.first),
-            )
-            for s in self._fetch.symbols
-        )
-        return FetchRequest(symbols, self._request.timeframe, start, end, self._started)
+        return question(self._platform, self._request, self._fetch, self._started)
 
     def _land(self, results: list[FetchResult]) -> None:
         """Payloads, actions, rows, rejected rows: in this order, each step safe to repeat.
@@ -340,6 +331,7 @@ class Landing:
             ended_at=self._platform.clock.now(),
             payloads=tuple(self._payloads),
             error=str(error or next((o.detail for o in bad), "")),
+            trouble=error.kind if error else common_kind(outcomes.values()),
         )
 
 

@@ -7,7 +7,7 @@ session become one (adapters/operations/ledger.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -79,15 +79,21 @@ def settle(symbol: str, answer: Answer, reject_share: float) -> SymbolOutcome:
     if stated is not None and not stated.outcome.is_answer:
         return stated
     if stated is None and error is not None and error.symbol in (None, symbol):
-        return SymbolOutcome(Outcome(error.outcome), str(error))
+        return SymbolOutcome.of(error)
     lost = _without_time(symbol, answer, reject_share)
     if lost is not None:
         return lost
     if stated is not None:
         return stated
     if error is not None and not answer.rows.get(symbol):
-        return SymbolOutcome(Outcome.FAILED, f"not reached: {error}")
+        return SymbolOutcome(Outcome.FAILED, f"not reached: {error}", error.kind)
     return SymbolOutcome(Outcome.ROWS if answer.rows.get(symbol) else Outcome.NOTHING)
+
+
+def common_kind(outcomes: Iterable[SymbolOutcome]) -> str:
+    """The kind of trouble that met all of some symbols; empty where one of them fared otherwise."""
+    kinds = {o.kind for o in outcomes}
+    return kinds.pop() if len(kinds) == 1 else ""
 
 
 def _without_time(symbol: str, answer: Answer, reject_share: float) -> SymbolOutcome | None:

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import polars as pl
 
 from market_data.basis import Basis
+from market_data.errors import VendorError
 from market_data.ports.payload_archive import Payload
 from market_data.schemas import CORPORATE_ACTIONS, FETCHED_BARS, REJECTED_ROWS
 from market_data.timeframes import Timeframe
@@ -39,10 +40,22 @@ _ANSWERS = frozenset({Outcome.ROWS, Outcome.NOTHING, Outcome.HOLIDAY, Outcome.UN
 
 @dataclass(frozen=True)
 class SymbolOutcome:
-    """The outcome for one symbol of one request, with the vendor's reason in a sentence."""
+    """The outcome for one symbol of one request, with the vendor's reason in a sentence.
+
+    Attributes:
+        outcome: what became of it.
+        detail: the reason.
+        kind: of the trouble behind it, see VendorError; empty where there is none.
+    """
 
     outcome: Outcome
     detail: str = ""
+    kind: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, trouble: VendorError) -> SymbolOutcome:
+        """What a trouble comes to for a symbol."""
+        return cls(Outcome(trouble.outcome), str(trouble), trouble.kind)
 
 
 @dataclass(frozen=True)

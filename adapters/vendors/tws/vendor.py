@@ -140,8 +140,7 @@ class TwsVendor:
                 "another TWS_CLIENT_ID"
             ) from None
         except UnauthorisedError as trouble:
-            outcome = SymbolOutcome(Outcome(trouble.outcome), str(trouble))
-            yield FetchResult(outcomes={wanted.symbol: outcome})
+            yield FetchResult(outcomes={wanted.symbol: SymbolOutcome.of(trouble)})
 
     def _pages(
         self, found: Found, wanted: SymbolRequest, request: FetchRequest
