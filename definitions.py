@@ -33,6 +33,7 @@ from resources.storage import (
 )
 from sensors.corporate_actions import rebuild_after_corporate_actions
 from sensors.kafka_relay import relay_kafka_events
+from sensors.reference_files import reference_files
 
 
 def build_resources(found: Installation) -> dict[str, Any]:
@@ -76,7 +77,8 @@ def build_resources(found: Installation) -> dict[str, Any]:
 
 def _sensors(found: Installation) -> list[dg.SensorDefinition]:
     streaming = found.servers is not None and found.servers.kafka.streaming
-    return [rebuild_after_corporate_actions, *([relay_kafka_events] if streaming else [])]
+    always = [rebuild_after_corporate_actions, reference_files]
+    return [*always, *([relay_kafka_events] if streaming else [])]
 
 
 def variable(*names: str) -> str:

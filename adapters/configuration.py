@@ -36,8 +36,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigurationError(f"{path} is missing; EMP_CONFIG_DIR names its folder") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not YAML: {error}") from error
+    except ValueError as error:  # 2024-13-01
+        raise ConfigurationError(f"{path} holds a date that is none: {error}") from error
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path} must hold a mapping of names to values")
     return content

@@ -143,15 +143,20 @@ def _content(path: Path) -> dict[str, Any]:
         return {}
     try:
         text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-        twice = _given_twice(yaml.compose(text))
+        node = yaml.compose(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not YAML: {error}") from error
+    twice, wrong = _given_twice(node), _no_date(node)
+    if wrong is not None:
+        raise ConfigurationError(
+            f"{path}, line {wrong.start_mark.line + 1}: {wrong.value} is no date"
+        )
     if twice is not None:
         raise ConfigurationError(
             f"{path}, line {twice.start_mark.line + 1}: {twice.value} is given twice; YAML would "
             "take the last one alone"
         )
+    content = yaml.safe_load(text)
     if content is not None and not isinstance(content, dict):
         raise ConfigurationError(f"{path} must hold a mapping of names to values")
     return content or {}
@@ -159,18 +164,28 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _given_twice(node: yaml.Node | None) -> yaml.Node | None:
     """A name that a mapping holds twice."""
-    if isinstance(node, yaml.SequenceNode):
-        return next((f for child in node.value if (f := _given_twice(child))), None)
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    seen: set[str] = set()
-    for name, value in node.value:
-        if name.value in seen:
-            return cast("yaml.Node", name)
-        seen.add(name.value)
-        if (found := _given_twice(value)) is not None:
-            return found
-    return None
+    if isinstance(node, yaml.MappingNode):
+        names = [name.value for name, _ in node.value]
+        twice = next((name for name, _ in node.value if names.count(name.value) > 1), None)
+        if twice is not None:
+            return cast("yaml.Node", [n for n, _ in node.value if n.value == twice.value][-1])
+    return next((found for child in _children(node) if (found := _given_twice(child))), None)
+
+
+def _no_date(node: yaml.Node | None) -> yaml.Node | None:
+    """What looks like a date and is none: 2024-13-01."""
+    if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":timestamp"):
+        try:
+            yaml.safe_load(node.value)
+        except ValueError:
+            return node
+    return next((found for child in _children(node) if (found := _no_date(child))), None)
+
+
+def _children(node: yaml.Node | None) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [value for _, value in node.value]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _read(path: Path, kind: type[_File]) -> _File:

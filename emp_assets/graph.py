@@ -12,6 +12,7 @@ from emp_assets.quality.scores import scores_asset, scores_checks
 from emp_assets.raw.bars import raw_bars_asset, raw_bars_checks
 from emp_assets.raw.fred_observations import fred_observations_asset, fred_observations_checks
 from emp_assets.raw.fred_releases import fred_releases_asset, fred_releases_checks
+from emp_assets.reference.checks import reference_checks
 from emp_assets.reference.corporate_actions import corporate_actions
 from emp_assets.reference.instruments import instruments
 from emp_assets.reference.trading_sessions import trading_sessions
@@ -37,8 +38,9 @@ def all_assets(universe: Universe) -> list[dg.AssetsDefinition]:
 
 
 def all_checks(universe: Universe) -> list[dg.AssetChecksDefinition]:
-    """The checks of every dataset that has sessions."""
+    """The checks of the reference tables and of every dataset that has sessions."""
     return [
+        *reference_checks(),
         *(raw_bars_checks(universe, v, t) for v in universe.vendors for t in v.timeframes),
         *(curated_bars_checks(universe, t) for t in Timeframe),
         scores_checks(universe),

@@ -164,14 +164,17 @@ class Universe(BaseModel):
         unknown = sorted({v for order in self.priority.values() for v in order} - set(names))
         if unknown:
             raise ValueError(f"priority names vendors that are not configured: {unknown}")
-        spans = [(t, i.symbol) for i in self.instruments for t in i.tickers]
-        for number, (one, symbol) in enumerate(spans):
-            for other, owner in spans[:number]:
-                same = (one.vendor, one.symbol) == (other.vendor, other.symbol)
-                if same and owner != symbol and one.meets(other):
-                    raise ValueError(
-                        f"tickers: {one} of {symbol} is {owner}'s at the same time ({other})"
-                    )
+        owners: dict[tuple[str, str], list[tuple[Ticker, str]]] = {}
+        for instrument in self.instruments:
+            for one in instrument.tickers:
+                known = owners.setdefault((one.vendor, one.symbol), [])
+                for other, owner in known:
+                    if owner != instrument.symbol and one.meets(other):
+                        raise ValueError(
+                            f"tickers: {one} of {instrument.symbol} is {owner}'s at the same time "
+                            f"({other})"
+                        )
+                known.append((one, instrument.symbol))
         return self
 
     def on_calendars(self) -> Universe:

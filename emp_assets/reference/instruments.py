@@ -1,13 +1,17 @@
 """Instruments: permanent symbol, calendar, currency, asset class, listing and delisting dates.
 
-Published from config/universe.yaml and from what command lines registered beside the data.
+With vendors' names for them, by session where they changed. Published from config/universe.yaml,
+config/reference/instruments.yaml, and what command lines registered beside the data. A symbol that
+is new shows as gaps, although the partitions of the bars are green: they were made before it.
 """
 
 import dagster as dg
-import polars as pl
 
-from emp_assets.metadata import column_schema, table
+from emp_assets.metadata import column_schema, markdown_table, table
 from emp_assets.naming import INSTRUMENTS_KEY, OWNERS
+from emp_assets.reference.published import published
+from market_data.pipeline.reference_impact import changed_instruments, find_gaps
+from market_data.reference import instruments_table
 from market_data.schemas import INSTRUMENTS
 from resources.platform import PlatformResource
 
@@ -22,29 +26,18 @@ from resources.platform import PlatformResource
 )
 def instruments(platform: PlatformResource) -> dg.MaterializeResult[None]:
     """Publish the instruments of the universe."""
-    universe = platform.open().universe
-    frame = pl.DataFrame(
-        [
-            {
-                "symbol": i.symbol,
-                "name": i.name,
-                "asset_class": str(i.asset_class),
-                "calendar": i.calendar,
-                "currency": i.currency,
-                "listed": i.listed,
-                "delisted": i.delisted,
-                "vendors": ",".join(v.name for v in universe.vendors if universe.serves(v, i)),
-                "assumed": i.assumed,
-            }
-            for i in universe.instruments
-        ],
-        schema=INSTRUMENTS.dtypes,
-    ).sort("symbol")
-    changed = platform.reference().put("/".join(INSTRUMENTS_KEY.path), frame)
+    opened, store = platform.open(), platform.reference()
+    frame = instruments_table(opened.universe)
+    differing = changed_instruments(opened.universe, published(store, INSTRUMENTS_KEY))
+    changed = store.put("/".join(INSTRUMENTS_KEY.path), frame)
+    gaps = find_gaps(opened)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": frame.height,
             "changed": changed,
             "rows": table(frame, rows=50),
+            "changed_instruments": table(differing, rows=50),
+            "missing_sessions": int(gaps["missing"].sum()),
+            "gaps": markdown_table(gaps.sort("missing", descending=True)),
         }
     )

@@ -110,5 +110,7 @@ def test_every_dataset_with_sessions_is_checked(defs: dg.Definitions):
         for s in defs.resolve_all_asset_specs()
         if s.partitions_def is not None and s.key.path[-1] != "quarantine"
     }
+    assert checked.pop("reference/instruments") == {"current", "aliases", "calendars", "tickers"}
+    assert checked.pop("reference/trading_sessions") == {"coverage", "changes"}
     assert checked.pop("operations/readiness") == {"ready", "cache_health", "kafka_readiness"}
     assert checked == dict.fromkeys(bars, every)

@@ -58,6 +58,11 @@ def test_an_empty_folder_changes_nothing(settings: Settings) -> None:
             r"holidays\.yaml, line 4: fx is given twice",
         ),
         ("holidays.yaml", "calendars: [", r"holidays\.yaml is not YAML"),
+        (
+            "holidays.yaml",
+            "calendars:\n  fx:\n    - {date: 2024-02-30, closed: true}\n",
+            r"holidays\.yaml, line 3: 2024-02-30 is no date",
+        ),
         ("holidays.yaml", "- fx", r"holidays\.yaml must hold a mapping"),
         ("holidays.yaml", "days: []", r"holidays\.yaml, line 1: days: Extra inputs"),
         (
