@@ -2,8 +2,8 @@
 
 What belongs here: the platform's symbol, the vendor's own name or a new instrument, whichever a
 word means; a universe with the new entries; the record that a person is shown.
-What does not: keeping registrations (adapters/configuration.py), guesses about Yahoo's names
-(emp/yahoo_symbols.py).
+What does not: keeping registrations (adapters/configuration.py), names at other vendors
+(emp/vendor_names.py) and guesses about Yahoo's (emp/yahoo_symbols.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from adapters.vendors.standing import why_off
-from emp.yahoo_symbols import guess_instrument, yahoo_name
+from emp.vendor_names import name_at
+from emp.yahoo_symbols import guess_instrument
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument, Universe, VendorConfig
@@ -141,13 +142,32 @@ def network_feed(
         if known is not None and known.symbol in served:
             symbols.append(known.symbol)
             continue
-        if config.reader != "yahoo":
-            raise ConfigurationError(
-                f"vendor {vendor!r} does not serve {word!r}; it serves: {', '.join(served)}"
-            )
-        new = _known_at(known, vendor, yahoo_name(known)) if known else _guess(vendor, word)
+        new = _named_at(known, config, served) if known else _unheard_of(word, config, served)
         symbols.append(_add(universe, registration, config, new))
     return _once(symbols), registration
+
+
+def _named_at(known: Instrument, config: VendorConfig, served: Sequence[str]) -> Instrument:
+    """A configured instrument with the vendor's name for it, where that follows from its symbol."""
+    name = name_at(config.reader, known)
+    if name is None:
+        raise ConfigurationError(
+            f"vendor {config.name!r} does not serve {known.symbol!r}; it serves: "
+            f"{', '.join(served)}; where it has a name for it, add that to the vendor_symbols of "
+            f"{known.symbol} in config/universe.yaml"
+        )
+    return _known_at(known, config.name, name)
+
+
+def _unheard_of(word: str, config: VendorConfig, served: Sequence[str]) -> Instrument:
+    """A new instrument; Yahoo's names alone say enough about one."""
+    if config.reader != "yahoo":
+        raise ConfigurationError(
+            f"vendor {config.name!r} does not serve {word!r}; it serves: {', '.join(served)}; an "
+            f"instrument of its own begins in config/universe.yaml, with {config.name} in its "
+            "vendor_symbols"
+        )
+    return _guess(config.name, word)
 
 
 def files_feed(

@@ -78,11 +78,20 @@ def test_the_graph_has_the_layers_and_datasets_of_the_design(defs: dg.Definition
         "reference/trading_sessions",
         "reference/corporate_actions",
         "curated/quarantine",
+        "curated/macro_calendar",
+        "raw/fred_releases",
+        "raw/fred_observations",
         "quality/scores",
         "operations/readiness",
         *(f"curated/bars_{t}" for t in Timeframe),
         *(f"raw/{v}_bars_{t}" for v in ("sample_a", "sample_b") for t in ("1m", "1d")),
-        *(f"raw/yahoo_bars_{t}" for t in ("1m", "5m", "15m", "1h", "1d")),
+        *(
+            f"raw/{v}_bars_{t}"
+            for v in ("yahoo", "coinbase")
+            for t in ("1m", "5m", "15m", "1h", "1d")
+        ),
+        *(f"raw/alpha_vantage_bars_{t}" for t in ("1m", "5m", "15m", "1d")),
+        *(f"raw/oanda_bars_{t}" for t in Timeframe),
     }
     assert keys == expected
 
@@ -113,4 +122,7 @@ def test_every_dataset_with_sessions_is_checked(defs: dg.Definitions):
     assert checked.pop("reference/instruments") == {"current", "aliases", "calendars", "tickers"}
     assert checked.pop("reference/trading_sessions") == {"coverage", "changes"}
     assert checked.pop("operations/readiness") == {"ready", "cache_health", "kafka_readiness"}
-    assert checked == dict.fromkeys(bars, every)
+    macro = {"curated/macro_calendar", "raw/fred_releases", "raw/fred_observations"}
+    every_macro = every - {"duplicates", "ohlc"}
+    assert {name: checked.pop(name) for name in macro} == dict.fromkeys(macro, every_macro)
+    assert checked == dict.fromkeys(bars - macro, every)

@@ -103,7 +103,7 @@ def test_registered_in_memory_equals_registered_on_disk(
     settings: Settings, universe: Universe, word: str
 ) -> None:
     spec = load_format("lean_crypto_daily")
-    _, registration = files_feed(universe, "coinbase", spec, "lean_crypto_daily", [word])
+    _, registration = files_feed(universe, "gdax", spec, "lean_crypto_daily", [word])
     assert registration
     register(settings, instruments=registration.instruments, vendors=registration.vendors)
     assert registration.on_top_of(universe) == load_universe(settings)
@@ -119,13 +119,14 @@ def test_a_vendor_of_files_gets_another_timeframe(settings: Settings, universe: 
     assert load_universe(settings).vendor("lean").timeframes == (Timeframe.D1, Timeframe.H1)
     assert load_universe(settings).instrument("AAPL").vendor_symbols == {
         "yahoo": "AAPL",
+        "alpha_vantage": "AAPL",
         "lean": "AAPL",
     }
 
 
 def test_a_new_instrument_of_files_is_as_their_format_says(universe: Universe) -> None:
     spec = load_format("lean_forex_daily_oanda")
-    symbols, registration = files_feed(universe, "oanda", spec, spec.name, ["NZDUSD"])
+    symbols, registration = files_feed(universe, "dealer", spec, spec.name, ["NZDUSD"])
     (new,) = registration.instruments
     assert symbols == ("NZDUSD",)
     assert (new.asset_class, new.calendar, new.assumed) == (AssetClass.FX, "fx", True)
@@ -150,3 +151,46 @@ def test_two_instruments_never_share_a_symbol(universe: Universe) -> None:
 
 def test_nothing_new_changes_nothing(universe: Universe) -> None:
     assert Registration().on_top_of(universe) == universe
+
+
+@pytest.mark.parametrize(
+    ("vendor", "word", "name"),
+    [
+        ("alpha_vantage", "NVDA", "NVDA"),
+        ("alpha_vantage", "nzdusd", "NZD/USD"),
+        ("oanda", "NZDUSD", "NZD_USD"),
+        ("coinbase", "ETHUSD", "ETH-USD"),
+        ("alpha_vantage", "ETHUSD", "ETH/USD"),
+    ],
+)
+def test_a_known_instrument_gets_the_name_that_follows_from_its_symbol(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, vendor: str, word: str, name: str
+) -> None:
+    monkeypatch.setenv("ALPHA_VANTAGE_API_KEY", "a-key")
+    monkeypatch.setenv("OANDA_API_TOKEN", "a-token")
+    known = ("NVDA", "NZDUSD=X", "ETH-USD")
+    register(settings, instruments=[guess_instrument("yahoo", word) for word in known])
+    symbols, registration = network_feed(load_universe(settings), vendor, D1, [word])
+    (instrument,) = registration.instruments
+    assert (symbols, instrument.vendor_symbols) == ((word.upper(),), {vendor: name})
+
+
+@pytest.mark.parametrize(
+    ("vendor", "word", "words"),
+    [
+        ("alpha_vantage", "BRK-B", "add that to the vendor_symbols of BRK-B"),
+        ("alpha_vantage", "VOD.L", "add that to the vendor_symbols of VOD.L"),
+        ("alpha_vantage", "GSPC", "add that to the vendor_symbols of GSPC"),
+        ("coinbase", "NVDA", "add that to the vendor_symbols of NVDA"),
+        ("oanda", "XYZ", "begins in config/universe.yaml, with oanda in its vendor_symbols"),
+    ],
+)
+def test_a_name_that_nobody_can_tell_is_asked_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, vendor: str, word: str, words: str
+) -> None:
+    monkeypatch.setenv("ALPHA_VANTAGE_API_KEY", "a-key")
+    monkeypatch.setenv("OANDA_API_TOKEN", "a-token")
+    known = ("NVDA", "BRK-B", "VOD.L", "^GSPC")
+    register(settings, instruments=[guess_instrument("yahoo", word) for word in known])
+    with pytest.raises(ConfigurationError, match=words):
+        network_feed(load_universe(settings), vendor, D1, [word])

@@ -26,14 +26,14 @@ def test_the_defaults_ask_everybody_for_sixty_days_and_two(universe: Universe) -
     assert (daily.name, daily.timeframe, daily.also) == ("daily", Timeframe.D1, ())
     assert (daily.first, daily.last) == (date(2024, 1, 8), date(2024, 3, 8))
     assert (intraday.timeframe, intraday.first) == (Timeframe.M1, date(2024, 3, 6))
-    assert {f.vendor for f in daily.feeds} == {"sample_a", "sample_b", "yahoo"}
+    assert {f.vendor for f in daily.feeds} == {v.name for v in universe.vendors}
     assert set(daily.symbols) == {i.symbol for i in universe.instruments}
 
 
 def test_bars_that_a_vendor_lacks_are_made_of_minutes(universe: Universe) -> None:
     wish = MarketSlice(daily_lookback_days=0, intraday_timeframe=Timeframe.M5)
     native, made = plan_slice(universe, wish, FRIDAY)
-    assert [f.vendor for f in native.feeds] == ["yahoo"]
+    assert {f.vendor for f in native.feeds} == {"yahoo", "alpha_vantage", "coinbase", "oanda"}
     assert (made.timeframe, made.also, made.wanted) == (
         Timeframe.M1, (Timeframe.M5,), Timeframe.M5,
     )  # fmt: skip
