@@ -33,6 +33,7 @@ from emp.commands import (
     macro,
     migrate,
     migrate_store,
+    outages,
     quality,
     quarantine,
     readiness,
@@ -95,6 +96,7 @@ app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
 app.command("bars", epilog=bars.EXAMPLES)(bars.bars)
 app.command("quality", epilog=quality.EXAMPLES)(quality.quality)
 app.command("coverage", epilog=coverage.EXAMPLES)(coverage.coverage)
+app.command("outages", epilog=outages.EXAMPLES)(outages.outages)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("dev", epilog=dev.EXAMPLES)(dev.dev)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
