@@ -34,9 +34,15 @@ MOST_REDIRECTS = 3
 _SHOWN = 200
 """Characters of an error's body that a person gets to see."""
 
-# They write every address with its query, and every header; keys travel there.
+
+def _say_nothing(_record: logging.LogRecord) -> bool:
+    return False
+
+
+# They write every address with its query, and every header; keys travel there. A filter, since
+# whoever configures logging afterwards enables loggers that were disabled before.
 for _telltale in ("httpx", "httpcore.http11"):
-    logging.getLogger(_telltale).disabled = True
+    logging.getLogger(_telltale).addFilter(_say_nothing)
 
 
 @dataclass(frozen=True)

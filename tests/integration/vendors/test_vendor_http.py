@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import logging.config
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -161,6 +162,24 @@ def test_a_pause_longer_than_a_minute_is_not_sat_out(server: ReplayServer) -> No
     with pytest.raises(RateLimitedError) as raised:
         client(server, attempts=3).get("/bars", {}, body)
     assert (raised.value.retry_after, len(server.asked)) == (61.0, 1)
+
+
+def test_a_later_configuration_of_logging_shows_no_key(
+    server: ReplayServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.reply("/bars", GOOD)
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+    with caplog.at_level(logging.DEBUG):
+        client(server).get("/bars", {}, body)
+    assert KEY not in caplog.text
+
+
+def test_a_token_is_taken_out_without_its_scheme_too(server: ReplayServer) -> None:
+    server.reply("/bars", failing(403, f"who is {KEY}?".encode()))
+    secrets = Secrets(headers={"Authorization": f"Bearer {KEY}"})
+    acme = VendorHttp("Acme", server.url, secrets=secrets)
+    with pytest.raises(UnauthorisedError, match=r"who is \*\*\*\?"):
+        acme.get("/bars", {}, body)
 
 
 def test_secrets_do_not_show() -> None:
