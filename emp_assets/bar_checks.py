@@ -34,6 +34,10 @@ CHECKS = {
     "duplicates": "No bar is given twice, and no vendor contradicts itself.",
     "ohlc": "Low and high enclose open and close; prices are finite, positive and in range.",
 }
+DAILY_CHECKS = CHECKS | {
+    "price_sanity": "No overnight step of price and volume looks like a split that nobody told of.",
+}
+"""Those of curated daily bars."""
 RUN_SUMMARY = "run_summary"
 
 Inspect = Callable[[Platform, date, date], Inspection]

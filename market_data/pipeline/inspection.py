@@ -22,6 +22,8 @@ from market_data.quality.checks import evaluate_bars
 from market_data.quality.digest import bars_digest
 from market_data.quality.findings import CheckOutcome
 from market_data.quality.outdated import check_outdated
+from market_data.quality.price_sanity import CHECK as PRICE_SANITY
+from market_data.quality.price_sanity import LOOK_BACK, check_missing_split
 from market_data.quality.score_checks import evaluate_scores
 from market_data.quality.view import BarsView, limits_of
 from market_data.schemas import FINDINGS
@@ -147,8 +149,28 @@ def _inspect(
         outcomes.append(evaluate_bars(seen, platform.thresholds))
         if seen.kind == "curated":
             outcomes.append({"staleness": check_outdated(seen, _made_anew(platform, seen))})
+        if seen.kind == "curated" and timeframe is Timeframe.D1:
+            outcomes.append({PRICE_SANITY: _missing_splits(platform, seen)})
         held.append(seen.expected)
     return _merge(platform, dataset, timeframe, outcomes, held)
+
+
+def _missing_splits(platform: Platform, view: BarsView) -> CheckOutcome:
+    """Steps of the daily bars that look like splits which nobody told of."""
+    start, end = view.sessions
+    bars = platform.store.scan(
+        curated_bars(view.timeframe),
+        symbols=view.bars["symbol"].unique().to_list(),
+        sessions=(start - LOOK_BACK, end),
+        columns=["symbol", "session", "open", "close", "volume"],
+    )
+    return check_missing_split(
+        bars,
+        platform.actions.read(),
+        view.instruments,
+        dataset=view.dataset,
+        sessions=view.sessions,
+    )
 
 
 def _made_anew(platform: Platform, view: BarsView) -> pl.DataFrame:

@@ -135,10 +135,18 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _line(
         "flag",
-        "jump missing_split flat_run false_tick volume zero_volume consistency score_shift",
+        "jump flat_run false_tick volume zero_volume consistency score_shift",
         DataEffect.FLAG_ROW,
         RunEffect.GO_ON,
         ReadersEffect.FLAGGED,
+        WARN,
+    ),
+    _line(
+        "suspected split",
+        "suspected_missing_split",
+        DataEffect.NONE,
+        RunEffect.GO_ON,
+        ReadersEffect.UNCHANGED,
         WARN,
     ),
 )

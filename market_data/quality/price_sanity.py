@@ -1,0 +1,157 @@
+"""Price sanity of daily bars: an overnight step that looks like a split of which nobody told.
+
+What belongs here: telling such a step from a crash. What does not: adjustment
+(market_data/adjustment.py), where actions come from.
+
+Judged are unadjusted daily bars of instruments that can be split. A split by k shows as an opening
+at 1/k of the close before (or k times, for a reverse split) while k times as many (1/k as many)
+shares change hands. A crash or a takeover may land near such a ratio, but its volume rises without
+regard to it. The ratios are those that companies use; 3:2 is not among them, since a fall by a
+third is no rarity. A step that recorded actions explain is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from math import sqrt
+
+import polars as pl
+
+from market_data.quality.findings import KEY, SAMPLE_ROWS, WARN, CheckOutcome, findings
+from market_data.universe import Instrument
+
+CHECK = "price_sanity"
+RATIOS = (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50)
+"""Shares after per share before. Beyond 5 a real step of that size is all but impossible."""
+TOLERANCE = 0.01
+"""Relative, of the opening or of the close against the close before."""
+SAME_DAY = 0.2
+"""How far, relatively, neither of them may stray: a single bad print is no split."""
+USUAL_SESSIONS = 20
+FEWEST_SESSIONS = 5
+"""Sessions before that tell the usual volume: so many at most, and at least."""
+MOST_VOLUME = 3.0
+"""Times k: on its first day a split share is traded more, a crashing one out of all proportion."""
+LOOK_BACK = timedelta(days=45)
+"""Calendar days that hold the sessions before."""
+_LONGEST_GAP = timedelta(days=14)
+
+
+def check_missing_split(
+    bars: pl.DataFrame,
+    actions: pl.DataFrame,
+    instruments: Sequence[Instrument],
+    *,
+    dataset: str,
+    sessions: tuple[date, date],
+) -> CheckOutcome:
+    """Report sessions that open like after a split, with none recorded.
+
+    Args:
+        bars: daily unadjusted bars: symbol, session, open, close, volume (null where unknown);
+            from LOOK_BACK before the first session on.
+        actions: rows of CORPORATE_ACTIONS that are known.
+        instruments: of the symbols; only adjustable ones are judged.
+        dataset: name of the dataset.
+        sessions: first and last session that is judged.
+
+    Returns:
+        Findings suspected_missing_split (warn): `value` is the opening over the close before,
+        with recorded actions taken out, `threshold` the ratio of the split that it looks like.
+    """
+    splittable = [i.symbol for i in instruments if i.asset_class.is_adjustable]
+    steps = _steps(bars.filter(pl.col("symbol").is_in(splittable)), actions).filter(
+        pl.col("session").is_between(*sessions)
+    )
+    suspected = steps.with_columns(ratio=_ratio()).drop_nulls("ratio").sort("session", "symbol")
+    judged = suspected.with_columns(
+        code=pl.lit("suspected_missing_split"),
+        severity=pl.lit(WARN),
+        value="at_open",
+        threshold="ratio",
+        rows=pl.lit(1, dtype=pl.Int64),
+        detail=_sentence(),
+    )
+    shown = ("close_before", "open", "close", "volume", "usual_volume")
+    return CheckOutcome(
+        findings(judged, check=CHECK, dataset=dataset),
+        suspected.select(*KEY, *shown).head(SAMPLE_ROWS),
+    )
+
+
+def _steps(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+    """Each session against the one before, what recorded actions explain taken out.
+
+    Columns at_open and at_close (against the close before), volume_shift (against the median of
+    the sessions before, per share of today), and what they are made of.
+    """
+    before = pl.col("session").shift(1).over("symbol")
+    usual = (
+        pl.col("volume")
+        .rolling_median(USUAL_SESSIONS, min_samples=FEWEST_SESSIONS)
+        .shift(1)
+        .over("symbol")
+    )
+    ordered = bars.sort("symbol", "session").with_columns(
+        before=before, close_before=pl.col("close").shift(1).over("symbol"), usual_volume=usual
+    )
+    near = ordered.filter(pl.col("session") - pl.col("before") <= _LONGEST_GAP)
+    recorded = _recorded(near, actions)
+    split, cash = pl.col("split"), pl.col("cash")
+    return (
+        near.join(recorded, on=KEY, how="left")
+        .with_columns(pl.col("split").fill_null(1.0), pl.col("cash").fill_null(0.0))
+        .with_columns(
+            at_open=(pl.col("open") * split + cash) / pl.col("close_before"),
+            at_close=(pl.col("close") * split + cash) / pl.col("close_before"),
+            volume_shift=pl.col("volume") / split / pl.col("usual_volume"),
+        )
+    )
+
+
+def _recorded(steps: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+    """Columns symbol, session, split, cash: actions since the session before, up to each one."""
+    known = actions.join(steps.select(*KEY, "before"), on="symbol").filter(
+        pl.col("ex_date") > pl.col("before"), pl.col("ex_date") <= pl.col("session")
+    )
+    value, kind = pl.col("value"), pl.col("kind")
+    return known.group_by(KEY).agg(
+        split=value.filter(kind == "split").product(), cash=value.filter(kind == "dividend").sum()
+    )
+
+
+def _ratio() -> pl.Expr:
+    """The split's ratio as a factor of the price (1/k or k); null where it looks like none."""
+    factors = [factor for k in RATIOS for factor in (1 / k, float(k))]
+    return pl.coalesce(*(pl.when(_looks_like(f)).then(pl.lit(f)) for f in factors))
+
+
+def _looks_like(factor: float) -> pl.Expr:
+    """Whether prices step by a factor, and volumes by its inverse rather than not at all."""
+    steps = [(pl.col(name) / factor - 1.0).abs() for name in ("at_open", "at_close")]
+    priced = pl.any_horizontal(s <= TOLERANCE for s in steps) & pl.all_horizontal(
+        s <= SAME_DAY for s in steps
+    )
+    shift, shares = pl.col("volume_shift"), 1 / factor
+    # Nearer to the split's own shift than to none, on a scale of ratios.
+    shifted = (shift >= sqrt(shares)) if shares > 1 else (shift <= sqrt(shares))
+    within = shift.is_between(shares / MOST_VOLUME, shares * MOST_VOLUME)
+    return (priced & shifted & within).fill_null(value=False)
+
+
+def _sentence() -> pl.Expr:
+    k = pl.when(pl.col("ratio") < 1).then(1 / pl.col("ratio")).otherwise("ratio").round(0)
+    number = k.cast(pl.Int64)
+    named = (
+        pl.when(pl.col("ratio") < 1)
+        .then(pl.format("{}:1", number))
+        .otherwise(pl.format("1:{} reverse", number))
+    )
+    return pl.format(
+        "opens at {} times the close before on {} times the usual volume, like a {} split, and "
+        "none is recorded; 'emp actions import' adds it",
+        pl.col("at_open").round(4),
+        pl.col("volume_shift").round(2),
+        named,
+    )
