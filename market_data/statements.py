@@ -51,6 +51,9 @@ def new_statements(incoming: pl.DataFrame, kept: pl.DataFrame, dataset: Dataset)
     A statement is compared with the one that held when it was fetched; where only later fetches
     spoke of its subject, with the first of those. The same fetch again adds nothing.
 
+    Fetches that are kept in another order than they were made may leave one in between as the
+    holding one, where the later one had repeated what came before it; the next fetch settles that.
+
     Args:
         incoming: rows of the dataset, of one fetch; `known_at` being that of a first sight.
         kept: every row that is kept of these subjects.

@@ -11,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -85,10 +85,18 @@ class MacroRelease(BaseModel):
     def _a_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (OSError, ValueError) as error:
+        except (ZoneInfoNotFoundError, OSError, ValueError) as error:
             raise ValueError(
                 f"{value!r} is no time zone; write one like America/New_York"
             ) from error
+        return value
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _a_text(cls, value: object) -> object:
+        # Without quotes YAML reads 10:00 as the number 600.
+        if isinstance(value, int | float):
+            raise ValueError('must stand in quotes, like "08:30"')
         return value
 
     @field_validator("time")

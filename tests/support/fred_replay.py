@@ -20,7 +20,7 @@ import pytest
 
 from adapters.vendors.fred.client import FredClient
 from adapters.vendors.http import Patience
-from tests.support.replay_server import ReplayServer, Reply, json_body
+from tests.support.replay_server import Asked, ReplayServer, Reply, json_body
 
 KEY = "0123456789abcdef0123456789abcdef"
 DATES, ONE_RELEASE = "/fred/releases/dates", "/fred/release/dates"
@@ -49,10 +49,10 @@ def error(data: Path, name: str) -> Reply:
     return Reply(body, 400, "text/xml" if name.endswith("xml") else "application/json")
 
 
-def fred_on(server: ReplayServer, **patience: Any) -> FredClient:
-    """A client that asks the server, without pauses."""
-    waits: list[float] = patience.pop("waits", [])
-    return FredClient(KEY, url=server.url, patience=Patience(sleep=waits.append, **patience))
+def fred_on(server: ReplayServer, key: str = KEY, **options: Any) -> FredClient:
+    """A client that asks the server, without pauses unless told otherwise."""
+    patience = options.pop("patience", Patience(sleep=lambda _: None))
+    return FredClient(key, url=server.url, patience=patience, **options)
 
 
 def turn_on(monkeypatch: pytest.MonkeyPatch, server: ReplayServer) -> None:
@@ -61,47 +61,103 @@ def turn_on(monkeypatch: pytest.MonkeyPatch, server: ReplayServer) -> None:
     monkeypatch.setenv("FRED_URL", server.url)
 
 
-def dates_body(rows: Sequence[Mapping[str, Any]], count: int | None = None) -> dict[str, Any]:
-    """An answer about dates."""
-    return {"count": len(rows) if count is None else count, "release_dates": list(rows)}
+def refused(asked: Asked) -> Reply | None:
+    """What FRED says to a wrong key."""
+    if asked.query.get("api_key") == KEY:
+        return None
+    words = "Bad Request.  The value for variable api_key is not registered."
+    return json_body({"error_code": 400, "error_message": words}, 400)
 
 
-def serve_dates(server: ReplayServer, dates: Mapping[int, Sequence[str]]) -> None:
-    """The dates of releases, in both of FRED's forms."""
-    rows = [
-        {"release_id": number, "release_name": NAMES[number], "date": day}
-        for number, days in dates.items()
-        for day in days
-    ]
-    server.reply(ONE_RELEASE, json_body(dates_body([])))
-    server.reply(DATES, json_body(dates_body(sorted(rows, key=lambda r: str(r["date"])))))
-    for number in dates:
-        own = [{"release_id": r["release_id"], "date": r["date"]} for r in rows]
-        wanted = [r for r in own if r["release_id"] == number]
-        server.reply(ONE_RELEASE, json_body(dates_body(wanted)), release_id=str(number))
+def page_of(asked: Asked, name: str, rows: Sequence[Mapping[str, Any]], most: int) -> Reply:
+    """The page of some rows that a request asks for."""
+    offset, limit = int(asked.query.get("offset", 0)), int(asked.query.get("limit", most))
+    page = rows[offset : offset + min(limit, most)]
+    return json_body({"count": len(rows), "offset": offset, name: list(page)})
 
 
-def observations_body(vintages: Sequence[Vintage], count: int | None = None) -> dict[str, Any]:
-    """An answer with vintages."""
-    rows = [
-        {"realtime_start": seen, "realtime_end": "9999-12-31", "date": period, "value": value}
-        for seen, period, value in vintages
-    ]
-    return {"count": len(rows) if count is None else count, "observations": rows}
+def serve_dates(
+    server: ReplayServer, dates: Mapping[int, Sequence[str]], *, page: int = 1_000
+) -> None:
+    """The dates of releases, in both of FRED's forms, by pages."""
+    rows = sorted(
+        (
+            {"release_id": number, "release_name": NAMES[number], "date": day}
+            for number, days in dates.items()
+            for day in days
+        ),
+        key=lambda row: str(row["date"]),
+    )
+
+    def answer(asked: Asked) -> Reply:
+        first, last = asked.query["realtime_start"], asked.query["realtime_end"]
+        wanted = [r for r in rows if first <= str(r["date"]) <= last]
+        if number := asked.query.get("release_id"):
+            wanted = [
+                {"release_id": r["release_id"], "date": r["date"]}
+                for r in wanted
+                if str(r["release_id"]) == number
+            ]
+        return refused(asked) or page_of(asked, "release_dates", wanted, page)
+
+    server.reply(DATES, answer)
+    server.reply(ONE_RELEASE, answer)
 
 
-def serve_vintages(server: ReplayServer, series: str, vintages: Sequence[Vintage]) -> None:
-    """The vintages of a series."""
-    server.reply(OBSERVATIONS, json_body(observations_body(vintages)), series_id=series)
+def serve_vintages(
+    server: ReplayServer, series: str, vintages: Sequence[Vintage], *, page: int = 100_000
+) -> None:
+    """A series with its vintages, as of any real-time period, by pages.
+
+    As FRED does, a value's first day is cut off where the period that was asked for begins later,
+    and a request that names no period is answered as of today.
+    """
+
+    def answer(asked: Asked) -> Reply:
+        query = asked.query
+        since = query.get("realtime_start", "9999-12-31")
+        until = query.get("realtime_end", "9999-12-31")
+        newest: dict[str, Vintage] = {}
+        told: list[Vintage] = []
+        for seen, period, value in sorted(vintages):
+            if seen <= since:
+                newest[period] = (since, period, value)
+            elif seen <= until:
+                told.append((seen, period, value))
+        told += newest.values()
+        low, high = query.get("observation_start", ""), query.get("observation_end", "9999")
+        rows = [
+            {"realtime_start": seen, "realtime_end": until, "date": period, "value": value}
+            for seen, period, value in sorted(told, key=lambda v: (v[1], v[0]))
+            if low <= period <= high
+        ]
+        return refused(asked) or page_of(asked, "observations", rows, page)
+
+    server.reply(OBSERVATIONS, answer, series_id=series)
 
 
 def serve_nothing(server: ReplayServer) -> None:
     """Every series without a value, every release without a date."""
-    server.reply(OBSERVATIONS, json_body(observations_body([])))
-    server.reply(DATES, json_body(dates_body([])))
-    server.reply(ONE_RELEASE, json_body(dates_body([])))
+    for path, name in (
+        (OBSERVATIONS, "observations"),
+        (DATES, "release_dates"),
+        (ONE_RELEASE, "release_dates"),
+    ):
+        server.reply(path, json_body({"count": 0, name: []}))
 
 
 def as_vintages(body: bytes) -> list[Vintage]:
     """The rows of a recorded answer with observations."""
     return [(r["realtime_start"], r["date"], r["value"]) for r in json.loads(body)["observations"]]
+
+
+def daily_values(data: Path, name: str) -> list[Vintage]:
+    """A daily series of the real data, as if each value had been given on its own day."""
+    lines = gzip.decompress((data / "daily" / "index_and_fred" / name).read_bytes()).decode()
+    found = []
+    for line in lines.splitlines()[1:]:
+        text, value = line.split(",")
+        month, number, year = text.split("/")
+        day = f"{year}-{int(month):02}-{int(number):02}"
+        found.append((day, day, value))
+    return found
