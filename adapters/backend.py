@@ -178,6 +178,16 @@ def open_job_locks(settings: Settings, operations: Operations) -> Locks:
     return operations.job_locks or NamedLocks(folder, JOB_TURN_SECONDS)
 
 
+def open_gates(settings: Settings, clock: Clock | None = None) -> Gates:
+    """Where an installation counts its requests to vendors; opened when it is used.
+
+    Raises:
+        ConfigurationError: naming every setting that is missing or wrong.
+    """
+    servers = decide(settings).servers
+    return Gates(settings, clock or SystemClock(), servers.redis if servers else None)
+
+
 def assemble(
     settings: Settings,
     *,

@@ -19,6 +19,7 @@ from typer.exceptions import Abort, TyperException
 from emp.commands import (
     actions,
     bars,
+    budget,
     config,
     connectors,
     coverage,
@@ -39,6 +40,7 @@ from emp.commands import (
     readiness,
     rehearse,
     summary,
+    vendors,
 )
 from emp.commands import run as run_slices
 from emp.invocation import Invocation, with_common_options_first
@@ -109,6 +111,8 @@ app.command("rehearse", epilog=rehearse.EXAMPLES)(rehearse.rehearse)
 app.command("summary", epilog=summary.EXAMPLES)(summary.summary)
 app.command("export-status", epilog=export_status.EXAMPLES)(export_status.export_status)
 app.command("run", epilog=run_slices.EXAMPLES)(run_slices.run)
+app.command("vendors", epilog=vendors.EXAMPLES)(vendors.vendors)
+app.add_typer(budget.app, name="budget")
 app.add_typer(config.app, name="config")
 app.add_typer(files.app, name="files")
 app.add_typer(kafka.app, name="kafka")
