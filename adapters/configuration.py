@@ -101,6 +101,10 @@ def _merge(base: list[Any], extra: list[Any], name: str) -> list[Any]:
         for key, value in entry.items():
             if isinstance(value, dict):
                 known[key] = {**value, **known.get(key, {})}
+            elif key == "tickers":
+                named = {ticker["vendor"] for ticker in known.get(key, [])}
+                others = [t for t in value if t["vendor"] not in named]
+                known[key] = [*known.get(key, []), *others]
             elif isinstance(value, list) and key == "timeframes":
                 known[key] = [
                     *known.get(key, []),
@@ -120,7 +124,8 @@ def register(
     """Remember instruments and vendors that a command line named, beside the data.
 
     The file is checked together with config/universe.yaml before it replaces the old one, and
-    two processes that register at once both succeed.
+    two processes that register at once both succeed. Tickers of a vendor replace those registered
+    before.
 
     Raises:
         ConfigurationError: the result would not be a valid universe.
@@ -129,6 +134,8 @@ def register(
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         content = read_yaml(path) if path.exists() else {}
+        instruments = list(instruments)
+        _forget_tickers(content.get("instruments", []), instruments)
         for kind, name, new in (
             (
                 "instruments",
@@ -153,6 +160,16 @@ def register(
             encoding="utf-8",
         )
         draft.replace(path)
+
+
+def _forget_tickers(registered: list[dict[str, Any]], new: Iterable[Instrument]) -> None:
+    """Take out the tickers that new ones of the same symbol and vendor replace."""
+    replaced = {(i.symbol, t.vendor) for i in new for t in i.tickers}
+    for entry in registered:
+        if "tickers" in entry:
+            entry["tickers"] = [
+                t for t in entry["tickers"] if (entry["symbol"], t["vendor"]) not in replaced
+            ]
 
 
 def load_thresholds(settings: Settings) -> Thresholds:

@@ -13,16 +13,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emp.client import get_coverage, get_curated_bars, get_findings, get_quality_scores
     from emp.macro import get_macro_bias, get_macro_events
+    from emp.reference import get_instruments, get_trading_sessions
 
 __all__ = [
     "get_coverage",
     "get_curated_bars",
     "get_findings",
+    "get_instruments",
     "get_macro_bias",
     "get_macro_events",
     "get_quality_scores",
+    "get_trading_sessions",
 ]
-_MODULES = {"get_macro_bias": "emp.macro", "get_macro_events": "emp.macro"}
+_MODULES = {
+    "get_instruments": "emp.reference",
+    "get_macro_bias": "emp.macro",
+    "get_macro_events": "emp.macro",
+    "get_trading_sessions": "emp.reference",
+}
 
 
 def __getattr__(name: str) -> Any:

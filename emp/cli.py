@@ -38,6 +38,7 @@ from emp.commands import (
     quality,
     quarantine,
     readiness,
+    reference,
     rehearse,
     summary,
     vendors,
@@ -117,6 +118,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(files.app, name="files")
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(actions.app, name="actions")
+app.add_typer(reference.app, name="reference")
 app.add_typer(macro.app, name="macro")
 app.add_typer(quarantine.app, name="quarantine")
 
