@@ -11,6 +11,9 @@ from adapters.modes import Installation
 from adapters.probes.lake import lake_probe
 from adapters.probes.operations import operations_probe
 from adapters.probes.probe import Finding, Probe, State
+from adapters.variables import read
+from adapters.vendors.settings import TwsSettings
+from adapters.vendors.standing import why_off
 
 _ABSENT = "bootstrap mode does without it"
 
@@ -19,9 +22,10 @@ def server_probes(found: Installation) -> list[Probe]:
     """A look at every server, and at the lake."""
     lake = lake_probe(found.settings.lake_root)
     servers = found.servers
+    gateways = _gateways()
     if servers is None:
         absent = [_off(part) for part in ("timescaledb", "redis", "kafka")]
-        return [lake, operations_probe(found.operations_url, "sqlite"), *absent]
+        return [lake, operations_probe(found.operations_url, "sqlite"), *absent, *gateways]
     from adapters.probes.kafka import kafka_probe
     from adapters.probes.redis import redis_probe
     from adapters.probes.timescale import timescale_probe
@@ -32,7 +36,17 @@ def server_probes(found: Installation) -> list[Probe]:
         redis_probe(servers.redis),
         kafka_probe(servers.kafka),
         lake,
+        *gateways,
     ]
+
+
+def _gateways() -> list[Probe]:
+    """A look at the gateway to Interactive Brokers, where one is named and can be called."""
+    if why_off("tws"):
+        return []
+    from adapters.probes.tws import tws_probe
+
+    return [tws_probe(read(TwsSettings))]
 
 
 def _off(part: str) -> Probe:

@@ -24,6 +24,10 @@ PACING_PAUSE = 15.0
 """Seconds after which IB may take the same question again."""
 
 
+class ClientIdTakenError(UnreachableError):
+    """Another program is connected under our number."""
+
+
 class Meaning(Enum):
     """What follows from a code for whoever waits for an answer."""
 
@@ -129,7 +133,8 @@ def trouble_of(number: int, text: str) -> VendorError | None:
     if found is Meaning.PACING:
         return RateLimitedError(said, retry_after=PACING_PAUSE)
     if found is Meaning.CLIENT_ID:
-        return UnreachableError(f"{said}; give TWS_CLIENT_ID a number that no other program uses")
+        cure = "give TWS_CLIENT_ID a number that no other program uses"
+        return ClientIdTakenError(f"{said}; {cure}")
     if found is Meaning.LOST:
         return UnreachableError(f"{said}; is what listens at TWS_HOST and TWS_PORT logged in?")
     kind = _ERRORS.get(found)

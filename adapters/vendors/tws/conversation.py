@@ -86,6 +86,11 @@ class Conversation:
         return bool(self._client.isReady())
 
     @property
+    def farms_down(self) -> str:
+        """Which of IB's farms are down, as far as they said so; empty where none is."""
+        return str(self._farms)
+
+    @property
     def server_version(self) -> int:
         """Of the protocol; 0 before the handshake."""
         return self.serverVersion
@@ -154,26 +159,33 @@ class Conversation:
         finally:
             self._waiting = None
 
-    async def _give_up(self, inquiry: Inquiry, request: int) -> None:
-        """Call a question off, and find out whether anybody is there at all.
+    async def tells_time(self) -> None:
+        """Find out whether anybody is there at all.
 
         Raises:
             UnreachableError: nobody is.
         """
         self._alive = asyncio.get_running_loop().create_future()
         try:
-            if inquiry.cancel:
-                inquiry.cancel(self._client, request)
             self._client.reqCurrentTime()
             async with asyncio.timeout(min(ALIVE_SECONDS, self._timeout)):
                 await self._alive
         except (TimeoutError, ConnectionError):
             raise UnreachableError(
-                f"what listens at {self._address} hangs: no answer within {self._timeout:g} s, "
-                "and it does not tell the time; restart it"
+                f"what listens at {self._address} hangs and does not even tell the time; restart it"
             ) from None
         finally:
             self._alive = None
+
+    async def _give_up(self, inquiry: Inquiry, request: int) -> None:
+        """Call a question off that was not answered in time.
+
+        Raises:
+            UnreachableError: nobody is there at all.
+        """
+        if inquiry.cancel and self.is_open:
+            inquiry.cancel(self._client, request)
+        await self.tells_time()
 
     def close(self) -> None:
         """End the connection."""

@@ -48,6 +48,14 @@ class Gateway:
         """
         return self._run(self._ask(inquiry))
 
+    def look(self) -> tuple[int, str]:
+        """The version of the protocol, and which of IB's farms are down.
+
+        Raises:
+            UnreachableError: nobody is there.
+        """
+        return self._run(self._look())
+
     def close(self) -> None:
         """End the connection and the thread; the next question starts them anew."""
         if self._loop is None or self._thread is None:
@@ -59,22 +67,31 @@ class Gateway:
         self._loop = self._thread = None
 
     async def _ask(self, inquiry: Inquiry) -> tuple[list[Fields], int]:
-        if self._conversation is None or not self._conversation.is_open:
-            await self._drop()
-            conversation = Conversation(self._address, self._timeout, self._most_bytes)
-            self._conversation = conversation
-            try:
-                await conversation.open()
-            except VendorError:
-                await self._drop()
-                raise
+        conversation = await self._connected()
         try:
-            messages = await self._conversation.ask(inquiry)
+            messages = await conversation.ask(inquiry)
         except (MalformedAnswerError, VendorUnavailableError):
             # What still comes would belong to nobody knows which question.
             await self._drop()
             raise
-        return messages, self._conversation.server_version
+        return messages, conversation.server_version
+
+    async def _look(self) -> tuple[int, str]:
+        conversation = await self._connected()
+        await conversation.tells_time()
+        return conversation.server_version, conversation.farms_down
+
+    async def _connected(self) -> Conversation:
+        if self._conversation is not None and self._conversation.is_open:
+            return self._conversation
+        await self._drop()
+        self._conversation = Conversation(self._address, self._timeout, self._most_bytes)
+        try:
+            await self._conversation.open()
+        except VendorError:
+            await self._drop()
+            raise
+        return self._conversation
 
     async def _drop(self) -> None:
         if self._conversation is not None:

@@ -1,10 +1,16 @@
-"""Interactive Brokers from the command line: bars to curated rows, outages noted and filled."""
+"""Interactive Brokers from the command line: bars to curated rows, outages noted and filled.
+
+docs/runbooks/tws-outage.md is followed step by step.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import util
@@ -17,6 +23,7 @@ from adapters.vendors import standing
 from emp.cli import run
 from tests.support.ib_gateway import MSFT, IbGateway, minutes, recorded_minutes
 
+RUNBOOK = Path(__file__).resolve().parents[3] / "docs/runbooks/tws-outage.md"
 DAY = ["--start", "2021-01-05", "--end", "2021-01-05"]
 NEXT = ["--start", "2021-01-06", "--end", "2021-01-06"]
 ASK = ["ingest", "--vendor", "tws", "--symbols", "MSFT", "--timeframe", "1m"]
@@ -96,6 +103,76 @@ def test_an_outage_is_noted_and_the_command_that_it_offers_fills_it(
     assert "nothing is lacking" in text
     assert run(["outages", "--lacking"]) == 0
     assert "no outages of which anything is lacking" in capfd.readouterr().out
+
+
+def test_the_runbook_holds_what_it_promises(
+    gateway: IbGateway, installation: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = RUNBOOK.read_text(encoding="utf-8")
+    commands = iter(re.findall(r"^ {7}(\S.*)$", text, flags=re.MULTILINE))
+
+    def follow(status: int = 0) -> str:
+        program, *words = shlex.split(next(commands))
+        if program == "emp":
+            assert run(words) == status
+            return capfd.readouterr().out
+        assert program == "python"
+        done = subprocess.run([sys.executable, *words], check=False, capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+        return done.stderr
+
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = str(closed.getsockname()[1])
+        installation.setenv("TWS_PORT", port)
+        assert run([*ASK, *NEXT]) == 1
+        capfd.readouterr()
+        # Degraded, since every other vendor works.
+        told = follow(status=3)
+        assert f"127.0.0.1:{port} (TWS_HOST, TWS_PORT)" in told
+        assert "docs/runbooks/tws-outage.md" in told
+        assert "refused" in follow(status=1)
+    installation.setenv("TWS_PORT", str(gateway.port))
+    assert run(["budget", "reset", "--vendor", "tws", "--breaker"]) == 0
+    capfd.readouterr()
+    offered = follow()
+    assert "still open" in offered
+    rerun = next(line.strip() for line in text.splitlines() if "emp ingest --vendor tws" in line)
+    assert rerun in offered
+    follow()
+    assert "rows" in follow()
+    assert "no outages of which anything is lacking" in follow()
+    assert next(commands, None) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "words"),
+    [
+        ({}, "ok", "server version 176"),
+        ({"taken": {17}}, "ok", "connected as client 17"),
+        ({"tells_time": False}, "degraded", "hangs"),
+        (
+            {"notices": [(2105, "HMDS data farm connection is broken:ushmds")]},
+            "degraded",
+            "broken:ushmds",
+        ),
+    ],
+)
+def test_the_doctor_looks_at_the_gateway(
+    gateway: IbGateway,
+    installation: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    change: dict[str, Any],
+    state: str,
+    words: str,
+) -> None:
+    installation.setenv("TWS_TIMEOUT", "0.5")
+    for name, value in change.items():
+        setattr(gateway, name, value)
+    assert run(["doctor", "--format", "json"]) == (0 if state == "ok" else 3)
+    found = {part["part"]: part for part in told(capfd)["parts"]}["tws"]
+    assert found["state"] == state
+    assert words in found["detail"]
 
 
 def test_it_is_off_without_an_address(
