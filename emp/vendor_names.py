@@ -18,6 +18,7 @@ _PAIRS = {
     ("alpha_vantage", AssetClass.CRYPTO): "/",
     ("coinbase", AssetClass.CRYPTO): "-",
     ("oanda", AssetClass.FX): "_",
+    ("tws", AssetClass.FX): ".",
 }
 """What stands between the two halves of a pair."""
 
@@ -40,7 +41,7 @@ def name_at(reader: str, instrument: Instrument) -> str | None:
         base = instrument.symbol.removesuffix(instrument.currency)
         whole = base.isalnum() and base != instrument.symbol
         return f"{base}{between}{instrument.currency}" if whole else None
-    if reader == "alpha_vantage" and instrument.asset_class is AssetClass.EQUITY:
+    if reader in ("alpha_vantage", "tws") and instrument.asset_class is AssetClass.EQUITY:
         plain = _TICKER.fullmatch(instrument.symbol) and instrument.calendar in _NEW_YORK
         return instrument.symbol if plain else None
     return None
