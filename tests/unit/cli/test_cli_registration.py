@@ -120,6 +120,7 @@ def test_a_vendor_of_files_gets_another_timeframe(settings: Settings, universe: 
     assert load_universe(settings).instrument("AAPL").vendor_symbols == {
         "yahoo": "AAPL",
         "alpha_vantage": "AAPL",
+        "tws": "AAPL",
         "lean": "AAPL",
     }
 
