@@ -9,7 +9,16 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-MODULES = ("curation", "delta_store", "graph", "timescale", "cache", "kafka", "dagster_storage")
+MODULES = (
+    "curation",
+    "delta_store",
+    "graph",
+    "timescale",
+    "cache",
+    "kafka",
+    "dagster_storage",
+    "request_budget",
+)
 
 
 def main() -> int:
