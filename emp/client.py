@@ -152,18 +152,19 @@ def get_coverage(
     Returns:
         vendor, timeframe, symbol (String), session (Date), outcome (rows, nothing, holiday,
         unavailable, refused, failed or not asked), rows (Int64), final (Boolean: asked after the
-        session's end), detail, asked_at (Datetime, us, UTC), fetch_id.
+        session's end), detail, asked_at (Datetime, us, UTC), fetch_id, reason (a sentence; empty
+        where nothing is missing).
 
     Raises:
         ConfigurationError: a symbol or vendor is not configured, or a day is none.
     """
-    from market_data.pipeline.read import ledger_by_session
+    from market_data.pipeline.explain import explain
 
     platform = platform_of(settings)
     for vendor in vendors or ():
         platform.universe.vendor(vendor)
     first, last = _days(start, end)
-    return ledger_by_session(platform, _names(symbols), first, last, _timeframe(timeframe), vendors)
+    return explain(platform, _names(symbols), first, last, _timeframe(timeframe), vendors)
 
 
 def get_quality_scores(

@@ -21,6 +21,7 @@ from emp_assets.metadata import (
     table,
 )
 from emp_assets.naming import OWNERS, curated_key, raw_key
+from emp_assets.outcome_map import outcome_drawings
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.run_config import SymbolsConfig
 from market_data.pipeline.curate import curate_sessions
@@ -87,6 +88,7 @@ def curated_bars_asset(universe: Universe, timeframe: Timeframe) -> dg.AssetsDef
                     report.per_session.drop_nulls("coverage"),
                     {s: _coverage_limits(opened, s, timeframe) for s in report.symbols},
                 ),
+                **outcome_drawings(opened, timeframe, symbols, (first, last)),
                 "first_rows": table(report.preview),
             },
         )

@@ -5,6 +5,7 @@ appends the bars that are new or differ from what was known. Nothing is ever cha
 """
 
 from datetime import date
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -19,6 +20,7 @@ from emp_assets.metadata import (
     table,
 )
 from emp_assets.naming import OWNERS, raw_key
+from emp_assets.outcome_map import outcome_drawings
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.run_config import RawBarsConfig
 from market_data.pipeline.ingest import IngestReport, ingest
@@ -61,7 +63,7 @@ def raw_bars_asset(
                 first,
                 last,
                 numbers={**run_range(first, last, symbols), "off": reason},
-                drawings={},
+                drawings=_drawn(opened, symbols, first, last),
             )
         request = IngestRequest(
             vendor.name,
@@ -111,9 +113,15 @@ def raw_bars_asset(
             },
             drawings={
                 "outcomes": markdown_table(_outcomes(report)),
+                **_drawn(opened, symbols, first, last),
                 "first_rows": table(kept.preview),
             },
         )
+
+    def _drawn(
+        opened: Platform, symbols: tuple[str, ...], first: date, last: date
+    ) -> dict[str, Any]:
+        return outcome_drawings(opened, timeframe, symbols, (first, last), [vendor.name])
 
     return raw_bars
 

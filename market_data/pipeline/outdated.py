@@ -6,7 +6,7 @@ What belongs here: finding them, as unbroken ranges of sessions. What does not: 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -36,38 +36,57 @@ class Outdated:
     sessions: int
 
 
-def outdated(platform: Platform, symbol: str) -> list[Outdated]:
+def outdated(
+    platform: Platform,
+    symbol: str,
+    *,
+    timeframes: Sequence[Timeframe] = tuple(Timeframe),
+    sessions: tuple[date, date] | None = None,
+) -> list[Outdated]:
     """Where the curated bars of a symbol differ from what the raw logs and actions give now.
 
     Timeframes of which nothing is stored are left out: nobody has made them yet.
 
+    Args:
+        platform: configuration and ports.
+        symbol: whose bars.
+        timeframes: only these.
+        sessions: first and last session; None for all that are stored.
+
     Returns:
         Ranges by timeframe and time. Sessions follow each other when the symbol has none between.
     """
-    return [found for timeframe in Timeframe for found in _ranges(platform, symbol, timeframe)]
+    return [found for t in timeframes for found in _ranges(platform, symbol, t, sessions)]
 
 
-def _ranges(platform: Platform, symbol: str, timeframe: Timeframe) -> Iterator[Outdated]:
-    judged = _judged(platform, symbol, timeframe)
+def _ranges(
+    platform: Platform, symbol: str, timeframe: Timeframe, sessions: tuple[date, date] | None
+) -> Iterator[Outdated]:
+    judged = _judged(platform, symbol, timeframe, sessions)
     runs = (
         judged.with_columns(run=pl.col("differs").rle_id())
         .filter("differs")
         .group_by("run", maintain_order=True)
         .agg(first=pl.col("session").first(), last=pl.col("session").last(), sessions=pl.len())
     )
-    for first, last, sessions in runs.select("first", "last", "sessions").iter_rows():
-        yield Outdated(timeframe, first, last, sessions)
+    for first, last, count in runs.select("first", "last", "sessions").iter_rows():
+        yield Outdated(timeframe, first, last, count)
 
 
-def _judged(platform: Platform, symbol: str, timeframe: Timeframe) -> pl.DataFrame:
+def _judged(
+    platform: Platform, symbol: str, timeframe: Timeframe, sessions: tuple[date, date] | None
+) -> pl.DataFrame:
     """Columns session, differs: every session that is stored or would be, sorted."""
     dataset = curated_bars(timeframe)
-    held = platform.store.scan(dataset, symbols=[symbol], columns=["session"])["session"].unique()
+    held = platform.store.scan(dataset, symbols=[symbol], sessions=sessions, columns=["session"])[
+        "session"
+    ].unique()
     parts = [pl.DataFrame(schema={"session": pl.Date, "differs": pl.Boolean})]
     if held.is_empty():
         return parts[0]
-    ends = held.sort()
-    for span in chunks(ends[0], ends[-1], step_days(platform, timeframe)):
+    days = held.sort()
+    first, last = sessions or (days[0], days[-1])
+    for span in chunks(first, last, step_days(platform, timeframe)):
         stored = bars_digest(platform.store.scan(dataset, symbols=[symbol], sessions=span))
         anew = bars_digest(curate_slice(platform, timeframe, [symbol], *span).bars)
         parts.append(
