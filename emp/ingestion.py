@@ -150,7 +150,7 @@ def _files(
     words: Sequence[str] = wish.symbols
     found: list[FileExtent] = []
     if not wish.is_dated or not words:
-        names = [_vendor_name(universe, vendor, w) for w in words]
+        names = [name for w in words for name in _vendor_names(universe, vendor, w)]
         found = _extent(path, spec, names, (universe.earliest_bar, now))
         words = words or [e.symbol for e in found]
     symbols, registration = files_feed(universe, vendor, spec, spec_name, words)
@@ -201,9 +201,13 @@ def _vendor_of(universe: Universe, spec: FormatSpec, notes: list[str]) -> str:
     return own
 
 
-def _vendor_name(universe: Universe, vendor: str, word: str) -> str:
+def _vendor_names(universe: Universe, vendor: str, word: str) -> list[str]:
+    """What the vendor calls, or ever called, what a word means."""
     known = find(universe, vendor, word)
-    return known.vendor_symbols.get(vendor, word) if known else word
+    if known is None:
+        return [word]
+    tickers = dict.fromkeys(t.symbol for t in known.tickers_at(vendor))
+    return list(tickers) or [known.vendor_symbols.get(vendor, word)]
 
 
 def _extent(

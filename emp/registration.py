@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from adapters.vendors.standing import why_off
 from emp.vendor_names import name_at
 from emp.yahoo_symbols import guess_instrument
+from market_data.calendars import calendar_name
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument, Universe, VendorConfig
@@ -77,7 +78,7 @@ class Registration:
                 {
                     "symbol": i.symbol,
                     "asset_class": str(i.asset_class),
-                    "calendar": i.calendar,
+                    "calendar": calendar_name(i.calendar),
                     "currency": i.currency,
                     "vendor_symbols": i.vendor_symbols,
                     "assumed": i.assumed,
@@ -99,7 +100,8 @@ class Registration:
         for i in self.instruments:
             names = ", ".join(f"{name} at {vendor}" for vendor, name in i.vendor_symbols.items())
             guess = (
-                f", assumed to be {i.asset_class} on calendar {i.calendar} in {i.currency}"
+                f", assumed to be {i.asset_class} on calendar {calendar_name(i.calendar)} in "
+                f"{i.currency}"
                 if i.assumed
                 else ""
             )

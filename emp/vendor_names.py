@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from emp.yahoo_symbols import yahoo_name
+from market_data.calendars import calendar_name
 from market_data.universe import AssetClass, Instrument
 
 _NEW_YORK = ("XNYS", "XNAS", "XASE", "ARCX")
@@ -42,6 +43,8 @@ def name_at(reader: str, instrument: Instrument) -> str | None:
         whole = base.isalnum() and base != instrument.symbol
         return f"{base}{between}{instrument.currency}" if whole else None
     if reader in ("alpha_vantage", "tws") and instrument.asset_class is AssetClass.EQUITY:
-        plain = _TICKER.fullmatch(instrument.symbol) and instrument.calendar in _NEW_YORK
+        plain = (
+            _TICKER.fullmatch(instrument.symbol) and calendar_name(instrument.calendar) in _NEW_YORK
+        )
         return instrument.symbol if plain else None
     return None

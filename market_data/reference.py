@@ -12,7 +12,7 @@ from datetime import date
 
 import polars as pl
 
-from market_data.calendars import calendar_name, trading_sessions
+from market_data.calendars import calendar_name, trading_sessions, versioned
 from market_data.errors import ConfigurationError
 from market_data.schemas import INSTRUMENTS, TRADING_SESSIONS
 from market_data.universe import Instrument, Universe
@@ -47,8 +47,11 @@ def instruments_table(universe: Universe) -> pl.DataFrame:
 
 
 def calendars_of(universe: Universe) -> list[str]:
-    """The calendars of the universe's instruments, in the version of its configuration."""
-    return sorted({i.calendar for i in universe.instruments})
+    """The calendars of the instruments, and those with hours of their own, in their version."""
+    own = [
+        versioned(code, universe.calendars) for code, r in universe.calendars.items() if r.hours
+    ]
+    return sorted({*own, *(i.calendar for i in universe.instruments)})
 
 
 def sessions_table(universe: Universe, first: date, last: date) -> pl.DataFrame:

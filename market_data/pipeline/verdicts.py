@@ -141,7 +141,8 @@ def ledger_rows(
         Rows of LEDGER. Sessions that have not begun are left out unless rows came for them.
     """
     over = pl.col("close") + asked.delay <= asked.at
-    whole = pl.col("bars") >= pl.col("expected")
+    # Of a session that expects no bar, none says nothing: a vendor may still come with some.
+    whole = (pl.col("bars") >= pl.col("expected")) & (pl.col("bars") > 0)
     settled = _at_or_before("close", asked, asked.settling)
     # What lies before a vendor's look-back window can never be had from it.
     beyond = _at_or_before("close", asked, asked.lookback)

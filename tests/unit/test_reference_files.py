@@ -12,8 +12,9 @@ from adapters.configuration import load_universe, register
 from adapters.examination import examine
 from adapters.reference_files import load_reference
 from adapters.settings import Settings
-from market_data.calendars import expected_bars, trading_sessions
+from market_data.calendars import calendar_name, expected_bars, trading_sessions, versioned
 from market_data.errors import ConfigurationError
+from market_data.reference import calendars_of
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 
@@ -168,3 +169,15 @@ def test_files_elsewhere_are_read_by_the_configured_folder(tmp_path: Path) -> No
     (tmp_path / "config" / "reference" / "holidays.yaml").unlink()
     moved = Settings(data_dir=tmp_path / "data", config_dir=tmp_path / "config")
     assert load_universe(moved).instrument("EURUSD").calendar == "fx"
+
+
+def test_the_shipped_desks_of_fx_have_their_hours() -> None:
+    universe = load_universe(Settings(config_dir=CONFIG))
+    year = (date(2024, 1, 1), date(2024, 12, 31))
+    hours = {
+        code: str(sessions["minutes"].unique().to_list())
+        for code in ("london_fx", "new_york_fx", "tokyo_fx")
+        for sessions in [trading_sessions(versioned(code, universe.calendars), *year)]
+    }
+    assert hours == {"london_fx": "[570]", "new_york_fx": "[540]", "tokyo_fx": "[540]"}
+    assert {calendar_name(c) for c in calendars_of(universe)} >= {*hours, "fx", "XNYS"}

@@ -21,7 +21,7 @@ from adapters.vendors.tws.contracts import Found, parse
 from adapters.vendors.tws.inquiry import Address
 from adapters.vendors.tws.questions import BAR_SIZES, SPANS, pages
 from market_data.basis import Adjustment, Basis, Side
-from market_data.calendars import trading_sessions
+from market_data.calendars import calendar_name, trading_sessions
 from market_data.errors import (
     OutOfRangeError,
     StoreConflictError,
@@ -177,5 +177,6 @@ class TwsVendor:
         if any(s.minute for s in starts):
             raise OutOfRangeError(
                 f"Interactive Brokers' hours are those of the clock, sessions of "
-                f"{instrument.calendar} begin at another minute; hours are made of its 1m bars"
+                f"{calendar_name(instrument.calendar)} begin at another minute; hours are made of "
+                "its 1m bars"
             )

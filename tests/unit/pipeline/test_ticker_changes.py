@@ -162,3 +162,20 @@ def test_a_file_name_of_the_past_finds_its_instrument(tmp_path: Path) -> None:
     assert universe.vendor_symbol("yahoo", "SOCIAL") == "META"
     assert universe.vendor_symbol("yahoo", "SOCIAL", date(2020, 1, 2)) == "FB"
     assert "SOCIAL" in universe.symbols_of("yahoo")
+
+
+def test_an_expected_nothing_is_final_only_when_it_is_settled(tmp_path: Path) -> None:
+    quiet = Instrument(
+        symbol="QUIET",
+        asset_class=AssetClass.FX,
+        calendar="fx",
+        vendor_symbols={"yahoo": "QUIET"},
+    )
+    made = world(tmp_path, quiet).later(datetime(2017, 1, 2, 23, tzinfo=UTC))
+    day = date(2017, 1, 2)
+    wish = request(("QUIET",), day, day)
+    ingest(made.platform, wish, FakeVendor())
+    assert [f.symbols for f in plan_ingest(made.platform, wish).fetches] == [("QUIET",)]
+    much_later = made.later(datetime(2017, 3, 1, tzinfo=UTC))
+    ingest(much_later.platform, wish, FakeVendor())
+    assert plan_ingest(much_later.platform, wish).fetches == ()
