@@ -204,6 +204,14 @@ def test_a_connection_that_breaks_in_the_middle_is_made_anew(gateway: IbGateway)
     assert found["MSFT"].outcome is Outcome.ROWS
 
 
+def test_a_stream_that_is_out_of_step_is_left(gateway: IbGateway) -> None:
+    gateway.scripts = [
+        lambda line, asked: line.raw(framed(*bars_message(asked.request, minutes(START, 30)))[:500])
+    ]
+    assert rows_of(fetch(gateway, attempts=2)).height == 30
+    assert len(gateway.connected) == 2
+
+
 def test_what_is_about_another_question_is_not_ours(gateway: IbGateway) -> None:
     def confuse(line: Line, asked: Asked) -> None:
         line.code(asked.request + 7, 162, SERVICE + "HMDS query returned no data: X")

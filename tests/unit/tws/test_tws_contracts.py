@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapters.vendors.tws.contracts import Found, Wanted, parse, settle
+from emp.vendor_names import name_at
 from market_data.errors import UnknownSymbolError
 from market_data.universe import AssetClass, Instrument
 
@@ -70,6 +71,22 @@ def test_a_vendor_symbol_describes_a_contract(
 def test_what_no_contract_looks_like_is_refused(text: str, instrument: Instrument) -> None:
     with pytest.raises(UnknownSymbolError, match=r"names no contract|is no contract"):
         parse(text, instrument)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "asset_class", "wanted"),
+    [
+        ("AAPL", "equity", Wanted("STK", "AAPL", "SMART", "USD")),
+        ("GBPUSD", "fx", Wanted("CASH", "GBP", "IDEALPRO", "USD")),
+    ],
+)
+def test_a_symbol_that_another_vendor_has_is_told_by_its_name(
+    symbol: str, asset_class: str, wanted: Wanted
+) -> None:
+    instrument = Instrument(symbol=symbol, asset_class=asset_class, calendar="XNYS")
+    name = name_at("tws", instrument)
+    assert name is not None
+    assert parse(name, instrument) == wanted
 
 
 def test_the_only_contract_is_the_one() -> None:
