@@ -96,7 +96,7 @@ class MacroRelease(BaseModel):
     def _a_text(cls, value: object) -> object:
         # Without quotes YAML reads 10:00 as the number 600.
         if isinstance(value, int | float):
-            raise ValueError('must stand in quotes, like "08:30"')
+            raise ValueError('must stand in quotes, like "08:30"')  # noqa: TRY004  for pydantic
         return value
 
     @field_validator("time")

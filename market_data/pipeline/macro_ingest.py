@@ -14,7 +14,12 @@ from datetime import date
 import polars as pl
 
 from market_data.datasets import FRED_RELEASE_DATES, FRED_VINTAGES, Dataset
-from market_data.errors import VendorError
+from market_data.errors import (
+    RateLimitedError,
+    UnauthorisedError,
+    UnreachableError,
+    VendorError,
+)
 from market_data.macro.calendar import HISTORY
 from market_data.macro.releases import with_instants
 from market_data.pipeline.macro_calendar import LATE, known_dates
@@ -25,6 +30,8 @@ from market_data.timeframes import Timeframe
 
 _TURN = "macro releases"
 """Whoever asks and writes down what is gone takes turns: an older answer must not come last."""
+_EVERYBODYS = (RateLimitedError, UnauthorisedError, UnreachableError)
+"""Trouble that every other question would meet too."""
 RELEASES, OBSERVATIONS = "fred_releases", "fred_observations"
 """Whose attempts these are in the journal."""
 
@@ -101,7 +108,7 @@ def ingest_vintages(
     """Ask for every value of the periods that the releases of a range may speak of.
 
     Only series of releases that have a date in the range are asked for, LATE_DAYS before it
-    included. Trouble with one series stops no other.
+    included. Trouble with one series stops no other, unless every other would meet it too.
 
     Args:
         platform: where to.
@@ -118,12 +125,17 @@ def ingest_vintages(
     rows = new = revised = 0
     payloads: list[str] = []
     failed: list[tuple[str, VendorError]] = []
+    ended: VendorError | None = None
     for number, name in enumerate(series, start=1):
+        if ended is not None:
+            failed.append((name, ended))
+            continue
         progress(f"{name} ({number} of {len(series)})")
         try:
             answer = _vintages_of(platform, name, first, last)
         except VendorError as trouble:
             failed.append((name, trouble))
+            ended = trouble if isinstance(trouble, _EVERYBODYS) else None
             continue
         payloads += [platform.payloads.put(p) for p in answer.payloads]
         frame = answer.frame.rename({"seen": "session"}).with_columns(symbol=pl.lit(name))

@@ -136,6 +136,15 @@ def serve_vintages(
     server.reply(OBSERVATIONS, answer, series_id=series)
 
 
+def observations_of(vintages: Sequence[Vintage]) -> dict[str, Any]:
+    """An answer with all of some vintages."""
+    rows = [
+        {"realtime_start": seen, "realtime_end": "9999-12-31", "date": period, "value": value}
+        for seen, period, value in vintages
+    ]
+    return {"count": len(rows), "observations": rows}
+
+
 def serve_nothing(server: ReplayServer) -> None:
     """Every series without a value, every release without a date."""
     for path, name in (
@@ -143,7 +152,8 @@ def serve_nothing(server: ReplayServer) -> None:
         (DATES, "release_dates"),
         (ONE_RELEASE, "release_dates"),
     ):
-        server.reply(path, json_body({"count": 0, name: []}))
+        body = json_body({"count": 0, name: []})
+        server.reply(path, lambda asked, body=body: refused(asked) or body)  # type: ignore[misc]
 
 
 def as_vintages(body: bytes) -> list[Vintage]:
