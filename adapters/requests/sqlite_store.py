@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock
+
 from adapters.disk import refusal
 from adapters.requests.breaker_text import breaker_of, text_of
 from adapters.requests.shared_time import Mark, Reading, instant, machine_reading
@@ -191,7 +193,7 @@ class SqliteRequestStore:
                 raise StorageError(self._told(error)) from None
             except OSError as error:
                 told = refusal(error, self._path.parent)
-                raise StorageError(told or f"{self._path.parent}: {error.strerror}") from None
+                raise StorageError(told or f"{self._path.parent}: {error}") from None
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None or self._process != os.getpid():
@@ -200,10 +202,12 @@ class SqliteRequestStore:
             connection = sqlite3.connect(
                 self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            connection.execute("pragma journal_mode = wal")
+            # SQLite waits for nobody while it changes the way in which a file is written.
+            with FileLock(f"{self._path}.lock").acquire(BUSY_SECONDS, poll_interval=0.005):
+                connection.execute("pragma journal_mode = wal")
+                connection.executescript(_TABLES)
             # A crash of the machine may lose the last grants, never the file.
             connection.execute("pragma synchronous = normal")
-            connection.executescript(_TABLES)
             self._connection, self._process = connection, os.getpid()
         return self._connection
 

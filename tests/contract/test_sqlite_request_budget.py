@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time as clock
 from collections.abc import Iterator
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,20 @@ def test_whoever_holds_the_file_for_long_is_told_of(
     holder.execute("rollback")
     holder.close()
     assert took(store, Claim(MINUTE))
+
+
+def test_processes_that_make_the_file_at_once(tmp_path: Path) -> None:
+    for number in range(20):
+        path = tmp_path / str(number) / "requests.sqlite"
+        ready, children = get_context("fork").Barrier(8), []
+        for _ in range(8):
+            child = os.fork()
+            if not child:
+                ready.wait(10)
+                try:
+                    os._exit(0 if took(SqliteRequestStore(path), Claim(MINUTE)) else 1)
+                except StorageError:
+                    os._exit(2)
+            children.append(child)
+        ended = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        assert sorted(ended) == [0] * 5 + [1] * 3
