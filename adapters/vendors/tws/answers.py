@@ -11,7 +11,7 @@ that a Double holds for any value that is not set.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -68,15 +68,17 @@ def read_bars(
         row=pl.struct(_BAR).struct.json_encode(),
     ).sort("ts", maintain_order=True, nulls_last=True)
     ts = pl.col("ts")
+    # A session that runs may have a date that begins only hours from now.
+    latest = request.now if request.timeframe.is_intraday else request.now + timedelta(days=1)
     reasons = (
         pl.when(pl.col("reasons") != "")
         .then("reasons")
-        .when(ts > request.now)
+        .when(ts > latest)
         .then(pl.lit("future"))
         .otherwise(pl.lit(""))
     )
     # A wrong time may have taken a row out of the range.
-    kept = ts.is_null() | ((ts >= start) & (ts < end)) | (ts > request.now)
+    kept = ts.is_null() | ((ts >= start) & (ts < end)) | (ts > latest)
     rows = rows.with_columns(reasons=reasons, symbol=pl.lit(wanted.symbol)).filter(kept)
     bars = rows.filter(pl.col("reasons") == "").with_columns(
         vendor_symbol=pl.lit(wanted.vendor_symbol)

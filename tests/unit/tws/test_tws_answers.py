@@ -120,6 +120,15 @@ def test_a_date_that_is_none_is_refused() -> None:
         assert rejected["reasons"].to_list() == ["unreadable"]
 
 
+def test_the_day_that_runs_may_begin_later_than_now_but_not_a_day_later() -> None:
+    sunday_evening = datetime(2021, 1, 3, 23, tzinfo=UTC)
+    asked = FetchRequest((WANTED,), Timeframe.D1, START, END, sunday_evening)
+    fields = [str(v) for v in bars_message(1, [bar(at="20210104"), bar(at="20210105")])]
+    bars, rejected = read_bars(fields, WANTED, asked, START, END)
+    assert bars["ts"].to_list() == [START]
+    assert rejected["reasons"].to_list() == ["future"]
+
+
 def test_bars_of_another_range_are_left_out() -> None:
     bars, rejected = read(minutes(START - timedelta(minutes=5), 10))
     assert bars["ts"].min() == START
