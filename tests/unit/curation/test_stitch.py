@@ -122,3 +122,11 @@ def test_every_bar_is_one_vendors_and_the_best_ones(
         if (vendor := next((v for v in ORDER if i in held[v]), None))
     ]
     assert found.select("ts", "source", "close").rows() == expected
+
+
+def test_a_close_alone_comes_last_however_good_it_is_otherwise() -> None:
+    """Also after a bar that is unfinished, in error, off the home basis, and of nobody's choice."""
+    fixing = Candidate("alpha", bars(100.0), close_only=True)
+    running = bars(200.0).with_columns(final=pl.lit(value=False), dq_status=pl.lit("error"))
+    found = stitch([fixing, Candidate("zeta", running[[0]], home=False)], ORDER)
+    assert found["source"].to_list() == ["zeta", "alpha", "alpha", "alpha"]
