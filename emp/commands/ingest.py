@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,13 +15,15 @@ from market_data.timeframes import Timeframe
 if TYPE_CHECKING:
     from adapters.settings import Settings
     from emp.ingestion import Prepared
+    from emp.leaving import Leaving
 
 EXAMPLES = """
 Examples:\n
   emp ingest --vendor yahoo --symbols "EURUSD=X,AAPL" --lookback-days 120 --timeframe 1d\n
   emp ingest --vendor yahoo --symbols AAPL --start 2024-01-02 --end 2024-03-28 --dry-run\n
   emp ingest --path aapl.zip --spec lean_daily\n
-  emp ingest --path bars/ --spec plain --vendor mybroker --resample
+  emp ingest --path bars/ --spec plain --vendor mybroker --resample\n
+  emp ingest --vendor yahoo --symbols AAPL --lookback-days 9 --leave pricing/ --cache-max-entries 9
 
 Symbols are the platform's or the vendor's own; one that nobody configured is registered beside the
 data, its class and calendar assumed, and said so. A second run asks only for what the ledger lacks.
@@ -74,14 +77,32 @@ def ingest(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be asked; ask and write nothing.")
     ] = False,
+    leave: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Also leave the bars as files, with their issues."),
+    ] = None,
+    leave_format: Annotated[
+        Literal["parquet", "csv"], typer.Option(help="Format of the files that --leave writes.")
+    ] = "parquet",
+    cache_retention_days: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Files of --leave older than N days go."),
+    ] = None,
+    cache_max_entries: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="The newest N entries of --leave stay."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch bars, curate, check and score them."""
     from datetime import UTC, datetime
 
     from emp.ingestion import Wish, prepare
+    from emp.leaving import Leaving
 
     settings = settings_of(context)
+    leaving = Leaving(leave, leave_format, cache_retention_days, cache_max_entries)
+    leaving.check()
     wish = Wish(
         vendor=vendor,
         symbols=split(symbols),
@@ -100,21 +121,33 @@ def ingest(
         return
     debug = invocation(context).debug
     summary, status = execute(
-        settings, prepared, resample=resample, debug=debug, strict=fail_on_quality
+        settings,
+        prepared,
+        resample=resample,
+        debug=debug,
+        strict=fail_on_quality,
+        leaving=leaving,
     )
     print_json(summary)
     raise typer.Exit(status)
 
 
 def execute(
-    settings: Settings, prepared: Prepared, *, resample: bool, debug: bool, strict: bool
+    settings: Settings,
+    prepared: Prepared,
+    *,
+    resample: bool,
+    debug: bool,
+    strict: bool,
+    leaving: Leaving | None = None,
 ) -> tuple[dict[str, Any], int]:
     """Register what is new, run the graph, and say what came of it: summary and exit status."""
     from adapters.backend import open_platform
     from adapters.configuration import register
+    from emp.leaving import leave_files
     from emp.narration import Narrator
     from emp.run import coarser, run_feeds
-    from emp.summary import Scope, exit_status, summarise
+    from emp.summary import EXIT_OK, EXIT_QUALITY, Scope, exit_status, summarise
 
     also = coarser(prepared.timeframe) if resample else ()
     scope = Scope(prepared.feed, prepared.timeframe, prepared.first, prepared.last, also)
@@ -137,13 +170,20 @@ def execute(
             narrator=narrator,
         )
         narrator.step("summary")
-        summary = summarise(settings, open_platform(settings), scope, record)
+        platform = open_platform(settings)
+        summary = summarise(settings, platform, scope, record)
     summary["registered"] = prepared.registration.told()
     summary["notes"] = [*prepared.notes, *_unread(prepared, summary)]
     summary["ui"] = (
         f"'emp dev' shows this run on http://127.0.0.1:{settings.ui_port}/runs/{record.run_id}"
     )
-    return summary, exit_status(summary, record, fail_on_quality=strict)
+    status = exit_status(summary, record, fail_on_quality=strict)
+    if leaving is not None and leaving.folder is not None:
+        summary["left"], bad = leave_files(
+            platform, scope, leaving, record.run_id, sound=not (strict and status), strict=strict
+        )
+        status = status or (EXIT_QUALITY if strict and bad else EXIT_OK)
+    return summary, status
 
 
 def _unread(prepared: Prepared, summary: dict[str, Any]) -> list[str]:
