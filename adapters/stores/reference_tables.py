@@ -71,7 +71,9 @@ class ReferenceTables:
         with FileLock(f"{uri}.lock"):
             if DeltaTable.is_deltatable(uri) and self.get(name).equals(frame):
                 return False
-            write_deltalake(uri, frame.to_arrow(), mode="overwrite", schema_mode="overwrite")
+            # Batches are written side by side, in no order; one batch keeps that of the rows.
+            rows = frame.rechunk().to_arrow()
+            write_deltalake(uri, rows, mode="overwrite", schema_mode="overwrite")
         return True
 
     def get(self, name: str) -> pl.DataFrame:
