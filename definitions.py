@@ -17,6 +17,7 @@ from adapters.configuration import load_universe
 from adapters.modes import Installation, decide
 from adapters.settings import Settings
 from adapters.variables import read
+from adapters.vendors.table import load_vendor_table
 from emp_assets.graph import all_assets, all_checks
 from jobs.market_slice import market_slice_job
 from jobs.rebuild import rebuild_job
@@ -101,7 +102,7 @@ def build_definitions(
     """
     found = decide(settings or read(Settings))
     universe = load_universe(found.settings)
-    assets = all_assets(universe)
+    assets = all_assets(universe, load_vendor_table(found.settings))
     # The slice job runs assets of the very definitions that hold it.
     graph: list[dg.Definitions] = []
     definitions = dg.Definitions(

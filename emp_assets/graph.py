@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from adapters.vendors.table import VendorTable
 from emp_assets.curated.bars import curated_bars_asset, curated_bars_checks
 from emp_assets.curated.macro_calendar import macro_calendar_asset, macro_calendar_checks
 from emp_assets.curated.quarantine import quarantine_asset
@@ -20,13 +21,17 @@ from market_data.timeframes import Timeframe
 from market_data.universe import Universe
 
 
-def all_assets(universe: Universe) -> list[dg.AssetsDefinition]:
-    """Every asset, upstream first."""
+def all_assets(universe: Universe, terms: VendorTable) -> list[dg.AssetsDefinition]:
+    """Every asset, upstream first; `terms` are those of the vendors."""
     return [
         instruments,
         trading_sessions,
         corporate_actions,
-        *(raw_bars_asset(universe, v, t) for v in universe.vendors for t in v.timeframes),
+        *(
+            raw_bars_asset(universe, vendor, timeframe, terms.of(vendor.name, vendor.reader))
+            for vendor in universe.vendors
+            for timeframe in vendor.timeframes
+        ),
         *(curated_bars_asset(universe, t) for t in Timeframe),
         quarantine_asset(universe),
         fred_releases_asset(universe),

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from adapters.vendors.table import VendorEntry
 from emp_assets.bar_checks import session_checks
 from emp_assets.metadata import (
     add_session_metadata,
@@ -35,9 +36,9 @@ from resources.platform import PlatformResource
 
 
 def raw_bars_asset(
-    universe: Universe, vendor: VendorConfig, timeframe: Timeframe
+    universe: Universe, vendor: VendorConfig, timeframe: Timeframe, terms: VendorEntry | None
 ) -> dg.AssetsDefinition:
-    """The asset of one vendor's bars at one timeframe."""
+    """The asset of one vendor's bars at one timeframe, with the vendor's terms beside it."""
     key = raw_key(vendor.name, timeframe)
 
     @dg.asset(
@@ -48,7 +49,7 @@ def raw_bars_asset(
         kinds={"polars", "deltalake"},
         owners=OWNERS,
         description=f"{timeframe} bars of {vendor.name} ({vendor.reader} reader).\n\n{__doc__}",
-        metadata={"dagster/column_schema": column_schema(RAW_BARS)},
+        metadata={"dagster/column_schema": column_schema(RAW_BARS), **_told(terms)},
     )
     def raw_bars(
         context: dg.AssetExecutionContext, config: RawBarsConfig, platform: PlatformResource
@@ -137,6 +138,12 @@ def raw_bars_checks(
     return session_checks(
         raw_key(vendor.name, timeframe), session_partitions(universe.first_session), inspect
     )
+
+
+def _told(terms: VendorEntry | None) -> dict[str, str | int]:
+    """Tier, cost, latency, entitlement and limits of a vendor, as they were reviewed."""
+    shown = ("tier", "cost", "latency", "entitlement", "limits")
+    return {name: getattr(terms, name) for name in shown} if terms else {}
 
 
 def _outcomes(report: IngestReport) -> pl.DataFrame:

@@ -202,7 +202,7 @@ def test_whoever_holds_the_file_for_long_is_told_of(
 
 
 def test_processes_that_make_the_file_at_once(tmp_path: Path) -> None:
-    for number in range(20):
+    for number in range(12):
         path = tmp_path / str(number) / "requests.sqlite"
         ready, children = get_context("fork").Barrier(8), []
         for _ in range(8):

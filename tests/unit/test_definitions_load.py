@@ -111,6 +111,16 @@ def test_every_asset_tells_what_it_is(defs: dg.Definitions):
             assert "dagster/column_schema" in spec.metadata, name
 
 
+def test_raw_bars_tell_the_terms_of_their_vendor(defs: dg.Definitions):
+    specs = {s.key.to_user_string(): s.metadata for s in defs.resolve_all_asset_specs()}
+    assert specs["raw/yahoo_bars_1d"]["tier"] == 0
+    assert "2,000 requests per hour" in specs["raw/yahoo_bars_1d"]["limits"]
+    assert specs["raw/tws_bars_1m"]["tier"] == 1
+    for name, metadata in specs.items():
+        if name.startswith("raw/") and "_bars_" in name:
+            assert {"tier", "cost", "latency", "entitlement", "limits"} <= set(metadata), name
+
+
 def test_every_dataset_with_sessions_is_checked(defs: dg.Definitions):
     checked: dict[str, set[str]] = {}
     for key in defs.resolve_asset_graph().asset_check_keys:
