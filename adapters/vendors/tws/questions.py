@@ -82,15 +82,16 @@ def pages(
         timeframe: one of BAR_SIZES.
         start: of the first bar, UTC.
         end: of the range, UTC, excluded.
-        now: nothing is asked about what lies after it.
+        now: nothing is asked about what begins after it.
     """
+    # A daily bar travels under its date at 00:00 UTC, hours before its session or after its start.
+    spare = timedelta(0) if timeframe.is_intraday else DAY
     while start < end:
         first = max(start, end - SPANS[timeframe])
-        if first >= now:
+        if first >= now + spare:
             end = first
             continue
-        # A daily bar travels under its date at 00:00 UTC, hours before its session.
-        until = min(end if timeframe.is_intraday else end + DAY, now)
+        until = min(end + spare, now)
         question = Question(
             end=f"{until.astimezone(UTC):%Y%m%d-%H:%M:%S}",
             duration=_duration(timeframe, until - first),
