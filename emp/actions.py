@@ -78,6 +78,9 @@ def read_actions_file(
         ConfigurationError: the file cannot be read, is empty, or needs a symbol that splits.
         SchemaError: it is not what its format says.
     """
+    instrument = None if symbol is None else platform.universe.instrument(symbol)
+    if instrument is not None and not instrument.asset_class.is_adjustable:
+        raise ConfigurationError(f"{symbol} is {instrument.asset_class}: it has no splits")
     text = _text(file)
     now = platform.clock.now()
     form = form or _guessed(text)
@@ -86,11 +89,9 @@ def read_actions_file(
         found, bad = parse_actions_csv(text, platform.universe.instruments, source=name, now=now)
         read = ActionsFile(form, name, found, bad)
     else:
-        if symbol is None:
+        if instrument is None:
             raise ConfigurationError("a factor file does not name its symbol: give --symbol")
-        read = ActionsFile(
-            form, name, _factors(text, file, platform.universe.instrument(symbol), name, now)
-        )
+        read = ActionsFile(form, name, _factors(text, file, instrument, name, now))
     if not known_now:
         return read
     today = read.actions.with_columns(known_at=pl.lit(now, dtype=UTC))
@@ -160,10 +161,6 @@ def _factors(
     text: str, file: Path, instrument: Instrument, source: str, now: datetime
 ) -> pl.DataFrame:
     """The splits and dividends of a LEAN factor file, splits as ratios of small integers."""
-    if not instrument.asset_class.is_adjustable:
-        raise ConfigurationError(
-            f"{instrument.symbol} is {instrument.asset_class}: it has no splits"
-        )
     factors = parse_factor_file(text)
     first = factors["date"].min()
     if not isinstance(first, date):
