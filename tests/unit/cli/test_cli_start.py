@@ -22,6 +22,9 @@ COMMANDS = [
     ["files", "specs"],
     ["actions", "import"],
     ["actions", "list"],
+    ["macro", "ingest"],
+    ["macro", "events"],
+    ["macro", "bias"],
 ]
 COVERAGE = ["coverage", "AAPL", "--start", "2024-01-02", "--end"]
 HEAVY = ("dagster", "pandas", "yfinance", "exchange_calendars", "deltalake", "sqlalchemy")
