@@ -10,6 +10,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from ib_async.decoder import Decoder
+from ib_async.objects import BarData
 
 from adapters.vendors.tws.answers import read_bars, read_contracts
 from market_data.errors import MalformedAnswerError
@@ -62,6 +64,30 @@ def test_recorded_minutes_are_stamped_with_their_start(test_data: Path) -> None:
     assert busiest.max() < closing
     regular = bars.filter(pl.col("ts").is_between(opening, closing, closed="left"))
     assert regular.height == 390
+
+
+class _Listener:
+    """What the decoder of ib_async calls."""
+
+    def __init__(self) -> None:
+        self.bars: list[BarData] = []
+
+    def historicalData(self, _request: int, bar: BarData) -> None:  # noqa: N802
+        self.bars.append(bar)
+
+    def historicalDataEnd(self, *_: object) -> None:  # noqa: N802
+        pass
+
+
+def test_ib_async_reads_the_same_bars(test_data: Path) -> None:
+    fields = [str(value) for value in bars_message(1, recorded_minutes(test_data))]
+    listener = _Listener()
+    Decoder(listener, SERVER_VERSION).historicalData(list(fields))
+    bars, _ = read_bars(fields, WANTED, ask(), START, END)
+    assert bars.select(*PRICES, "volume", "vwap", "trades").rows() == [
+        (b.open, b.high, b.low, b.close, b.volume, b.average, b.barCount) for b in listener.bars
+    ]
+    assert [str(int(ts.timestamp())) for ts in bars["ts"]] == [b.date for b in listener.bars]
 
 
 def test_daily_bars_carry_their_date() -> None:
