@@ -11,11 +11,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from emp.budgets import get_circuit_breaker_stats, get_request_budget
     from emp.client import get_coverage, get_curated_bars, get_findings, get_quality_scores
     from emp.macro import get_macro_bias, get_macro_events
     from emp.reference import get_instruments, get_trading_sessions
 
 __all__ = [
+    "get_circuit_breaker_stats",
     "get_coverage",
     "get_curated_bars",
     "get_findings",
@@ -23,12 +25,15 @@ __all__ = [
     "get_macro_bias",
     "get_macro_events",
     "get_quality_scores",
+    "get_request_budget",
     "get_trading_sessions",
 ]
 _MODULES = {
+    "get_circuit_breaker_stats": "emp.budgets",
     "get_instruments": "emp.reference",
     "get_macro_bias": "emp.macro",
     "get_macro_events": "emp.macro",
+    "get_request_budget": "emp.budgets",
     "get_trading_sessions": "emp.reference",
 }
 

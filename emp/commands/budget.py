@@ -84,38 +84,38 @@ def reset(
 def _windows(reports: list[AccountReport]) -> pl.DataFrame:
     import polars as pl
 
-    rows = [
-        (
-            report.account,
-            window.allowance.name + (f" ({window.subject})" if window.subject else ""),
-            window.allowance.requests,
-            window.used,
-            window.left,
-            _at(window.next_slot) or "now",
-        )
-        for report in reports
-        for window in report.windows
-    ]
-    names = ["vendor", "window", "limit", "used", "left", "next slot (UTC)"]
-    return pl.DataFrame(rows, schema=names, orient="row")
+    from emp.budgets import windows_frame
+
+    of_subject = pl.when(pl.col("subject") != "").then(pl.format(" ({})", "subject"))
+    return windows_frame(reports).select(
+        "vendor",
+        pl.col("window") + of_subject.otherwise(pl.lit("")),
+        "limit",
+        "used",
+        "left",
+        _text("next_slot", "now").alias("next slot (UTC)"),
+    )
 
 
 def _breakers(reports: list[AccountReport]) -> pl.DataFrame:
     import polars as pl
 
-    rows = [
-        (
-            report.account,
-            str(report.state),
-            report.failures,
-            _at(report.retry_at) or "",
-            _at(report.held_until) or "",
-            report.trouble,
-        )
-        for report in reports
-    ]
-    names = ["vendor", "breaker", "failures", "tried again (UTC)", "asked for peace until", "last"]
-    return pl.DataFrame(rows, schema=names, orient="row")
+    from emp.budgets import breakers_frame
+
+    return breakers_frame(reports).select(
+        "vendor",
+        pl.col("state").alias("breaker"),
+        "failures",
+        _text("retry_at", "").alias("tried again (UTC)"),
+        _text("held_until", "").alias("asked for peace until"),
+        pl.col("trouble").alias("last"),
+    )
+
+
+def _text(column: str, otherwise: str) -> pl.Expr:
+    import polars as pl
+
+    return pl.col(column).dt.to_string("%Y-%m-%d %H:%M:%S").fill_null(otherwise)
 
 
 def _told(report: AccountReport) -> dict[str, Any]:
@@ -142,10 +142,6 @@ def _told(report: AccountReport) -> dict[str, Any]:
             "trouble": report.trouble,
         },
     }
-
-
-def _at(moment: datetime | None) -> str | None:
-    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else None
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+import emp
 from emp.cli import run
 from tests.support.replay_server import Asked, ReplayServer, Reply, failing, json_body
 from tests.support.yahoo_replay import CHART, chart, serve_basics
@@ -127,6 +128,9 @@ def test_the_runbook_holds_what_it_promises(
     assert "| yahoo  | minute | 100" in told.out
     assert "tier 2): not connected" in shell.next("emp vendors").out
     assert yahoo(shell)["breaker"]["state"] == "open"
+    stats = emp.get_circuit_breaker_stats("yahoo").row(0, named=True)
+    assert (stats["state"], stats["failures"], stats["opened"]) == ("open", 5, 1)
+    assert stats["retry_at"] > datetime.now(UTC)
 
     # 3. What a run would ask is told without asking.
     dry = shell.next("emp ingest")
@@ -188,6 +192,7 @@ def test_two_runs_that_want_the_last_request_of_the_hour(
     hour = yahoo(shell)["windows"][1]
     assert (hour["limit"], hour["used"], hour["left"]) == (3, 3, 0)
     assert hour["next_slot"] > datetime.now(UTC).isoformat()
+    assert emp.get_request_budget("yahoo")["left"].to_list() == [97, 0]
     monkeypatch.setenv("YAHOO_REQUESTS_PER_HOUR", "10")
     assert ingest(shell, "MSFT").status == 0
 
