@@ -32,6 +32,7 @@ from market_data.pipeline.inspection import Inspection, inspect_curated, inspect
 from market_data.pipeline.planning import IngestRequest
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.read import read_bars
+from market_data.ports import BarStore
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument, VendorConfig
 
@@ -72,10 +73,12 @@ class World:
     Attributes:
         settings: of the installation; the shipped configuration under a folder of its own.
         now: what its clock says.
+        store: keeps curated bars and scores; the settings' own where None.
     """
 
     settings: Settings
     now: datetime
+    store: BarStore | None = None
 
     @classmethod
     def at(cls, folder: Path, now: datetime) -> World:
@@ -94,7 +97,8 @@ class World:
     @cached_property
     def platform(self) -> Platform:
         """The platform as the configuration stands when it is first asked for."""
-        return open_platform(self.settings, clock=FixedClock(self.now))
+        opened = open_platform(self.settings, clock=FixedClock(self.now))
+        return opened if self.store is None else replace(opened, store=self.store)
 
     def load(
         self,

@@ -6,13 +6,22 @@ earlier time still gets the earlier answer.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
+from adapters.timescale.bar_store import TimescaleStore
+from adapters.timescale.factory import open_connections
+from adapters.timescale.settings import TimescaleSettings
 from market_data.datasets import raw_bars
+from market_data.pipeline.curate import curate_sessions
+from market_data.pipeline.inspection import inspect_curated
+from market_data.pipeline.outdated import outdated
+from market_data.ports import BarStore
 from market_data.schemas import CORPORATE_ACTIONS
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
@@ -36,11 +45,15 @@ SECOND = FIRST.replace("2024-01-03,51.0,52.0,50.0,51.0,51.0", "2024-01-03,51.0,5
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
+    return told_late(tmp_path)
+
+
+def told_late(tmp_path: Path, store: BarStore | None = None) -> World:
     """Split-adjusted bars fetched twice, the second time with one restated close; then a split
     becomes known that the vendor had worked in from the start."""
     path = tmp_path / "bars.csv"
     share = Instrument(symbol="SHARE", asset_class=AssetClass.EQUITY, calendar="XNYS")
-    made = World.at(tmp_path, FIRST_FETCH).register(
+    made = replace(World.at(tmp_path, FIRST_FETCH), store=store).register(
         FileVendor("mine", {"1d": ("yahoo_csv", path)}, ("SHARE",)), instruments=(share,)
     )
     path.write_text(FIRST)
@@ -81,14 +94,18 @@ def test_curated_bars_follow_the_newest_revision_and_the_split(world: World) -> 
     assert closes(world, adjusted="splits") == [50.0, 50.5, 52.0, 53.0, 54.0]
 
 
+MOMENTS = [
+    (FIRST_FETCH + HOUR, [50.0, 51.0, 52.0, 53.0, 54.0], [50.0, 51.0, 52.0, 53.0, 54.0]),
+    (SECOND_FETCH - HOUR, [50.0, 51.0, 52.0, 53.0, 54.0], [50.0, 51.0, 52.0, 53.0, 54.0]),
+    (SECOND_FETCH + HOUR, [50.0, 50.5, 52.0, 53.0, 54.0], [50.0, 50.5, 52.0, 53.0, 54.0]),
+    (SPLIT_KNOWN + HOUR, [100.0, 101.0, 52.0, 53.0, 54.0], [50.0, 50.5, 52.0, 53.0, 54.0]),
+]
+"""When, closes as traded, closes adjusted for splits."""
+
+
 @pytest.mark.parametrize(
     ("as_of", "none", "splits"),
-    [
-        (FIRST_FETCH + HOUR, [50.0, 51.0, 52.0, 53.0, 54.0], [50.0, 51.0, 52.0, 53.0, 54.0]),
-        (SECOND_FETCH - HOUR, [50.0, 51.0, 52.0, 53.0, 54.0], [50.0, 51.0, 52.0, 53.0, 54.0]),
-        (SECOND_FETCH + HOUR, [50.0, 50.5, 52.0, 53.0, 54.0], [50.0, 50.5, 52.0, 53.0, 54.0]),
-        (SPLIT_KNOWN + HOUR, [100.0, 101.0, 52.0, 53.0, 54.0], [50.0, 50.5, 52.0, 53.0, 54.0]),
-    ],
+    MOMENTS,
     ids=["first-fetch", "before-the-second", "second-fetch", "split-known"],
 )
 def test_each_moment_keeps_its_answer(
@@ -115,3 +132,50 @@ def test_the_answer_as_of_a_moment_is_the_one_given_at_that_moment(tmp_path: Pat
     later.curate("1d", "SHARE", *SPAN)
     assert not later.read("1d", "SHARE", sessions=SPAN).equals(given)
     assert later.read("1d", "SHARE", sessions=SPAN, as_of=FIRST_FETCH).equals(given)
+
+
+def test_timescale_answers_as_the_lake_does(
+    world: World, tmp_path_factory: pytest.TempPathFactory, empty_timescale_url: str
+) -> None:
+    connections = open_connections(TimescaleSettings(url=empty_timescale_url))
+    try:
+        there = told_late(tmp_path_factory.mktemp("timescale"), TimescaleStore(connections))
+        assert closes(there) == closes(world)
+        assert_frame_equal(
+            there.read("1d", "SHARE", sessions=SPAN), world.read("1d", "SHARE", sessions=SPAN)
+        )
+        for as_of, none, splits in MOMENTS:
+            assert closes(there, as_of=as_of) == none
+            assert closes(there, as_of=as_of, adjusted="splits") == splits
+    finally:
+        connections.close()
+
+
+def test_a_changed_order_of_vendors_lists_the_sessions_that_it_puts_out_of_date(
+    tmp_path: Path,
+) -> None:
+    share = Instrument(symbol="SHARE", asset_class=AssetClass.EQUITY, calendar="XNYS")
+    for name, close in (("first", 50.0), ("second", 50.1)):
+        # The second vendor has the last three sessions only.
+        days = (2, 3, 4, 5, 8) if name == "first" else (4, 5, 8)
+        rows = "".join(f"2024-01-0{d},{close},{close},{close},{close},100\n" for d in days)
+        (tmp_path / f"{name}.csv").write_text("date,open,high,low,close,volume\n" + rows)
+    vendors = [
+        FileVendor(n, {"1d": ("plain_daily", tmp_path / f"{n}.csv")}, ("SHARE",))
+        for n in ("first", "second")
+    ]
+    world = World.at(tmp_path, NOW).register(*vendors, instruments=(share,))
+    world.load_and_curate(("first", "second"), "1d", "SHARE", *SPAN)
+    assert outdated(world.platform, "SHARE") == []
+
+    universe = world.platform.universe
+    turned = replace(
+        world.platform,
+        universe=universe.model_copy(update={"vendors": tuple(reversed(universe.vendors))}),
+    )
+    (found,) = outdated(turned, "SHARE")
+    assert (found.first, found.last, found.sessions) == (date(2024, 1, 4), SPAN[1], 3)
+    told = inspect_curated(turned, Timeframe.D1, *SPAN).findings.filter(code="outdated")
+    assert told["session"].to_list() == [date(2024, 1, d) for d in (4, 5, 8)]
+    curate_sessions(turned, Timeframe.D1, ["SHARE"], *SPAN)
+    assert outdated(turned, "SHARE") == []
