@@ -5,7 +5,8 @@ What belongs here: the scripts. What does not: who calls them (redis_store.py).
 Keys of an account: its mark (`at`, `wall`), its windows by the end of their newest grant, its
 breaker, and one sorted set per window whose members are granted requests and whose scores are the
 instants at which they are forgotten. The time is the server's own, so that clocks of machines do
-not matter; where it was set back, the mark goes on from it, and never back itself.
+not matter; where it was set back, the mark goes on from it, and never back itself. That it was set
+forward nobody can tell here: each machine's own count holds its requests back then.
 """
 
 _NOW = """
