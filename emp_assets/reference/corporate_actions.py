@@ -8,6 +8,7 @@ import dagster as dg
 
 from emp_assets.metadata import column_schema, table
 from emp_assets.naming import ACTIONS_KEY, OWNERS
+from market_data.action_conflicts import conflicts
 from market_data.schemas import CORPORATE_ACTIONS
 from resources.platform import PlatformResource
 
@@ -22,12 +23,16 @@ from resources.platform import PlatformResource
 )
 def corporate_actions(platform: PlatformResource) -> dg.MaterializeResult[None]:
     """Publish every corporate action that is known now."""
-    frame = platform.open().actions.read().sort("symbol", "ex_date", "kind")
+    log = platform.open().actions
+    frame = log.read().sort("symbol", "ex_date", "kind")
+    contradictions = conflicts(log.statements(), frame)
     changed = platform.reference().put("/".join(ACTIONS_KEY.path), frame)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": frame.height,
             "changed": changed,
             "rows": table(frame, rows=50),
+            "conflicts": contradictions.height,
+            "conflicting_sources": table(contradictions, rows=50),
         }
     )

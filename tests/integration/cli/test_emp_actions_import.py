@@ -57,3 +57,40 @@ def test_bars_that_a_split_changes_are_curated_anew(call: Call, test_data: Path)
     again, said = call("actions", "import", str(factors), "--symbol", "AAPL")
     assert (again["new_or_changed"], again["curated_again"]) == (0, [])
     assert "outdated" not in said
+
+
+def test_a_csv_with_bad_rows_and_a_source_that_contradicts(
+    call: Call, test_data: Path, tmp_path: Path
+) -> None:
+    factors = test_data / "reference/lean_factor_files/aapl.csv"
+    call("actions", "import", str(factors), "--symbol", "AAPL")
+    own = tmp_path / "splits.csv"
+    own.write_text(
+        "symbol,ex_date,kind,value\n"
+        "AAPL,2014-06-09,split,6\n"
+        "AAPL,2020-08-31,split,4\n"
+        "AAPL,2020-08-30,split,4\n"
+        "NOSUCH,2020-08-31,split,4\n"
+    )
+    would, _ = call("actions", "import", str(own), "--source", "broker", "--dry-run")
+    assert (would["format"], would["splits"], would["dry_run"]) == ("csv", 2, True)
+    assert [r["reasons"] for r in would["refused"]] == [["not_a_session"], ["unknown_symbol"]]
+    (conflict,) = would["conflicts"]
+    assert (conflict["source"], conflict["value"], conflict["other_value"]) == ("broker", 6.0, 7.0)
+    assert call("quarantine", "list", "--json")[0]["rows"] == []
+    assert call("actions", "list", "--conflicts", "--json")[0] == []
+
+    done, _ = call("actions", "import", str(own), "--source", "broker", "--known-now")
+    assert done["new_or_changed"] == 2
+    (listed,) = call("actions", "list", "--conflicts", "--json")[0]
+    assert (listed["ex_date"], listed["stands"]) == ("2014-06-09", "broker")
+    refused = call("quarantine", "list", "--vendor", "broker", "--json")[0]["rows"]
+    assert {r["reasons"] for r in refused} == {"not_a_session", "unknown_symbol"}
+    again, _ = call("actions", "import", str(own), "--source", "broker", "--known-now")
+    assert again["new_or_changed"] == 0
+    assert len(call("quarantine", "list", "--vendor", "broker", "--json")[0]["rows"]) == 2
+
+    # A corrected value ends the contradiction.
+    own.write_text("symbol,ex_date,kind,value\nAAPL,2014-06-09,split,7\n")
+    mended, _ = call("actions", "import", str(own), "--source", "broker")
+    assert mended["conflicts"] == []
