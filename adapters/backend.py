@@ -7,7 +7,7 @@ What does not: Dagster's way to the same adapters (resources/platform.py).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from adapters.clock import SystemClock
@@ -259,6 +259,7 @@ def assemble(
         off=lambda name: why_off(universe.vendor(name).reader),
         macro=_macro_feed(load_macro_releases(settings), gates.of("fred")),
         windows=lambda name: gates.windows(universe.vendor(name).reader),
+        patience=timedelta(seconds=settings.request_patience),
     )
 
 

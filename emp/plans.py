@@ -54,7 +54,8 @@ def _cost(cost: Cost | None) -> dict[str, Any] | None:
     return {
         "requests": cost.requests,
         "seconds_at_most": cost.duration.total_seconds(),
-        "fits_today": cost.too_many_today is None,
+        "fits_today": cost.fits_today,
+        "refused_now": cost.requests - cost.short.left if cost.short else 0,
         "windows": [
             {
                 "per": window.allowance.name,

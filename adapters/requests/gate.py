@@ -6,6 +6,7 @@ What does not: counting (the stores), when a vendor is left alone (market_data/r
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,9 +21,12 @@ from market_data.errors import (
 from market_data.ports import Claim, Clock
 from market_data.requests.breaker import Breaker, State, is_failure, probed, reported
 
+LOG = logging.getLogger(__name__)
+
 PATIENCE = 90.0
 PATIENCE_SETTING = "EMP_REQUEST_PATIENCE"
 _MICROSECONDS = 1_000_000
+_WORTH_TELLING = 1.0
 
 
 class SharedGate:
@@ -69,6 +73,8 @@ class SharedGate:
             wait, told = found
             if waited + wait > self._patience:
                 raise self._spent(wait, told)
+            if wait >= _WORTH_TELLING:
+                LOG.info("%s waits %s for its turn: %s", self._account, told_span(wait), told)
             self._sleep(wait)
             waited += wait
 

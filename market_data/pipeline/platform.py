@@ -100,6 +100,7 @@ class Platform:
         macro: macro releases.
         windows: how much is used now of what a configured vendor lets us ask; empty where it sets
             no limit.
+        patience: how long a request to a vendor waits for its turn before it is refused.
     """
 
     universe: Universe
@@ -121,3 +122,4 @@ class Platform:
     off: Callable[[str], str] = lambda _: ""
     macro: MacroFeed = field(default_factory=MacroFeed)
     windows: Callable[[str], tuple[Window, ...]] = lambda _: ()
+    patience: timedelta = timedelta(0)

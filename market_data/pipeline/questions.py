@@ -44,4 +44,5 @@ def plan_cost(platform: Platform, request: IngestRequest, plan: IngestPlan, vend
     """
     now = platform.clock.now()
     questions = (question(platform, request, fetch, now) for fetch in plan.fetches)
-    return cost_of(vendor, request.vendor, questions, platform.windows(request.vendor))
+    windows = platform.windows(request.vendor)
+    return cost_of(vendor, request.vendor, questions, windows, platform.patience)

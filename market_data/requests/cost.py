@@ -33,11 +33,13 @@ class Cost:
         vendor: which.
         requests: how many, retries left out.
         windows: its allowances, with what is used of them.
+        patience: how long a request waits for its turn before it is refused.
     """
 
     vendor: str
     requests: int
     windows: tuple[Window, ...]
+    patience: timedelta = timedelta(0)
 
     @property
     def duration(self) -> timedelta:
@@ -45,10 +47,17 @@ class Cost:
         return max((_duration(self.requests, w) for w in self.windows), default=timedelta(0))
 
     @property
-    def too_many_today(self) -> Window | None:
-        """The window of a day or longer that has no room for all of them; None where all have."""
-        long = (w for w in self.windows if w.allowance.per >= _DAY)
-        return next((w for w in long if w.left < self.requests), None)
+    def fits_today(self) -> bool:
+        """Whether the windows of a day or longer have room for all of them now."""
+        return all(w.left >= self.requests for w in self.windows if w.allowance.per >= _DAY)
+
+    @property
+    def short(self) -> Window | None:
+        """The window that lets the fewest of them pass, and the others wait for too long."""
+        too_long = (w for w in self.windows if w.allowance.per > self.patience)
+        return min(
+            (w for w in too_long if w.left < self.requests), key=lambda w: w.left, default=None
+        )
 
     def sentences(self) -> list[str]:
         """The same for people; nothing for a vendor without limits."""
@@ -59,16 +68,20 @@ class Cost:
             f"{self.vendor} needs {self.requests:,} request{'' if self.requests == 1 else 's'}, "
             f"{_span(self.duration)} under its limits: {left}"
         ]
-        if short := self.too_many_today:
-            cure = f"; {short.allowance.setting} says what is allowed" * bool(
-                short.allowance.setting
-            )
-            told.append(
-                f"{self.vendor}: today's budget has room for {short.left:,} of these "
-                f"{self.requests:,} requests; what is refused is asked for by a run on another day"
-                f"{cure}"
-            )
+        if self.short:
+            told.append(f"{self.vendor}: {self._told(self.short)}")
         return told
+
+    def _told(self, short: Window) -> str:
+        """What becomes of the requests that a window has no room for."""
+        allowance = short.allowance
+        room = "today's budget" if allowance.per >= _DAY else f"the window ({allowance})"
+        cure = f"; {allowance.setting} says what is allowed" if allowance.setting else ""
+        return (
+            f"{room} has room for {short.left:,} of these {self.requests:,} requests; the others "
+            f"would wait longer than {self.patience.total_seconds():g} s (EMP_REQUEST_PATIENCE) "
+            f"and are refused; a later run asks for them{cure}"
+        )
 
 
 def requests_of(vendor: Vendor, question: FetchRequest) -> int:
@@ -88,7 +101,11 @@ def requests_of(vendor: Vendor, question: FetchRequest) -> int:
 
 
 def cost_of(
-    vendor: Vendor, name: str, questions: Iterable[FetchRequest], windows: tuple[Window, ...]
+    vendor: Vendor,
+    name: str,
+    questions: Iterable[FetchRequest],
+    windows: tuple[Window, ...],
+    patience: timedelta,
 ) -> Cost:
     """What some questions cost.
 
@@ -97,8 +114,10 @@ def cost_of(
         name: the vendor's, for messages.
         questions: of a plan.
         windows: its allowances, with what is used of them.
+        patience: how long a request waits for its turn before it is refused.
     """
-    return Cost(name, sum(requests_of(vendor, question) for question in questions), windows)
+    requests = sum(requests_of(vendor, question) for question in questions)
+    return Cost(name, requests, windows, patience)
 
 
 def _duration(requests: int, window: Window) -> timedelta:

@@ -189,6 +189,7 @@ def test_two_runs_that_want_the_last_request_of_the_hour(
         outcome["detail"],
     ), outcome
     assert "yahoo needs 2 requests, within 1 hour under its limits" in refused.err
+    assert "has room for 1 of these 2 requests" in refused.err
     hour = yahoo(shell)["windows"][1]
     assert (hour["limit"], hour["used"], hour["left"]) == (3, 3, 0)
     assert hour["next_slot"] > datetime.now(UTC).isoformat()
@@ -203,6 +204,7 @@ def test_a_dry_run_tells_its_cost_as_json_and_uses_none(shell: Shell, server: Re
         "requests": 4,
         "seconds_at_most": 0.0,
         "fits_today": True,
+        "refused_now": 0,
         "windows": [
             {"per": "minute", "limit": 100, "used": 0, "left": 100},
             {"per": "hour", "limit": 2000, "used": 0, "left": 2000},

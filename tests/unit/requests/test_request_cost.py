@@ -28,6 +28,7 @@ from market_data.universe import AssetClass, Instrument
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = Allowance("minute", 5, timedelta(minutes=1), "VENDOR_REQUESTS_PER_MINUTE")
+PATIENCE = timedelta(seconds=90)
 DAY = Allowance("day", 25, timedelta(days=1), "VENDOR_REQUESTS_PER_DAY")
 TWO = tuple(
     SymbolRequest(Instrument(symbol=s, asset_class=AssetClass.EQUITY, calendar="XNYS"), s)
@@ -97,8 +98,9 @@ def test_alpha_vantage_asks_by_month() -> None:
 
 def test_the_cost_of_a_plan_in_words() -> None:
     windows = (Window(MINUTE, used=2), Window(DAY, used=13))
-    cost = cost_of(plain(), "vendor", [question(1)] * 4, windows)
-    assert (cost.requests, cost.duration, cost.too_many_today) == (8, timedelta(minutes=1), None)
+    cost = cost_of(plain(), "vendor", [question(1)] * 4, windows, PATIENCE)
+    assert (cost.requests, cost.duration, cost.short) == (8, timedelta(minutes=1), None)
+    assert cost.fits_today
     assert cost.sentences() == [
         "vendor needs 8 requests, within 1 minute under its limits: 3 left of 5 requests per "
         "minute, 12 left of 25 requests per day"
@@ -107,18 +109,37 @@ def test_the_cost_of_a_plan_in_words() -> None:
 
 def test_a_plan_that_does_not_fit_today_says_so() -> None:
     windows = (Window(MINUTE, used=0), Window(DAY, used=13))
-    cost = cost_of(plain(), "vendor", [question(1)] * 31, windows)
+    cost = cost_of(plain(), "vendor", [question(1)] * 31, windows, PATIENCE)
+    assert not cost.fits_today
     assert cost.duration == timedelta(days=2)
     first, second = cost.sentences()
     assert first.startswith("vendor needs 62 requests, within 2 days under its limits")
     assert second == (
-        "vendor: today's budget has room for 12 of these 62 requests; what is refused is asked for "
-        "by a run on another day; VENDOR_REQUESTS_PER_DAY says what is allowed"
+        "vendor: today's budget has room for 12 of these 62 requests; the others would wait longer "
+        "than 90 s (EMP_REQUEST_PATIENCE) and are refused; a later run asks for them; "
+        "VENDOR_REQUESTS_PER_DAY says what is allowed"
     )
 
 
+def test_a_window_that_is_longer_than_patience_says_so_too() -> None:
+    ten = Window(Allowance("10 minutes", 60, timedelta(minutes=10)), used=20)
+    cost = cost_of(plain(), "tws", [question(1)] * 25, (ten,), PATIENCE)
+    assert cost.fits_today
+    assert cost.sentences() == [
+        "tws needs 50 requests, within 10 minutes under its limits: 40 left of 60 requests per 10 "
+        "minutes",
+        "tws: the window (60 requests per 10 minutes) has room for 40 of these 50 requests; the "
+        "others would wait longer than 90 s (EMP_REQUEST_PATIENCE) and are refused; a later run "
+        "asks for them",
+    ]
+    patient = cost_of(plain(), "tws", [question(1)] * 25, (ten,), timedelta(minutes=10))
+    assert len(patient.sentences()) == 1
+    day = Window(DAY, used=20)
+    assert cost_of(plain(), "x", [question(1)] * 25, (ten, day), PATIENCE).short == day
+
+
 def test_a_vendor_without_limits_says_nothing() -> None:
-    cost = cost_of(plain(), "files", [question(1)], ())
+    cost = cost_of(plain(), "files", [question(1)], (), PATIENCE)
     assert cost.sentences() == []
     assert cost.duration == timedelta(0)
 

@@ -70,7 +70,8 @@ def fail(gate: SharedGate, times: int, claims: Sequence[Claim] = ()) -> None:
         gate.report(AWAY)
 
 
-def test_waits_until_its_turn(world: World) -> None:
+def test_waits_until_its_turn_and_says_so(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     gate = world.gate()
     for _ in range(5):
         gate.enter([Claim(MINUTE), Claim(DAY)])
@@ -78,6 +79,10 @@ def test_waits_until_its_turn(world: World) -> None:
     gate.enter([Claim(MINUTE), Claim(DAY)])
     assert world.slept == [pytest.approx(50)]
     assert world.passed == pytest.approx(60)
+    assert caplog.messages == [
+        "vendor waits 50 s for its turn: 5 requests per minute are used up; "
+        "VENDOR_REQUESTS_PER_MINUTE says what is allowed"
+    ]
 
 
 def test_refuses_what_would_wait_too_long_and_says_all_about_it(world: World) -> None:
