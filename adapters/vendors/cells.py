@@ -5,6 +5,7 @@ for which a row is rejected. What does not: times (each vendor stamps in its own
 are readable but wrong (market_data/validation.py).
 
 Reasons: bad_time; missing_ and bad_ with the name of a price; bad_ with that of another number.
+A number too great to be held is bad, as is one that is none.
 """
 
 from __future__ import annotations
@@ -52,9 +53,7 @@ def read_cells(
     inside = cells.filter(((ts >= start) & (ts < end)).fill_null(value=True))
     inside = inside.with_columns(ts.cast(UTC)).sort("ts", maintain_order=True)
     given = [name for name in _NUMBERS if name in cells.columns]
-    numbers = inside.select(
-        pl.col(name).cast(_NUMBERS[name], strict=False).alias(name) for name in given
-    )
+    numbers = inside.select(_number(name) for name in given)
     bars = numbers.with_columns(
         inside["ts"],
         symbol=pl.lit(wanted.symbol),
@@ -76,14 +75,24 @@ def read_cells(
     return FETCHED_BARS.conform(bars.filter(~bad)), REJECTED_ROWS.conform(rejected)
 
 
+def _number(name: str) -> pl.Expr:
+    """A column as numbers; null for a cell that holds none."""
+    number = pl.col(name).cast(_NUMBERS[name], strict=False)
+    if _NUMBERS[name].is_float():
+        number = pl.when(number.is_finite()).then(number)
+    return number.alias(name)
+
+
 def _wrong(inside: pl.DataFrame, numbers: pl.DataFrame) -> dict[str, pl.Series]:
     """Reasons that any row has, each with the rows that have it."""
     found = {"bad_time": inside["ts"].is_null()}
     for name in numbers.columns:
         if not numbers[name].null_count():
             continue
-        text = inside[name]
-        missing = text.is_null() | (text == "").fill_null(value=False)
+        cell = inside[name]
+        missing = cell.is_null()
+        if cell.dtype == pl.String:
+            missing = missing | (cell == "").fill_null(value=False)
         found[f"bad_{name}"] = numbers[name].is_null() & ~missing
         if name in PRICES:
             found[f"missing_{name}"] = missing

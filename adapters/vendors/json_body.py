@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from types import NoneType
 from typing import Any
 
 import polars as pl
@@ -43,9 +44,12 @@ def text_column(name: str, values: Sequence[object]) -> pl.Series:
         name: of the column.
         values: as `parsed` gives them.
     """
+    # Polars is not left to find out: a list nested fifty times deep keeps it busy for minutes.
+    if not set(map(type, values)) <= {str, NoneType}:
+        values = [_text(value) for value in values]
     try:
         return pl.Series(name, values, dtype=pl.String)
-    except (TypeError, ValueError, pl.exceptions.PolarsError):
+    except UnicodeEncodeError:
         return pl.Series(name, [_text(value) for value in values], dtype=pl.String)
 
 

@@ -138,10 +138,11 @@ def _week_label(clock: pl.Series) -> str:
 
 
 def _label(at_open: bool, at_close: bool) -> str:
-    if at_open or at_close:
+    if at_open != at_close:
         return "start" if at_open else "end"
+    holds = "both" if at_open else "neither of"
     raise MalformedAnswerError(
-        "Alpha Vantage: the answer holds neither the first nor the last bar of a session, and so "
-        "does not tell whether its times are starts or ends; say which with the option 'label' "
-        "(start or end) of the vendor in config/universe.yaml"
+        f"Alpha Vantage: the answer holds {holds} a bar stamped at the opening and one stamped at "
+        "the close, and so does not tell whether its times are starts or ends; say which with the "
+        "option 'label' (start or end) of the vendor in config/universe.yaml"
     )

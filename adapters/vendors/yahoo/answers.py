@@ -50,7 +50,7 @@ def read_answer(status: int, content: bytes, retry_after: str | None = None) -> 
     try:
         chart = json.loads(content)["chart"]
         error, results = chart["error"], chart["result"]
-    except (ValueError, KeyError, TypeError) as trouble:
+    except (ValueError, KeyError, TypeError, RecursionError) as trouble:
         raise MalformedAnswerError(f"Yahoo sent no chart (HTTP {status}): {text}") from trouble
     if error:
         _raise_error(status, error)

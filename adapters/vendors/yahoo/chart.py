@@ -6,10 +6,12 @@ What does not: the vendor's promises (vendor.py), undoing adjustments of prices.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC as UTC_ZONE
 from datetime import date, datetime, time, timedelta
-from math import prod
+from math import inf, prod
+from types import NoneType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,13 +27,19 @@ from market_data.universe import AssetClass
 MINOR_UNITS = {"GBp": 100.0, "ZAc": 100.0, "ILA": 100.0}
 """Units in which Yahoo quotes a hundredth of the currency."""
 
-_SHAPE_ERRORS = (KeyError, IndexError, TypeError, ValueError, pl.exceptions.PolarsError)
+_SHAPE_ERRORS = (
+    KeyError, IndexError, TypeError, ValueError, OverflowError, OSError, pl.exceptions.PolarsError,
+)  # fmt: skip
+_CURRENCY = re.compile(r"[A-Za-z]{2,5}")
+_KNOWN_SECONDS = (-2_208_988_800, 4_102_444_800)
+"""From 1900 to 2100: a number beyond is no time of a bar."""
 _COLUMNS = ("at", *PRICES, "adj_close", "volume")
 
 
 def currency_unit(chart: Chart) -> str:
     """The unit that the chart's prices are quoted in, empty where Yahoo names none."""
-    return str(_meta(chart).get("currency") or "")
+    unit = str(_meta(chart).get("currency") or "")
+    return unit if _CURRENCY.fullmatch(unit) else ""
 
 
 def first_trade(chart: Chart, symbol: str) -> dict[str, datetime]:
@@ -39,6 +47,8 @@ def first_trade(chart: Chart, symbol: str) -> dict[str, datetime]:
     seconds = _meta(chart).get("firstTradeDate")
     # Nobody can trade before there is a clock: 0 and less stand for "not known".
     if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds == 0:
+        return {}
+    if not _KNOWN_SECONDS[0] <= seconds <= _KNOWN_SECONDS[1]:
         return {}
     return {symbol: datetime(1970, 1, 1, tzinfo=UTC_ZONE) + timedelta(seconds=seconds)}
 
@@ -60,13 +70,20 @@ def read_bars(
 
     Returns:
         Rows of FETCHED_BARS and of REJECTED_ROWS, both by time. A row without any price is
-        rejected as null_bar, one with some of them as null_price.
+        rejected as null_bar, one with some of them as null_price, one without a time as bad_time.
 
     Raises:
         MalformedAnswerError: the chart has not the shape that Yahoo promises.
     """
-    rows = _rows(chart)
-    zone = _zone(chart)
+    rows, zone = _rows(chart), _zone(chart)
+    timed = pl.col("at").is_between(*_KNOWN_SECONDS).fill_null(value=False)
+    timeless = rows.filter(~timed).select(
+        pl.lit(wanted.symbol).alias("symbol"),
+        pl.lit(None, dtype=UTC).alias("ts"),
+        pl.lit("bad_time").alias("reasons"),
+        pl.struct(_COLUMNS).struct.json_encode().alias("row"),
+    )
+    rows = rows.filter(timed)
     try:
         rows = rows.with_columns(ts=_bar_start(timeframe, zone))
     except _SHAPE_ERRORS as trouble:
@@ -88,7 +105,8 @@ def read_bars(
     )
     if wanted.instrument.asset_class is AssetClass.FX:
         bars = bars.with_columns(volume=pl.lit(None, dtype=pl.Float64))
-    return FETCHED_BARS.conform(bars), REJECTED_ROWS.conform(rejected)
+    refused = [REJECTED_ROWS.conform(timeless), REJECTED_ROWS.conform(rejected)]
+    return FETCHED_BARS.conform(bars), pl.concat(refused)
 
 
 def read_actions(charts: Iterable[Chart], symbol: str, now: datetime) -> pl.DataFrame:
@@ -113,11 +131,11 @@ def read_actions(charts: Iterable[Chart], symbol: str, now: datetime) -> pl.Data
             events = chart.get("events") or {}
             for event in (events.get("splits") or {}).values():
                 ratio = float(event["numerator"]) / float(event["denominator"])
-                splits[_day(event, zone)] = ratio
+                splits[_day(event, zone)] = _told(ratio)
             for event in (events.get("dividends") or {}).values():
                 in_major_unit = event.get("currency") not in (None, "", currency_unit(chart))
                 amount = float(event["amount"]) / (1.0 if in_major_unit else scale)
-                dividends[_day(event, zone)] = amount
+                dividends[_day(event, zone)] = _told(amount)
         except (*_SHAPE_ERRORS, AttributeError, ZeroDivisionError) as trouble:
             raise MalformedAnswerError(f"Yahoo: an event of {symbol} cannot be read") from trouble
     paid = {
@@ -147,6 +165,17 @@ def _zone(chart: Chart) -> str:
     return str(_meta(chart).get("exchangeTimezoneName") or "UTC")
 
 
+def _told(value: float) -> float:
+    """The value of an event.
+
+    Raises:
+        ValueError: no split or dividend can be that.
+    """
+    if not 0.0 < value < inf:
+        raise ValueError(f"{value} is no split and no dividend")
+    return value
+
+
 def _day(event: dict[str, Any], zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(event["date"], zone).date()
 
@@ -159,16 +188,25 @@ def _rows(chart: Chart) -> pl.DataFrame:
         quote = indicators["quote"][0] if stamps else {}
         adjusted = (indicators.get("adjclose") or [{}])[0].get("adjclose")
         values = {name: quote[name] if stamps else [] for name in (*PRICES, "volume")}
-        columns = {n: pl.Series(n, v, dtype=pl.Float64) for n, v in values.items()}
-        columns["at"] = pl.Series("at", stamps, dtype=pl.Int64)
-        columns["adj_close"] = pl.Series(
-            "adj_close", adjusted or [None] * len(stamps), dtype=pl.Float64
-        )
+        values["adj_close"] = adjusted or [None] * len(stamps)
+        columns = [_numbers(name, cells, pl.Float64()) for name, cells in values.items()]
+        columns.append(_numbers("at", stamps, pl.Int64()))
         return pl.DataFrame(columns).select(_COLUMNS).sort("at", maintain_order=True)
     except (*_SHAPE_ERRORS, AttributeError) as trouble:
         raise MalformedAnswerError(
             f"Yahoo: the chart's columns cannot be read: {trouble}"
         ) from trouble
+
+
+def _numbers(name: str, cells: Any, dtype: pl.DataType) -> pl.Series:
+    """An array of numbers and nulls.
+
+    Raises:
+        TypeError: it is none, or holds anything else; Polars takes true for 1 and text for null.
+    """
+    if not isinstance(cells, list) or not set(map(type, cells)) <= {int, float, NoneType}:
+        raise TypeError(f"{name} is no array of numbers")
+    return pl.Series(name, cells, dtype=dtype)
 
 
 def _bar_start(timeframe: Timeframe, zone: str) -> pl.Expr:

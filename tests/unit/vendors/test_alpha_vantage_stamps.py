@@ -63,6 +63,11 @@ def test_the_half_hour_at_the_end_of_a_session_starts_where_it_does() -> None:
     assert found == [utc(2019, 2, 15, 20, 30), utc(2019, 2, 15, 19, 30), utc(2019, 2, 15, 14, 30)]
 
 
+def test_an_answer_that_contradicts_itself_is_refused() -> None:
+    with pytest.raises(MalformedAnswerError, match="holds both"):
+        at("2024-03-08 16:00:00", "2024-03-07 09:30:00")
+
+
 def test_an_answer_that_does_not_tell_is_refused_until_somebody_says() -> None:
     with pytest.raises(MalformedAnswerError, match="option 'label'"):
         at("2024-03-08 12:00:00")
