@@ -102,7 +102,9 @@ def outcome_heat_map(explained: pl.DataFrame) -> dg.MetadataValue[Any]:
         for (symbol, vendor), line in cells.group_by("symbol", "vendor", maintain_order=True)
     ]
     unit = "day" if width == 1 else f"{width} days, the worst of them"
-    legend = ", ".join(f"{character} {outcome}" for outcome, character in CELLS.items())
+    # Two lines: the page does not wrap, and shows about ninety characters.
+    told = [f"{character} {outcome}" for outcome, character in CELLS.items()]
+    legend = f"{', '.join(told[:4])},\n\n{', '.join(told[4:])}"
     more = f"\n\n{len(lines) - MOST_LINES} more lines" if len(lines) > MOST_LINES else ""
     return dg.MetadataValue.md(
         f"One cell is one {unit}: {legend}.\n\n| symbol | vendor | {first} to {last} |\n"

@@ -75,7 +75,10 @@ def _remembered(cursor: str | None) -> tuple[int, dict[str, int]]:
 
 
 def _outdated(platform: Platform, symbol: str) -> list[Outdated]:
-    """What to rebuild; nothing of a symbol that was taken out of the universe."""
+    """What to rebuild; nothing of a symbol that was taken out of the universe.
+
+    Sessions that a check has held back are left to whoever looks at them.
+    """
     if symbol not in {i.symbol for i in platform.universe.instruments}:
         return []
-    return outdated(platform, symbol)
+    return outdated(platform, symbol, stored_only=True)

@@ -42,6 +42,7 @@ def outdated(
     *,
     timeframes: Sequence[Timeframe] = tuple(Timeframe),
     sessions: tuple[date, date] | None = None,
+    stored_only: bool = False,
 ) -> list[Outdated]:
     """Where the curated bars of a symbol differ from what the raw logs and actions give now.
 
@@ -52,17 +53,22 @@ def outdated(
         symbol: whose bars.
         timeframes: only these.
         sessions: first and last session; None for all that are stored.
+        stored_only: a session of which nothing is stored is not outdated: a check may have held
+            it back.
 
     Returns:
         Ranges by timeframe and time. Sessions follow each other when the symbol has none between.
     """
-    return [found for t in timeframes for found in _ranges(platform, symbol, t, sessions)]
+    return [
+        found
+        for timeframe in timeframes
+        for found in _ranges(
+            _judged(platform, symbol, timeframe, sessions, stored_only=stored_only), timeframe
+        )
+    ]
 
 
-def _ranges(
-    platform: Platform, symbol: str, timeframe: Timeframe, sessions: tuple[date, date] | None
-) -> Iterator[Outdated]:
-    judged = _judged(platform, symbol, timeframe, sessions)
+def _ranges(judged: pl.DataFrame, timeframe: Timeframe) -> Iterator[Outdated]:
     runs = (
         judged.with_columns(run=pl.col("differs").rle_id())
         .filter("differs")
@@ -74,7 +80,12 @@ def _ranges(
 
 
 def _judged(
-    platform: Platform, symbol: str, timeframe: Timeframe, sessions: tuple[date, date] | None
+    platform: Platform,
+    symbol: str,
+    timeframe: Timeframe,
+    sessions: tuple[date, date] | None,
+    *,
+    stored_only: bool,
 ) -> pl.DataFrame:
     """Columns session, differs: every session that is stored or would be, sorted."""
     dataset = curated_bars(timeframe)
@@ -84,6 +95,9 @@ def _judged(
     parts = [pl.DataFrame(schema={"session": pl.Date, "differs": pl.Boolean})]
     if held.is_empty():
         return parts[0]
+    differs = pl.col("bars_digest").ne_missing(pl.col("bars_digest_anew"))
+    if stored_only:
+        differs &= pl.col("bars_digest").is_not_null()
     days = held.sort()
     first, last = sessions or (days[0], days[-1])
     for span in chunks(first, last, step_days(platform, timeframe)):
@@ -91,7 +105,7 @@ def _judged(
         anew = bars_digest(curate_slice(platform, timeframe, [symbol], *span).bars)
         parts.append(
             stored.join(anew, on=["symbol", "session"], how="full", coalesce=True, suffix="_anew")
-            .select("session", differs=pl.col("bars_digest").ne_missing(pl.col("bars_digest_anew")))
+            .select("session", differs=differs)
             .sort("session")
         )
     return pl.concat(parts)

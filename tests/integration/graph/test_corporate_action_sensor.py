@@ -176,6 +176,24 @@ def test_unbroken_ranges_become_one_run_each(house: Graph) -> None:
     assert outdated(house.platform, "AAA") + outdated(house.platform, "BBB") == []
 
 
+def test_a_session_that_was_held_back_is_left_alone(house: Graph) -> None:
+    platform = house.platform
+    day = date(2024, 1, 4)
+    platform.store.replace(
+        curated_bars(Timeframe.D1),
+        platform.store.scan(curated_bars(Timeframe.D1)).clear(),
+        sessions=(day, day),
+        symbols=["AAA"],
+    )
+    learn(house, "AAA", EX_DATE, 2.0)
+    told = tick(house)
+    assert isinstance(told, dg.SensorResult)
+    asked = [
+        tuple(v for _, v in sorted(r.tags.items(), reverse=True)) for r in told.run_requests or ()
+    ]
+    assert asked == [("2024-01-02", "2024-01-03"), ("2024-01-05", "2024-01-08")]
+
+
 def test_symbols_that_a_tick_had_no_time_for_wait(
     house: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
