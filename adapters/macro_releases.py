@@ -6,12 +6,19 @@ What belongs here: the file to the parsed table. What does not: its meaning
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import ValidationError
 
 from adapters.configuration import read_yaml
 from adapters.settings import Settings
 from market_data.errors import ConfigurationError
 from market_data.macro.releases import MacroTable
+
+
+def macro_releases_path(settings: Settings) -> Path:
+    """Where the table lies, if there is one."""
+    return (settings.reference_dir or settings.config_dir / "reference") / "macro_releases.yaml"
 
 
 def load_macro_releases(settings: Settings) -> MacroTable:
@@ -22,7 +29,7 @@ def load_macro_releases(settings: Settings) -> MacroTable:
     Raises:
         ConfigurationError: naming the file, the entry and what is wrong with it.
     """
-    path = (settings.reference_dir or settings.config_dir / "reference") / "macro_releases.yaml"
+    path = macro_releases_path(settings)
     if not path.exists():
         return MacroTable()
     try:

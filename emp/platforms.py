@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from adapters.backend import assemble, open_lake, open_operations, open_platform, open_warehouse
+from adapters.macro_releases import macro_releases_path
 from adapters.modes import decide
 from adapters.reference_files import configuration_paths
 from adapters.settings import Settings
@@ -38,7 +39,11 @@ def platform_of(settings: Settings | None) -> Platform:
         ConfigurationError: naming the variable, or the file and the entry, that is wrong.
     """
     found = installation(settings)
-    files = (found.config_dir / "quality.yaml", *configuration_paths(found))
+    files = (
+        found.config_dir / "quality.yaml",
+        macro_releases_path(found),
+        *configuration_paths(found),
+    )
     return _opened(found, tuple(f.stat().st_mtime_ns if f.exists() else 0 for f in files))
 
 

@@ -6,11 +6,10 @@ What belongs here: which assets such a run selects. What does not: how a run is 
 
 from __future__ import annotations
 
-from emp_assets.naming import FRED_OBSERVATIONS_KEY, FRED_RELEASES_KEY, MACRO_CALENDAR_KEY
 from jobs.ranged_run import Selection, Sessions
+from jobs.vendor_jobs import MACRO
 
 
 def macro_selection(sessions: Sessions) -> Selection:
     """Announced dates, values and the calendar of a range of release dates."""
-    keys = (FRED_RELEASES_KEY, FRED_OBSERVATIONS_KEY, MACRO_CALENDAR_KEY)
-    return Selection(frozenset(keys), sessions=sessions)
+    return Selection(frozenset(MACRO), sessions=sessions)

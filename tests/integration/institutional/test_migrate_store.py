@@ -24,10 +24,14 @@ from polars.testing import assert_frame_equal
 
 from adapters.operations import Annotation, Decision, SqlAnnotations, open_database
 from adapters.settings import Settings
+from adapters.stores.delta_bar_store import DeltaBarStore
 from adapters.stores.reference_tables import TABLES, ReferenceTables
 from emp.cli import run
+from market_data.datasets import MACRO_CALENDAR
+from market_data.macro.calendar import build_calendar
 from market_data.schemas import INSTRUMENTS, TRADING_SESSIONS
 from tests.support.institution import Institution, institution
+from tests.support.macro_rows import GDP, TABLE, dates, vintages
 
 DAYS = ("2024-02-12", "2024-03-01")
 INGEST = ["ingest", "--vendor", "sample_a", "--start", DAYS[0], "--end", DAYS[1]]
@@ -44,6 +48,7 @@ frames = {
     "scores": emp.get_quality_scores(names, *days),
     "coverage": emp.get_coverage(names, *days),
     "covered minutes": emp.get_coverage(names, *days, timeframe="1m"),
+    "macro events": emp.get_macro_events("2024-01-01", "2024-12-31"),
 }
 for frame in ("1m", "5m", "15m", "1h", "4h", "1d"):
     frames[f"bars {frame}"] = emp.get_curated_bars(names, *days, frame, quality="all")
@@ -85,6 +90,11 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Annotation(now, "me", "curated/bars_1d", "DEMO-BTC", day, day, Decision.ACCEPT, "so")
     )
     engine.dispose()
+    year = (date(2024, 1, 1), date(2024, 12, 31))
+    events = build_calendar(dates("2024-07-25"), vintages(GDP), TABLE, sessions=year, now=now)
+    DeltaBarStore(settings.warehouse_root).replace(
+        MACRO_CALENDAR, events, sessions=year, symbols=TABLE.symbols
+    )
     reference = ReferenceTables(settings.warehouse_root)
     times = {"calendar": "24/7", "session": day, "open": now, "close": now}
     sessions = {**times, "early_close": False, "minutes": 1440}
