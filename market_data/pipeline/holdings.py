@@ -15,6 +15,7 @@ from market_data.calendars import expected_bars
 from market_data.pipeline.platform import Platform
 from market_data.schemas import EXPECTED
 from market_data.timeframes import Timeframe
+from market_data.universe import Instrument, Universe
 
 
 def should_hold(
@@ -30,7 +31,7 @@ def should_hold(
     is held between the first and the last session that was ever asked for, so that a hole in what
     was asked shows, and a symbol that nobody wanted does not. Sessions that have not begun are
     left out, and so is a symbol's session of which every one of these vendors that was asked said
-    that it is unavailable.
+    that it is unavailable, or for which none of them has a name of the instrument.
 
     Args:
         platform: configuration and ledger.
@@ -62,8 +63,37 @@ def should_hold(
             how="anti",
             maintain_order="left",
         )
+        .join(
+            _nameless(platform.universe, instruments, vendors, first, last),
+            on=["symbol", "session"],
+            how="anti",
+            maintain_order="left",
+        )
         .select(EXPECTED.names)
     )
+
+
+def _nameless(
+    universe: Universe,
+    instruments: Sequence[Instrument],
+    vendors: Sequence[str],
+    first: date,
+    last: date,
+) -> pl.DataFrame:
+    """Columns symbol, session: days on which no vendor that serves a symbol has a name for it."""
+    configured = [v for v in universe.vendors if v.name in vendors]
+    days = pl.select(session=pl.date_range(first, last, interval="1d"))
+    parts = [pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date})]
+    for instrument in instruments:
+        serving = [v.name for v in configured if universe.serves(v, instrument)]
+        if not serving or not all(instrument.tickers_at(v) for v in serving):
+            continue
+        spans = [span for v in serving for span in instrument.name_spans(v)]
+        named = pl.any_horizontal(pl.col("session").is_between(*span) for span in spans)
+        parts.append(
+            days.filter(~named).select(pl.lit(instrument.symbol).alias("symbol"), "session")
+        )
+    return pl.concat(parts)
 
 
 def _held(

@@ -179,3 +179,21 @@ def test_an_expected_nothing_is_final_only_when_it_is_settled(tmp_path: Path) ->
     much_later = made.later(datetime(2017, 3, 1, tzinfo=UTC))
     ingest(much_later.platform, wish, FakeVendor())
     assert plan_ingest(much_later.platform, wish).fetches == ()
+
+
+def test_what_no_vendor_has_a_name_for_is_not_looked_for(tmp_path: Path) -> None:
+    files = FileVendor("mine", {"1d": ("plain_daily", tmp_path / "none")}, ("FUND",))
+    made = world(tmp_path, FUND).register(files)
+    ingest(made.platform, request(("FUND",), date(2021, 6, 21), date(2021, 7, 2)), FakeVendor())
+    span = date(2021, 6, 21), date(2021, 7, 2)
+    wish = IngestRequest("yahoo", Timeframe.D1, ("FUND",), *span)
+    assert plan_ingest(made.platform, wish).fetches == ()
+    held = should_hold(made.platform, ["yahoo"], [Timeframe.D1], *span)
+    assert held["session"].min() == date(2021, 6, 30)
+    gapped = FUND.model_copy(update={"history": span[0]})
+    told = world(tmp_path / "more", gapped)
+    held = should_hold(told.platform, ["yahoo"], [Timeframe.D1], *span)
+    assert held["session"].min() == date(2021, 6, 30)
+    both = world(tmp_path / "both", gapped).register(files)
+    held = should_hold(both.platform, ["yahoo", "mine"], [Timeframe.D1], *span)
+    assert held["session"].min() == date(2021, 6, 21)
