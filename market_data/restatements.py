@@ -25,8 +25,9 @@ from market_data.schemas import PRICES
 _PRICE_ROUNDING = 1e-6
 """Relative. A vendor divides numbers of single precision, which hold seven digits."""
 
-_VOLUME_ROUNDING = 1.0
-"""Shares: volumes are whole numbers, also after a reverse split."""
+_WHOLE = 1.0
+"""Volumes are whole numbers of the shares of their day: rounded to one, a volume after a reverse
+split of 1:30 tells the number of shares before it to thirty."""
 
 _SPARE = timedelta(days=2)
 """An answer of two days after an ex-date may still be without it."""
@@ -77,16 +78,14 @@ def without_restated(
     before = newest(known.filter(pl.col("fetched_at") < raw.get_column("fetched_at").max()))
     if before.is_empty():
         return raw
-    on_one_basis = [
-        deadjust_splits(
-            frame.filter(~frame.select(KEY).is_duplicated()), actions, calendar=calendar
-        )
-        for frame in (raw.filter(_is_adjusted(raw)), before)
-    ]
-    pairs = on_one_basis[0].join(on_one_basis[1], on=[*KEY, "basis"], suffix="_known")
+    told, last = (
+        _as_traded(frame.filter(~frame.select(KEY).is_duplicated()), actions, calendar)
+        for frame in (raw.filter(pl.col("basis").is_in(list(_adjusted(raw)))), before)
+    )
+    pairs = told.join(last, on=[*KEY, "basis"], suffix="_known")
     same = pl.all_horizontal(
-        *(_near(c, _PRICE_ROUNDING, 0.0) for c in (*PRICES, "vwap")),
-        _near("volume", _PRICE_ROUNDING, _VOLUME_ROUNDING),
+        *(_near(c, pl.lit(0.0)) for c in (*PRICES, "vwap")),
+        _near("volume", pl.max_horizontal("share", "share_known")),
         pl.col("trades").eq_missing(pl.col("trades_known")),
     )
     completed = (pl.col("fetched_at_known") < pl.col("known_at")) & (
@@ -96,9 +95,20 @@ def without_restated(
     return raw.join(restated, on=KEY, how="anti", maintain_order="left")
 
 
-def _near(column: str, relative: float, absolute: float) -> pl.Expr:
+def _as_traded(frame: pl.DataFrame, actions: pl.DataFrame, calendar: str) -> pl.DataFrame:
+    """The rows with `share`: how many shares as traded stand for one as the vendor counted them."""
+    stated = frame.with_columns(stated=pl.col("volume"))
+    unit = (pl.col("volume") / pl.col("stated")).fill_nan(1.0).fill_null(1.0)
+    return deadjust_splits(stated, actions, calendar=calendar).with_columns(
+        share=unit.clip(lower_bound=_WHOLE)
+    )
+
+
+def _near(column: str, absolute: pl.Expr) -> pl.Expr:
+    """Whether a value and the one known agree, absent values with absent ones."""
     value, known = pl.col(column), pl.col(f"{column}_known")
-    close = (value - known).abs() <= (known.abs() * relative).clip(lower_bound=absolute)
+    allowed = pl.max_horizontal(known.abs() * _PRICE_ROUNDING, absolute)
+    close = (value - known).abs() <= allowed
     return close.fill_null(value=False) | (value.is_null() & known.is_null())
 
 
@@ -106,7 +116,3 @@ def _adjusted(raw: pl.DataFrame) -> Sequence[str]:
     """Texts of the bases of prices that are adjusted for splits."""
     texts: list[str] = raw.get_column("basis").unique().to_list()
     return [t for t in texts if Basis.parse(t).adjustment is Adjustment.SPLITS]
-
-
-def _is_adjusted(raw: pl.DataFrame) -> pl.Expr:
-    return pl.col("basis").is_in(list(_adjusted(raw)))
