@@ -18,6 +18,7 @@ MODULES = (
     "kafka",
     "dagster_storage",
     "request_budget",
+    "vendors",
 )
 
 

@@ -53,7 +53,15 @@ def read_cells(
     inside = cells.filter(((ts >= start) & (ts < end)).fill_null(value=True))
     inside = inside.with_columns(ts.cast(UTC)).sort("ts", maintain_order=True)
     given = [name for name in _NUMBERS if name in cells.columns]
-    numbers = inside.select(_number(name) for name in given)
+    numbers = inside.select(pl.col(n).cast(_NUMBERS[n], strict=False) for n in given)
+    # No number is infinite, and what is said to be none is none.
+    floats = [n for n in given if _NUMBERS[n].is_float()]
+    whole = numbers.select(pl.col(floats).is_finite().all()).row(0) if floats else ()
+    numbers = numbers.with_columns(
+        pl.when(pl.col(n).is_finite()).then(n).alias(n)
+        for n, finite in zip(floats, whole, strict=True)
+        if not finite
+    )
     bars = numbers.with_columns(
         inside["ts"],
         symbol=pl.lit(wanted.symbol),
@@ -73,14 +81,6 @@ def read_cells(
         pl.struct(pl.exclude("ts")).struct.json_encode().alias("row"),
     )
     return FETCHED_BARS.conform(bars.filter(~bad)), REJECTED_ROWS.conform(rejected)
-
-
-def _number(name: str) -> pl.Expr:
-    """A column as numbers; null for a cell that holds none."""
-    number = pl.col(name).cast(_NUMBERS[name], strict=False)
-    if _NUMBERS[name].is_float():
-        number = pl.when(number.is_finite()).then(number)
-    return number.alias(name)
 
 
 def _wrong(inside: pl.DataFrame, numbers: pl.DataFrame) -> dict[str, pl.Series]:

@@ -55,23 +55,27 @@ def csv_series(answer: Answer) -> Series:
     Raises:
         MalformedAnswerError: the first line does not name the prices.
     """
-    head, _, body = answer.content.partition(b"\n")
+    content = answer.content
+    end = content.find(b"\n")
+    head = content if end < 0 else content[:end]
     titles = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").strip().split(",")
     names = [TIME, *(_ROLES.get(title, title) for title in titles[1:])]
     if not set(PRICES) <= set(names) or len(set(names)) < len(names):
         raise MalformedAnswerError(f"Alpha Vantage sent no table of prices: {answer.text}")
-    return Series(_numbers(body, names) if body.strip() else _texts(b"", names))
+    found = _numbers(content, titles, names) if end >= 0 else None
+    return Series(_texts(content[len(head) + 1 :], names) if found is None else found)
 
 
-def _numbers(body: bytes, names: Sequence[str]) -> pl.DataFrame:
-    """Lines of numbers alone, fast; any other lines as texts."""
-    types = {n: pl.Float64 if n in _ROLES.values() else pl.String for n in names}
+def _numbers(content: bytes, titles: Sequence[str], names: Sequence[str]) -> pl.DataFrame | None:
+    """Lines of numbers alone, fast; None where any line holds anything else."""
+    number = dict.fromkeys(_ROLES.values(), pl.Float64())
+    types = {t: number.get(n, pl.String()) for t, n in zip(titles, names, strict=True)}
     try:
-        found = pl.read_csv(body, has_header=False, schema=types, quote_char=None)
+        found = pl.read_csv(content, schema=types, quote_char=None)
     except pl.exceptions.PolarsError:
-        return _texts(body, names)
-    whole = not any(found.null_count().row(0))
-    return found if whole else _texts(body, names)
+        return None
+    found.columns = list(names)
+    return None if any(found.null_count().row(0)) else found
 
 
 def _texts(body: bytes, names: Sequence[str]) -> pl.DataFrame:
