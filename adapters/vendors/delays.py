@@ -9,16 +9,22 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from market_data.errors import ConfigurationError
+
 DELAYS = {
-    "alpha_vantage": timedelta(minutes=15),
+    # A free key is given the bars of the day before; whoever pays for more knows them earlier.
+    "alpha_vantage": timedelta(days=1),
     "coinbase": timedelta(minutes=1),
     # The slowest daily series come once a week, a day late where Monday is a holiday.
     "fred": timedelta(days=8),
+    # Nobody says when a file came: its bars count as known at their end.
+    "files": timedelta(0),
     "oanda": timedelta(minutes=1),
+    "sample": timedelta(0),
     "tws": timedelta(minutes=1),
     "yahoo": timedelta(minutes=15),
 }
-"""Readers that are not named here have a bar at its end."""
+"""Every reader: one that is forgotten would be believed to know its bars too early."""
 
 SETTLING: dict[str, timedelta | None] = {
     # Invented bars are all there at once, or never.
@@ -36,15 +42,29 @@ SETTLING: dict[str, timedelta | None] = {
     # Volumes and single bars are mended over the following days, across a long weekend.
     "yahoo": timedelta(days=5),
 }
-DEFAULT_SETTLING = timedelta(days=5)
-"""For readers that are not named above."""
+"""Every reader."""
 
 
 def delay_of(reader: str) -> timedelta:
-    """The delay of a reader's vendors."""
-    return DELAYS.get(reader, timedelta(0))
+    """The delay of a reader's vendors.
+
+    Raises:
+        ConfigurationError: there is no such reader.
+    """
+    return DELAYS[_known(reader)]
 
 
 def settling_of(reader: str) -> timedelta | None:
-    """How long after a session's close its missing bars may come; None: for ever."""
-    return SETTLING.get(reader, DEFAULT_SETTLING)
+    """How long after a session's close its missing bars may come; None: for ever.
+
+    Raises:
+        ConfigurationError: there is no such reader.
+    """
+    return SETTLING[_known(reader)]
+
+
+def _known(reader: str) -> str:
+    if reader not in DELAYS:
+        readers = ", ".join(sorted(DELAYS))
+        raise ConfigurationError(f"there is no reader {reader!r}; there are: {readers}")
+    return reader

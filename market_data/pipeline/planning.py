@@ -247,12 +247,14 @@ def _few(
 
     A symbol is never asked for under two names at once.
     """
-    alike: dict[tuple[str, frozenset[tuple[str, str]]], list[PlannedFetch]] = {}
+    alike: dict[tuple[str, frozenset[tuple[str, date]]], list[PlannedFetch]] = {}
     for fetch in fetches:
+        # By the span and not by the name: a name that comes back was another's in between.
         names = frozenset(
-            (symbol, universe.vendor_symbol(vendor, symbol, fetch.first))
+            (symbol, first)
             for symbol in fetch.symbols
-            if universe.instrument(symbol).tickers_at(vendor)
+            for first, last in universe.instrument(symbol).name_spans(vendor)
+            if first <= fetch.first <= last
         )
         alike.setdefault((fetch.calendar, names), []).append(fetch)
     return tuple(

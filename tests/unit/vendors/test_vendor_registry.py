@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from adapters.settings import Settings
-from adapters.vendors.registry import Means, build_vendor
+from adapters.vendors.delays import DELAYS, SETTLING, delay_of
+from adapters.vendors.registry import _READERS, Means, build_vendor
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 from market_data.universe import VendorConfig
@@ -85,7 +86,8 @@ def test_building_loads_neither_yfinance_nor_pandas() -> None:
     code = """
 import sys
 from adapters.settings import Settings
-from adapters.vendors.registry import Means, build_vendor
+from adapters.vendors.delays import DELAYS, SETTLING, delay_of
+from adapters.vendors.registry import _READERS, Means, build_vendor
 from market_data.universe import VendorConfig
 for name in ("sample_a", "yahoo"):
     build_vendor(VendorConfig(name=name, reader=name.split("_")[0], timeframes=("1d",)))
@@ -96,3 +98,9 @@ print([m for m in ("yfinance", "pandas", "curl_cffi") if m in sys.modules])
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_every_reader_says_how_late_its_bars_come() -> None:
+    assert set(DELAYS) == set(SETTLING) == set(_READERS)
+    with pytest.raises(ConfigurationError, match="no reader 'telex'"):
+        delay_of("telex")
