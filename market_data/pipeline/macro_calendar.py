@@ -58,11 +58,13 @@ def curate_macro(platform: Platform, first: date, last: date) -> pl.DataFrame:
     Returns:
         Rows of MACRO_EVENTS, as they are stored now.
     """
+    span = (first, last)
     with platform.locks.hold([MACRO_CALENDAR.name]):
         events = calendar_of(platform, first, last)
-        platform.store.replace(
-            MACRO_CALENDAR, events, sessions=(first, last), symbols=platform.macro.table.symbols
-        )
+        # What the table no longer has goes as well.
+        stored = platform.store.scan(MACRO_CALENDAR, sessions=span, columns=["symbol"])
+        symbols = {*platform.macro.table.symbols, *stored["symbol"]}
+        platform.store.replace(MACRO_CALENDAR, events, sessions=span, symbols=sorted(symbols))
     return events
 
 

@@ -128,6 +128,17 @@ def test_the_key_may_stand_in_a_file(
     assert {a.query["api_key"] for a in server.asked} == {KEY}
 
 
+def test_the_key_may_be_an_option(
+    server: ReplayServer, folder: Path, capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("FRED_API_KEY", "a-key-of-the-environment")
+    monkeypatch.setenv("FRED_URL", server.url)
+    assert run(["macro", "ingest", *RANGE, "--extra", f"FRED_API_KEY={KEY}"]) == 0
+    assert json.loads(capfd.readouterr().out)["rows"] == 3
+    assert {a.query["api_key"] for a in server.asked} == {KEY}
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from adapters.clock import FixedClock
 from adapters.settings import Settings
 from market_data.datasets import FRED_RELEASE_DATES, FRED_VINTAGES, MACRO_CALENDAR
 from market_data.errors import ConfigurationError, UnauthorisedError, UnreachableError
+from market_data.macro.releases import MacroTable
 from market_data.macro.schemas import MACRO_EVENTS
 from market_data.pipeline.macro_calendar import (
     curate_macro,
@@ -178,6 +180,22 @@ def test_a_release_that_moves(server: ReplayServer, open_at: Open) -> None:
     assert found.select("symbol", "session", "code").rows() == [
         ("53", date(2024, 10, 24), "release_moved")
     ]
+
+
+def test_an_event_that_leaves_the_table_leaves_the_calendar(
+    server: ReplayServer, open_at: Open
+) -> None:
+    platform = open_at(NOW)
+    bring(platform)
+    release = platform.macro.table.release(53)
+    shorter = release.model_copy(update={"events": release.events[:1]})
+    feed = replace(platform.macro, table=MacroTable(releases=(shorter,)))
+    changed = replace(platform, macro=feed)
+    codes = inspect_calendar(changed, FIRST, LAST).findings["code"]
+    assert "event_withdrawn" in codes
+    curate_macro(changed, FIRST, LAST)
+    assert set(changed.store.scan(MACRO_CALENDAR)["symbol"]) == {"US-GDP"}
+    assert "event_withdrawn" not in inspect_calendar(changed, FIRST, LAST).findings["code"]
 
 
 def test_a_value_that_fred_corrects_in_place(server: ReplayServer, open_at: Open) -> None:

@@ -10,13 +10,14 @@ import pytest
 from market_data.macro.calendar import build_calendar
 from market_data.macro.checks import check_calendar, check_vintages
 from market_data.macro.date_checks import check_dates
+from market_data.macro.releases import MacroTable
 from market_data.macro.schemas import FRED_OBSERVATIONS
 from market_data.quality.findings import CheckOutcome
 from tests.support.macro_rows import GDP, TABLE, dates, vintages
 
 NOW = datetime(2024, 11, 3, 12, tzinfo=UTC)
 YEAR = (date(2024, 1, 1), date(2024, 12, 31))
-ONLY_GDP = TABLE.model_copy(update={"releases": (TABLE.release(53),)})
+ONLY_GDP = MacroTable(releases=(TABLE.release(53),))
 Found = list[tuple[str, str, str, str]]
 
 
