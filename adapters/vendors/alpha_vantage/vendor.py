@@ -152,7 +152,7 @@ class AlphaVantageVendor:
             yield FetchResult(
                 frame=bars,
                 rejected=rejected,
-                actions=_actions(cells, wanted.symbol, request.now),
+                actions=_actions(cells, wanted.symbol, self.name, request.now),
                 payloads=[payload],
                 begins=begins,
             )
@@ -194,7 +194,7 @@ class AlphaVantageVendor:
         return cells.with_columns(ts)
 
 
-def _actions(cells: pl.DataFrame, symbol: str, now: datetime) -> pl.DataFrame:
+def _actions(cells: pl.DataFrame, symbol: str, source: str, now: datetime) -> pl.DataFrame:
     """Splits and dividends of the adjusted series, rows of CORPORATE_ACTIONS.
 
     Dividends are cash as paid. `known_at` is the ex-date at 00:00 UTC, assumed.
@@ -208,7 +208,7 @@ def _actions(cells: pl.DataFrame, symbol: str, now: datetime) -> pl.DataFrame:
             pl.col("ts").dt.date().alias("ex_date"),
             pl.lit(kind).alias("kind"),
             pl.col(kind).cast(pl.Float64, strict=False).alias("value"),
-            pl.lit("alpha_vantage").alias("source"),
+            pl.lit(source).alias("source"),
             pl.min_horizontal("ts", pl.lit(now)).alias("known_at"),
         ).filter((pl.col("value") != _NEUTRAL[kind]) & (pl.col("value") > 0))
         for kind in kinds
