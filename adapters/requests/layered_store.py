@@ -30,6 +30,9 @@ from market_data.requests.breaker import Breaker
 Found = TypeVar("Found")
 Otherwise = TypeVar("Otherwise")
 
+_APART = 0.1
+"""Seconds by which this machine's count of a request may lie after the shared one."""
+
 
 class LayeredRequestStore:
     """A shared place over one of this machine."""
@@ -51,26 +54,42 @@ class LayeredRequestStore:
 
     def take(self, account: str, claims: Sequence[Claim]) -> Granted | Full:
         """Grant all of the claims in both places, or none."""
-        own = self._own.take(account, claims)
-        if isinstance(own, Full):
-            return own
-        try:
-            shared = self._tried(lambda: self._shared.take(account, claims), own)
-        except BaseException:
-            self._own.give_back(account, claims, own)
-            raise
+        shared = self._tried(lambda: self._shared.take(account, claims), None)
         if isinstance(shared, Full):
-            self._own.give_back(account, claims, own)
             return shared
-        return Granted(shared.at, f"{own.receipt} {shared.receipt if shared is not own else ''}")
+        try:
+            own = self._take_own(account, claims, patience=_APART if shared else 0.0)
+        except BaseException:
+            self._return(account, claims, shared)
+            raise
+        if isinstance(own, Full):
+            self._return(account, claims, shared)
+            return own
+        return Granted((shared or own).at, f"{own.receipt} {shared.receipt if shared else ''}")
+
+    def _take_own(
+        self, account: str, claims: Sequence[Claim], *, patience: float
+    ) -> Granted | Full:
+        """A grant of this machine; where it is full for a moment only, after that moment."""
+        while True:
+            own = self._own.take(account, claims)
+            if isinstance(own, Granted):
+                return own
+            wait = (own.until - own.now) / 1e6
+            if wait > patience:
+                return own
+            time.sleep(wait)
+            patience -= wait
+
+    def _return(self, account: str, claims: Sequence[Claim], shared: Granted | None) -> None:
+        if shared:
+            self._tried(lambda: self._shared.give_back(account, claims, shared), None)
 
     def give_back(self, account: str, claims: Sequence[Claim], granted: Granted) -> None:
         """Forget what was granted to some claims and not used."""
         own, _, shared = granted.receipt.partition(" ")
         self._own.give_back(account, claims, Granted(granted.at, own))
-        if shared:
-            part = Granted(granted.at, shared)
-            self._tried(lambda: self._shared.give_back(account, claims, part), None)
+        self._return(account, claims, Granted(granted.at, shared) if shared else None)
 
     def standing(self, account: str) -> Standing:
         """The breaker; without the windows."""

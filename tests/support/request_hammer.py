@@ -17,9 +17,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypedDict
 
+from adapters.cache.presence import Presence
 from adapters.cache.settings import RedisSettings
 from adapters.clock import SystemClock
 from adapters.requests.gate import SharedGate
+from adapters.requests.layered_store import LayeredRequestStore
 from adapters.requests.redis_store import RedisRequestStore
 from adapters.requests.sqlite_store import SqliteRequestStore
 from adapters.requests.store import Full, Granted, RequestStore
@@ -29,10 +31,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Place(TypedDict):
-    """Where requests are counted: a file, or a namespace of a Redis."""
+    """Where requests are counted: a file, a namespace of a Redis, or both, as several machines do.
+
+    What is empty is not there.
+    """
 
     path: str
     redis: str
+    namespace: str
 
 
 class Window(TypedDict):
@@ -79,9 +85,12 @@ class _Recording:
 
 def open_place(place: Place) -> RequestStore:
     """The place."""
-    if place["redis"]:
-        return RedisRequestStore(RedisSettings(url=place["redis"]), namespace=place["path"])
-    return SqliteRequestStore(Path(place["path"]))
+    own = SqliteRequestStore(Path(place["path"]))
+    if not place["redis"]:
+        return own
+    settings = RedisSettings(url=place["redis"])
+    shared = RedisRequestStore(settings, namespace=place["namespace"])
+    return LayeredRequestStore(shared, own, Presence(settings.shown)) if place["path"] else shared
 
 
 def hammer(

@@ -24,15 +24,20 @@ NewPlace = Callable[[], Place]
 
 @pytest.fixture
 def file_place(tmp_path: Path) -> Place:
-    return Place(path=str(tmp_path / "requests.sqlite"), redis="")
+    return Place(path=str(tmp_path / "requests.sqlite"), redis="", namespace="")
 
 
 @pytest.fixture
 def redis_place(redis_url: str) -> Place:
-    return Place(path=f"test:{uuid.uuid4().hex}", redis=redis_url)
+    return Place(path="", redis=redis_url, namespace=f"test:{uuid.uuid4().hex}")
 
 
-@pytest.mark.parametrize("kind", ["file_place", "redis_place"])
+@pytest.fixture
+def both_places(file_place: Place, redis_place: Place) -> Place:
+    return {**redis_place, "path": file_place["path"]}
+
+
+@pytest.mark.parametrize("kind", ["file_place", "redis_place", "both_places"])
 def test_never_over_the_limit_in_any_window_and_hardly_under_it(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
@@ -48,7 +53,7 @@ def test_never_over_the_limit_in_any_window_and_hardly_under_it(
     assert use is None or use.used <= FAST["requests"]
 
 
-@pytest.mark.parametrize("kind", ["file_place", "redis_place"])
+@pytest.mark.parametrize("kind", ["file_place", "both_places"])
 def test_several_windows_and_costs_hold_together(kind: str, request: pytest.FixtureRequest) -> None:
     place: Place = request.getfixturevalue(kind)
     granted = hammer(place, [FAST, SLOW], processes=4, seconds=4.0, costs=[1, 2, 3])
