@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from adapters.cache.presence import Presence
@@ -96,8 +97,18 @@ class LayeredRequestStore:
         return self._either(lambda store: store.standing(account))
 
     def look(self, account: str) -> Standing:
-        """The breaker and every window in which something is remembered."""
-        return self._either(lambda store: store.look(account))
+        """The breaker and every window in which something is remembered, by whoever knows more."""
+        own = self._own.look(account)
+        shared = self._tried(lambda: self._shared.look(account), None)
+        if shared is None:
+            return own
+        ahead = shared.now - own.now
+        known = {(use.allowance, use.subject): use for use in shared.uses}
+        for use in own.uses:
+            key = (use.allowance, use.subject)
+            if key not in known or known[key].used < use.used:
+                known[key] = replace(use, next_free=use.next_free + ahead)
+        return replace(shared, uses=tuple(known[key] for key in sorted(known)))
 
     def change(self, account: str, change: Change) -> Breaker:
         """Replace the breaker in one step."""

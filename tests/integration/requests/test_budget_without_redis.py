@@ -99,6 +99,9 @@ def test_what_was_granted_meanwhile_counts_when_redis_is_back_and_empty(
     with Redis.from_url(private_redis.url) as client:
         client.flushall()
     again = machine(tmp_path, private_redis)
+    (use,) = again.look("vendor").uses
+    assert (use.used, use.requests) == (4, 6)
+    assert 3_590 < (use.next_free - again.look("vendor").now) / 1e6 <= 3_600
     assert [takes(again) for _ in range(3)] == [True, True, False]
 
 
