@@ -76,7 +76,9 @@ def plan_replay(platform: Platform, wanted: Refused, *, spec: str | None = None)
     impossible: dict[str, str] = {}
     for fetch_id in fetch_ids:
         if fetch_id not in runs:
-            impossible[fetch_id] = "the journal does not know the fetch"
+            impossible[fetch_id] = (
+                "no fetch of bars brought it; a file of corporate actions is imported again, mended"
+            )
             continue
         try:
             fetches.append(find_archived(platform, runs[fetch_id], spec))

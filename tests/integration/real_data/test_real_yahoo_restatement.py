@@ -190,3 +190,33 @@ def test_a_split_without_a_refetch_changes_nothing_stored(
     later.curate("1d", "AAPL", FIRST, LAST)
     adjusted = later.read("1d", "AAPL", sessions=(FIRST, LAST), adjusted="splits")["close"]
     assert (adjusted / adjusted.shift(1)).drop_nulls().is_between(0.9, 1.1).all()
+
+
+def test_a_split_that_yahoo_works_in_late_changes_no_earlier_answer(
+    world: World, server: ReplayServer, test_data: Path
+) -> None:
+    """Asked three weeks after the split, Yahoo knows nothing of it yet."""
+    three_weeks = datetime(2020, 11, 3, tzinfo=UTC)
+    asleep = world.later(three_weeks)
+    serve(server, chart_of(test_data, until=EVE, split=False))
+    ask(asleep, server, FIRST, EVE)
+    asleep.curate("1d", "AAPL", FIRST, EVE)
+    before = asleep.read("1d", "AAPL", sessions=(FIRST, EVE))
+
+    later = world.later(AFTER)
+    serve(server, chart_of(test_data, until=LAST, split=True))
+    ask(later, server, FIRST, LAST, refetch=True)
+    (split,) = later.platform.actions.read(symbols=["AAPL"]).filter(kind="split").to_dicts()
+    assert (split["ex_date"], split["known_at"]) == (EX_DATE, AFTER)
+    later.curate("1d", "AAPL", FIRST, LAST)
+    now = later.read("1d", "AAPL", sessions=(FIRST, EVE))
+    assert_frame_equal(values(now), values(before), rel_tol=1e-6)
+    then = later.read("1d", "AAPL", sessions=(FIRST, EVE), as_of=three_weeks)
+    assert_frame_equal(values(then), values(before))
+    # What was known then adjusts nothing, and goes on to adjust nothing.
+    assert_frame_equal(
+        values(
+            later.read("1d", "AAPL", sessions=(FIRST, EVE), as_of=three_weeks, adjusted="splits")
+        ),
+        values(before),
+    )
