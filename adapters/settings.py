@@ -57,10 +57,6 @@ class Settings(BaseSettings):
     """Folder of sessions.yaml, holidays.yaml and instruments.yaml; reference/ in EMP_CONFIG_DIR
     unless given."""
 
-    reference_dir: Path | None = None
-    """Folder of sessions.yaml, holidays.yaml and instruments.yaml; reference/ in EMP_CONFIG_DIR
-    unless given."""
-
     ui_port: int = Field(default=3000, ge=1, le=65535)
     """Port of the Dagster UI that 'emp dev' opens on 127.0.0.1."""
 
