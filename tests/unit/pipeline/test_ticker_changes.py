@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from market_data.calendars import trading_sessions
 from market_data.datasets import raw_bars
 from market_data.pipeline.holdings import should_hold
 from market_data.pipeline.ingest import ingest
@@ -197,3 +198,42 @@ def test_what_no_vendor_has_a_name_for_is_not_looked_for(tmp_path: Path) -> None
     both = world(tmp_path / "both", gapped).register(files)
     held = should_hold(both.platform, ["yahoo", "mine"], [Timeframe.D1], *span)
     assert held["session"].min() == date(2021, 6, 21)
+
+
+def test_one_file_of_a_name_that_two_companies_had(tmp_path: Path) -> None:
+    """What lies under META in 2022-01 is the fund's, from 2022-06-09 on the other company's."""
+    parts = [
+        ("FB", 300, date(2022, 1, 24), date(2022, 6, 8)),
+        ("META", 15, date(2022, 1, 24), date(2022, 1, 28)),
+        ("META", 301, CHANGE, date(2022, 6, 15)),
+        ("METV", 16, date(2022, 1, 31), date(2022, 6, 15)),
+    ]
+    rows = [
+        f"{name},{day},{price},{price + 1},{price - 1},{price},100"
+        for name, price, first, last in parts
+        for day in trading_sessions("XNYS", first, last)["session"]
+    ]
+    file = tmp_path / "all.csv"
+    file.write_text("\n".join(["symbol,date,open,high,low,close,volume", *rows]), encoding="utf-8")
+    at_files = tuple(
+        i.model_copy(
+            update={"tickers": tuple(t.model_copy(update={"vendor": "mine"}) for t in i.tickers)}
+        )
+        for i in (SOCIAL, FUND)
+    )
+    made = world(tmp_path, *at_files).register(
+        FileVendor("mine", {"1d": ("plain_daily", file)}, ("SOCIAL", "FUND"))
+    )
+    span = date(2022, 1, 24), date(2022, 6, 15)
+    made.load_and_curate("mine", "1d", ("SOCIAL", "FUND"), *span)
+    closes = made.read("1d", ("SOCIAL", "FUND")).group_by("symbol").agg(pl.col("close").unique())
+    found = {symbol: sorted(values) for symbol, values in closes.iter_rows()}
+    assert found == {"SOCIAL": [300.0, 301.0], "FUND": [15.0, 16.0]}
+    raw = made.platform.raw_log.read(raw_bars("mine", Timeframe.D1))
+    assert raw.select("symbol", "vendor_symbol").unique().sort(pl.all()).rows() == [
+        ("FUND", "META"),
+        ("FUND", "METV"),
+        ("SOCIAL", "FB"),
+        ("SOCIAL", "META"),
+    ]
+    assert made.inspect("1d", *span).findings.filter(check="coverage").is_empty()
