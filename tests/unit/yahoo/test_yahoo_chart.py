@@ -10,7 +10,12 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from adapters.vendors.yahoo.chart import read_actions, read_bars
+from adapters.vendors.yahoo.chart import (
+    currency_unit,
+    first_trade,
+    read_actions,
+    read_bars,
+)
 from market_data.errors import MalformedAnswerError
 from market_data.ports import SymbolRequest
 from market_data.timeframes import Timeframe
@@ -149,4 +154,45 @@ def test_another_shape_is_malformed(damage: Any) -> None:
 def test_an_event_of_another_shape_is_malformed(event: Any) -> None:
     content = chart([at(2024, 3, 11, 9, 30)], [1.0], events={"splits": {"x": event}})
     with pytest.raises(MalformedAnswerError):
+        read_actions([content], "ACME", END)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [True, "1.0", [1.0], float("nan"), [[[[1.0]]]], 10**400],
+    ids=lambda odd: type(odd).__name__,
+)
+def test_a_price_is_a_number_or_nothing(odd: Any) -> None:
+    content = chart([at(2024, 3, d, 9, 30) for d in (11, 12)], [1.0, 2.0])
+    content["indicators"]["quote"][0]["low"][1] = odd
+    if isinstance(odd, float):
+        assert read(content, Timeframe.D1)[0]["low"].is_nan().to_list() == [False, True]
+        return
+    with pytest.raises(MalformedAnswerError, match="cannot be read"):
+        read(content, Timeframe.D1)
+
+
+def test_a_row_without_a_time_of_ours_is_rejected() -> None:
+    stamps = [at(2024, 3, 11, 9, 30), None, 10**17, -(10**12)]
+    frame, rejected = read(chart(stamps, [1.0, 2.0, 3.0, 4.0]), Timeframe.D1)  # type: ignore[arg-type]
+    assert frame["close"].to_list() == [1.0]
+    assert rejected.select("ts", "reasons").unique().rows() == [(None, "bad_time")]
+    assert rejected.height == 3
+
+
+@pytest.mark.parametrize("unit", ["U|S|D", ["USD"], 7, "x" * 40])
+def test_a_currency_that_is_none_is_not_believed(unit: Any) -> None:
+    assert currency_unit({"meta": {"currency": unit}}) == ""
+
+
+@pytest.mark.parametrize("first", [10**30, -(10**30), True, "1990", None, 0])
+def test_a_first_trade_at_no_time_of_ours_is_not_known(first: Any) -> None:
+    assert first_trade({"meta": {"firstTradeDate": first}}, "ACME") == {}
+
+
+@pytest.mark.parametrize("ratio", [(0, 1), (1, 0), (-2, 1), (float("inf"), 1), (10**400, 1)])
+def test_a_split_that_cannot_be_is_malformed(ratio: tuple[Any, Any]) -> None:
+    event = {"date": at(2024, 3, 11, 9, 30), "numerator": ratio[0], "denominator": ratio[1]}
+    content = chart([at(2024, 3, 11, 9, 30)], [1.0], events={"splits": {"x": event}})
+    with pytest.raises(MalformedAnswerError, match="event"):
         read_actions([content], "ACME", END)
