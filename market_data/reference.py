@@ -48,9 +48,7 @@ def instruments_table(universe: Universe) -> pl.DataFrame:
 
 def calendars_of(universe: Universe) -> list[str]:
     """The calendars of the instruments, and those with hours of their own, in their version."""
-    own = [
-        versioned(code, universe.calendars) for code, r in universe.calendars.items() if r.hours
-    ]
+    own = [versioned(code, universe.calendars) for code, r in universe.calendars.items() if r.hours]
     return sorted({*own, *(i.calendar for i in universe.instruments)})
 
 
