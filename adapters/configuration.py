@@ -58,9 +58,29 @@ def load_universe(settings: Settings, *, refresh: bool = False) -> Universe:
     content = _configured(settings, refresh=refresh)
     if settings.registered_universe.exists():
         registered = read_yaml(settings.registered_universe)
+        _refuse_two_readers(content, registered, settings)
         for kind, name in (("instruments", "symbol"), ("vendors", "name")):
             content[kind] = _merge(content.get(kind, []), registered.get(kind, []), name)
     return _parse_universe(content, settings.config_dir / "universe.yaml").on_calendars()
+
+
+def _refuse_two_readers(
+    content: dict[str, Any], registered: dict[str, Any], settings: Settings
+) -> None:
+    """Refuse a name under which the data folder keeps another vendor than the configuration has.
+
+    Bars of the one would land among those of the other.
+    """
+    readers = {v.get("name"): v.get("reader") for v in content.get("vendors") or []}
+    for vendor in registered.get("vendors") or []:
+        name, reader = vendor.get("name"), vendor.get("reader")
+        if reader and readers.get(name, reader) != reader:
+            raise ConfigurationError(
+                f"{settings.registered_universe} keeps bars of a vendor {name!r} with the reader "
+                f"{reader!r}, and {settings.config_dir / 'universe.yaml'} gives that name to the "
+                f"reader {readers[name]!r}; give the latter another name there, for instance "
+                f"{name}_web"
+            )
 
 
 def _configured(settings: Settings, *, refresh: bool = False) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tests.support.worlds import FileVendor, World
 
 SPAN = (date(2007, 4, 2), date(2018, 7, 4))
 WRONG_UNTIL, RIGHT_FROM = date(2009, 9, 18), date(2009, 9, 21)
-FEEDS = (("oanda", "fx_1h_oanda"), ("fxcm", "fx_1h_fxcm"))
+FEEDS = ("oanda", "fxcm")
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +27,19 @@ def world(tmp_path_factory: pytest.TempPathFactory, test_data: Path) -> World:
     made = made.register(
         *(
             FileVendor(
-                name,
-                {"1h": (f"lean_forex_hour_{name}", test_data / "intraday" / folder / "eurusd.zip")},
+                f"{feed}_files",
+                {
+                    "1h": (
+                        f"lean_forex_hour_{feed}",
+                        test_data / "intraday" / f"fx_1h_{feed}" / "eurusd.zip",
+                    )
+                },
                 ("EURUSD",),
             )
-            for name, folder in FEEDS
+            for feed in FEEDS
         )
     )
-    made.load_and_curate(("oanda", "fxcm"), "1h", "EURUSD", *SPAN)
+    made.load_and_curate(("oanda_files", "fxcm_files"), "1h", "EURUSD", *SPAN)
     return made
 
 
@@ -89,7 +94,7 @@ def test_the_day_has_24_bars_also_when_the_clocks_change(bars: pl.DataFrame) -> 
 def test_quotes_while_the_market_is_closed_are_refused_by_name(world: World) -> None:
     refused = world.platform.quarantine.read(sessions=(date(2010, 1, 1), SPAN[1]))
     assert refused["reasons"].unique().to_list() == ["not_a_session"]
-    assert refused["vendor"].unique().to_list() == ["fxcm"]
+    assert refused["vendor"].unique().to_list() == ["fxcm_files"]
     hours = refused["ts"].dt.convert_time_zone("America/New_York").dt.strftime("%a %H")
     counted = dict(hours.value_counts().iter_rows())
     print(f"\nFXCM outside the week, from 2010: {counted}")

@@ -14,16 +14,16 @@ from tests.support.worlds import FileVendor, World
 SPAN = (date(2014, 5, 2), date(2014, 5, 15))
 
 
-def minutes_of(data: Path, vendor: str) -> FileVendor:
-    feed = (f"lean_forex_minute_{vendor}", data / f"intraday/fx_1m_{vendor}")
-    return FileVendor(vendor, {"1m": feed}, ("EURUSD",))
+def minutes_of(data: Path, dealer: str) -> FileVendor:
+    feed = (f"lean_forex_minute_{dealer}", data / f"intraday/fx_1m_{dealer}")
+    return FileVendor(f"{dealer}_files", {"1m": feed}, ("EURUSD",))
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, test_data: Path) -> World:
     made = World.at(tmp_path_factory.mktemp("minutes"), datetime(2014, 5, 17, tzinfo=UTC))
     made = made.register(minutes_of(test_data, "oanda"), minutes_of(test_data, "fxcm"))
-    made.load_and_curate(("oanda", "fxcm"), "1m", "EURUSD", *SPAN)
+    made.load_and_curate(("oanda_files", "fxcm_files"), "1m", "EURUSD", *SPAN)
     made.curate("1h", "EURUSD", *SPAN)
     return made
 
@@ -64,10 +64,10 @@ def on_the_bid(tmp_path_factory: pytest.TempPathFactory, test_data: Path) -> Wor
     hours = (str(folder / "hour_bid.yaml"), test_data / "intraday/fx_1h_oanda/eurusd.zip")
     minutes = (str(folder / "minute_bid.yaml"), test_data / "intraday/fx_1m_oanda")
     made = World.at(folder, datetime(2014, 5, 17, tzinfo=UTC)).register(
-        FileVendor("oanda", {"1m": minutes}, ("EURUSD",)),
+        FileVendor("oanda_files", {"1m": minutes}, ("EURUSD",)),
         FileVendor("oanda_hours", {"1h": hours}, ("EURUSD",)),
     )
-    made.load("oanda", "1m", "EURUSD", *SPAN)
+    made.load("oanda_files", "1m", "EURUSD", *SPAN)
     made.curate("1m", "EURUSD", *SPAN)
     return made
 
@@ -75,7 +75,7 @@ def on_the_bid(tmp_path_factory: pytest.TempPathFactory, test_data: Path) -> Wor
 def test_hours_made_of_minutes_are_the_dealers_own_hours(on_the_bid: World) -> None:
     on_the_bid.curate("1h", "EURUSD", *SPAN)
     made = on_the_bid.read("1h", "EURUSD", quality="all")
-    assert made["source"].unique().to_list() == ["oanda@1m"]
+    assert made["source"].unique().to_list() == ["oanda_files@1m"]
     minutes = on_the_bid.read("1m", "EURUSD", quality="all")
     complete = minutes.group_by(ts=pl.col("ts").dt.truncate("1h")).len().filter(pl.col("len") == 60)
 

@@ -28,13 +28,13 @@ def world_of(folder: Path, data: Path, zone: str, span: tuple[date, date]) -> Wo
     histdata.write_text(f'extends: histdata_m1\nname: histdata_zone\ntime:\n  zone: "{zone}"\n')
     made = World.at(folder, datetime(2024, 1, 1, tzinfo=UTC)).register(
         FileVendor(
-            "oanda", {"1h": (str(bid), data / "intraday/fx_1h_oanda/eurusd.zip")}, ("EURUSD",)
+            "oanda_files", {"1h": (str(bid), data / "intraday/fx_1h_oanda/eurusd.zip")}, ("EURUSD",)
         ),
         FileVendor(
             "histdata", {"1m": (str(histdata), data / "intraday/fx_1m_histdata")}, ("EURUSD",)
         ),
     )
-    made.load("oanda", "1h", "EURUSD", *span)
+    made.load("oanda_files", "1h", "EURUSD", *span)
     made.load_and_curate("histdata", "1m", "EURUSD", *span)
     made.curate("1h", "EURUSD", *span)
     return made

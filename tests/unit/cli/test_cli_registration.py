@@ -195,3 +195,21 @@ def test_a_name_that_nobody_can_tell_is_asked_for(
     register(settings, instruments=[guess_instrument("yahoo", word) for word in known])
     with pytest.raises(ConfigurationError, match=words):
         network_feed(load_universe(settings), vendor, D1, [word])
+
+
+def test_a_name_that_files_have_is_not_given_to_a_web_service(
+    settings: Settings, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    settings = settings.model_copy(update={"config_dir": config})
+    universe = config / "universe.yaml"
+    universe.write_text("instruments: []\nvendors: []\n", encoding="utf-8")
+    spec = load_format("lean_forex_daily_oanda")
+    _, found = files_feed(load_universe(settings), "oanda", spec, spec.name, ["EURUSD"])
+    register(settings, instruments=found.instruments, vendors=found.vendors)
+    assert load_universe(settings).vendor("oanda").reader == "files"
+    shipped = "instruments: []\nvendors: [{name: oanda, reader: oanda, timeframes: [1d]}]\n"
+    universe.write_text(shipped, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="for instance oanda_web"):
+        load_universe(settings)
