@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from market_data.errors import (
     RateLimitedError,
@@ -30,6 +31,7 @@ from market_data.ports import (
     FetchResult,
     OpenGate,
     Outcome,
+    ReadsArchived,
     RequestGate,
     Vendor,
 )
@@ -143,6 +145,17 @@ class WebVendorContract(VendorContract):
         asked = case.asked_for_bars() - before
         assert gate.entered == [tuple(case.claims)] * asked
         assert gate.heard == [None] * asked
+
+    def test_archived_answers_are_read_as_they_were(self, case: WebCase) -> None:
+        vendor = case.build(Asking())
+        if not isinstance(vendor, ReadsArchived):
+            pytest.skip("its reader does not read archived answers")
+        results = list(vendor.fetch(case.alone()))
+        asked = len(case.server.asked)
+        contents = [payload.content for r in results for payload in r.payloads]
+        again = list(vendor.reread(contents, case.alone()))
+        assert len(case.server.asked) == asked, "nobody is asked"
+        assert_frame_equal(rows_of(again), rows_of(results))
 
     def test_trouble_is_told_to_the_gate(self, case: WebCase) -> None:
         gate = Notes()

@@ -23,6 +23,7 @@ from adapters.vendors.alpha_vantage.questions import (
     questions,
 )
 from adapters.vendors.alpha_vantage.series import Series
+from adapters.vendors.archived import archived_answers
 from adapters.vendors.cells import TIME, read_cells
 from adapters.vendors.delays import delay_of
 from adapters.vendors.each_symbol import count_each, each_symbol
@@ -127,6 +128,13 @@ class AlphaVantageVendor:
         return count_each(
             request, lambda wanted, asked: len(questions(wanted, asked, adjusted=self._adjusted))
         )
+
+    def reread(self, contents: Sequence[bytes], request: FetchRequest) -> Iterator[FetchResult]:
+        """Read archived answers again, see `market_data.ports.ReadsArchived`."""
+        for wanted, answer in archived_answers(contents, request, NAME):
+            cells = self._dated(read_answer(answer), wanted, request.timeframe)
+            bars, rejected = read_cells(cells, wanted, request.start, request.end)
+            yield FetchResult(frame=bars, rejected=rejected)
 
     def _fetch_symbol(self, wanted: SymbolRequest, request: FetchRequest) -> Iterator[FetchResult]:
         rows, lacks = 0, ""

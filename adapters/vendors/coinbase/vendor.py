@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from adapters.vendors.archived import archived_answers
 from adapters.vendors.cells import read_cells
 from adapters.vendors.coinbase.candles import NAME, read_candles
 from adapters.vendors.delays import delay_of
@@ -84,6 +85,13 @@ class CoinbaseVendor:
     def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
         """Bars by symbol and page, the oldest first; see `market_data.ports.Vendor`."""
         return each_symbol(request, self._fetch_symbol)
+
+    def reread(self, contents: Sequence[bytes], request: FetchRequest) -> Iterator[FetchResult]:
+        """Read archived answers again, see `market_data.ports.ReadsArchived`."""
+        end = min(request.end, request.now)
+        for wanted, answer in archived_answers(contents, request, NAME):
+            bars, rejected = read_cells(read_candles(answer), wanted, request.start, end)
+            yield FetchResult(frame=bars, rejected=rejected)
 
     def _fetch_symbol(self, wanted: SymbolRequest, request: FetchRequest) -> Iterator[FetchResult]:
         timeframe = request.timeframe

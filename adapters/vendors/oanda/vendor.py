@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from adapters.vendors.archived import archived_answers
 from adapters.vendors.cells import read_cells
 from adapters.vendors.delays import delay_of
 from adapters.vendors.each_symbol import each_symbol
@@ -99,6 +100,15 @@ class OandaVendor:
     def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
         """Bars by symbol and page, the oldest first; see `market_data.ports.Vendor`."""
         return each_symbol(request, self._fetch_symbol)
+
+    def reread(self, contents: Sequence[bytes], request: FetchRequest) -> Iterator[FetchResult]:
+        """Read archived answers again, see `market_data.ports.ReadsArchived`."""
+        for wanted, answer in archived_answers(contents, request, NAME):
+            cells = read_candles(answer)
+            if not request.timeframe.is_intraday:
+                cells = cells.with_columns(_session(pl.col("ts")).alias("ts"))
+            bars, rejected = read_cells(cells, wanted, request.start, request.end)
+            yield FetchResult(frame=bars, rejected=rejected)
 
     def _fetch_symbol(self, wanted: SymbolRequest, request: FetchRequest) -> Iterator[FetchResult]:
         timeframe = request.timeframe
