@@ -20,8 +20,16 @@ from adapters.stores.delta_maintenance import compact, history, vacuum
 from adapters.stores.delta_snapshot import Snapshot
 from adapters.stores.delta_table import Change, DeltaFiles
 from adapters.stores.neighbours import COLUMNS, Edge, edges, refuse_shared
-from adapters.stores.slices import checked_slice, files_of, limit, overlaps, rows_of
-from adapters.stores.units import may_hold, split, units_of_slice
+from adapters.stores.slices import (
+    LONGEST_OFFSET,
+    checked_slice,
+    files_of,
+    limit,
+    midnight,
+    overlaps,
+    rows_of,
+)
+from adapters.stores.units import first_day, may_hold, split, units_of_slice
 from market_data.datasets import Dataset
 from market_data.errors import SchemaError, SliceChangedError
 from market_data.ordering import sort_if_needed
@@ -155,9 +163,8 @@ class DeltaBarStore:
             )
         missing = list(dict.fromkeys(symbols))
         found = [dataset.schema.empty()]
-        counts: dict[str, int] = {}
         period = pl.col("unit").str.split("/").list.first()
-        for _, group in sorted(
+        for name, group in sorted(
             files.group_by(period), reverse=True, key=lambda item: str(item[0][0])
         ):
             if not missing:
@@ -172,8 +179,9 @@ class DeltaBarStore:
                 .select(dataset.schema.names)
             )
             found.append(newest)
-            for symbol, count in newest.group_by("symbol").len().iter_rows():
-                counts[symbol] = counts.get(symbol, 0) + count
+            # The periods before hold nothing that is newer than these.
+            certain = pl.concat(found).filter(_after(dataset, first_day(str(name[0]))))
+            counts = dict(certain.group_by("symbol").len().iter_rows())
             missing = [symbol for symbol in missing if counts.get(symbol, 0) < rows]
         ordered = sort_if_needed(pl.concat(found), dataset.sort)
         return (
@@ -240,6 +248,13 @@ class DeltaBarStore:
 
     def _table(self, dataset: Dataset) -> DeltaFiles:
         return self._tables.setdefault(dataset.name, DeltaFiles(self._root, dataset, self._options))
+
+
+def _after(dataset: Dataset, first: date) -> pl.Expr:
+    """Rows that start later than any row of a session before a day."""
+    if dataset.time_column != "ts":
+        return pl.lit(value=True)
+    return pl.col("ts") >= midnight(pl.lit(first)) + LONGEST_OFFSET
 
 
 def _beside(table: DeltaFiles, snapshot: Snapshot, edge: Edge) -> pl.DataFrame:

@@ -38,6 +38,12 @@ def unit_values(unit: str) -> dict[str, str]:
     return dict(part.split("=", 1) for part in unit.split("/"))
 
 
+def first_day(period: str) -> date:
+    """The first day of the period with which a unit's name begins: "month=2024-02", "year=2024"."""
+    year, _, month = period.partition("=")[2].partition("-")
+    return date(int(year), int(month or 1), 1)
+
+
 def units_of_slice(
     layout: Layout, sessions: tuple[date, date], symbols: Iterable[str]
 ) -> list[str]:

@@ -457,6 +457,18 @@ class BarStoreSuite:
             ("AAPL", SESSIONS[0], 1), ("msft", SESSIONS[3], 1)
         ]  # fmt: skip
 
+    @pytest.mark.parametrize("dataset", [M1, D1], ids=["1m", "1d"])
+    def test_the_newest_rows_are_told_by_time_not_by_session(
+        self, store: BarStore, dataset: Dataset
+    ) -> None:
+        """A bar may start before the month of its session does, and before others of that month."""
+        old, new = SESSIONS[2], SESSIONS[3]
+        early = {("AAPL", new, DAY_BEFORE): 2.0, ("AAPL", new, 0): 3.0}
+        put(store, bars({("AAPL", old, 1): 1.0, **early}, dataset), dataset)
+        newest = store.latest(dataset, rows=2)
+        assert newest["close"].to_list() == [1.0, 3.0]
+        assert store.latest(dataset, symbols=["AAPL"], rows=1)["close"].to_list() == [3.0]
+
     def test_latest_rows_reach_back_as_far_as_needed(self, store: BarStore) -> None:
         put(store, grid())
         got = store.latest(M1, symbols=["msft"], rows=5)
