@@ -288,8 +288,8 @@ def test_one_series_that_fails_stops_no_other(
     report = ingest_vintages(platform, FIRST, LAST)
     assert [name for name, _ in report.failed] == ["GDPC1"]
     assert report.new == len(GDP)
-    newest = platform.journal.runs(limit=1)[0]
-    assert (newest.status, newest.vendor) == ("partial", "fred_observations")
+    (newest,) = platform.journal.runs(vendor="fred_observations")
+    assert newest.status == "partial"
     assert "does not exist" in newest.error
 
 
@@ -301,8 +301,8 @@ def test_a_key_that_is_wrong_is_told_and_nothing_is_kept(
     with pytest.raises(UnauthorisedError, match="FRED_API_KEY"):
         ingest_release_dates(platform, FIRST, LAST)
     assert platform.raw_log.statements(FRED_RELEASE_DATES).is_empty()
-    newest = platform.journal.runs(limit=1)[0]
-    assert (newest.status, newest.vendor) == ("failed", "fred_releases")
+    (newest,) = platform.journal.runs(vendor="fred_releases")
+    assert newest.status == "failed"
     assert "f" * 32 not in newest.error
 
 
