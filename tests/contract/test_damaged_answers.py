@@ -20,6 +20,8 @@ from hypothesis import HealthCheck, given, settings
 
 from adapters.vendors.alpha_vantage.vendor import AlphaVantageVendor
 from adapters.vendors.coinbase.vendor import CoinbaseVendor
+from adapters.vendors.fred.client import FredClient
+from adapters.vendors.fred.vendor import FredVendor
 from adapters.vendors.oanda.vendor import OandaVendor
 from adapters.vendors.yahoo.answers import read_answer
 from adapters.vendors.yahoo.vendor import YahooVendor
@@ -255,6 +257,35 @@ def oanda(data: Path) -> Case:
     return Case([payloads[0].content], request, oanda_rows, vendor)
 
 
+# FRED: one value a day, which stands for all prices.
+
+
+def fred_rows(content: bytes) -> set[Row]:
+    observations = cell(loaded(content), "observations")
+    found = set()
+    for row in observations if isinstance(observations, list) else ():
+        try:
+            ts = day(str(cell(row, "date")))
+        except ValueError:
+            continue
+        value = number(cell(row, "value"))
+        found.add(normal(ts, value, value, value, value, None))
+    return found
+
+
+def fred(data: Path) -> Case:
+    body = json.loads((data / "payloads/fred/20241103/series_observations_GDP.json").read_bytes())
+    body["observations"], body["count"] = body["observations"][-12:], 12
+    request = question(AssetClass.INDEX, "GDP", Timeframe.D1, day("2020-01-01"), day("2024-12-01"))
+
+    def vendor(content: bytes) -> Vendor:
+        client = FredClient("a" * 32)
+        client._http = BodyHttp(content)  # type: ignore[assignment]
+        return FredVendor(client)
+
+    return Case([json.dumps(body).encode()], request, fred_rows, vendor)
+
+
 # Yahoo: one array per column.
 
 
@@ -308,6 +339,7 @@ CASES: dict[str, Callable[[Path], Case]] = {
         alpha_vantage_currencies,
         coinbase,
         oanda,
+        fred,
         yahoo,
     )
 }
