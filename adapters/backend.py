@@ -19,6 +19,7 @@ from adapters.settings import Settings
 from adapters.variables import read
 from adapters.vendors.delays import delay_of, settling_of
 from adapters.vendors.standing import why_off
+from adapters.vendors.telling import tells_splits
 from market_data.macro.releases import MacroTable
 from market_data.pipeline.platform import MacroFeed, Platform, Unheard
 from market_data.ports import (
@@ -256,6 +257,7 @@ def assemble(
         vendor=vendor,
         delay=lambda name: delay_of(universe.vendor(name).reader),
         settling=lambda name: settling_of(universe.vendor(name).reader),
+        tells_splits=lambda name: tells_splits(universe.vendor(name).reader),
         off=lambda name: why_off(universe.vendor(name).reader),
         macro=_macro_feed(load_macro_releases(settings), gates.of("fred")),
         windows=lambda name: gates.windows(universe.vendor(name).reader),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from market_data.basis import FOREIGN_DAY, Basis, Side
+from market_data.basis import FOREIGN_DAY, Adjustment, Basis, Side
 from market_data.calendars import trading_sessions
 from market_data.curation.preparation import DEADJUSTED, Group
 from market_data.curation.stitching import PARTIAL, Candidate
@@ -20,6 +20,9 @@ from market_data.curation.units import divisor
 from market_data.quality.thresholds import Rules
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass
+
+SPLITS_UNKNOWN = "splits_unknown"
+"""Flag of prices that are divided by splits of which nobody has told."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ def meaning(basis: Basis, group: Group, currency: str, timeframe: Timeframe) -> 
 
     Home is the mid price for fx and the trade price for all others, in the instrument's currency,
     over its own day. The day and the hours say nothing about an intraday bar, and an empty unit is
-    the instrument's currency.
+    the instrument's currency. Shares whose basis still says that they are adjusted for splits are
+    those whose splits nobody told.
     """
     side = Side.MID if group.asset_class is AssetClass.FX else Side.TRADE
     unit = currency if divisor(basis.unit, currency) else basis.unit
@@ -50,6 +54,8 @@ def meaning(basis: Basis, group: Group, currency: str, timeframe: Timeframe) -> 
     hours = "" if timeframe.is_intraday else str(basis.hours)
     adjustment = str(basis.adjustment) if group.asset_class.is_adjustable else ""
     flags = []
+    if adjustment == Adjustment.SPLITS:
+        flags.append(SPLITS_UNKNOWN)
     if day:
         flags.append(FOREIGN_DAY)
     if basis.side is not side:

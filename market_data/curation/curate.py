@@ -27,6 +27,7 @@ from market_data.curation.disagreement import JUDGED_DRIFT, as_it_came, settle
 from market_data.curation.marks import MARKS, session_marks, with_marks
 from market_data.curation.preparation import COUNTS, Group, groups_of, prepare
 from market_data.curation.resampling import resample
+from market_data.curation.split_evidence import SplitsTold
 from market_data.curation.stitching import Candidate, stitch
 from market_data.errors import MarketDataError
 from market_data.ordering import runs, sort_if_needed
@@ -61,6 +62,8 @@ class CurationInput:
         actions: rows of CORPORATE_ACTIONS that were known by `now`.
         actions_since: rows of CORPORATE_ACTIONS known by today, where `now` lies in the past: the
             prices that were fetched since are divided by splits of which `now` had not heard.
+        told: who told splits, so that a symbol without one is known to have none; without it
+            `actions` counts as complete.
     """
 
     timeframe: Timeframe
@@ -73,6 +76,7 @@ class CurationInput:
     minutes: Sequence[pl.DataFrame] = ()
     actions: pl.DataFrame | None = None
     actions_since: pl.DataFrame | None = None
+    told: SplitsTold | None = None
 
 
 @dataclass(frozen=True)
@@ -213,6 +217,7 @@ class _Curation:
             timeframe=timeframe,
             actions=self._actions,
             actions_since=self._given.actions_since,
+            told=self._given.told,
             prices=PriceRange(rules.price_min, rules.price_max),
             now=self._given.now,
         )

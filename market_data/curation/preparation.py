@@ -13,9 +13,10 @@ from datetime import datetime
 
 import polars as pl
 
-from market_data.adjustment import deadjust_splits
 from market_data.basis import Adjustment, Basis, Hours
 from market_data.curation.placement import OUTSIDE_SESSION, misplaced
+from market_data.curation.split_evidence import SplitsTold
+from market_data.curation.undone_splits import Splits
 from market_data.curation.units import divisor
 from market_data.errors import MarketDataError
 from market_data.ordering import repeats_key, runs, sort_if_needed
@@ -116,6 +117,7 @@ def prepare(
     prices: PriceRange,
     now: datetime,
     actions_since: pl.DataFrame | None = None,
+    told: SplitsTold | None = None,
 ) -> Prepared:
     """De-adjust, drop repeats, take out what contradicts itself or breaks a rule.
 
@@ -128,6 +130,8 @@ def prepare(
         prices: bounds of every price as traded.
         now: bars that start later are refused.
         actions_since: instead of `actions` for rows that were fetched after `now`.
+        told: who told splits; without it `actions` holds them all. Split-adjusted rows of whose
+            splits nobody told keep that basis.
     """
     rows = sort_if_needed(raw)
     bases = {text: Basis.parse(text) for text in rows.get_column("basis").unique()}
@@ -141,7 +145,7 @@ def prepare(
         rows.select(pl.col(_NEEDED), pl.col("^asked_at$")),
         bases,
         group,
-        _Splits(actions, actions_since, now, group.calendar),
+        Splits(actions, actions_since, now, group.calendar, told),
     )
     found = find_broken(fit, prices=prices, now=now, also=broken, spared=dropped)
     refused = rows.clear().with_columns(reasons=pl.lit(""))
@@ -155,30 +159,8 @@ def prepare(
     return Prepared(fit, refused, counts)
 
 
-@dataclass(frozen=True)
-class _Splits:
-    """What is known of the splits in a vendor's prices: by `now`, or since, of later fetches."""
-
-    actions: pl.DataFrame
-    since: pl.DataFrame | None
-    now: datetime
-    calendar: str
-
-    def undone(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows in the same order, their prices as traded."""
-        if self.since is None:
-            return deadjust_splits(rows, self.actions, calendar=self.calendar)
-        numbered = rows.with_row_index("_place")
-        later = pl.col("fetched_at") > self.now
-        parts = (
-            deadjust_splits(numbered.filter(~later), self.actions, calendar=self.calendar),
-            deadjust_splits(numbered.filter(later), self.since, calendar=self.calendar),
-        )
-        return pl.concat(parts).sort("_place").drop("_place")
-
-
 def _as_traded(
-    rows: pl.DataFrame, bases: dict[str, Basis], group: Group, splits: _Splits
+    rows: pl.DataFrame, bases: dict[str, Basis], group: Group, splits: Splits
 ) -> pl.DataFrame:
     """Prices in the instrument's currency and not adjusted, with `deadjusted`."""
     adjusted = any(b.adjustment is Adjustment.SPLITS for b in bases.values())

@@ -17,6 +17,7 @@ from market_data.curation import CurationInput, CurationResult, curate
 from market_data.curation.contracts import check_curated
 from market_data.datasets import curated_bars, raw_bars
 from market_data.pipeline.platform import Platform, Progress, silent
+from market_data.pipeline.split_answers import splits_told
 from market_data.ports import Outcome
 from market_data.schemas import CURATED_BARS
 from market_data.timeframes import Timeframe
@@ -102,23 +103,24 @@ def curate_slice(
         ]
         return [frame for frame in frames if not frame.is_empty()]
 
-    resampled = timeframe is not Timeframe.M1
+    native = read(timeframe)
+    minutes = [] if timeframe is Timeframe.M1 else read(Timeframe.M1)
+    actions = platform.actions.read(symbols=symbols, known_at=as_of)
     return curate(
         CurationInput(
             timeframe=timeframe,
-            native=read(timeframe),
-            minutes=_with_last_asked(platform, read(Timeframe.M1), symbols, (first, last), as_of)
-            if resampled
-            else (),
+            native=native,
+            minutes=_with_last_asked(platform, minutes, symbols, (first, last), as_of),
             instruments=[universe.instrument(s) for s in symbols],
             order={c: _order(platform, c, timeframe) for c in AssetClass},
             thresholds=platform.thresholds,
             now=as_of or platform.clock.now(),
             rule_version=platform.rule_version,
-            actions=platform.actions.read(symbols=symbols, known_at=as_of),
+            actions=actions,
             # A bar fetched later counts as known at `as_of`, but its price as traded does: the
             # vendor has divided it by splits that came in between.
             actions_since=None if as_of is None else platform.actions.read(symbols=symbols),
+            told=splits_told(platform, [*native, *minutes], actions, last),
         )
     )
 

@@ -96,6 +96,7 @@ class Platform:
         off: why a configured vendor cannot be asked, in a sentence; empty where it can.
         settling: time after a session's close from which bars that a configured vendor still
             lacks are not to be expected any more; None where they may always come.
+        tells_splits: whether a configured vendor's answers tell every split since their first bar.
         events: where steps tell what they did.
         macro: macro releases.
         windows: how much is used now of what a configured vendor lets us ask; empty where it sets
@@ -118,6 +119,7 @@ class Platform:
     vendor: VendorFactory
     delay: Callable[[str], timedelta]
     settling: Callable[[str], timedelta | None]
+    tells_splits: Callable[[str], bool]
     events: EventPublisher = field(default_factory=Unheard)
     off: Callable[[str], str] = lambda _: ""
     macro: MacroFeed = field(default_factory=MacroFeed)

@@ -151,7 +151,7 @@ def _adjusted(
     if unknown:
         warnings.warn(
             f"no split or dividend of {', '.join(unknown[:10])}{' ...' if unknown[10:] else ''} is "
-            "known: these prices are as traded. 'emp actions import' adds corporate actions",
+            "known: these prices are not adjusted. 'emp actions import' adds corporate actions",
             UnknownActionsWarning,
             stacklevel=3,
         )

@@ -9,6 +9,7 @@ import polars as pl
 
 from market_data.calendars import bar_starts
 from market_data.curation import CurationInput, CurationResult, curate
+from market_data.curation.split_evidence import SplitsTold
 from market_data.quality.thresholds import Thresholds
 from market_data.schemas import RAW_BARS
 from market_data.timeframes import Timeframe
@@ -82,6 +83,8 @@ def curated(
     minutes: tuple[pl.DataFrame, ...] = (),
     now: datetime = NOW,
     actions: pl.DataFrame | None = None,
+    since: pl.DataFrame | None = None,
+    told: SplitsTold | None = None,
 ) -> CurationResult:
     """Curate frames with the vendors alpha, beta, gamma in this order."""
     return curate(
@@ -95,5 +98,7 @@ def curated(
             now=now,
             rule_version="rules-1",
             actions=actions,
+            actions_since=since,
+            told=told,
         )
     )

@@ -12,6 +12,7 @@ import pytest
 from adapters.settings import Settings
 from adapters.vendors.delays import DELAYS, SETTLING, delay_of
 from adapters.vendors.registry import _READERS, Means, build_vendor
+from adapters.vendors.telling import TELLS_SPLITS
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 from market_data.universe import VendorConfig
@@ -102,5 +103,6 @@ print([m for m in ("yfinance", "pandas", "curl_cffi") if m in sys.modules])
 
 def test_every_reader_says_how_late_its_bars_come() -> None:
     assert set(DELAYS) == set(SETTLING) == set(_READERS)
+    assert set(_READERS) >= TELLS_SPLITS
     with pytest.raises(ConfigurationError, match="no reader 'telex'"):
         delay_of("telex")

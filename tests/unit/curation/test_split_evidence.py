@@ -1,0 +1,124 @@
+"""Split-adjusted prices of which nobody told a split are not taken for prices as traded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from market_data.curation.split_evidence import SplitsTold
+from market_data.schemas import CORPORATE_ACTIONS
+from market_data.timeframes import Timeframe
+from tests.support.raw_rows import FETCHED, NOW, curated, raw_rows
+
+ADJUSTED = "splits|trade||regular|"
+FIRST = date(2024, 1, 2)
+DAY = timedelta(days=1)
+
+
+def told(*answers: tuple[date, datetime], tellers: Sequence[str] = ("gamma",)) -> SplitsTold:
+    rows = pl.DataFrame(
+        [("AAA", session, asked) for session, asked in answers],
+        schema={"symbol": pl.String, "session": pl.Date, "asked_at": pl.Datetime("us", "UTC")},
+        orient="row",
+    )
+    return SplitsTold(tellers, rows)
+
+
+def action(kind: str, value: float, ex_date: date, symbol: str = "AAA") -> pl.DataFrame:
+    row = (symbol, ex_date, kind, value, "gamma", FETCHED)
+    return pl.DataFrame([row], schema=CORPORATE_ACTIONS.dtypes, orient="row")
+
+
+def told_of(bars: pl.DataFrame) -> list[tuple[str, str]]:
+    return bars.select("flags", "dq_status").unique().sort("flags").rows()
+
+
+UNKNOWN, KNOWN = ("splits_unknown", "warn"), ("deadjusted", "ok")
+
+
+def test_nobody_was_asked_about_splits() -> None:
+    found = curated(raw_rows(basis=ADJUSTED), told=told()).bars
+    assert told_of(found) == [UNKNOWN]
+    assert found["close"].to_list() == [100.5] * 4
+
+
+@pytest.mark.parametrize("kind", ["split", "dividend"])
+def test_an_action_on_record_is_evidence(kind: str) -> None:
+    rows = raw_rows(basis=ADJUSTED)
+    known = action(kind, 4.0, date(2024, 2, 1))
+    found = curated(rows, actions=known, told=told()).bars
+    assert told_of(found) == [KNOWN]
+    assert found["close"].to_list() == [402.0 if kind == "split" else 100.5] * 4
+    another = action(kind, 4.0, date(2024, 2, 1), symbol="BBB")
+    assert told_of(curated(rows, actions=another, told=told()).bars) == [UNKNOWN]
+
+
+def test_a_vendor_that_tells_splits_is_evidence_for_its_own_bars() -> None:
+    rows = raw_rows(basis=ADJUSTED)
+    assert told_of(curated(rows, told=told(tellers=["alpha"])).bars) == [KNOWN]
+
+
+@pytest.mark.parametrize(
+    ("asked_at", "expected"),
+    [
+        (FETCHED - DAY, UNKNOWN),
+        (FETCHED.replace(hour=0), KNOWN),
+        (FETCHED + DAY, KNOWN),
+    ],
+)
+def test_another_vendors_answer_counts_from_the_day_of_the_fetch(
+    asked_at: datetime, expected: tuple[str, str]
+) -> None:
+    rows = raw_rows(basis=ADJUSTED, fetched_at=FETCHED + timedelta(hours=9))
+    assert told_of(curated(rows, told=told((FIRST, asked_at))).bars) == [expected]
+
+
+def test_it_counts_for_the_sessions_that_it_reaches_back_to() -> None:
+    evidence = told((date(2024, 1, 4), NOW), (date(2024, 1, 5), FETCHED - 9 * DAY))
+    found = curated(raw_rows(basis=ADJUSTED), told=evidence).bars
+    assert found["flags"].to_list() == ["splits_unknown"] * 2 + ["deadjusted"] * 2
+
+
+def test_prices_of_a_stated_day_need_what_was_known_on_that_day() -> None:
+    rows = raw_rows(basis="splits|trade||regular||2024-03-01")
+    before, after = (datetime(2024, m, 20, tzinfo=UTC) for m in (2, 3))
+    assert told_of(curated(rows, told=told((FIRST, before))).bars) == [UNKNOWN]
+    assert told_of(curated(rows, told=told((FIRST, after))).bars) == [KNOWN]
+
+
+def test_prices_that_are_known_go_first_and_are_not_compared_with_others() -> None:
+    found = curated(
+        raw_rows(basis=ADJUSTED, close=25.1, open=25.0, high=25.2, low=24.9),
+        raw_rows(vendor="beta", last=date(2024, 1, 4)),
+        told=told(),
+    )
+    assert found.bars["source"].to_list() == ["beta"] * 3 + ["alpha"]
+    assert found.bars["flags"].to_list() == [""] * 3 + ["splits_unknown"]
+    assert found.drift.is_empty()
+
+
+def test_minutes_of_a_session_share_a_fate() -> None:
+    late = pl.when(pl.col("ts").dt.hour() < 16).then(FETCHED).otherwise(FETCHED + 2 * DAY)
+    rows = raw_rows(timeframe=Timeframe.M1, last=FIRST, basis=ADJUSTED, fetched_at=late)
+    found = curated(minutes=(rows,), told=told((FIRST, FETCHED))).bars
+    assert found.height == 1
+    assert told_of(found) == [UNKNOWN]
+    assert told_of(curated(minutes=(rows,), told=told((FIRST, NOW))).bars) == [KNOWN]
+
+
+def test_a_split_that_came_to_light_later_was_not_known() -> None:
+    rows, asked = raw_rows(basis=ADJUSTED), told((FIRST, NOW + DAY))
+    split = action("split", 4.0, date(2024, 2, 1))
+    none = CORPORATE_ACTIONS.empty()
+    assert told_of(curated(rows, since=split, told=asked).bars) == [UNKNOWN]
+    assert told_of(curated(rows, since=none, told=asked).bars) == [KNOWN]
+    ahead = action("split", 4.0, NOW.date() + DAY)
+    assert told_of(curated(rows, since=ahead, told=asked).bars) == [KNOWN]
+
+
+def test_other_prices_need_no_evidence() -> None:
+    found = curated(raw_rows(), raw_rows("EURUSD", basis="splits|mid||regular|"), told=told())
+    assert found.bars["flags"].unique().to_list() == [""]
