@@ -32,6 +32,8 @@ _ROLES = {
 _BEYOND = "beyond"
 _LINE = "\x1f"
 """A separator that no line holds: each line becomes one cell."""
+_NO_LETTER = "\N{REPLACEMENT CHARACTER}".encode()
+"""Stands for that separator where a damaged line does hold it; it is no part of a number."""
 _NUMBERED = re.compile(r"^\d+[a-z]?\. ")
 
 
@@ -81,7 +83,7 @@ def _numbers(content: bytes, titles: Sequence[str], names: Sequence[str]) -> pl.
 def _texts(body: bytes, names: Sequence[str]) -> pl.DataFrame:
     """One text per cell; of a line with too many cells no cell is believed."""
     lines = pl.read_csv(
-        b"line\n" + body,
+        b"line\n" + body.replace(_LINE.encode(), _NO_LETTER),
         schema={"line": pl.String()},
         separator=_LINE,
         quote_char=None,

@@ -24,7 +24,8 @@ from market_data.basis import Side
 from market_data.schemas import FETCHED_BARS, PRICES, REJECTED_ROWS, UTC
 
 _LINE = "\x1f"
-"""A character that no text file holds: lets the CSV reader split lines and nothing else."""
+"""A character that no text file holds: lets the CSV reader split lines and nothing else. Where a
+damaged file holds it, it becomes another that is no part of a number."""
 
 BEYOND = "beyond"
 """Name, in a rejected row, of what follows the last field."""
@@ -103,7 +104,7 @@ def split_lines(block: Block, layout: Layout, spec: FormatSpec) -> pl.DataFrame:
     """
     width = len(layout.names)
     lines = pl.read_csv(
-        b"line\n" + block.data,
+        b"line\n" + block.data.replace(_LINE.encode(), REPLACEMENT.encode()),
         schema={"line": pl.String()},
         separator=_LINE,
         quote_char=None,

@@ -225,7 +225,7 @@ def test_names_that_cannot_be_are_not_asked_for(
 def test_rows_that_are_no_bars_are_told_apart(server: ReplayServer) -> None:
     body = (
         b"timestamp,open,high,low,close,volume\r\n2019-02-05,1,2,1,2,5\r\n2019-02-04,1,2,x,2,5\r\n"
-        b"2019-02-03,1,2,,2\r\n\r\nnever,1,2,1,2,5\r\n2019-02-01,1,2,1,2,5,6\r\n"
+        b"2019-02-03,1,2,,2\r\n2019-02-02,1,2,1,2,5\x1f9\r\n\r\nnever,1,2,1,2,5\r\n2019-02-01,1,2,1,2,5,6\r\n"
     )
     server.reply("/query", Reply(body))
     results = list(alpha_vantage_on(server).fetch(daily(date(2019, 1, 2))))
@@ -234,6 +234,7 @@ def test_rows_that_are_no_bars_are_told_apart(server: ReplayServer) -> None:
     assert rejected.select("ts", "reasons").rows() == [
         (None, "bad_time"),
         (None, "bad_time,missing_close,missing_high,missing_low,missing_open"),
+        (datetime(2019, 2, 2, tzinfo=UTC), "bad_volume"),
         (datetime(2019, 2, 3, tzinfo=UTC), "missing_low"),
         (datetime(2019, 2, 4, tzinfo=UTC), "bad_low"),
     ]

@@ -131,6 +131,13 @@ def test_an_empty_file_and_a_header_alone_say_nothing(tmp_path: Path) -> None:
         assert results[-1].outcomes["X"].outcome is Outcome.NOTHING
 
 
+def test_a_line_with_a_control_character_is_not_cut_there(tmp_path: Path) -> None:
+    line = b"2024-01-02T14:31:00Z,1,3,0.5,2,10\x1f99\n"
+    bars, rejected, _ = read(write(tmp_path, (HEADER + GOOD).encode() + line))
+    assert len(bars) == 1
+    assert rejected["reasons"].to_list() == ["bad_volume"]
+
+
 def test_undecodable_lines_are_rejected_not_the_file(tmp_path: Path) -> None:
     line = b"2024-01-02T14:31:00Z,1,3,0.5,2,10\xff\n"
     bars, rejected, _ = read(write(tmp_path, (HEADER + GOOD).encode() + line))
