@@ -6,6 +6,7 @@ vendor. What does not: which symbols a vendor serves (config/universe.yaml).
 
 from __future__ import annotations
 
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
@@ -133,6 +134,9 @@ class TwsSettings(BaseSettings):
 
     timeout: float = Field(default=60.0, gt=0)
     """Seconds to wait for an answer."""
+
+    volume_unit: Literal["shares", "lots"] = "shares"
+    """How volumes of US shares come: lots, of 100 shares each, where TWS is set to send them so."""
 
 
 class YahooSettings(BaseSettings):

@@ -371,6 +371,7 @@ def tws_on(gateway: IbGateway, **options: Any) -> TwsVendor:
         port=options.pop("port", None) or gateway.port,
         client_id=options.pop("client_id", 17),
         timeout=options.pop("timeout", 10.0),
+        volume_unit=options.pop("volume_unit", "shares"),
     )
     return TwsVendor(found, **{"sleep": waits.append, **options})
 

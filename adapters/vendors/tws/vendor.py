@@ -13,6 +13,8 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from adapters.vendors.delays import delay_of
 from adapters.vendors.each_symbol import each_symbol
 from adapters.vendors.settings import TwsSettings
@@ -21,7 +23,7 @@ from adapters.vendors.tws.contracts import Found, parse
 from adapters.vendors.tws.inquiry import Address
 from adapters.vendors.tws.questions import BAR_SIZES, SPANS, pages
 from market_data.basis import Adjustment, Basis, Side
-from market_data.calendars import calendar_name, trading_sessions
+from market_data.calendars import calendar_name, exchange_zone, trading_sessions
 from market_data.errors import (
     OutOfRangeError,
     StoreConflictError,
@@ -44,13 +46,17 @@ from market_data.universe import AssetClass, Instrument
 if TYPE_CHECKING:
     from adapters.vendors.tws.client import TwsClient
 
+_LOT = 100
+"""Shares. TWS can be set to send volumes of US shares in lots; no other volume comes in them."""
+
 
 class TwsVendor:
     """Bars of Interactive Brokers: for accounts with the market data permissions that they need.
 
     Stocks and indices: trades of the regular session, divided by all splits until today; currency
     pairs: mid prices, no volume; coins and futures: trades of the whole day. A daily bar carries
-    the date on which its session closes. Volumes are shares, unless TWS is set to send lots.
+    the date on which its session closes. Volumes are shares, also where TWS sends lots of 100 and
+    the settings say so.
     """
 
     capabilities = Capabilities(
@@ -146,11 +152,14 @@ class TwsVendor:
         self, found: Found, wanted: SymbolRequest, request: FetchRequest
     ) -> Iterator[FetchResult]:
         rows = 0
+        lots = self._settings.volume_unit == "lots" and _is_us_share(found, wanted.instrument)
         for page in pages(found.kind, request.timeframe, request.start, request.end, request.now):
             answer = self._client.bars(found, page.question)
             if answer.fields is None or answer.payload is None:
                 continue
             bars, rejected = read_bars(answer.fields, wanted, request, page.start, page.end)
+            if lots:
+                bars = bars.with_columns(volume=pl.col("volume") * _LOT)
             rows += bars.height
             yield FetchResult(frame=bars, rejected=rejected, payloads=[answer.payload])
         outcome = SymbolOutcome(Outcome.ROWS if rows else Outcome.NOTHING)
@@ -158,6 +167,8 @@ class TwsVendor:
 
     def _refuse_unserved(self, instrument: Instrument, request: FetchRequest) -> None:
         """Refuse bars that IB has not, or that would mean another stretch of the day.
+
+        Between which hours a coin's day lies, IB says nowhere.
 
         IB's hours are those of the clock: of a session that opens at 9:30 the first one is half an
         hour long, and would pass for a whole one.
@@ -167,6 +178,11 @@ class TwsVendor:
         """
         if request.timeframe not in self.capabilities.timeframes:
             raise OutOfRangeError(f"Interactive Brokers has no {request.timeframe} bars")
+        if instrument.asset_class is AssetClass.CRYPTO and not request.timeframe.is_intraday:
+            raise OutOfRangeError(
+                f"where Interactive Brokers' {request.timeframe} bars of coins begin is documented "
+                "nowhere; days are made of its 1m bars"
+            )
         if request.timeframe is not Timeframe.H1:
             return
         margin = timedelta(days=10)
@@ -180,3 +196,9 @@ class TwsVendor:
                 f"{calendar_name(instrument.calendar)} begin at another minute; hours are made of "
                 "its 1m bars"
             )
+
+
+def _is_us_share(found: Found, instrument: Instrument) -> bool:
+    """Whether TWS may be set to send the volumes in lots."""
+    zone = exchange_zone(instrument.calendar)
+    return found.kind == "STK" and found.currency == "USD" and zone == "America/New_York"
