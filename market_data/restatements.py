@@ -19,11 +19,16 @@ import polars as pl
 from market_data.adjustment import deadjust_splits
 from market_data.basis import Adjustment, Basis
 from market_data.ordering import KEY
+from market_data.price_steps import price_step
 from market_data.revisions import newest
 from market_data.schemas import PRICES
 
 _PRICE_ROUNDING = 1e-6
-"""Relative. A vendor divides numbers of single precision, which hold seven digits."""
+"""Relative. A vendor divides numbers of single precision, which hold seven digits; whoever rounds
+to decimals is allowed half a step of them too."""
+
+_UNCHANGED = 1e-9
+"""Relative. Products of the same splits differ by less."""
 
 _WHOLE = 1.0
 """Volumes are whole numbers of the shares of their day: rounded to one, a volume after a reverse
@@ -62,7 +67,8 @@ def without_restated(
     """The bars of an answer without those that only stand on another basis than before.
 
     A bar is left out when, both turned back into prices as traded, its open, high, low, close,
-    vwap, volume and trades are those of the newest revision known, within rounding. The adjusted
+    vwap, volume and trades are those of the newest revision known, within rounding: half a step of
+    the decimals that the vendor gives, as often as the splits multiply it. The adjusted
     close is not compared: it follows from actions, which are kept for themselves. A bar that was
     still running when it was last fetched stays, and so does one that a fetch tells twice.
 
@@ -84,7 +90,8 @@ def without_restated(
     )
     pairs = told.join(last, on=[*KEY, "basis"], suffix="_known")
     same = pl.all_horizontal(
-        *(_near(c, pl.lit(0.0)) for c in (*PRICES, "vwap")),
+        *(_near(c, _rounding("step")) for c in PRICES),
+        _near("vwap", _rounding("vwap_step")),
         _near("volume", pl.max_horizontal("share", "share_known")),
         pl.col("trades").eq_missing(pl.col("trades_known")),
     )
@@ -96,12 +103,31 @@ def without_restated(
 
 
 def _as_traded(frame: pl.DataFrame, actions: pl.DataFrame, calendar: str) -> pl.DataFrame:
-    """The rows with `share`: how many shares as traded stand for one as the vendor counted them."""
-    stated = frame.with_columns(stated=pl.col("volume"))
-    unit = (pl.col("volume") / pl.col("stated")).fill_nan(1.0).fill_null(1.0)
-    return deadjust_splits(stated, actions, calendar=calendar).with_columns(
-        share=unit.clip(lower_bound=_WHOLE)
+    """The rows with what a unit of the vendor's numbers comes to.
+
+    `share`: how many shares as traded stand for one as the vendor counted them. `product`: of the
+    splits that prices were divided by. `step` and `vwap_step`: of the prices as they came.
+    """
+    steps = {"step": price_step(PRICES), "vwap_step": price_step(["vwap"])}
+    stated = frame.with_columns(stated=pl.col("volume"), stated_close=pl.col("close")).join(
+        frame.group_by("symbol").agg(**steps), on="symbol", how="left", maintain_order="left"
     )
+    return deadjust_splits(stated, actions, calendar=calendar).with_columns(
+        share=_ratio("volume", "stated").clip(lower_bound=_WHOLE),
+        product=_ratio("close", "stated_close"),
+    )
+
+
+def _ratio(column: str, stated: str) -> pl.Expr:
+    return (pl.col(column) / pl.col(stated)).fill_nan(1.0).fill_null(1.0)
+
+
+def _rounding(step: str) -> pl.Expr:
+    """How far two roundings of one price may lie apart; none where both divide by the same."""
+    product, known = pl.col("product"), pl.col("product_known")
+    apart = (pl.col(step) * product + pl.col(f"{step}_known") * known) / 2
+    same = (product - known).abs() <= known * _UNCHANGED
+    return pl.when(same).then(0.0).otherwise(apart)
 
 
 def _near(column: str, absolute: pl.Expr) -> pl.Expr:

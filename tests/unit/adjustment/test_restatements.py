@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from market_data.basis import Adjustment, Basis
 from market_data.calendars import trading_sessions
+from market_data.price_steps import price_step
 from market_data.restatements import may_restate, without_restated
 from market_data.schemas import CORPORATE_ACTIONS, RAW_BARS
 
@@ -127,3 +128,61 @@ def test_the_log_is_read_only_where_something_may_have_been_restated(
         schema_overrides={"asked_at": pl.Datetime("us", "UTC")},
     )
     assert may_restate(bars(1, fetched=AGAIN), split(2.0, ex_date), seen) is possible
+
+
+def rounded(seed: int, decimals: int, ratio: float, fetched: datetime) -> pl.DataFrame:
+    """A vendor's bars, divided by a ratio and then rounded to decimals."""
+    chance = np.random.default_rng(seed)
+    close = chance.uniform(1, 500, len(DAYS))
+    return bars(seed, ratio=ratio, fetched=fetched).with_columns(
+        *(
+            pl.Series(name, [round(c * f / ratio, decimals) for c in close])
+            for name, f in zip(PRICES, (1.0, 1.01, 0.99, 1.0), strict=True)
+        )
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from([2, 4]),
+    st.integers(2, 10),
+    st.sets(st.integers(0, len(DAYS) - 1), max_size=4),
+)
+def test_rounding_to_decimals_is_no_revision_and_more_than_that_is(
+    seed: int, decimals: int, ratio: int, changed: set[int]
+) -> None:
+    known = rounded(seed, decimals, 1, FETCHED)
+    restated = rounded(seed, decimals, ratio, AGAIN)
+    # Two steps as the vendor tells them: twice as far as its rounding of both can reach.
+    corrected = restated.with_columns(
+        close=pl.when(pl.int_range(pl.len()).is_in(sorted(changed)))
+        .then((pl.col("close") * 1.000002 + 2 * 10.0**-decimals).round(decimals))
+        .otherwise("close")
+    )
+    left = without_restated(corrected, known, split(float(ratio)), calendar="XNYS")
+    assert left["session"].to_list() == [DAYS[i] for i in sorted(changed)]
+
+
+def test_a_cent_more_is_a_revision_where_no_split_came_in_between() -> None:
+    known, again = rounded(1, 2, 1, FETCHED), rounded(1, 2, 1, AGAIN)
+    early = split(2.0, date(2023, 12, 1))
+    assert without_restated(again, known, early, calendar="XNYS").is_empty()
+    more = again.with_columns(close=(pl.col("close") + 0.01).round(2))
+    assert without_restated(more, known, early, calendar="XNYS").equals(more)
+
+
+@pytest.mark.parametrize(
+    ("values", "step"),
+    [
+        ([1.25, 300.5, 7.0], 0.01),
+        ([1.2345, 300.5], 0.0001),
+        ([218.67, None], 0.01),
+        ([single(218.67), single(0.1)], 0.0),
+        ([100 / 3], 0.0),
+        ([99_999.123456], 1e-6),
+    ],
+)
+def test_prices_show_their_step(values: list[float | None], step: float) -> None:
+    frame = pl.DataFrame({"close": pl.Series(values, dtype=pl.Float64)})
+    assert frame.select(price_step(["close"])).item() == step
