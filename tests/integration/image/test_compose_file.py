@@ -84,6 +84,14 @@ def test_the_example_names_exactly_the_variables_that_the_file_takes() -> None:
         assert f"${{{secret}:-" not in COMPOSE.read_text()
 
 
+def test_the_example_names_what_each_vendor_needs_and_nothing_that_nobody_reads() -> None:
+    hinted = set(re.findall(r"^# (\w+)=", (DOCKER / ".env.example").read_text(), re.MULTILINE))
+    read_here = {n for kind in settings_classes() for v in variables_of(kind) for n in v.names}
+    assert hinted <= read_here
+    needed = {"ALPHA_VANTAGE_API_KEY", "FRED_API_KEY", "OANDA_API_TOKEN", "TWS_HOST"}
+    assert needed <= hinted
+
+
 def test_what_else_the_env_file_says_reaches_the_platform(services: dict[str, Any]) -> None:
     for name, service in services.items():
         given = service.get("env_file")
