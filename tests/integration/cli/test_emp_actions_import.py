@@ -39,17 +39,18 @@ def test_bars_that_a_split_changes_are_curated_anew(call: Call, test_data: Path)
 
     factors = test_data / "reference/lean_factor_files/aapl.csv"
     imported, said = call("actions", "import", str(factors), "--symbol", "AAPL")
+    # Prices change until the split; all sessions lose the flag that nobody had told of one.
     assert imported["curated_again"] == [
         {
             "symbol": "AAPL",
             "timeframe": "1d",
             "first": "2014-06-02",
-            "last": "2014-06-06",
-            "outdated_sessions": 5,
+            "last": "2014-06-11",
+            "outdated_sessions": 8,
         }
     ]
     assert (
-        "curated 1d bars of AAPL are outdated on 5 sessions from 2014-06-02 to 2014-06-06" in said
+        "curated 1d bars of AAPL are outdated on 8 sessions from 2014-06-02 to 2014-06-11" in said
     )
     (after,), _ = call(*friday)
     assert after["close"] == pytest.approx(before["close"] * 7)

@@ -33,7 +33,7 @@ SHARES = tuple(
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[Graph]:
-    """Split-adjusted bars of two shares, curated and scored; no split is known."""
+    """Split-adjusted bars of two shares, curated and scored; an old dividend is known, no split."""
     for share in SHARES:
         rows = "".join(f"{d},50,51,49,50.{i},50.{i},1000\n" for i, d in enumerate(DAYS))
         (tmp_path / f"{share.symbol}.csv").write_text(HEADER + rows)
@@ -49,6 +49,10 @@ def house(tmp_path: Path) -> Iterator[Graph]:
         world.load(
             f"of_{share.symbol.lower()}", "1d", share.symbol, FIRST, LAST, exported=NOW.date()
         )
+    paid = [(s.symbol, date(2023, 6, 1), "dividend", 0.1, "test", NOW) for s in SHARES]
+    world.platform.actions.add(
+        pl.DataFrame(paid, schema=CORPORATE_ACTIONS.dtypes, orient="row"), now=NOW
+    )
     world.curate("1d", ("AAA", "BBB"), FIRST, LAST)
     score_range(world.platform, ["AAA", "BBB"], FIRST, LAST)
     with graph(tmp_path) as made:
