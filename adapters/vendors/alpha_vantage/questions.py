@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from adapters.vendors.alpha_vantage.stamps import NEW_YORK
@@ -132,10 +132,3 @@ def _months(request: FetchRequest) -> list[tuple[int, int]]:
     if not found and request.start <= request.now:
         raise OutOfRangeError("Alpha Vantage serves intraday bars from 2000-01 on")
     return found
-
-
-def month_end(month: tuple[int, int]) -> datetime:
-    """When a month ends in New York."""
-    year, number = month
-    following = (year, number + 1) if number < 12 else (year + 1, 1)
-    return datetime(*following, 1, tzinfo=ZoneInfo(NEW_YORK))

@@ -11,7 +11,7 @@ they end.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
@@ -31,6 +31,13 @@ _QUIET = 4 * 60 * _MINUTE
 """Before this time of a day clocks may be changed."""
 _LATEST = 4_102_444_800 * 1_000_000
 _FRIDAY, _SUNDAY = 5, 7
+_ENDS_UNTIL, _STARTS_FROM = date(2022, 1, 1), date(2024, 1, 1)
+_PROOF = 3
+"""Sessions that have to say what is not usual of their time."""
+_CURE = (
+    "say which with the option 'label' (start or end) of the vendor in config/universe.yaml, or "
+    "ask for more sessions"
+)
 
 
 def zone_of(said: str) -> str:
@@ -81,11 +88,27 @@ def starts(
         return instant
     step = timeframe.duration
     if timeframe is Timeframe.H1 and not week:
-        # The last bar of a session is half an hour long, and alone in ending at a full hour.
-        full = clock.to_physical() % (60 * _MINUTE) == 0
-        half = pl.when(full).then(pl.lit(timedelta(minutes=30))).otherwise(pl.lit(step))
-        return pl.select(pl.lit(instant) - half).to_series().alias("ts")
+        return instant - _lengths(clock, step)
     return instant - step
+
+
+def _lengths(clock: pl.Series, step: timedelta) -> pl.Series:
+    """How long each hour of a share is: the last of a session is half as long, to a full hour.
+
+    Raises:
+        MalformedAnswerError: another bar ends at a full hour: these are other hours than ours.
+    """
+    rows = pl.DataFrame({"at": clock}).with_columns(
+        full=pl.col("at").to_physical() % (60 * _MINUTE) == 0,
+        last=pl.col("at") == pl.col("at").max().over(pl.col("at").dt.date()),
+    )
+    if rows.select((pl.col("full") & ~pl.col("last")).any()).item():
+        raise MalformedAnswerError(
+            "Alpha Vantage: hours end at full hours in the middle of a session, so that they are "
+            "no hours from 09:30 on; take 1m bars, of which hours are made"
+        )
+    half = pl.when("full").then(pl.lit(timedelta(minutes=30))).otherwise(pl.lit(step))
+    return rows.select(half.alias("length")).to_series()
 
 
 def _known(times: pl.Series) -> pl.Series:
@@ -128,21 +151,39 @@ def _by_runs(local: pl.Series, zone: str) -> pl.Series:
 
 def _day_label(clock: pl.Series) -> str:
     of_day = clock.dt.replace_time_zone(None).to_physical() % _DAY
-    return _label(bool((of_day == _OPEN).any()), bool((of_day == _CLOSE).any()))
+    return _label(clock.filter(of_day == _OPEN), clock.filter(of_day == _CLOSE), clock)
 
 
 def _week_label(clock: pl.Series) -> str:
     rolls = clock.filter(clock.dt.replace_time_zone(None).to_physical() % _DAY == _ROLL)
-    days = set(rolls.dt.weekday().to_list())
-    return _label(_SUNDAY in days, _FRIDAY in days)
+    day = rolls.dt.weekday()
+    return _label(rolls.filter(day == _SUNDAY), rolls.filter(day == _FRIDAY), clock)
 
 
-def _label(at_open: bool, at_close: bool) -> str:
-    if at_open != at_close:
-        return "start" if at_open else "end"
-    holds = "both" if at_open else "neither of"
-    raise MalformedAnswerError(
-        f"Alpha Vantage: the answer holds {holds} a bar stamped at the opening and one stamped at "
-        "the close, and so does not tell whether its times are starts or ends; say which with the "
-        "option 'label' (start or end) of the vendor in config/universe.yaml"
-    )
+def _label(at_open: pl.Series, at_close: pl.Series, clock: pl.Series) -> str:
+    """Which end is stamped, by the bars at the opening and at the close of all sessions.
+
+    One odd bar must not move all others by their length: what is not usual of its time has to be
+    seen in several sessions.
+    """
+    if at_open.is_empty() == at_close.is_empty():
+        holds = "neither of" if at_open.is_empty() else "both"
+        raise MalformedAnswerError(
+            f"Alpha Vantage: the answer holds {holds} a bar stamped at the opening and one stamped "
+            f"at the close, and so does not tell whether its times are starts or ends; {_CURE}"
+        )
+    label, proof = ("end", at_close) if at_open.is_empty() else ("start", at_open)
+    if label != _usual(clock) and proof.dt.date().n_unique() < _PROOF:
+        raise MalformedAnswerError(
+            f"Alpha Vantage: the answer looks as if it stamped the {label} of bars, which is not "
+            f"usual of its time, and fewer than {_PROOF} sessions say so; {_CURE}"
+        )
+    return label
+
+
+def _usual(clock: pl.Series) -> str:
+    """Which end is stamped at that time, as far as is known; empty in between."""
+    first, last = clock.min(), clock.max()
+    if isinstance(last, datetime) and last.date() < _ENDS_UNTIL:
+        return "end"
+    return "start" if isinstance(first, datetime) and first.date() >= _STARTS_FROM else ""

@@ -19,7 +19,6 @@ from adapters.vendors.alpha_vantage.questions import (
     INTERVALS,
     MOST_COMPACT,
     Question,
-    month_end,
     questions,
 )
 from adapters.vendors.alpha_vantage.series import Series
@@ -103,16 +102,19 @@ class AlphaVantageVendor:
         """As traded, regular hours; currencies as mid prices, which of the sides nobody says.
 
         A daily bar of a currency covers a day of the zone that Alpha Vantage's answer named, and
-        until then one of GMT+8. London's shares are quoted in pence.
+        until then one of GMT+8; one of a coin a day of the zone that was named, and until then of
+        UTC. London's shares are quoted in pence.
         """
         is_fx = instrument.asset_class is AssetClass.FX
         symbol = instrument.vendor_symbols.get(self.name, instrument.symbol)
         pence = instrument.currency == "GBP" and symbol.endswith(".LON")
-        day = f"{self._days.get(instrument.symbol, _FX_DAY)} 00:00"
+        zone = self._days.get(instrument.symbol, _FX_DAY if is_fx else "UTC")
+        # The day of UTC is a coin's own session, and an answer about shares names no zone.
+        is_foreign = is_fx or (instrument.asset_class is AssetClass.CRYPTO and zone != "UTC")
         return Basis(
             side=Side.MID if is_fx else Side.TRADE,
             unit="GBp" if pence else instrument.currency,
-            day=day if is_fx and not timeframe.is_intraday else "",
+            day=f"{zone} 00:00" if is_foreign and not timeframe.is_intraday else "",
         )
 
     def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
@@ -141,12 +143,16 @@ class AlphaVantageVendor:
         for question in questions(wanted, request, adjusted=self._adjusted):
             try:
                 series, payload, asked = self._ask(question)
-            except UnknownSymbolError:
-                # It had newer bars of this symbol, so that it is the month that is unknown.
+            except UnknownSymbolError as trouble:
                 if question.month is None or not rows:
                     raise
-                yield FetchResult(begins={wanted.symbol: month_end(question.month)})
-                break
+                # "Invalid call" has many reasons: nothing older may be given up for it.
+                year, month = question.month
+                raise UnknownSymbolError(
+                    f"{trouble}; it has newer bars of {wanted.vendor_symbol}, and none of "
+                    f"{year}-{month:02}: if it was not listed then, say so ('listed' in "
+                    "config/universe.yaml)"
+                ) from trouble
             cells = self._dated(series, wanted, request.timeframe)
             bars, rejected = read_cells(cells, wanted, request.start, request.end)
             rows += bars.height

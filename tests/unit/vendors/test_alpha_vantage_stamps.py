@@ -24,8 +24,8 @@ def utc(*parts: int) -> datetime:
 
 
 def test_a_session_that_ends_with_a_bar_is_stamped_at_ends() -> None:
-    assert at("2024-03-08 16:00:00", "2024-03-08 15:45:00", "2024-03-08 09:45:00") == [
-        utc(2024, 3, 8, 20, 45), utc(2024, 3, 8, 20, 30), utc(2024, 3, 8, 14, 30),
+    assert at("2019-03-08 16:00:00", "2019-03-08 15:45:00", "2019-03-08 09:45:00") == [
+        utc(2019, 3, 8, 20, 45), utc(2019, 3, 8, 20, 30), utc(2019, 3, 8, 14, 30),
     ]  # fmt: skip
 
 
@@ -33,6 +33,25 @@ def test_a_session_that_begins_with_a_bar_is_stamped_at_starts() -> None:
     assert at("2024-03-08 15:45:00", "2024-03-08 09:30:00") == [
         utc(2024, 3, 8, 20, 45), utc(2024, 3, 8, 14, 30),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("odd", "year"), [("16:00:00", 2024), ("09:30:00", 2019)])
+def test_one_odd_bar_moves_no_other(odd: str, year: int) -> None:
+    days = ("03-06", "03-07", "03-08")
+    told = [f"{year}-{day} 12:00:00" for day in days]
+    for some in (days[:1], days[:2]):
+        with pytest.raises(MalformedAnswerError, match="not usual of its time"):
+            at(*told, *(f"{year}-{day} {odd}" for day in some))
+    step = timedelta(minutes=15 if odd.startswith("16") else 0)
+    found = at(*told, *(f"{year}-{day} {odd}" for day in days))
+    assert found[0] == utc(year, 3, 6, 17, 0) - step
+
+
+def test_hours_that_end_at_full_hours_are_none_of_a_session_from_half_past_nine() -> None:
+    ends = ("2019-03-08 16:00:00", "2019-03-08 15:00:00", "2019-03-08 10:00:00")
+    for label in ("", "end"):
+        with pytest.raises(MalformedAnswerError, match="full hours in the middle"):
+            at(*ends, timeframe=H1, label=label)
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["oldest first", "newest first"])
