@@ -22,7 +22,7 @@ from market_data.errors import ConfigurationError
 from market_data.quality.thresholds import Thresholds
 from market_data.universe import Instrument, Universe, VendorConfig
 
-CURATION_VERSION = "1"
+CURATION_VERSION = "2"
 """Raised by hand when the code of curation changes what it makes of the same rows."""
 
 
