@@ -174,7 +174,7 @@ class VendorHttp:
             ) from None
         except httpx.TooManyRedirects:
             raise VendorUnavailableError(f"{self._name} redirects in a loop") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as trouble:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as trouble:
             raise MalformedAnswerError(
                 f"{self._name}: the answer broke off: {self._clean(trouble)}"
             ) from None

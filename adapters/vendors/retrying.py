@@ -13,6 +13,7 @@ import tenacity
 
 from market_data.errors import RateLimitedError, VendorError
 
+_MOST_DIGITS = 9
 LONGEST_PAUSE = 60.0
 """Seconds; whoever asks for a longer pause is not asked again in this fetch."""
 
@@ -34,8 +35,9 @@ def retrying(attempts: int, sleep: Callable[[float], None]) -> tenacity.Retrying
 
 
 def seconds_of(header: str | None) -> float | None:
-    """A Retry-After header's seconds; a date in it is left to the usual pause."""
-    return float(header) if header is not None and header.strip().isdecimal() else None
+    """A Retry-After header's seconds; a date in it, or an age, is left to the usual pause."""
+    digits = header.strip() if header is not None else ""
+    return float(digits) if digits.isdecimal() and len(digits) <= _MOST_DIGITS else None
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -138,7 +138,9 @@ def test_the_runbook_holds_what_it_promises(
     with run_in_the_middle(house, tmp_path, TIMESCALEDB_RETRY_SECONDS="0.5") as (run, log):
         private_timescale.stop()
         assert run.wait(60) == 1
-    assert re.search("curated/bars_1m failed: .*no connection to TimescaleDB", log.read_text())
+    assert re.search(
+        r"curated/bars_1m(/checks)? failed: .*no connection to TimescaleDB", log.read_text()
+    )
 
     # 1. See what is away. A command that starts now fails at once.
     assert re.search(r"timescaledb +error", step().stdout)

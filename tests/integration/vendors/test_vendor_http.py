@@ -102,6 +102,7 @@ def test_an_answer_comes_with_its_source_and_without_the_key(server: ReplayServe
         (redirect("/bars"), VendorUnavailableError, "loop"),
         (redirect("ftp://else.where/"), MalformedAnswerError, "broke off"),
         (redirect("http://127.0.0.1:1/bars"), UnreachableError, "cannot be reached"),
+        (redirect(f"http://{'a' * 70}.example/bars"), MalformedAnswerError, "broke off"),
         (Reply(b"x" * 5_000), MalformedAnswerError, "longer than 1,000 bytes"),
         (
             Reply(gzip.compress(b"x" * 5_000), headers={"Content-Encoding": "gzip"}),
@@ -180,6 +181,11 @@ def test_a_token_is_taken_out_without_its_scheme_too(server: ReplayServer) -> No
     acme = VendorHttp("Acme", server.url, secrets=secrets)
     with pytest.raises(UnauthorisedError, match=r"who is \*\*\*\?"):
         acme.get("/bars", {}, body)
+
+
+def test_a_pause_that_no_number_holds_is_the_usual_one(server: ReplayServer) -> None:
+    server.reply("/bars", Reply(b"", 429, headers={"Retry-After": "9" * 400}), GOOD)
+    assert client(server, attempts=2).get("/bars", {}, body) == {"bars": [1, 2, 3]}
 
 
 def test_secrets_do_not_show() -> None:
