@@ -13,7 +13,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -111,10 +111,13 @@ def running(
         ended = process.poll() is not None
         family = [] if ended else psutil.Process(process.pid).children(recursive=True)
         for member in family:
-            member.send_signal(signal.SIGTERM)
+            # Whoever's parent ended meanwhile may be gone.
+            with suppress(psutil.NoSuchProcess):
+                member.send_signal(signal.SIGTERM)
         _, left = psutil.wait_procs(family, timeout=30)
         for member in left:
-            member.kill()
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
         process.wait(30)
         log.close()
         assert not left, f"{command} left {left}"

@@ -133,15 +133,19 @@ def test_a_free_key_is_told_that_the_adjusted_series_costs(server: ReplayServer)
         list(alpha_vantage_on(server, adjusted=True).fetch(daily(date(2019, 1, 2))))
 
 
-def test_months_before_a_listing_are_no_failure(server: ReplayServer, test_data: Path) -> None:
+def test_an_invalid_call_for_a_month_gives_nothing_older_up(
+    server: ReplayServer, test_data: Path
+) -> None:
     invalid = error(test_data, "error_message_invalid_call_intraday.json")
     server.reply("/query", invalid, month="2019-01")
     request = replace(daily(date(2018, 12, 1)), timeframe=Timeframe.M15)
     results = list(alpha_vantage_on(server).fetch(request))
     assert [a.query["month"] for a in server.asked] == ["2019-02", "2019-01"]
-    assert stated(results)[0] is Outcome.ROWS
-    begins = {s: b for r in results for s, b in r.begins.items()}
-    assert begins == {"AAPL": datetime(2019, 2, 1, 5, tzinfo=UTC)}
+    outcome, detail = stated(results)
+    assert outcome is Outcome.FAILED
+    assert "none of 2019-01: if it was not listed then" in detail
+    assert not rows(results).is_empty()
+    assert [r.begins for r in results if r.begins] == []
 
 
 def test_the_first_month_of_a_range_may_be_empty(server: ReplayServer) -> None:

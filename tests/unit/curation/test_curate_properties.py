@@ -70,7 +70,7 @@ def same(left: CurationResult, right: CurationResult) -> None:
 
 
 FEW = settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.too_slow])
-MANY = settings(FEW, max_examples=60)
+MANY = settings(FEW, max_examples=40)
 
 
 @FEW
