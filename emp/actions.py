@@ -1,8 +1,8 @@
 """Corporate actions out of a user's files: what a file says, what is kept of it, what it changes.
 
 What belongs here: opening a file, giving its reader what it needs, keeping good rows and refused
-ones. What does not: the reading (market_data/lean_factors.py, market_data/action_csv.py),
-adjustment (market_data/adjustment.py), curating again (emp/run.py).
+ones. What does not: reading and adjustment (market_data/corporate_actions), curating again
+(emp/run.py).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Literal
 
 import polars as pl
 
-from market_data.action_conflicts import conflicts
-from market_data.action_csv import REQUIRED, parse_actions_csv
 from market_data.calendars import trading_sessions
+from market_data.corporate_actions.conflicts import conflicts
+from market_data.corporate_actions.csv_text import REQUIRED, parse_actions_csv
+from market_data.corporate_actions.lean_factors import lean_actions, parse_factor_file
 from market_data.errors import ConfigurationError
-from market_data.lean_factors import lean_actions, parse_factor_file
 from market_data.pipeline.platform import Platform
 from market_data.quarantine import row_ids
 from market_data.schemas import QUARANTINE, REJECTED_ROWS, UTC
@@ -130,7 +130,7 @@ def _refused(read: ActionsFile, now: datetime) -> pl.DataFrame:
 def known_conflicts(
     platform: Platform, symbols: Sequence[str] | None, also: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Contradictions between the sources, see `market_data.action_conflicts.conflicts`.
+    """Contradictions between the sources, see `market_data.corporate_actions.conflicts.conflicts`.
 
     Args:
         platform: where the actions are.

@@ -1,7 +1,7 @@
 """Reference data for notebooks and commands: instruments, trading sessions, tickers, changes.
 
 What belongs here: from the files and published tables of an installation to frames.
-What does not: what the frames hold (market_data/reference.py), Dagster.
+What does not: what the frames hold (market_data/reference/tables.py), Dagster.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def get_instruments(
     Raises:
         ConfigurationError: a file is wrong, or a symbol is not in the universe.
     """
-    from market_data.reference import instruments_table
+    from market_data.reference.tables import instruments_table
 
     universe = universe_of(settings, refresh=refresh)
     frame = instruments_table(universe)

@@ -2,8 +2,8 @@
 
 What belongs here: the `Basis` record and which bases may be compared or merged. Two series meet
 (in drift, in stitching) only on one basis.
-What does not: the conversion of prices (market_data/adjustment.py) and of time stamps (the vendor
-adapters hand over bar starts in UTC).
+What does not: the conversion of prices (market_data/corporate_actions) and of time stamps (the
+vendor adapters hand over bar starts in UTC).
 """
 
 from __future__ import annotations

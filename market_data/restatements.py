@@ -2,7 +2,8 @@
 
 What belongs here: which bars of an answer say what is known already, though their numbers differ
 since the vendor has worked in a split or a dividend that came in between.
-What does not: real revisions (market_data/revisions.py), arithmetic (market_data/adjustment.py).
+What does not: real revisions (market_data/revisions.py), arithmetic
+(market_data/corporate_actions).
 
 A vendor that adjusts for splits divides its whole history by every new one, and one that tells an
 adjusted close restates that with every dividend too. Kept as revisions, each such event would
@@ -16,8 +17,8 @@ from datetime import timedelta
 
 import polars as pl
 
-from market_data.adjustment import deadjust_splits
 from market_data.basis import Adjustment, Basis
+from market_data.corporate_actions.adjustment import deadjust_splits
 from market_data.ordering import KEY
 from market_data.price_steps import price_step
 from market_data.revisions import newest

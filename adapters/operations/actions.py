@@ -1,7 +1,7 @@
 """Corporate actions as they became known, every revision of every source.
 
 What belongs here: keeping revisions, and telling which one stands at a time.
-What does not: what an action does to prices (market_data/adjustment.py).
+What does not: what an action does to prices (market_data/corporate_actions/adjustment.py).
 
 Which one stands: for a symbol, ex_date and kind the one known last, whoever said it; known at the
 same microsecond, that of the source first in the alphabet; within a source, the one recorded last.

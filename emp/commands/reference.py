@@ -53,7 +53,7 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
     from adapters.clock import SystemClock
     from emp.reference import impact_of, universe_of
     from market_data.calendars import check_calendars
-    from market_data.reference import duplicate_aliases, unknown_calendars, unnamed_sessions
+    from market_data.reference.tables import duplicate_aliases, unknown_calendars, unnamed_sessions
 
     settings = settings_of(context)
     universe = universe_of(settings, refresh=True)
@@ -123,7 +123,7 @@ def _frame(
     from emp.moments import day
     from emp.reference import get_instruments, get_trading_sessions, universe_of
     from market_data.calendars import calendar_name
-    from market_data.reference import calendars_of, closed_table, tickers_table
+    from market_data.reference.tables import calendars_of, closed_table, tickers_table
 
     universe = universe_of(settings, refresh=True)
     if what in ("instruments", "tickers"):
@@ -163,7 +163,7 @@ def import_map(
     from adapters.configuration import register
     from emp.reference import universe_of
     from market_data.errors import SchemaError
-    from market_data.lean_maps import parse_map_file
+    from market_data.reference.lean_maps import parse_map_file
     from market_data.universe import Instrument
 
     settings = settings_of(context)

@@ -1,6 +1,6 @@
 """Checks of the reference tables: what was published against what the configuration says now.
 
-What belongs here: findings of market_data/reference.py as Dagster's results.
+What belongs here: findings of market_data/reference/tables.py as Dagster's results.
 What does not: the findings.
 """
 
@@ -15,7 +15,7 @@ from emp_assets.naming import INSTRUMENTS_KEY, SESSIONS_KEY
 from emp_assets.reference.published import published
 from market_data.calendars import calendar_name
 from market_data.pipeline.reference_impact import changed_instruments, published_span
-from market_data.reference import (
+from market_data.reference.tables import (
     calendars_of,
     duplicate_aliases,
     instruments_table,

@@ -8,7 +8,7 @@ import dagster as dg
 
 from emp_assets.metadata import column_schema, table
 from emp_assets.naming import ACTIONS_KEY, OWNERS
-from market_data.action_conflicts import conflicts
+from market_data.corporate_actions.conflicts import conflicts
 from market_data.schemas import CORPORATE_ACTIONS
 from resources.platform import PlatformResource
 

@@ -11,7 +11,7 @@ from emp_assets.metadata import column_schema, markdown_table, table
 from emp_assets.naming import INSTRUMENTS_KEY, OWNERS
 from emp_assets.reference.published import published
 from market_data.pipeline.reference_impact import changed_instruments, find_gaps
-from market_data.reference import instruments_table
+from market_data.reference.tables import instruments_table
 from market_data.schemas import INSTRUMENTS
 from resources.platform import PlatformResource
 

@@ -15,7 +15,7 @@ from emp_assets.naming import INSTRUMENTS_KEY, OWNERS, SESSIONS_KEY
 from emp_assets.reference.published import published
 from market_data.calendars import calendar_name
 from market_data.pipeline.reference_impact import ReferenceImpact, published_span, reference_impact
-from market_data.reference import calendars_of, closed_table, sessions_table
+from market_data.reference.tables import calendars_of, closed_table, sessions_table
 from market_data.schemas import TRADING_SESSIONS
 from resources.platform import PlatformResource
 

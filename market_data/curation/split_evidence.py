@@ -1,7 +1,7 @@
 """Whether anybody could have told the splits that a vendor's prices are divided by.
 
 What belongs here: bars of which nobody has said whether their symbol split. What does not: undoing
-splits that are known (market_data/adjustment.py), what follows from not knowing (candidates.py).
+splits that are known (undone_splits.py), what follows from not knowing (candidates.py).
 
 Without a split on record, prices that are adjusted for splits look like prices as traded. They are
 that only where somebody who would have told a split has been asked.

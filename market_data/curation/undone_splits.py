@@ -1,7 +1,8 @@
 """A vendor's prices turned back into prices as traded, with what is known of splits.
 
 What belongs here: which actions count for which rows, and rows that nobody can turn back.
-What does not: the arithmetic (market_data/adjustment.py), the evidence (split_evidence.py).
+What does not: the arithmetic (market_data/corporate_actions), the evidence
+(split_evidence.py).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import datetime
 
 import polars as pl
 
-from market_data.adjustment import deadjust_splits
+from market_data.corporate_actions.adjustment import deadjust_splits
 from market_data.curation.split_evidence import SplitsTold, untold
 
 

@@ -18,9 +18,9 @@ from functools import cached_property
 import polars as pl
 
 from market_data.calendars import daily_start, expected_bars, with_end_of_basis, with_session
+from market_data.corporate_actions.lateness import with_known_at
 from market_data.datasets import Dataset, raw_bars
 from market_data.errors import VendorError
-from market_data.late_actions import with_known_at
 from market_data.pipeline.planning import IngestRequest, PlannedFetch
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.questions import question

@@ -13,8 +13,8 @@ from typing import Literal
 
 import polars as pl
 
-from market_data.adjustment import Adjust, adjust
 from market_data.calendars import expected_bars
+from market_data.corporate_actions.adjustment import Adjust, adjust
 from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError, UnknownActionsWarning
 from market_data.pipeline.curate import chunks, curate_slice, step_days

@@ -2,7 +2,7 @@
 
 What belongs here: comparing the reference tables as they were published with what the
 configuration says now, and finding the stored sessions that it concerns.
-What does not: the tables (market_data/reference.py), making sessions anew (curate.py).
+What does not: the tables (market_data/reference/tables.py), making sessions anew (curate.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import polars as pl
 from market_data.datasets import SCORES_DATASET, raw_bars
 from market_data.pipeline.holdings import should_hold
 from market_data.pipeline.platform import Platform
-from market_data.reference import instruments_table, moved_sessions, sessions_table
+from market_data.reference.tables import instruments_table, moved_sessions, sessions_table
 from market_data.schemas import INSTRUMENTS, TRADING_SESSIONS
 from market_data.timeframes import Timeframe
 from market_data.universe import Universe

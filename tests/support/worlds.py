@@ -25,7 +25,7 @@ from adapters.clock import FixedClock
 from adapters.configuration import register
 from adapters.settings import Settings
 from market_data.calendars import trading_sessions
-from market_data.lean_factors import lean_actions, parse_factor_file
+from market_data.corporate_actions.lean_factors import lean_actions, parse_factor_file
 from market_data.pipeline.curate import CurateReport, curate_sessions
 from market_data.pipeline.ingest import IngestReport, ingest
 from market_data.pipeline.inspection import Inspection, inspect_curated, inspect_raw

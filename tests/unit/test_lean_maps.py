@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from market_data.errors import SchemaError
-from market_data.lean_maps import parse_map_file
+from market_data.reference.lean_maps import parse_map_file
 
 
 @pytest.mark.parametrize("name", ["aapl", "ibm", "spy"])

@@ -14,7 +14,7 @@ from adapters.reference_files import load_reference
 from adapters.settings import Settings
 from market_data.calendars import calendar_name, expected_bars, trading_sessions, versioned
 from market_data.errors import ConfigurationError
-from market_data.reference import calendars_of
+from market_data.reference.tables import calendars_of
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 

@@ -11,7 +11,7 @@ import pytest
 from market_data.calendar_rules import CalendarRules
 from market_data.calendars import trading_sessions, versioned
 from market_data.pipeline.reference_impact import ReferenceImpact, changed_instruments
-from market_data.reference import (
+from market_data.reference.tables import (
     closed_table,
     duplicate_aliases,
     instruments_table,

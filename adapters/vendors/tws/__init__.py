@@ -5,7 +5,7 @@ What belongs here: the grammar of contracts (contracts.py), questions within IB'
 thread of its own (gateway.py), pacing and retries (client.py), from a message's fields to frames
 (answers.py), and the vendor port (vendor.py).
 What does not: counting requests (adapters/requests), de-adjusting prices
-(market_data/adjustment.py), orders, accounts and live prices, of which nothing is ever asked.
+(market_data/corporate_actions), orders, accounts and live prices, of which nothing is ever asked.
 
 ib_async opens the door: handshake, protocol versions, framing, at most 45 messages a second. Its
 `IB` class stays outside: connecting, it asks for the positions and orders of the account; a

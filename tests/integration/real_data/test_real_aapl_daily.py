@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from market_data.calendars import trading_sessions
+from market_data.corporate_actions.lean_factors import parse_factor_file
 from market_data.datasets import curated_bars
-from market_data.lean_factors import parse_factor_file
 from market_data.timeframes import Timeframe
 from tests.support.worlds import FileVendor, World
 

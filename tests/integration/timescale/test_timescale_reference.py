@@ -14,7 +14,7 @@ from adapters.settings import Settings
 from adapters.stores.reference_tables import ReferenceStore, ReferenceTables
 from adapters.timescale.connection import Connections
 from adapters.timescale.factory import open_reference_tables
-from market_data.reference import instruments_table, sessions_table
+from market_data.reference.tables import instruments_table, sessions_table
 from market_data.schemas import INSTRUMENTS, TRADING_SESSIONS
 
 NEW_COLUMNS = ["expected_from", "expected_until", "changed"]

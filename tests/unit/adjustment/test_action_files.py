@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_data.action_conflicts import conflicts
-from market_data.action_csv import parse_actions_csv
+from market_data.corporate_actions.conflicts import conflicts
+from market_data.corporate_actions.csv_text import parse_actions_csv
+from market_data.corporate_actions.lateness import with_known_at
 from market_data.errors import SchemaError
-from market_data.late_actions import with_known_at
 from market_data.schemas import CORPORATE_ACTIONS, REJECTED_ROWS
 from market_data.universe import AssetClass, Instrument
 

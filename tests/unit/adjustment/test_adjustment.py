@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_data.adjustment import Adjust, adjust, deadjust_splits
 from market_data.basis import Adjustment, Basis
+from market_data.corporate_actions.adjustment import Adjust, adjust, deadjust_splits
 from market_data.errors import MarketDataError
 from market_data.schemas import CORPORATE_ACTIONS
 

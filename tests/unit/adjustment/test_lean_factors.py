@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from market_data.adjustment import Adjust, adjust, deadjust_splits
+from market_data.corporate_actions.adjustment import Adjust, adjust, deadjust_splits
+from market_data.corporate_actions.lean_factors import lean_actions, parse_factor_file
 from market_data.errors import SchemaError
-from market_data.lean_factors import lean_actions, parse_factor_file
 
 DAY = datetime(2018, 1, 20, tzinfo=UTC)
 

@@ -2,7 +2,7 @@
 
 What belongs here: reading the text of a factor file, and turning its cumulative factors back into
 the splits and dividends that made them.
-What does not: adjusting bars by those actions (market_data/adjustment.py), opening files.
+What does not: adjusting bars by those actions (adjustment.py), opening files.
 
 A row of a factor file says what the bars up to and including its date are multiplied by: the price
 factor for dividends, the split factor for splits. Its date is the last session before the

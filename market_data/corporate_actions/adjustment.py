@@ -1,7 +1,7 @@
 """Prices and corporate actions: undo a vendor's split adjustment, adjust a series on read.
 
 What belongs here: the arithmetic that turns prices of one adjustment into prices of another.
-What does not: where actions come from (the vendors, market_data/lean_factors.py), which bases may
+What does not: where actions come from (the vendors, lean_factors.py, csv_text.py), which bases may
 meet (market_data/basis.py).
 
 Actions are rows of CORPORATE_ACTIONS. Where several rows name one (symbol, ex_date, kind), the one
