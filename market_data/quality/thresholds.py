@@ -57,6 +57,11 @@ class Rules(BaseModel):
         block_share: share of a run's symbol-sessions in error above which the run blocks.
         flat_run_bars: bars in a row with one close from which on they are flagged.
         jump: absolute return between two bars above which it is flagged.
+        false_tick_profile: the rule for false ticks, see false_ticks.py.
+        false_tick_z: robust standard deviations from which on a jump may be false.
+        false_tick_move: smallest relative jump that may be false.
+        false_tick_revert: share of the jump that has to be undone.
+        false_tick_bars: so many bars in a row may be false.
         score_warn: score below which a symbol-session is YELLOW.
         score_error: score below which it is RED.
         score_shift: fall of the mean score against the sessions before that is a warning.
@@ -78,6 +83,11 @@ class Rules(BaseModel):
     block_share: Share
     flat_run_bars: Annotated[int, Field(ge=2)]
     jump: Positive
+    false_tick_profile: Literal["reverting", "documents"]
+    false_tick_z: Positive
+    false_tick_move: Positive
+    false_tick_revert: Share
+    false_tick_bars: Annotated[int, Field(ge=1)]
     score_warn: Share
     score_error: Share
     score_shift: Share

@@ -1,0 +1,269 @@
+"""False ticks: bars whose price jumps away and comes back as if nothing had been traded between.
+
+What belongs here: finding them, by this platform's rule and by that of the documents. What does
+not: jumps that stay (price_sanity.py), what becomes of a flagged bar (market_data/curation).
+
+The rule: the log return into a bar is at least `false_tick_z` robust standard deviations and
+`false_tick_move`; within `false_tick_bars` bars a bar opens and closes near the price of before
+(at least `false_tick_revert` of the jump is undone), and no bar between them came back. A market
+that turns trades its way back, so that the next bar opens where the last one closed; a wrong price
+is simply not there in the next bar's opening. That is what tells a crash with its rebound from a
+fault, and a split, which never comes back, from both. Within a day, a price that only the next
+session undoes has to be twice as far away.
+
+The scale is 1.4826 times the median absolute log return (the standard deviation of a normal
+distribution): of the session for bars of minutes, of the 60 bars before for those of an hour and
+longer, which a session has too few of.
+
+The documents' rule looks at price levels instead: at least 6 robust standard deviations and 2 %
+from the median of the last 20 bars. It follows a trend late and cries wolf; who must match the
+older systems selects it by `false_tick_profile: documents`.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import polars as pl
+
+from market_data.quality.findings import KEY, SAMPLE_ROWS, WARN, CheckOutcome, findings
+from market_data.schemas import UTC
+from market_data.timeframes import Timeframe
+
+CHECK = "false_ticks"
+WINDOW = 60
+"""Bars of an hour or longer that tell a usual return; at least MIN_RETURNS of them."""
+MIN_RETURNS = 15
+DOCUMENTS_WINDOW = 20
+DOCUMENTS_Z = 6.0
+DOCUMENTS_MOVE = 0.02
+OVERNIGHT = 2.0
+"""Times `false_tick_z` for bars within a day that only the next session's opening undoes: prices
+do move overnight."""
+_NORMAL = 1.4826
+_LONG = timedelta(hours=1)
+FALSE_TICKS = {
+    "symbol": pl.String(),
+    "session": pl.Date(),
+    "ts": UTC,
+    "open": pl.Float64(),
+    "close": pl.Float64(),
+    "before": pl.Float64(),
+    "after": pl.Float64(),
+    "jump": pl.Float64(),
+    "z": pl.Float64(),
+    "threshold": pl.Float64(),
+}
+"""A false tick: the closes `before` and `after` it, `jump` from the one before as a fraction, `z`
+in robust standard deviations, and the limit that `z` broke."""
+
+
+def check_false_ticks(
+    bars: pl.DataFrame,
+    limits: pl.DataFrame,
+    *,
+    dataset: str,
+    sessions: tuple[date, date],
+    timeframe: Timeframe,
+) -> CheckOutcome:
+    """Report the false ticks of some sessions.
+
+    Args:
+        bars: symbol, session, ts, open, close (positive), sorted by (symbol, ts). Bars before the
+            first session and after the last one are context: without bars after it, the last
+            bars of a series cannot be judged yet.
+        limits: see `BarsView.limits`.
+        dataset: name of the dataset.
+        sessions: first and last session that is judged.
+        timeframe: of the bars.
+
+    Returns:
+        Findings false_tick (warn), one per symbol-session: `value` is the largest `z`.
+    """
+    found = find_false_ticks(bars, limits, timeframe=timeframe).filter(
+        pl.col("session").is_between(*sessions)
+    )
+    judged = (
+        found.sort("z", descending=True)
+        .group_by(KEY, maintain_order=True)
+        .agg(
+            pl.col("threshold", "ts", "jump", "z").first(),
+            rows=pl.len().cast(pl.Int64),
+        )
+        .with_columns(
+            code=pl.lit("false_tick"), severity=pl.lit(WARN), value="z", detail=_sentence()
+        )
+    )
+    return CheckOutcome(
+        findings(judged, check=CHECK, dataset=dataset),
+        found.head(SAMPLE_ROWS),
+        judged.select(*KEY, "rows"),
+    )
+
+
+def find_false_ticks(
+    bars: pl.DataFrame, limits: pl.DataFrame, *, timeframe: Timeframe
+) -> pl.DataFrame:
+    """Find bars whose price was never traded.
+
+    Args:
+        bars: symbol, session, ts, open, close (positive), sorted by (symbol, ts).
+        limits: see `BarsView.limits`.
+        timeframe: of the bars.
+
+    Returns:
+        Rows of FALSE_TICKS sorted by (symbol, ts).
+    """
+    columns = ("symbol", "false_tick_profile", "false_tick_z", "false_tick_move")
+    known = limits.select(*columns, "false_tick_revert", "false_tick_bars")
+    of_documents = known.filter(pl.col("false_tick_profile") == "documents")
+    parts = [
+        _by_reversal(bars, known.join(of_documents, on="symbol", how="anti"), timeframe=timeframe)
+    ]
+    if not of_documents.is_empty():
+        parts.append(_by_level(bars.join(of_documents, on="symbol", how="semi")))
+    return pl.concat(parts).sort("symbol", "ts")
+
+
+def _by_reversal(bars: pl.DataFrame, limits: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    own = bars.select("symbol", "session", "ts", "open", "close").join(
+        limits, on="symbol", how="inner", maintain_order="left"
+    )
+    series = own.select(
+        "symbol",
+        "session",
+        "ts",
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
+        open=pl.col("open").log(),
+        close=pl.col("close").log(),
+    )
+    before = pl.when(_same_symbol()).then(pl.col("close").shift())
+    series = series.with_columns(step=pl.col("close") - before)
+    # Few bars move so far; whatever else is looked at, is looked at for these alone.
+    large = own.get_column("false_tick_move").log1p()
+    jumps = series.filter(pl.col("step").abs() >= large)
+    if jumps.is_empty():
+        return pl.DataFrame(schema=FALSE_TICKS)
+    sized = jumps.join(_scales(series, jumps, timeframe), on="row").join(limits, on="symbol")
+    far = sized.with_columns(z=pl.col("step").abs() / pl.col("scale")).filter(
+        pl.col("z") >= pl.col("false_tick_z")
+    )
+    runs = _runs(far.sort("row"), series, timeframe)
+    return _bars_of(runs, own)
+
+
+def _same_symbol() -> pl.Expr:
+    return pl.col("symbol") == pl.col("symbol").shift()
+
+
+def _scales(series: pl.DataFrame, jumps: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    """The usual absolute step at each large one: row, scale."""
+    if timeframe.duration < _LONG:
+        steps = series.join(jumps, on=KEY, how="semi").group_by(KEY)
+        usual = steps.agg(scale=pl.col("step").abs().median() * _NORMAL)
+        return jumps.select("row", *KEY).join(usual, on=KEY).select("row", "scale")
+    trailing = pl.col("step").abs().rolling_median(WINDOW, min_samples=MIN_RETURNS).shift()
+    # The first bars of a series have none before them: those that follow must do.
+    first = trailing.fill_null(strategy="backward").fill_null(pl.col("step").abs().median())
+    return series.join(jumps, on="symbol", how="semi", maintain_order="left").select(
+        "row", scale=(first * _NORMAL).over("symbol")
+    )
+
+
+def _runs(jumps: pl.DataFrame, series: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    """The jumps that came back: `row` of the first false bar and `bars`, how many there are."""
+    overnight = OVERNIGHT if timeframe.is_intraday else 1.0
+    candidates = jumps.with_columns(
+        bars=pl.lit(None, dtype=pl.Int64),
+        away=pl.lit(value=True),
+        sure=pl.col("z") >= overnight * pl.col("false_tick_z"),
+    )
+    for length in range(1, max(jumps.get_column("false_tick_bars").to_list(), default=0) + 1):
+        candidates = _looked_ahead(candidates, series, length)
+    back = candidates.drop_nulls("bars").sort("row")
+    return back.filter(_first_of_chain())
+
+
+def _looked_ahead(candidates: pl.DataFrame, series: pl.DataFrame, length: int) -> pl.DataFrame:
+    """Settle the candidates that end `length` bars on; note those whose price came back before."""
+    there = candidates.get_column("row") + length
+    inside = there < series.height
+    at = there.clip(upper_bound=series.height - 1)
+    ahead = series.select("symbol", "session", "open", "close")[at]
+    base = pl.col("close") - pl.col("step")
+    opened, closed = ((pl.lit(ahead[c]) - base) / pl.col("step") for c in ("open", "close"))
+    left = 1 - pl.col("false_tick_revert")
+    valid = pl.lit(inside) & (pl.lit(ahead["symbol"]) == pl.col("symbol"))
+    near = (opened.abs() <= left) & (closed.abs() <= left)
+    returned = valid & near & (pl.col("sure") | (pl.lit(ahead["session"]) == pl.col("session")))
+    settled = pl.col("bars").is_null() & pl.col("away") & (length <= pl.col("false_tick_bars"))
+    return candidates.with_columns(
+        bars=pl.when(settled & returned).then(length).otherwise("bars"),
+        away=pl.col("away") & valid & (closed >= pl.col("false_tick_revert")),
+    )
+
+
+def _first_of_chain() -> pl.Expr:
+    """Every other one of the runs that touch each other.
+
+    Right bars between two false ones jump and come back too: the first run is false, the second
+    right, the third false.
+    """
+    touches = (pl.col("row") == (pl.col("row") + pl.col("bars")).shift()).fill_null(value=False)
+    position = pl.int_range(pl.len())
+    begun = pl.when(~touches).then(position).forward_fill()
+    return (position - begun) % 2 == 0
+
+
+def _bars_of(runs: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
+    rows = runs.select(
+        "row",
+        "bars",
+        "z",
+        "step",
+        threshold="false_tick_z",
+        at=pl.int_ranges("row", pl.col("row") + pl.col("bars")),
+    ).explode("at", empty_as_null=False)
+    closes = own.get_column("close")
+    found = own[rows.get_column("at")].select("symbol", "session", "ts", "open", "close")
+    return found.with_columns(
+        before=closes[rows.get_column("row") - 1],
+        after=closes[rows.get_column("row") + rows.get_column("bars")],
+        jump=rows.get_column("step").exp() - 1,
+        z=rows.get_column("z"),
+        threshold=rows.get_column("threshold"),
+    ).select(list(FALSE_TICKS))
+
+
+def _by_level(bars: pl.DataFrame) -> pl.DataFrame:
+    window = pl.concat_list(
+        pl.col("close").shift(back).over("symbol") for back in range(DOCUMENTS_WINDOW)
+    ).list.drop_nulls()
+    deviation = (pl.element() - pl.element().median()).abs().median()
+    distance = (pl.col("close") - pl.col("before")).abs()
+    return (
+        bars.with_columns(before=window.list.median(), mad=window.list.eval(deviation).list.first())
+        .with_columns(z=distance / (_NORMAL * pl.col("mad")), jump=distance / pl.col("before"))
+        .filter(
+            window.list.len() >= DOCUMENTS_WINDOW // 2,
+            distance > 0,
+            pl.col("z") >= DOCUMENTS_Z,
+            pl.col("jump") >= DOCUMENTS_MOVE,
+        )
+        .with_columns(
+            after=pl.lit(None, dtype=pl.Float64),
+            jump=pl.col("close") / pl.col("before") - 1,
+            threshold=pl.lit(DOCUMENTS_Z),
+        )
+        .select(list(FALSE_TICKS))
+    )
+
+
+def _sentence() -> pl.Expr:
+    return pl.format(
+        "{} bars at a price that was not traded: at {} it is {} % away, {} robust deviations",
+        "rows",
+        pl.col("ts").dt.strftime("%Y-%m-%d %H:%M"),
+        (pl.col("jump") * 100).round(2),
+        pl.col("z").round(1),
+    )
