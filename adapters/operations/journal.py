@@ -70,6 +70,7 @@ def _to_row(run: IngestRun) -> dict[str, Any]:
         "timeframe": str(run.timeframe),
         "symbols": list(run.symbols),
         "payloads": list(run.payloads),
+        "payload_symbols": list(run.payload_symbols),
         "first_session": first,
         "last_session": last,
     }
@@ -81,5 +82,6 @@ def _from_row(row: sa.RowMapping) -> IngestRun:
     fields["timeframe"] = Timeframe(fields["timeframe"])
     fields["symbols"] = tuple(fields["symbols"])
     fields["payloads"] = tuple(fields["payloads"])
+    fields["payload_symbols"] = tuple(fields["payload_symbols"] or ())
     fields["trouble"] = fields["trouble"] or ""
     return IngestRun(**fields, sessions=sessions)

@@ -121,6 +121,7 @@ ingest_journal = sa.Table(
     _required("payloads", sa.JSON()),
     _required("error", LongText()),
     sa.Column("trouble", ShortText()),
+    sa.Column("payload_symbols", sa.JSON()),
     sa.Index(None, "started_at"),
     sa.Index(None, "vendor", "started_at"),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from market_data.errors import (
     RateLimitedError,
@@ -15,7 +16,7 @@ from market_data.errors import (
     UnreachableError,
     VendorError,
 )
-from market_data.ports import FetchRequest, FetchResult, SymbolOutcome, SymbolRequest
+from market_data.ports import FetchRequest, FetchResult, Payload, SymbolOutcome, SymbolRequest
 
 
 def each_symbol(
@@ -25,7 +26,7 @@ def each_symbol(
     """The slices of all symbols, one symbol after the other.
 
     What would meet every other symbol too (too many requests, no access, no connection) ends the
-    answer; anything else becomes the outcome of its symbol.
+    answer; anything else becomes the outcome of its symbol. Each payload says whose answer it is.
 
     Args:
         request: the question.
@@ -36,11 +37,16 @@ def each_symbol(
     """
     for wanted in request.symbols:
         try:
-            yield from fetch(wanted, request)
+            for result in fetch(wanted, request):
+                yield replace(result, payloads=[_about(p, wanted) for p in result.payloads])
         except (RateLimitedError, UnauthorisedError, UnreachableError):
             raise
         except VendorError as trouble:
             yield FetchResult(outcomes={wanted.symbol: SymbolOutcome.of(trouble)})
+
+
+def _about(payload: Payload, wanted: SymbolRequest) -> Payload:
+    return replace(payload, symbol=wanted.symbol)
 
 
 def count_each(request: FetchRequest, count: Callable[[SymbolRequest, FetchRequest], int]) -> int:

@@ -21,6 +21,7 @@ from market_data.calendars import daily_start, expected_bars, with_end_of_basis,
 from market_data.corporate_actions.lateness import with_known_at
 from market_data.datasets import Dataset, raw_bars
 from market_data.errors import VendorError
+from market_data.pipeline.doubts import REFUSED, count_refused, doubted_before
 from market_data.pipeline.planning import IngestRequest, PlannedFetch
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.questions import question
@@ -80,7 +81,8 @@ class Landing:
         self._counts: list[pl.DataFrame] = []
         self._outcomes: dict[str, SymbolOutcome] = {}
         self._begins: dict[str, datetime] = {}
-        self._payloads: list[str] = []
+        self._payloads: list[tuple[str, str]] = []
+        self._refused = [pl.DataFrame(schema=REFUSED)]
         self._rejected = 0
         self._timeless: Counter[str] = Counter()
         self._new = 0
@@ -105,7 +107,15 @@ class Landing:
         outcomes = self._settle(counts, error)
         received = dict(counts.group_by("symbol").agg(pl.col("rows").sum()).iter_rows())
         landed = Landed(received, outcomes, self._new, self._revised, self._rejected, error)
-        verdicts = ledger_rows(self._asked(error), self._expected, counts, outcomes, self._begins)
+        verdicts = ledger_rows(
+            self._asked(error),
+            self._expected,
+            counts,
+            outcomes,
+            self._begins,
+            refused=pl.concat(self._refused).group_by("symbol", "session").sum(),
+            known=self._known,
+        )
         self._record(verdicts, self._journal_entry(counts, outcomes, error), landed)
         return landed
 
@@ -122,7 +132,7 @@ class Landing:
         Rows divided by a split that nobody knows of could not be told from prices as traded.
         """
         for result in results:
-            self._payloads += [self._platform.payloads.put(p) for p in result.payloads]
+            self._payloads += [(self._platform.payloads.put(p), p.symbol) for p in result.payloads]
             self._outcomes.update(result.outcomes)
             self._begins.update(result.begins)
         actions = _concat(r.actions for r in results)
@@ -149,16 +159,16 @@ class Landing:
         if not rejected.is_empty():
             self._rejected += rejected.height
             self._timeless.update(rejected.filter(pl.col("ts").is_null())["symbol"])
-            self._platform.quarantine.add(
-                quarantine_rejected(
-                    rejected,
-                    vendor=self._request.vendor,
-                    timeframe=self._request.timeframe,
-                    fetch_id=self._fetch_id,
-                    seen_at=self._started,
-                    calendar=self._fetch.calendar,
-                )
+            refused = quarantine_rejected(
+                rejected,
+                vendor=self._request.vendor,
+                timeframe=self._request.timeframe,
+                fetch_id=self._fetch_id,
+                seen_at=self._started,
+                calendar=self._fetch.calendar,
             )
+            self._refused.append(count_refused(refused))
+            self._platform.quarantine.add(refused)
 
     def _without_restated(self, raw: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
         """The bars less those that a split or dividend has only put on another basis."""
@@ -277,20 +287,34 @@ class Landing:
         return expected.with_columns(close=pl.max_horizontal("close", ended["bar_end"]))
 
     @cached_property
+    def _known(self) -> pl.DataFrame:
+        """Rows of LEDGER of the sessions asked for, from before the answer."""
+        return self._platform.ledger.read(
+            timeframe=self._request.timeframe,
+            vendors=[self._request.vendor],
+            symbols=self._fetch.symbols,
+            sessions=(self._fetch.first, self._fetch.last),
+        )
+
+    @cached_property
     def _seen(self) -> pl.DataFrame:
         """Columns symbol, session, asked_at: when the vendor last spoke about a session before.
 
-        That it did not know a symbol, or had no file of it, says nothing about a session's bars.
+        That it did not know a symbol, or had no file of it, says nothing about a session's bars;
+        neither does an answer without any, as long as it is doubted.
         """
         spoke = [str(o) for o in Outcome if o.is_answer and o is not Outcome.UNAVAILABLE]
+        closes = self._expected.select("symbol", "session", "close")
+        known = self._known.join(closes, on=["symbol", "session"], how="left")
+        doubted = doubted_before(known, self._platform.vendors.settling(self._request.vendor))
         return (
-            self._platform.ledger.read(
-                timeframe=self._request.timeframe,
-                vendors=[self._request.vendor],
-                symbols=self._fetch.symbols,
-                sessions=(self._fetch.first, self._fetch.last),
+            known.filter(pl.col("outcome").is_in(spoke))
+            .join(
+                doubted.filter(pl.col("outcome") == str(Outcome.NOTHING)),
+                on=["symbol", "session"],
+                how="anti",
+                maintain_order="left",
             )
-            .filter(pl.col("outcome").is_in(spoke))
             .select("symbol", "session", "asked_at")
         )
 
@@ -303,7 +327,7 @@ class Landing:
             fetch_id=self._fetch_id,
             at=self._started,
             delay=capabilities.delay,
-            settling=self._platform.settling(vendor),
+            settling=self._platform.vendors.settling(vendor),
             lookback=capabilities.lookback.get(timeframe),
             broken=error is not None,
         )
@@ -329,7 +353,8 @@ class Landing:
             rejected_rows=self._rejected,
             started_at=self._started,
             ended_at=self._platform.clock.now(),
-            payloads=tuple(self._payloads),
+            payloads=tuple(address for address, _ in self._payloads),
+            payload_symbols=tuple(symbol for _, symbol in self._payloads),
             error=str(error or next((o.detail for o in bad), "")),
             trouble=error.kind if error else common_kind(outcomes.values()),
         )

@@ -20,6 +20,7 @@ from market_data.ports import (
     FetchRequest,
     FetchResult,
     IngestRun,
+    Outcome,
     ReadsArchived,
     Vendor,
 )
@@ -30,11 +31,38 @@ from market_data.universe import Instrument
 
 @dataclass(frozen=True)
 class ArchivedFetch:
-    """One fetch of the journal whose archived answer can be read again."""
+    """One fetch of the journal whose archived answer can be read again.
+
+    Attributes:
+        run: the fetch.
+        vendor: the reader of today.
+        contents: its payloads, in the order in which they came.
+    """
 
     run: IngestRun
     vendor: Vendor
     contents: tuple[bytes, ...]
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Whom it was about, less those whose answer never came where that is known."""
+        told = self.run.payload_symbols
+        is_known = bool(told) and all(told)
+        return tuple(s for s in self.run.symbols if s in told or not is_known)
+
+    def questions(self, request: FetchRequest) -> Iterator[tuple[FetchRequest, list[bytes]]]:
+        """Payloads and the question that they answer, for some of the symbols.
+
+        Many answers do not name their symbol: one whose symbol was written down is read as the
+        answer about that symbol alone.
+        """
+        told = self.run.payload_symbols or ("",) * len(self.contents)
+        for symbol in dict.fromkeys(told):
+            wanted = tuple(w for w in request.symbols if symbol in ("", w.symbol))
+            if wanted:
+                answers = zip(told, self.contents, strict=True)
+                own = [content for about, content in answers if about == symbol]
+                yield replace(request, symbols=wanted), own
 
 
 def find_archived(platform: Platform, run: IngestRun, spec: str | None = None) -> ArchivedFetch:
@@ -72,8 +100,8 @@ def _reader(platform: Platform, name: str, spec: str | None) -> Vendor:
     config = platform.universe.vendor(name)
     if config.reader == "files" and not config.options.get("feeds"):
         # The reader wants a place to look for files; nobody looks there.
-        return platform.vendor(name, path="archived payloads", spec=spec)
-    return platform.vendor(name)
+        return platform.vendors.open(name, path="archived payloads", spec=spec)
+    return platform.vendors.open(name)
 
 
 def read_again(platform: Platform, found: ArchivedFetch) -> list[FetchResult]:
@@ -103,7 +131,7 @@ def land_again(platform: Platform, found: ArchivedFetch) -> None:
 def _landings(platform: Platform, found: ArchivedFetch) -> list[_ArchivedLanding]:
     """One per question that would be put for the same symbols and sessions today."""
     run = found.run
-    request = IngestRequest(run.vendor, run.timeframe, run.symbols, *run.sessions, refetch=True)
+    request = IngestRequest(run.vendor, run.timeframe, found.symbols, *run.sessions, refetch=True)
     planned = plan_ingest(platform, request).fetches
     return [_ArchivedLanding(platform, request, fetch, found) for fetch in planned]
 
@@ -121,9 +149,10 @@ class _Archived:
 
     def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
         if isinstance(self._found.vendor, ReadsArchived):
-            for result in self._found.vendor.reread(self._found.contents, request):
-                # A statement of then would undo what the source has corrected since.
-                yield replace(result, actions=CORPORATE_ACTIONS.empty())
+            for question, contents in self._found.questions(request):
+                for result in self._found.vendor.reread(contents, question):
+                    # A statement of then would undo what the source has corrected since.
+                    yield replace(result, actions=CORPORATE_ACTIONS.empty())
 
 
 class _ArchivedLanding(Landing):
@@ -144,7 +173,11 @@ class _ArchivedLanding(Landing):
         return self._vendor.fetch(self._question())
 
     def _record(self, verdicts: pl.DataFrame, entry: IngestRun, landed: Landed) -> None:  # noqa: ARG002
-        """The verdicts on sessions whose newest question is this one."""
+        """The verdicts on sessions whose newest question is this one.
+
+        Bars may be found that nobody could read then; that an archive holds no bar of a session
+        whose answer never came says nothing about the session.
+        """
         run = self._request
         own = self._platform.ledger.read(
             timeframe=run.timeframe,
@@ -152,6 +185,13 @@ class _ArchivedLanding(Landing):
             symbols=run.symbols,
             sessions=(run.first, run.last),
         ).filter(pl.col("fetch_id") == self._fetch_id)
-        newest = verdicts.join(own, on=["symbol", "session"], how="semi", maintain_order="left")
+        answers = [str(outcome) for outcome in Outcome if outcome.is_answer]
+        newest = verdicts.join(
+            own.select("symbol", "session", before="outcome"),
+            on=["symbol", "session"],
+            how="inner",
+            maintain_order="left",
+        ).filter((pl.col("outcome") == str(Outcome.ROWS)) | pl.col("before").is_in(answers))
+        newest = newest.drop("before")
         if not newest.is_empty():
             self._platform.ledger.record(newest)

@@ -78,6 +78,9 @@ class IngestRun:
     ended_at: datetime
     payloads: tuple[str, ...] = ()
     error: str = ""
+    payload_symbols: tuple[str, ...] = ()
+    """Of each payload the one symbol that it answers about, empty where it may be about several;
+    no item at all where nobody wrote it down."""
     trouble: str = ""
     """The kind of what ended the answer, or of what met all of its symbols, see VendorError; empty
     where nothing did."""

@@ -14,11 +14,13 @@ class Payload:
         content: the bytes.
         source: address or path that it came from, without secrets.
         media_type: what the bytes are.
+        symbol: the one symbol that it answers about; empty where it may be about several.
     """
 
     content: bytes
     source: str
     media_type: str = "application/octet-stream"
+    symbol: str = ""
 
 
 class PayloadArchive(Protocol):

@@ -153,6 +153,8 @@ class WebVendorContract(VendorContract):
         results = list(vendor.fetch(case.alone()))
         asked = len(case.server.asked)
         contents = [payload.content for r in results for payload in r.payloads]
+        about = {payload.symbol for r in results for payload in r.payloads}
+        assert about == {case.alone().symbols[0].symbol}, "the journal keeps whose answer it is"
         again = list(vendor.reread(contents, case.alone()))
         assert len(case.server.asked) == asked, "nobody is asked"
         assert_frame_equal(rows_of(again), rows_of(results))

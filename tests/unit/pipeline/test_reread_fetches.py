@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from adapters.vendors.configured import ConfiguredVendors
+from adapters.vendors.each_symbol import each_symbol
 from market_data.datasets import raw_bars
+from market_data.errors import RateLimitedError
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.replay import plan_replay, reread, verdicts
-from market_data.ports import FetchRequest, FetchResult, Payload, Refused
+from market_data.ports import FetchRequest, FetchResult, Payload, Refused, SymbolRequest
 from market_data.schemas import CORPORATE_ACTIONS, REJECTED_ROWS
 from market_data.timeframes import Timeframe
 from tests.support.fake_vendor import FakeVendor, ask, ledger, shares
@@ -41,6 +44,28 @@ class Archivist(FakeVendor):
             yield replace(result, actions=split(2.0, THEN))
 
 
+@dataclass
+class Speechless(FakeVendor):
+    """Each answer is about one symbol, which only its place tells; BBB's may never come."""
+
+    answers: Mapping[str, bytes] = field(default_factory=dict)
+
+    def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
+        return each_symbol(request, self._fetch_symbol)
+
+    def _fetch_symbol(self, wanted: SymbolRequest, request: FetchRequest) -> Iterator[FetchResult]:
+        if wanted.symbol not in self.answers:
+            raise RateLimitedError("enough for today")
+        rejected = BAD.with_columns(symbol=pl.lit(wanted.symbol))
+        payload = Payload(self.answers[wanted.symbol], "loopback")
+        yield FetchResult(payloads=[payload], rejected=rejected)
+
+    def reread(self, contents: Sequence[bytes], request: FetchRequest) -> Iterator[FetchResult]:
+        (wanted,) = request.symbols
+        assert list(contents) == [self.answers[wanted.symbol]]
+        yield from FakeVendor.fetch(self, request)
+
+
 def split(value: float, known_at: datetime) -> pl.DataFrame:
     row = ("AAA", date(2024, 3, 4), "split", value, "yahoo", known_at)
     return pl.DataFrame([row], schema=CORPORATE_ACTIONS.dtypes, orient="row")
@@ -58,7 +83,11 @@ def world(tmp_path: Path) -> World:
 
 
 def reading(world: World, vendor: FakeVendor) -> Platform:
-    return replace(world.platform, vendor=lambda _name, **_how: vendor)
+    class One(ConfiguredVendors):
+        def open(self, name: str, **_how: object) -> FakeVendor:
+            return vendor
+
+    return replace(world.platform, vendors=One(**vars(world.platform.vendors)))
 
 
 def test_a_row_that_can_be_read_now_lands_as_of_its_fetch(world: World) -> None:
@@ -89,6 +118,37 @@ def test_a_rehearsal_keeps_nothing(world: World) -> None:
     reread(platform, plan_replay(platform, Refused()), keep=False)
     assert platform.raw_log.read(raw_bars("yahoo", Timeframe.D1)).is_empty()
     assert platform.quarantine.entries(Refused(statuses=["open"])).height == 1
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [{"AAA": b"one", "BBB": b"two"}, {"AAA": b"the same", "BBB": b"the same"}],
+    ids=["unlike", "alike"],
+)
+def test_answers_that_name_no_symbol_are_read_for_the_one_that_was_asked_for(
+    tmp_path: Path, answers: dict[str, bytes]
+) -> None:
+    first = shares(World.at(tmp_path, THEN))
+    ask(first, Speechless(answers=answers), DAY, DAY, *answers)
+    vendor = Speechless(answers=answers, bars={symbol: [BAR] for symbol in answers})
+    platform = reading(first.later(NOW), vendor)
+    done = reread(platform, plan_replay(platform, Refused()), keep=True)
+    assert verdicts(platform, done)["verdict"].to_list() == ["accepted", "accepted"]
+    kept = platform.raw_log.read(raw_bars("yahoo", Timeframe.D1))
+    assert kept["symbol"].to_list() == ["AAA", "BBB"]
+
+
+def test_a_symbol_whose_answer_never_came_is_not_taken_to_have_no_bars(tmp_path: Path) -> None:
+    first = shares(World.at(tmp_path, THEN))
+    ask(first, Speechless(answers={"AAA": b"one"}), DAY, DAY, "AAA", "BBB")
+    before = ledger(first, symbol="BBB")
+    assert before[DAY][0] == "refused"
+    later = first.later(NOW)
+    platform = reading(later, Speechless(answers={"AAA": b"one"}, bars={"AAA": [BAR]}))
+    done = reread(platform, plan_replay(platform, Refused()), keep=True)
+    assert verdicts(platform, done)["verdict"].to_list() == ["accepted"]
+    assert ledger(later)[DAY] == ("rows", 1, True)
+    assert ledger(later, symbol="BBB") == before
 
 
 def test_what_is_still_refused_and_what_cannot_be_read_says_so(world: World) -> None:
