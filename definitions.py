@@ -70,7 +70,6 @@ def build_resources(found: Installation) -> dict[str, Any]:
         data_dir=str(settings.data_dir.resolve()),
         config_dir=str(settings.config_dir.resolve()),
         reference_dir=str(settings.reference_dir.resolve()) if settings.reference_dir else "",
-        yahoo_url=settings.yahoo_url,
     )
     report = ReadinessResource(platform=platform, mode=str(found.mode))
     return {"platform": platform, "readiness_report": report, **servers}

@@ -7,7 +7,6 @@ What does not: Dagster's way to the same adapters (resources/platform.py).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from adapters.clock import SystemClock
@@ -17,11 +16,9 @@ from adapters.modes import decide
 from adapters.requests.opening import Gates
 from adapters.settings import Settings
 from adapters.variables import read
-from adapters.vendors.delays import delay_of, settling_of
-from adapters.vendors.standing import why_off
-from adapters.vendors.telling import tells_splits
-from market_data.macro.releases import MacroTable
-from market_data.pipeline.platform import MacroFeed, Platform, Unheard
+from adapters.vendors.configured import ConfiguredVendors
+from adapters.vendors.fred.feed import macro_feed
+from market_data.pipeline.platform import Platform, Unheard
 from market_data.ports import (
     ActionLog,
     BarStore,
@@ -29,13 +26,10 @@ from market_data.ports import (
     Journal,
     Ledger,
     Locks,
-    MacroSource,
     PayloadArchive,
     QuarantineLog,
     RawLog,
     Reports,
-    RequestGate,
-    Vendor,
 )
 from market_data.ports.events import EventPublisher
 from market_data.universe import Universe
@@ -222,24 +216,6 @@ def assemble(
     clock = clock or SystemClock()
     gates = Gates(settings, clock, redis)
 
-    def vendor(
-        name: str,
-        path: str | None = None,
-        spec: str | None = None,
-        prices_as_of: date | None = None,
-    ) -> Vendor:
-        from adapters.vendors.registry import Means, build_vendor
-
-        config = universe.vendor(name)
-        return build_vendor(
-            config,
-            means=Means(settings, gates.of(config.reader)),
-            path=path,
-            spec=spec,
-            prices_as_of=prices_as_of,
-            earliest=universe.earliest_bar,
-        )
-
     return Platform(
         universe=universe,
         thresholds=thresholds,
@@ -254,27 +230,9 @@ def assemble(
         clock=clock,
         locks=locks or operations.locks or open_locks(settings),
         events=operations.events,
-        vendor=vendor,
-        delay=lambda name: delay_of(universe.vendor(name).reader),
-        settling=lambda name: settling_of(universe.vendor(name).reader),
-        tells_splits=lambda name: tells_splits(universe.vendor(name).reader),
-        off=lambda name: why_off(universe.vendor(name).reader),
-        macro=_macro_feed(load_macro_releases(settings), gates.of("fred")),
-        windows=lambda name: gates.windows(universe.vendor(name).reader),
-        patience=timedelta(seconds=settings.request_patience),
+        vendors=ConfiguredVendors(universe, settings, gates),
+        macro=macro_feed(load_macro_releases(settings), gates),
     )
-
-
-def _macro_feed(table: MacroTable, gate: RequestGate) -> MacroFeed:
-    def source() -> MacroSource:
-        from adapters.vendors.fred.opening import open_client
-        from adapters.vendors.fred.source import FredSource
-
-        names = {release.release: release.name for release in table.releases}
-        return FredSource(open_client(gate), names)
-
-    none = "" if table.releases else "config/reference has no macro_releases.yaml"
-    return MacroFeed(table, source, lambda: why_off("fred") or none)
 
 
 def open_platform(

@@ -21,7 +21,7 @@ from adapters.modes import check, settings_classes
 from adapters.other_variables import OTHERS
 from adapters.settings import Mode, Settings
 from adapters.variables import Problem, read_all, variables_of
-from adapters.vendors.settings import VENDOR_SETTINGS
+from adapters.vendors.registry import VENDOR_SETTINGS
 from market_data.calendars import check_calendars
 from market_data.errors import ConfigurationError
 from market_data.universe import Universe

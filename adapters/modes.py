@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings
 
 from adapters.settings import Mode, Settings
 from adapters.variables import Problem, Reading, read_all
-from adapters.vendors.settings import VENDOR_SETTINGS
+from adapters.vendors.registry import VENDOR_SETTINGS
 from market_data.errors import BootstrapModeWarning, ConfigurationError
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Settings: what the environment says about this installation.
 
-What belongs here: every EMP_* variable, its default and its check, in one class.
+What belongs here: the EMP_* variables of the installation, their defaults and checks, in one class.
 What does not: what the platform holds (config/universe.yaml) and its limits (config/quality.yaml).
 """
 
@@ -12,8 +12,6 @@ from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from adapters.vendors.settings import web_address
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -60,9 +58,6 @@ class Settings(BaseSettings):
     ui_port: int = Field(default=3000, ge=1, le=65535)
     """Port of the Dagster UI that 'emp dev' opens on 127.0.0.1."""
 
-    yahoo_url: str = ""
-    """Base URL that replaces Yahoo's, for a proxy or a test server."""
-
     request_patience: float = Field(default=90.0, ge=0)
     """Seconds that a request to a vendor waits for its turn; one whose turn is later is refused,
     and its sessions are asked for again by the next run."""
@@ -86,11 +81,6 @@ class Settings(BaseSettings):
     @classmethod
     def _any_case(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value
-
-    @field_validator("yahoo_url")
-    @classmethod
-    def _a_url(cls, value: str) -> str:
-        return web_address(value)
 
     @property
     def local_operations_url(self) -> str:

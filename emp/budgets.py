@@ -13,17 +13,14 @@ import polars as pl
 from adapters.backend import open_gates
 from adapters.clock import SystemClock
 from adapters.configuration import load_universe
-from adapters.requests.opening import ASK_NOBODY
 from adapters.requests.report import AccountReport, report
 from adapters.settings import Settings
-from adapters.vendors.allowances import allowances_of
+from adapters.vendors.registry import MACRO, profile_of
 from emp.platforms import installation
 from market_data.errors import ConfigurationError
 from market_data.requests.breaker import Breaker
 
 _MOMENT = pl.Datetime("us", "UTC")
-_MACRO = "fred"
-"""Asked for macro releases, whether it is a vendor of bars or not."""
 
 
 def accounts(settings: Settings, vendor: str | None) -> list[str]:
@@ -33,12 +30,14 @@ def accounts(settings: Settings, vendor: str | None) -> list[str]:
         ConfigurationError: there is no such vendor, or it is one that nobody asks.
     """
     readers = {v.name: v.reader for v in load_universe(settings).vendors}
-    asked = sorted({r for r in readers.values() if r not in ASK_NOBODY} | {_MACRO})
+    profiles = [MACRO, *map(profile_of, readers.values())]
+    asked = sorted({profile.reader for profile in profiles if profile.asks_somebody})
     if vendor is None:
         return asked
     account = readers.get(vendor, vendor)
     if account not in asked:
-        why = "sends no requests" if account in ASK_NOBODY else "is no vendor of the universe"
+        known = account in readers.values()
+        why = "sends no requests" if known else "is no vendor of the universe"
         raise ConfigurationError(f"{vendor} {why}; there are: {', '.join(asked)}")
     return [account]
 
@@ -52,7 +51,7 @@ def reports(settings: Settings, vendor: str | None = None) -> list[AccountReport
     """
     store, clock = open_gates(settings).store, SystemClock()
     return [
-        report(store, account, allowances_of(account), clock)
+        report(store, account, profile_of(account).allowances(), clock)
         for account in accounts(settings, vendor)
     ]
 

@@ -34,12 +34,12 @@ def days_of(settings: Settings, start: str, end: str) -> tuple[date, date]:
 def planned(settings: Settings, first: date, last: date) -> dict[str, Any]:
     """What an ingest would ask; nobody is asked and nothing is written."""
     from adapters.macro_releases import load_macro_releases
-    from adapters.vendors.standing import why_off
+    from adapters.vendors.registry import MACRO
 
     table = load_macro_releases(settings)
     return {
         "days": {"first": str(first), "last": str(last)},
-        "off": why_off("fred"),
+        "off": MACRO.why_off(),
         "releases": {str(r.release): r.name for r in table.releases},
         "series_at_most": len(table.symbols),
     }

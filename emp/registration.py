@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from adapters.vendors.standing import why_off
+from adapters.vendors.registry import profile_of
 from emp.vendor_names import name_at
 from emp.yahoo_symbols import guess_instrument
 from market_data.calendars import calendar_name
@@ -127,7 +127,7 @@ def network_feed(
     config = universe.vendor(vendor)
     if config.reader == "files":
         raise ConfigurationError(f"vendor {vendor!r} reads files: name them with --path and --spec")
-    if reason := why_off(config.reader):
+    if reason := profile_of(config.reader).why_off():
         raise ConfigurationError(f"vendor {vendor!r} is off: {reason}")
     if timeframe not in config.timeframes:
         raise ConfigurationError(

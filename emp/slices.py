@@ -96,7 +96,7 @@ def planned(settings: Settings, options: SliceOptions) -> list[dict[str, Any]]:
     quiet_dagster()
     from adapters.clock import SystemClock
     from adapters.configuration import load_universe
-    from adapters.vendors.standing import why_off
+    from adapters.vendors.registry import profile_of
     from jobs.market_slice import MarketSliceConfig
     from market_data.pipeline.macro_calendar import demand_days
     from market_data.pipeline.market_slice import plan_slice
@@ -108,7 +108,7 @@ def planned(settings: Settings, options: SliceOptions) -> list[dict[str, Any]]:
         demand_days(universe.first_session, now, *window)
 
     def off(vendor: str) -> str:
-        return why_off(universe.vendor(vendor).reader)
+        return profile_of(universe.vendor(vendor).reader).why_off()
 
     parts: list[dict[str, Any]] = [
         {
@@ -124,11 +124,11 @@ def planned(settings: Settings, options: SliceOptions) -> list[dict[str, Any]]:
 
 def _macro(window: tuple[date, date] | None) -> dict[str, Any]:
     """The macro part, and why it is off where it is."""
-    from adapters.vendors.standing import why_off
+    from adapters.vendors.registry import MACRO
 
     if window is None:
         return {"part": "macro", "status": "off", "days": None}
     days = {"first": str(window[0]), "last": str(window[1])}
-    if reason := why_off("fred"):
+    if reason := MACRO.why_off():
         return {"part": "macro", "status": "off", "days": days, "reason": f"FRED is off: {reason}"}
     return {"part": "macro", "days": days}

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adapters.configuration import load_universe
-from adapters.requests.opening import ASK_NOBODY
-from adapters.vendors.allowances import allowances_of
-from adapters.vendors.standing import why_off
+from adapters.vendors.registry import MACRO, profile_of
 from adapters.vendors.table import VendorEntry, load_vendor_table
 from market_data.errors import ConfigurationError
 
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
     from adapters.settings import Settings
     from market_data.timeframes import Timeframe
     from market_data.universe import VendorConfig
-
-_MACRO = "fred"
-"""Asked for macro releases, whether it is a vendor of bars or not."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,7 @@ def vendor_lines(settings: Settings) -> list[VendorLine]:
 
 
 def _configured(config: VendorConfig, entry: VendorEntry) -> VendorLine:
-    off = why_off(config.reader)
+    off = profile_of(config.reader).why_off()
     return _line(
         entry, config.name, config.timeframes, f"off: {off}" if off else "on", is_asked=True
     )
@@ -86,7 +81,7 @@ def _configured(config: VendorConfig, entry: VendorEntry) -> VendorLine:
 def _listed(entries: Iterator[VendorEntry], readers: dict[str, str]) -> Iterator[VendorLine]:
     for entry in entries:
         standing = _standing(entry, readers)
-        is_asked = entry.reader == _MACRO
+        is_asked = entry.reader == MACRO.reader
         yield _line(entry, entry.name, entry.timeframes, standing, is_asked=is_asked)
 
 
@@ -94,13 +89,14 @@ def _standing(entry: VendorEntry, readers: dict[str, str]) -> str:
     """Of a vendor that is no vendor of bars here."""
     if not entry.reader:
         return "not connected"
-    if entry.reader in ASK_NOBODY:
+    profile = profile_of(entry.reader)
+    if not profile.asks_somebody:
         return "on demand"
     if entry.reader in readers:
         return f"another plan of {readers[entry.reader]}"
-    if off := why_off(entry.reader):
+    if off := profile.why_off():
         return f"off: {off}"
-    if entry.reader == _MACRO:
+    if profile is MACRO:
         return "on, for macro releases"
     return "off: no vendor of config/universe.yaml has this reader"
 
@@ -122,7 +118,7 @@ def _line(
         latency=entry.latency,
         entitlement=entry.entitlement,
         limits=entry.limits,
-        kept=[str(allowance) for allowance in allowances_of(entry.reader)] if is_asked else [],
+        kept=list(map(str, profile_of(entry.reader).allowances())) if is_asked else [],
         timeframes=[str(timeframe) for timeframe in timeframes],
         on=standing.partition(",")[0] == "on",
         standing=standing,

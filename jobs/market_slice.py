@@ -121,7 +121,7 @@ def market_slice_job(graph: Graph) -> dg.JobDefinition:
             demand_days(opened.universe.first_session, opened.clock.now(), *window)
         context.log.info("taking its turn among the slices")
         with platform.job_locks().hold([NAME]):
-            parts = plan_slice(opened.universe, wish, opened.clock.now(), opened.off)
+            parts = plan_slice(opened.universe, wish, opened.clock.now(), opened.vendors.why_off)
             reports = [_run(context, graph(), opened, part) for part in parts]
             reports.append(_macro(context, graph(), opened, window))
         status = overall(reports)

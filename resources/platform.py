@@ -30,7 +30,6 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     reference_dir: str = Field(
         default="", description="Folder of calendars and instruments; reference/ in config_dir."
     )
-    yahoo_url: str = Field(default="", description="Base URL that replaces Yahoo's.")
 
     _opened: Platform | None = PrivateAttr(default=None)
 
@@ -60,5 +59,4 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             data_dir=Path(self.data_dir),
             config_dir=Path(self.config_dir),
             reference_dir=Path(self.reference_dir) if self.reference_dir else None,
-            yahoo_url=self.yahoo_url,
         )

@@ -12,8 +12,8 @@ from adapters.probes.lake import lake_probe
 from adapters.probes.operations import operations_probe
 from adapters.probes.probe import Finding, Probe, State
 from adapters.variables import read
-from adapters.vendors.settings import TwsSettings
-from adapters.vendors.standing import why_off
+from adapters.vendors.tws.profile import PROFILE as TWS
+from adapters.vendors.tws.profile import TwsSettings
 
 _ABSENT = "bootstrap mode does without it"
 
@@ -42,7 +42,7 @@ def server_probes(found: Installation) -> list[Probe]:
 
 def _gateways() -> list[Probe]:
     """A look at the gateway to Interactive Brokers, where one is named and can be called."""
-    if why_off("tws"):
+    if TWS.why_off():
         return []
     from adapters.probes.tws import tws_probe
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from adapters.probes.probe import Facts, Finding, Probe, State
-from adapters.vendors.settings import TwsSettings
 from adapters.vendors.tws.codes import ClientIdTakenError
 from adapters.vendors.tws.inquiry import Address
+from adapters.vendors.tws.profile import TwsSettings
 from market_data.errors import VendorError
 
 PART = "tws"

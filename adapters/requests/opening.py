@@ -1,7 +1,7 @@
 """The gates of an installation, one per account.
 
-What belongs here: where an installation counts its requests, in either mode; which readers ask
-nobody. What does not: what a vendor allows (adapters/vendors/allowances.py).
+What belongs here: where an installation counts its requests, in either mode.
+What does not: what a vendor allows, which readers ask nobody (their profiles in adapters/vendors).
 
 All vendors of one reader share an account: their key, or the address that they ask from, is one.
 """
@@ -15,15 +15,13 @@ from adapters.requests.gate import SharedGate
 from adapters.requests.report import report
 from adapters.requests.sqlite_store import SqliteRequestStore
 from adapters.settings import Settings
-from adapters.vendors.allowances import allowances_of
+from adapters.vendors.registry import profile_of
 from market_data.ports import Clock, OpenGate, RequestGate, Window
 
 if TYPE_CHECKING:
     from adapters.cache.settings import RedisSettings
     from adapters.requests.store import RequestStore
 
-ASK_NOBODY = frozenset({"files", "sample"})
-"""Readers that send no request."""
 MEANWHILE = "this machine counts its requests to vendors alone meanwhile"
 
 
@@ -46,7 +44,7 @@ class Gates:
 
     def of(self, reader: str) -> RequestGate:
         """The gate of all vendors of a reader."""
-        if reader in ASK_NOBODY:
+        if not profile_of(reader).asks_somebody:
             return OpenGate()
         return SharedGate(
             reader,
@@ -57,7 +55,7 @@ class Gates:
 
     def windows(self, reader: str) -> tuple[Window, ...]:
         """How much is used now of the allowances that all requests of a reader share."""
-        allowances = allowances_of(reader)
+        allowances = profile_of(reader).allowances()
         if not allowances:
             return ()
         found = report(self.store, reader, allowances, self._clock)

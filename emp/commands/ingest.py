@@ -215,8 +215,9 @@ def _rehearse(settings: Settings, prepared: Prepared, *, as_json: bool) -> None:
     )
     with rehearsal(settings, prepared.universe) as platform:
         plan = plan_ingest(platform, request)
-        limited = bool(platform.windows(feed.vendor)) and not platform.off(feed.vendor)
-        vendor = platform.vendor(feed.vendor) if limited else None
+        vendors = platform.vendors
+        limited = bool(vendors.windows(feed.vendor)) and not vendors.why_off(feed.vendor)
+        vendor = vendors.open(feed.vendor) if limited else None
         cost = plan_cost(platform, request, plan, vendor) if vendor else None
     content = told(prepared, plan, cost)
     if as_json:

@@ -57,7 +57,7 @@ def raw_bars_asset(
         opened = platform.open()
         first, last = session_range(context.partition_keys)
         symbols = config.choose(opened.universe.symbols_of(vendor.name))
-        if reason := opened.off(vendor.name):
+        if reason := opened.vendors.why_off(vendor.name):
             context.log.warning("%s is off: %s; nothing was asked of it", vendor.name, reason)
             return materialised(
                 context,
@@ -79,7 +79,7 @@ def raw_bars_asset(
         report = ingest(
             opened,
             request,
-            opened.vendor(
+            opened.vendors.open(
                 vendor.name,
                 path=config.path,
                 spec=config.spec,

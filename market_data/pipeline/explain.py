@@ -61,7 +61,7 @@ def explain(
     known = ledger_by_session(platform, symbols, first, last, timeframe, vendors)
     instruments = [platform.universe.instrument(s) for s in symbols]
     expected = expected_bars(instruments, timeframe, first, last)
-    off = {v: platform.off(v) for v in known["vendor"].unique()}
+    off = {v: platform.vendors.why_off(v) for v in known["vendor"].unique()}
     joined = known.join(
         expected.select("symbol", "session", "expected", "open"),
         on=["symbol", "session"],

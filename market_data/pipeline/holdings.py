@@ -118,7 +118,7 @@ def _held(
                 if v.name in vendors
                 and set(sources) & set(v.timeframes)
                 # Nothing can be lacking of whom nobody can ask.
-                and not platform.off(v.name)
+                and not platform.vendors.why_off(v.name)
             )
         ],
         schema={"symbol": pl.String, "since": pl.Date, "until": pl.Date},

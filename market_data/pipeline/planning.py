@@ -134,7 +134,7 @@ def plan_ingest(platform: Platform, request: IngestRequest) -> IngestPlan:
     )
     calendars = {i.symbol: i.calendar for i in instruments}
     fetches = _group(_runs(begun, lacking, request), calendars)
-    if platform.settling(request.vendor) is None:
+    if platform.vendors.settling(request.vendor) is None:
         fetches = _few(fetches, platform.universe, request.vendor)
     return IngestPlan(
         fetches=fetches,

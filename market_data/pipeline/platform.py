@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from typing import Protocol
 
 from market_data.errors import ConfigurationError
 from market_data.macro.releases import MacroTable
@@ -22,8 +20,7 @@ from market_data.ports import (
     PayloadArchive,
     QuarantineLog,
     RawLog,
-    Vendor,
-    Window,
+    Vendors,
 )
 from market_data.quality.thresholds import Thresholds
 from market_data.universe import Universe
@@ -41,27 +38,6 @@ class Unheard:
 
     def publish(self, events: Sequence[Event]) -> None:
         """Drop the events."""
-
-
-class VendorFactory(Protocol):
-    """Builds the adapter of a configured vendor."""
-
-    def __call__(
-        self,
-        name: str,
-        path: str | None = None,
-        spec: str | None = None,
-        prices_as_of: date | None = None,
-    ) -> Vendor:
-        """The adapter; the others are about the files of a vendor that reads files.
-
-        Args:
-            name: the vendor.
-            path: the files.
-            spec: their format.
-            prices_as_of: the day on which they were exported, for split-adjusted prices.
-        """
-        ...
 
 
 def _nobody() -> MacroSource:
@@ -91,17 +67,9 @@ class Platform:
         universe: instruments, vendors, priorities.
         thresholds: limits of the checks.
         rule_version: names the rules that make curated rows.
-        vendor: builds the adapter of a configured vendor.
-        delay: time after a bar's end at which a configured vendor has it.
-        off: why a configured vendor cannot be asked, in a sentence; empty where it can.
-        settling: time after a session's close from which bars that a configured vendor still
-            lacks are not to be expected any more; None where they may always come.
-        tells_splits: whether a configured vendor's answers tell every split since their first bar.
+        vendors: the configured vendors.
         events: where steps tell what they did.
         macro: macro releases.
-        windows: how much is used now of what a configured vendor lets us ask; empty where it sets
-            no limit.
-        patience: how long a request to a vendor waits for its turn before it is refused.
     """
 
     universe: Universe
@@ -116,12 +84,6 @@ class Platform:
     actions: ActionLog
     clock: Clock
     locks: Locks
-    vendor: VendorFactory
-    delay: Callable[[str], timedelta]
-    settling: Callable[[str], timedelta | None]
-    tells_splits: Callable[[str], bool]
+    vendors: Vendors
     events: EventPublisher = field(default_factory=Unheard)
-    off: Callable[[str], str] = lambda _: ""
     macro: MacroFeed = field(default_factory=MacroFeed)
-    windows: Callable[[str], tuple[Window, ...]] = lambda _: ()
-    patience: timedelta = timedelta(0)

@@ -44,5 +44,5 @@ def plan_cost(platform: Platform, request: IngestRequest, plan: IngestPlan, vend
     """
     now = platform.clock.now()
     questions = (question(platform, request, fetch, now) for fetch in plan.fetches)
-    windows = platform.windows(request.vendor)
-    return cost_of(vendor, request.vendor, questions, windows, platform.patience)
+    windows = platform.vendors.windows(request.vendor)
+    return cost_of(vendor, request.vendor, questions, windows, platform.vendors.patience)

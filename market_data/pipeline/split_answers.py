@@ -30,7 +30,7 @@ def splits_told(
         last: last session of the rows.
     """
     universe = platform.universe
-    tellers = [v.name for v in universe.vendors if platform.tells_splits(v.name)]
+    tellers = [v.name for v in universe.vendors if platform.vendors.tells_splits(v.name)]
     doubtful: set[str] = set()
     for frame in frames:
         if frame.is_empty() or frame.get_column("vendor").first() in tellers:

@@ -36,7 +36,7 @@ def raw_view(
         expected=should_hold(platform, [vendor], [timeframe], start, end),
         sessions=(start, end),
         now=platform.clock.now(),
-        delay=platform.delay(vendor),
+        delay=platform.vendors.delay(vendor),
         peers=_peers(platform, logs.values(), timeframe),
         duplicates=_repeats(refused),
         quarantine=refused,

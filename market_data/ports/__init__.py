@@ -38,6 +38,7 @@ from market_data.ports.vendor import (
     SymbolRequest,
     Vendor,
 )
+from market_data.ports.vendors import Vendors
 
 __all__ = [
     "ActionLog",
@@ -72,5 +73,6 @@ __all__ = [
     "SymbolRequest",
     "TableVersion",
     "Vendor",
+    "Vendors",
     "Window",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from adapters.vendors.allowances import claims_of
+from adapters.vendors.alpha_vantage.profile import PROFILE
 from adapters.vendors.alpha_vantage.vendor import AlphaVantageVendor
 from adapters.vendors.http import Patience
 from market_data.basis import Basis, Side
@@ -126,7 +126,7 @@ def alpha_vantage_case(request: pytest.FixtureRequest, test_data: Path) -> Itera
             patience = Patience(
                 asking.attempts, asking.timeout, asking.deadline, sleep=asking.sleep
             )
-            claims = claims_of("alpha_vantage")
+            claims = PROFILE.claims()
             return alpha_vantage_on(server, gate=asking.gate, claims=claims, patience=patience)
 
         yield WebCase(
@@ -135,7 +135,7 @@ def alpha_vantage_case(request: pytest.FixtureRequest, test_data: Path) -> Itera
             server=server,
             build=build,
             questions="/query",
-            claims=claims_of("alpha_vantage"),
+            claims=PROFILE.claims(),
             secret=KEY,
             limited=[
                 error(test_data, "note_5_per_minute_500_per_day.json"),

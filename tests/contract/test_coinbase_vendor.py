@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from adapters.vendors.allowances import claims_of
+from adapters.vendors.coinbase.profile import PROFILE
 from adapters.vendors.coinbase.vendor import CoinbaseVendor
 from adapters.vendors.http import Patience
 from market_data.basis import Basis
@@ -92,7 +92,7 @@ def coinbase_case(request: pytest.FixtureRequest, test_data: Path) -> Iterator[W
             patience = Patience(
                 asking.attempts, asking.timeout, asking.deadline, sleep=asking.sleep
             )
-            claims = claims_of("coinbase")
+            claims = PROFILE.claims()
             return coinbase_on(server, gate=asking.gate, claims=claims, patience=patience)
 
         yield WebCase(
@@ -104,7 +104,7 @@ def coinbase_case(request: pytest.FixtureRequest, test_data: Path) -> Iterator[W
             server=server,
             build=build,
             questions=PRODUCTS,
-            claims=claims_of("coinbase"),
+            claims=PROFILE.claims(),
             limited=[too_many(), too_many(retry_after=3600)],
             unauthorised=[failing(401), failing(403)],
             troubles=[

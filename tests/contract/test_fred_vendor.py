@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from adapters.vendors.allowances import claims_of
+from adapters.vendors.fred.profile import PROFILE
 from adapters.vendors.fred.vendor import FredVendor
 from adapters.vendors.http import Patience
 from market_data.basis import Basis, Side
@@ -56,7 +56,7 @@ def fred_case(test_data: Path) -> Iterator[WebCase]:
             patience = Patience(
                 asking.attempts, asking.timeout, asking.deadline, sleep=asking.sleep
             )
-            claims = claims_of("fred")
+            claims = PROFILE.claims()
             return FredVendor(fred_on(server, gate=asking.gate, claims=claims, patience=patience))
 
         bar = {"ts": datetime(2014, 1, 3, tzinfo=UTC), "volume": None, "adj_close": None}
@@ -72,7 +72,7 @@ def fred_case(test_data: Path) -> Iterator[WebCase]:
             server=server,
             build=build,
             questions=OBSERVATIONS,
-            claims=claims_of("fred"),
+            claims=PROFILE.claims(),
             secret=KEY,
             limited=[too_many(), too_many(retry_after=3600)],
             unauthorised=[

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from adapters.vendors.allowances import claims_of
 from adapters.vendors.http import Patience
+from adapters.vendors.oanda.profile import PROFILE
 from adapters.vendors.oanda.vendor import OandaVendor
 from market_data.basis import Basis, Side
 from market_data.ports import FetchRequest, Outcome, SymbolRequest
@@ -81,7 +81,7 @@ def oanda_case(request: pytest.FixtureRequest, test_data: Path) -> Iterator[WebC
             patience = Patience(
                 asking.attempts, asking.timeout, asking.deadline, sleep=asking.sleep
             )
-            claims = claims_of("oanda")
+            claims = PROFILE.claims()
             return oanda_on(server, gate=asking.gate, claims=claims, patience=patience)
 
         yield WebCase(
@@ -94,7 +94,7 @@ def oanda_case(request: pytest.FixtureRequest, test_data: Path) -> Iterator[WebC
             server=server,
             build=build,
             questions=INSTRUMENTS,
-            claims=claims_of("oanda"),
+            claims=PROFILE.claims(),
             secret=TOKEN,
             limited=[too_many(), too_many(retry_after=3600)],
             unauthorised=[

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.vendors.allowances import claims_of
+from adapters.vendors.yahoo.profile import PROFILE
 from adapters.vendors.yahoo.vendor import YahooVendor
 from market_data.basis import Adjustment, Basis, Side
 from market_data.ports import FetchRequest, Outcome, SymbolRequest
@@ -47,7 +47,7 @@ class TestYahooVendor(WebVendorContract):
                 return yahoo_on(
                     server,
                     gate=asking.gate,
-                    claims=claims_of("yahoo"),
+                    claims=PROFILE.claims(),
                     sleep=asking.sleep,
                     attempts=asking.attempts,
                     timeout=asking.timeout,
@@ -95,7 +95,7 @@ class TestYahooVendor(WebVendorContract):
                 server=server,
                 build=build,
                 questions=CHART,
-                claims=claims_of("yahoo"),
+                claims=PROFILE.claims(),
                 limited=[
                     too_many(),
                     Reply(error_text(test_data, "429_too_many_requests.txt"), 200, "text/plain"),

@@ -80,7 +80,7 @@ def backfill(platform: Platform) -> None:
     symbols = platform.universe.symbols_of("sample_a")
     for vendor in ("sample_a", "sample_b"):
         request = IngestRequest(vendor, Timeframe.D1, symbols, FIRST, LAST)
-        ingest(platform, request, platform.vendor(vendor))
+        ingest(platform, request, platform.vendors.open(vendor))
     curate_sessions(platform, Timeframe.D1, symbols, FIRST, LAST)
     score_range(platform, symbols, FIRST, LAST)
 

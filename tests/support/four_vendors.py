@@ -58,7 +58,7 @@ UNIVERSE = {
         },
     ],
     "vendors": [
-        {"name": "yahoo", "reader": "yahoo", "timeframes": ["1d"], "options": {"min_interval": 0}},
+        {"name": "yahoo", "reader": "yahoo", "timeframes": ["1d"]},
         {"name": "alpha_vantage", "reader": "alpha_vantage", "timeframes": ["1d"]},
         {"name": "coinbase", "reader": "coinbase", "timeframes": ["1d"]},
         {"name": "oanda", "reader": "oanda", "timeframes": ["1d"]},

@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from adapters.vendors.settings import TwsSettings
+from adapters.vendors.tws.profile import TwsSettings
 from adapters.vendors.tws.vendor import TwsVendor
 
 SERVER_VERSION = 176

@@ -79,7 +79,7 @@ def main() -> None:
     first = START.date()
     last = (START + timedelta(minutes=rows)).date()
     started = time.perf_counter()
-    vendor = platform.vendor("plain", path=str(path), spec="plain")
+    vendor = platform.vendors.open("plain", path=str(path), spec="plain")
     report = ingest(platform, IngestRequest("plain", Timeframe.M1, (SYMBOL,), first, last), vendor)
     landed = time.perf_counter()
     curated = curate_sessions(platform, Timeframe.M1, (SYMBOL,), first, last)

@@ -115,7 +115,9 @@ class World:
         request = IngestRequest(
             vendor, Timeframe(timeframe), _tuple(symbols), _day(first), _day(last), refetch
         )
-        return ingest(self.platform, request, self.platform.vendor(vendor, prices_as_of=exported))
+        return ingest(
+            self.platform, request, self.platform.vendors.open(vendor, prices_as_of=exported)
+        )
 
     def curate(self, timeframe: str, symbols: Symbols, first: Day, last: Day) -> CurateReport:
         """Curate a range of sessions."""

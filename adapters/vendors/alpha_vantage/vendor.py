@@ -15,6 +15,7 @@ import polars as pl
 
 from adapters.vendors.alpha_vantage import stamps
 from adapters.vendors.alpha_vantage.answers import NAME, WholeHistoryRefusedError, read_answer
+from adapters.vendors.alpha_vantage.profile import PROFILE
 from adapters.vendors.alpha_vantage.questions import (
     INTERVALS,
     MOST_COMPACT,
@@ -24,7 +25,6 @@ from adapters.vendors.alpha_vantage.questions import (
 from adapters.vendors.alpha_vantage.series import Series
 from adapters.vendors.archived import archived_answers
 from adapters.vendors.cells import TIME, read_cells
-from adapters.vendors.delays import delay_of
 from adapters.vendors.each_symbol import count_each, each_symbol
 from adapters.vendors.http import Answer, Patience, Secrets, VendorHttp
 from market_data.basis import Basis, Side
@@ -62,7 +62,7 @@ class AlphaVantageVendor:
     capabilities = Capabilities(
         timeframes=(*INTERVALS, Timeframe.D1),
         request_span=dict.fromkeys(INTERVALS, timedelta(days=31)),
-        delay=delay_of("alpha_vantage"),
+        delay=PROFILE.delay,
     )
 
     def __init__(

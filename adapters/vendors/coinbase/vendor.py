@@ -15,7 +15,7 @@ import polars as pl
 from adapters.vendors.archived import archived_answers
 from adapters.vendors.cells import read_cells
 from adapters.vendors.coinbase.candles import NAME, read_candles
-from adapters.vendors.delays import delay_of
+from adapters.vendors.coinbase.profile import PROFILE
 from adapters.vendors.each_symbol import each_symbol
 from adapters.vendors.http import Answer, Patience, VendorHttp
 from adapters.vendors.pages import pages
@@ -51,7 +51,7 @@ class CoinbaseVendor:
     capabilities = Capabilities(
         timeframes=_SERVED,
         request_span={t: t.duration * MOST_CANDLES for t in _SERVED},
-        delay=delay_of("coinbase"),
+        delay=PROFILE.delay,
     )
 
     def __init__(

@@ -13,10 +13,10 @@ from datetime import timedelta
 import polars as pl
 
 from adapters.vendors.cells import TIME, read_cells
-from adapters.vendors.delays import delay_of
 from adapters.vendors.each_symbol import each_symbol
 from adapters.vendors.fred.answers import MISSING, day, texts
 from adapters.vendors.fred.client import FredClient
+from adapters.vendors.fred.profile import PROFILE
 from adapters.vendors.fred.source import OBSERVATIONS_LIMIT
 from market_data.basis import Basis, Side
 from market_data.errors import OutOfRangeError, UnknownSymbolError
@@ -53,7 +53,7 @@ class FredVendor:
         """
         self._client = client
         self.name = name
-        self.capabilities = Capabilities(timeframes=(Timeframe.D1,), delay=delay_of("fred"))
+        self.capabilities = Capabilities(timeframes=(Timeframe.D1,), delay=PROFILE.delay)
 
     def basis(self, instrument: Instrument, timeframe: Timeframe) -> Basis:  # noqa: ARG002
         """A fixing within the instrument's own session, in its currency."""

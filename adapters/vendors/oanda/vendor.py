@@ -15,10 +15,10 @@ import polars as pl
 
 from adapters.vendors.archived import archived_answers
 from adapters.vendors.cells import read_cells
-from adapters.vendors.delays import delay_of
 from adapters.vendors.each_symbol import each_symbol
 from adapters.vendors.http import Answer, Patience, Secrets, VendorHttp
 from adapters.vendors.oanda.candles import NAME, read_candles
+from adapters.vendors.oanda.profile import PROFILE
 from adapters.vendors.pages import pages
 from market_data.basis import Basis, Side
 from market_data.errors import OutOfRangeError, UnknownSymbolError
@@ -63,7 +63,7 @@ class OandaVendor:
     capabilities = Capabilities(
         timeframes=tuple(_GRANULARITIES),
         request_span={t: t.duration * MOST_CANDLES for t in _GRANULARITIES},
-        delay=delay_of("oanda"),
+        delay=PROFILE.delay,
     )
 
     def __init__(

@@ -18,12 +18,12 @@ from urllib.parse import urlencode
 from ib_async.client import Client
 from ib_async.contract import Contract
 
-from adapters.vendors.allowances import TWS_SAME_CONTRACT, TWS_SAME_REQUEST, claims_of
 from adapters.vendors.retrying import retrying
 from adapters.vendors.tws.answers import Fields, check_whole, read_contracts
 from adapters.vendors.tws.contracts import Found, Wanted, settle
 from adapters.vendors.tws.gateway import Gateway
 from adapters.vendors.tws.inquiry import Address, Inquiry
+from adapters.vendors.tws.profile import PROFILE, SAME_CONTRACT, SAME_REQUEST
 from adapters.vendors.tws.questions import Question
 from market_data.errors import VendorError
 from market_data.ports import Claim, OpenGate, Payload, RequestGate
@@ -159,9 +159,9 @@ def claims_for(found: Found, question: Question) -> tuple[Claim, ...]:
     cost = 2 if question.prices == "BID_ASK" else 1
     place = f"{found.number}@{found.exchange}"
     return (
-        *claims_of("tws", cost),
-        Claim(TWS_SAME_CONTRACT, f"{place} {question.prices}", cost),
-        Claim(TWS_SAME_REQUEST, f"{place} {question}"),
+        *PROFILE.claims(cost),
+        Claim(SAME_CONTRACT, f"{place} {question.prices}", cost),
+        Claim(SAME_REQUEST, f"{place} {question}"),
     )
 
 

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from adapters.vendors.delays import delay_of
 from adapters.vendors.each_symbol import each_symbol
-from adapters.vendors.settings import TwsSettings
 from adapters.vendors.tws.answers import read_bars
 from adapters.vendors.tws.contracts import Found, parse
 from adapters.vendors.tws.inquiry import Address
+from adapters.vendors.tws.profile import PROFILE, TwsSettings
 from adapters.vendors.tws.questions import BAR_SIZES, SPANS, pages
 from market_data.basis import Adjustment, Basis, Side
 from market_data.calendars import calendar_name, exchange_zone, trading_sessions
@@ -60,7 +59,7 @@ class TwsVendor:
     """
 
     capabilities = Capabilities(
-        timeframes=tuple(BAR_SIZES), request_span=SPANS, delay=delay_of("tws")
+        timeframes=tuple(BAR_SIZES), request_span=SPANS, delay=PROFILE.delay
     )
 
     def __init__(

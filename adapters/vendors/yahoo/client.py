@@ -24,6 +24,7 @@ from yfinance.exceptions import YFException, YFRateLimitError
 
 from adapters.vendors.retrying import retrying
 from adapters.vendors.yahoo.answers import Chart, read_answer
+from adapters.vendors.yahoo.profile import YAHOO_URL
 from market_data.errors import (
     MalformedAnswerError,
     RateLimitedError,
@@ -33,7 +34,6 @@ from market_data.errors import (
 )
 from market_data.ports import Claim, OpenGate, Payload, RequestGate
 
-YAHOO_URL = "https://query2.finance.yahoo.com"
 _CHART = "/v8/finance/chart/"
 _LEFT_TO_YFINANCE = (401, 403)
 """Statuses after which yfinance renews its cookie and asks once more."""

@@ -13,10 +13,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from adapters.vendors.delays import delay_of
 from adapters.vendors.each_symbol import count_each, each_symbol
 from adapters.vendors.yahoo.answers import Chart, read_answer
 from adapters.vendors.yahoo.chart import currency_unit, first_trade, read_actions, read_bars
+from adapters.vendors.yahoo.profile import PROFILE
 from market_data.basis import Adjustment, Basis, Side
 from market_data.errors import (
     OutOfRangeError,
@@ -60,17 +60,17 @@ class YahooVendor:
     days. FX days are London's.
     """
 
-    name = "yahoo"
     capabilities = Capabilities(
         timeframes=(Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.H1, Timeframe.D1),
         lookback=_LOOKBACK,
         request_span={Timeframe.M1: timedelta(days=7)},
-        delay=delay_of("yahoo"),
+        delay=PROFILE.delay,
     )
 
     def __init__(
         self,
         *,
+        name: str = "yahoo",
         base_url: str = "",
         attempts: int = 3,
         timeout: float = 15.0,
@@ -82,6 +82,7 @@ class YahooVendor:
         """Take the options; yfinance is loaded at the first request.
 
         Args:
+            name: under which it is configured.
             base_url: replaces Yahoo's own address, for a proxy or a test server.
             attempts: how often one question is put before its trouble counts.
             timeout: seconds until a request is given up.
@@ -90,6 +91,7 @@ class YahooVendor:
             gate: grants each question; None for no limits.
             claims: what a question takes of Yahoo's allowances.
         """
+        self.name = name
         self._options = {
             "attempts": attempts,
             "timeout": timeout,

@@ -78,12 +78,11 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReplaySe
     universe = yaml.safe_load((ROOT / "config/universe.yaml").read_text())
     universe["vendors"] = [v for v in universe["vendors"] if v["name"] in ("yahoo", "sample_a")]
     universe["priority"] = {"default": ["yahoo", "sample_a"]}
-    for vendor in universe["vendors"]:
-        if vendor["name"] == "yahoo":
-            vendor["options"] = {"attempts": 1, "min_interval": 0.0}
     (config / "universe.yaml").write_text(yaml.safe_dump(universe))
     (config / "quality.yaml").write_text((ROOT / "config/quality.yaml").read_text())
     monkeypatch.setenv("EMP_CONFIG_DIR", str(config))
+    monkeypatch.setenv("YAHOO_ATTEMPTS", "1")
+    monkeypatch.setenv("YAHOO_PAUSE", "0")
     monkeypatch.setenv("EMP_DATA_DIR", str(tmp_path / "data"))
     with ReplayServer() as replay:
         monkeypatch.setenv("EMP_YAHOO_URL", replay.url)

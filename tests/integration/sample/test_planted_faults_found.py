@@ -41,7 +41,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     for timeframe, (first, last) in RANGES.items():
         for vendor in VENDORS:
             request = IngestRequest(vendor, timeframe, symbols, first, last)
-            report = ingest(platform, request, platform.vendor(vendor))
+            report = ingest(platform, request, platform.vendors.open(vendor))
             assert not report.errors
         curate_sessions(platform, timeframe, symbols, first, last)
         for vendor in VENDORS:

@@ -50,7 +50,7 @@ def platform(tmp_path: Path) -> Platform:
 
 def load(platform: Platform, vendor: str) -> None:
     request = IngestRequest(vendor, Timeframe.D1, SYMBOLS, FIRST, LAST)
-    ingest(platform, request, platform.vendor(vendor))
+    ingest(platform, request, platform.vendors.open(vendor))
 
 
 def outdated(platform: Platform) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from adapters.vendors.settings import TwsSettings
+from adapters.vendors.tws.profile import TwsSettings
 from market_data.ports import FetchRequest, Outcome, SymbolRequest
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument

@@ -46,6 +46,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReplaySer
             "EMP_DATA_DIR": str(tmp_path / "data"),
             "EMP_CONFIG_DIR": str(config),
             "EMP_YAHOO_URL": server.url,
+            "YAHOO_PAUSE": "0",
             "ALPHA_VANTAGE_URL": server.url,
             "ALPHA_VANTAGE_API_KEY": "a-key-nobody-may-see",
             "ALPHA_VANTAGE_REQUESTS_PER_MINUTE": "1000",

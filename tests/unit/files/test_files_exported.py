@@ -8,17 +8,20 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from adapters.settings import Settings
 from adapters.vendors.files.spec import FormatSpec, load_format
 from adapters.vendors.files.vendor import FilesVendor
+from adapters.vendors.profile import Means
 from adapters.vendors.registry import build_vendor
 from market_data.errors import ConfigurationError, VendorError
-from market_data.ports import FetchRequest, FetchResult, SymbolRequest
+from market_data.ports import FetchRequest, FetchResult, OpenGate, SymbolRequest
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument, VendorConfig
 
 HEADER = "Date,Open,High,Low,Close,Adj Close,Volume\n"
 TEXT = HEADER + "2018-01-18,10,11,9,10,10,100\n2018-01-19,10,11,9,10,10,100\n"
 YAHOO = load_format("yahoo_csv")
+MEANS = Means(Settings(), OpenGate())
 
 
 def instrument(symbol: str, asset_class: AssetClass = AssetClass.EQUITY) -> Instrument:
@@ -133,11 +136,13 @@ def test_a_run_and_a_configuration_hand_the_day_to_the_reader(tmp_path: Path) ->
         )
 
     day, other = date(2018, 1, 20), date(2019, 1, 20)
-    assert exported(build_vendor(config(), prices_as_of=day)) == day
-    assert exported(build_vendor(config(), path=str(tmp_path), prices_as_of=day)) == day
-    assert exported(build_vendor(config(prices_as_of="2018-01-20"))) == day
-    assert exported(build_vendor(config(prices_as_of=day), prices_as_of=other)) == other
+    assert exported(build_vendor(config(), MEANS, prices_as_of=day)) == day
+    assert exported(build_vendor(config(), MEANS, path=str(tmp_path), prices_as_of=day)) == day
+    assert exported(build_vendor(config(prices_as_of="2018-01-20"), MEANS)) == day
+    assert exported(build_vendor(config(prices_as_of=day), MEANS, prices_as_of=other)) == other
     with pytest.raises(ConfigurationError, match="takes a day"):
-        build_vendor(config(prices_as_of="20 January"))
+        build_vendor(config(prices_as_of="20 January"), MEANS)
     with pytest.raises(ConfigurationError, match="no option prices_as_of"):
-        build_vendor(VendorConfig(name="y", reader="yahoo", timeframes=("1d",)), prices_as_of=day)
+        build_vendor(
+            VendorConfig(name="y", reader="yahoo", timeframes=("1d",)), MEANS, prices_as_of=day
+        )

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from adapters.vendors.configured import ConfiguredVendors
 from emp_assets.outcome_map import outcome_drawings, outcome_heat_map
 from market_data.errors import RateLimitedError
 from market_data.pipeline.explain import SEVERAL, explain, gaps, together
@@ -57,10 +58,11 @@ def test_every_outcome_has_its_sentence(world: World) -> None:
 
 
 def test_a_vendor_that_is_off_says_which_setting_is_missing(world: World) -> None:
-    def off(vendor: str) -> str:
-        return "ACME_KEY is not set" if vendor == "mine" else ""
+    class Keyless(ConfiguredVendors):
+        def why_off(self, name: str) -> str:
+            return "ACME_KEY is not set" if name == "mine" else ""
 
-    platform = replace(world.platform, off=off)
+    platform = replace(world.platform, vendors=Keyless(**vars(world.platform.vendors)))
     told = explain(platform, ["AAA"], FIRST, LAST, Timeframe.D1, ["mine"])
     assert reasons(told)[11] == "the vendor is off: ACME_KEY is not set"
     assert reasons(told)[9] == ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.vendors.delays import settling_of
+from adapters.vendors.registry import profile_of
 from market_data.errors import VendorUnavailableError
 from market_data.ports import Outcome, SymbolOutcome
 from market_data.timeframes import Timeframe
@@ -155,9 +155,9 @@ def test_nothing_is_final_after_an_error(world: World) -> None:
 
 
 def test_every_reader_has_a_settling_time() -> None:
-    assert settling_of("sample") == timedelta(0)
-    assert settling_of("files") is None
-    assert settling_of("yahoo") == timedelta(days=5)
+    assert profile_of("sample").settling == timedelta(0)
+    assert profile_of("files").settling is None
+    assert profile_of("yahoo").settling == timedelta(days=5)
 
 
 JANUARY = [

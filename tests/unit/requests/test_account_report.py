@@ -15,7 +15,7 @@ from adapters.requests.report import AccountReport, report
 from adapters.requests.shared_time import Reading
 from adapters.requests.sqlite_store import SqliteRequestStore
 from adapters.settings import Settings
-from adapters.vendors.allowances import TWS_SAME_CONTRACT, TWS_TEN_MINUTES
+from adapters.vendors.tws.profile import SAME_CONTRACT, TEN_MINUTES
 from market_data.errors import RateLimitedError, VendorUnavailableError
 from market_data.ports import Claim, OpenGate
 from market_data.requests.breaker import SECOND, State
@@ -36,7 +36,7 @@ class Place:
 
     def report(self) -> AccountReport:
         clock = FixedClock(NOON + timedelta(seconds=self.passed))
-        return report(self.store, "tws", [TWS_TEN_MINUTES], clock)
+        return report(self.store, "tws", [TEN_MINUTES], clock)
 
 
 @pytest.fixture
@@ -48,15 +48,15 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 def test_shared_windows_come_first_then_those_of_a_subject(place: Place) -> None:
     for _ in range(5):
-        place.gate.enter([Claim(TWS_TEN_MINUTES, cost=2), Claim(TWS_SAME_CONTRACT, "AAPL TRADES")])
+        place.gate.enter([Claim(TEN_MINUTES, cost=2), Claim(SAME_CONTRACT, "AAPL TRADES")])
     place.passed = 0.5
     shared, contract = place.report().windows
-    assert (shared.allowance, shared.used, shared.left) == (TWS_TEN_MINUTES, 10, 50)
+    assert (shared.allowance, shared.used, shared.left) == (TEN_MINUTES, 10, 50)
     assert shared.next_slot is None
     assert (contract.subject, contract.used, contract.left) == ("AAPL TRADES", 5, 0)
     assert contract.next_slot == NOON + timedelta(seconds=2)
     place.passed = 2
-    assert [w.allowance for w in place.report().windows] == [TWS_TEN_MINUTES]
+    assert [w.allowance for w in place.report().windows] == [TEN_MINUTES]
 
 
 def test_an_unused_account(place: Place) -> None:

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.requests.opening import ASK_NOBODY
 from adapters.settings import PROJECT, Settings
-from adapters.vendors.allowances import _ALLOWANCES, allowances_of, claims_of
-from adapters.vendors.registry import _READERS
-from adapters.vendors.settings import AlphaVantageSettings
+from adapters.vendors.alpha_vantage.profile import AlphaVantageSettings
+from adapters.vendors.registry import PROFILES, profile_of
 from adapters.vendors.table import VendorTable, load_vendor_table
 from emp.vendors import vendor_lines
 from market_data.errors import ConfigurationError
@@ -40,17 +38,17 @@ def written(folder: Path, content: str) -> Settings:
 
 def test_every_reader_has_an_entry_of_its_name(table: VendorTable) -> None:
     by_name = {entry.name: entry for entry in table.vendors}
-    assert set(_READERS) <= set(by_name)
-    assert all(by_name[reader].reader == reader for reader in _READERS)
-    assert {e.reader for e in table.vendors if e.reader} == set(_READERS)
+    assert set(PROFILES) <= set(by_name)
+    assert all(by_name[reader].reader == reader for reader in PROFILES)
+    assert {e.reader for e in table.vendors if e.reader} == set(PROFILES)
 
 
 def test_every_reader_that_asks_somebody_has_limits() -> None:
-    assert set(_READERS) - ASK_NOBODY == set(_ALLOWANCES)
-    for reader in _ALLOWANCES:
-        allowances = allowances_of(reader)
-        assert allowances
-        assert [c.allowance for c in claims_of(reader, 2)] == list(allowances)
+    assert {r for r, p in PROFILES.items() if not p.asks_somebody} == {"files", "sample"}
+    for profile in PROFILES.values():
+        allowances = profile.allowances()
+        assert bool(allowances) == profile.asks_somebody
+        assert [c.allowance for c in profile.claims(2)] == list(allowances)
         assert [a.per for a in allowances] == sorted(a.per for a in allowances)
 
 
@@ -95,7 +93,9 @@ def test_the_limits_told_are_those_kept_by_default(table: VendorTable) -> None:
 def test_an_account_without_a_limit_per_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALPHA_VANTAGE_REQUESTS_PER_MINUTE", "1200")
     monkeypatch.setenv("ALPHA_VANTAGE_REQUESTS_PER_DAY", "0")
-    assert [str(a) for a in allowances_of("alpha_vantage")] == ["1,200 requests per minute"]
+    assert [str(a) for a in profile_of("alpha_vantage").allowances()] == [
+        "1,200 requests per minute"
+    ]
 
 
 def test_a_vendor_is_found_by_its_name_else_by_its_reader(table: VendorTable) -> None:
