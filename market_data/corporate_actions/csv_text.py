@@ -12,6 +12,7 @@ from datetime import datetime
 import polars as pl
 
 from market_data.calendars import trading_sessions
+from market_data.corporate_actions.plausible import implausible
 from market_data.errors import SchemaError
 from market_data.schemas import CORPORATE_ACTIONS, REJECTED_ROWS, UTC
 from market_data.universe import Instrument
@@ -39,8 +40,9 @@ def parse_actions_csv(
     Returns:
         Rows of CORPORATE_ACTIONS sorted by (symbol, ex_date, kind), and of REJECTED_ROWS (`ts` is
         the ex-date) in the order of the file. Reasons: unknown_symbol, not_adjustable, bad_date,
-        not_a_session, bad_kind, bad_value (no positive number, or a split of 1), bad_known_at,
-        contradiction (the file says two values of one action).
+        not_a_session, bad_kind, bad_value (no positive number, or a split of 1), implausible_split,
+        implausible_dividend (see plausible.py), bad_known_at, contradiction (the file says two
+        values of one action).
 
     Raises:
         SchemaError: the text is no CSV, or a column is missing.
@@ -99,6 +101,9 @@ def _judged(
     known = pl.col("symbol").is_in(list(instruments)).fill_null(value=False)
     good_value = pl.col("value").is_finite() & (pl.col("value") > 0)
     no_split = (pl.col("kind") == "split") & (pl.col("value") == 1.0)
+    # A cell that cannot be read is bad for that alone.
+    bounds = implausible(pl.col("kind"), pl.col("value")).items()
+    cannot_be = {name: broken.fill_null(value=False) for name, broken in bounds}
     values = pl.col("value").n_unique().over("symbol", "ex_date", "kind")
     reasons = {
         "unknown_symbol": ~known,
@@ -107,6 +112,7 @@ def _judged(
         "not_a_session": known & ~pl.col("is_session") & pl.col("ex_date").is_not_null(),
         "bad_kind": ~pl.col("kind").is_in(["split", "dividend"]),
         "bad_value": ~good_value | no_split,
+        **cannot_be,
         "bad_known_at": pl.col("unread_known_at")
         | (pl.col("known_at") > pl.lit(now, dtype=UTC)).fill_null(value=False),
         "contradiction": known & (values > 1),

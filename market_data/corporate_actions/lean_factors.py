@@ -15,6 +15,7 @@ from datetime import datetime
 
 import polars as pl
 
+from market_data.corporate_actions.plausible import plausible_actions
 from market_data.errors import SchemaError
 from market_data.schemas import CORPORATE_ACTIONS, UTC
 
@@ -76,8 +77,9 @@ def lean_actions(
         Rows of CORPORATE_ACTIONS sorted by ex_date, kind.
 
     Raises:
-        SchemaError: a dividend has no positive reference price, or `sessions` does not reach past
-            the last action.
+        SchemaError: a dividend has no positive reference price, a split or dividend cannot be (see
+            plausible.py; factors multiply, so that one wrong row spoils those before it), or
+            `sessions` does not reach past the last action.
     """
     events = (
         factor_rows.sort("date")
@@ -111,6 +113,7 @@ def lean_actions(
     actions = pl.concat(
         [dividends, splits.select("ex_date", pl.lit("split").alias("kind"), value=values)]
     ).with_columns(symbol=pl.lit(symbol), source=pl.lit(source), known_at=known)
+    _refuse_implausible(actions, factor_rows, symbol)
     return CORPORATE_ACTIONS.conform(actions).sort("ex_date", "kind")
 
 
@@ -128,6 +131,16 @@ def _refuse_incomplete(events: pl.DataFrame, symbol: str) -> None:
         raise SchemaError(
             f"LEAN factors of {symbol}: no session is given after {events.get_column('date')[-1]}"
         )
+
+
+def _refuse_implausible(actions: pl.DataFrame, factor_rows: pl.DataFrame, symbol: str) -> None:
+    closes = factor_rows.select(
+        pl.lit(symbol).alias("symbol"), session="date", close="reference_price"
+    )
+    _, bad = plausible_actions(actions, closes)
+    if not bad.is_empty():
+        day, reasons, row = bad.select(pl.col("ts").dt.date(), "reasons", "row").row(0)
+        raise SchemaError(f"LEAN factors of {symbol}: {reasons} on {day}: {row}")
 
 
 def _small_ratio(column: str) -> pl.Expr:

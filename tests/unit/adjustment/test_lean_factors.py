@@ -146,3 +146,21 @@ def test_a_dividend_without_a_reference_price_is_refused(sessions: pl.DataFrame)
     factors = parse_factor_file("20140505,0.9,1,0\n20501231,1,1,0\n")
     with pytest.raises(SchemaError, match="no reference price on 2014-05-05"):
         lean_actions(factors, symbol="A", sessions=sessions)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("20140606,0.9,1e-300,640.0", "implausible_split"),
+        ("20140606,0.9,-0.5,640.0", "bad_value"),
+        ("20140606,0.9,nan,640.0", "bad_value"),
+        ("20140606,-0.9,1,640.0", "implausible_dividend"),
+        ("20140606,1.9,1,640.0", "bad_value"),
+    ],
+)
+def test_factors_that_cannot_be_refuse_the_file(
+    sessions: pl.DataFrame, row: str, reason: str
+) -> None:
+    factors = parse_factor_file(f"20140512,0.9,1,585.0\n{row}\n20501231,1,1,0\n")
+    with pytest.raises(SchemaError, match=reason):
+        lean_actions(factors, symbol="A", sessions=sessions)
