@@ -3,7 +3,9 @@
 What belongs here: from bytes to JSON values or a typed error, and one column of such values.
 What does not: what a vendor's JSON means (the vendors).
 
-Numbers stay texts, so that none is rounded, too long or "NaN" before somebody knows what it is.
+Numbers stay texts, so that none is rounded, too long or "NaN" before somebody knows what it is. An
+object that names a key twice is refused with all around it: a reader would keep one of two values
+and never know of the other.
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ from adapters.vendors.http import Answer
 from market_data.errors import MalformedAnswerError
 
 
+class _RepeatedKeyError(ValueError):
+    """An object names a key twice; which of its values is meant nobody knows."""
+
+
 def parsed(answer: Answer, vendor: str) -> Any:
     """The JSON value that an answer holds.
 
@@ -27,14 +33,32 @@ def parsed(answer: Answer, vendor: str) -> Any:
         vendor: for messages.
 
     Raises:
-        MalformedAnswerError: it is no JSON, or nested too deep to be read.
+        MalformedAnswerError: it is no JSON, nested too deep to be read, or names a key twice.
     """
     try:
-        return json.loads(answer.content, parse_float=str, parse_int=str, parse_constant=str)
+        return json.loads(
+            answer.content,
+            parse_float=str,
+            parse_int=str,
+            parse_constant=str,
+            object_pairs_hook=_object,
+        )
+    except _RepeatedKeyError as repeated:
+        raise MalformedAnswerError(f"{vendor} sent JSON that {repeated}") from None
     except (ValueError, RecursionError):
         raise MalformedAnswerError(
             f"{vendor} sent no JSON (HTTP {answer.status}): {answer.text}"
         ) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    names = [name for name, _ in pairs]
+    twice = next(name for name in found if names.count(name) > 1)
+    shown = twice[:60].encode("utf-8", "replace").decode("utf-8")
+    raise _RepeatedKeyError(f"names {shown!r} twice in one object")
 
 
 def text_column(name: str, values: Sequence[object]) -> pl.Series:

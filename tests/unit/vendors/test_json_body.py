@@ -32,6 +32,12 @@ def test_anything_else_is_malformed(content: bytes) -> None:
         parsed(answer(content), "Acme")
 
 
+@pytest.mark.parametrize("content", [b'{"a": 1, "a": 2}', b'[{"x": {"o": 1, "b": 2, "o": 1}}]'])
+def test_an_object_that_names_a_key_twice_is_refused(content: bytes) -> None:
+    with pytest.raises(MalformedAnswerError, match="Acme sent JSON that names '[ao]' twice"):
+        parsed(answer(content), "Acme")
+
+
 def test_a_column_holds_texts_and_tells_what_is_none() -> None:
     values = ["1.5", None, True, {"a": "1"}, ["1"], "\ud800"]
     assert text_column("x", values).to_list() == ["1.5", None, "<bool>", "<dict>", "<list>", "?"]
