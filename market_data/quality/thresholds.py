@@ -62,6 +62,7 @@ class Rules(BaseModel):
         false_tick_move: smallest relative jump that may be false.
         false_tick_revert: share of the jump that has to be undone.
         false_tick_bars: so many bars in a row may be false.
+        volume_shift: a session's volume this many times the usual one, or its inverse, is flagged.
         score_warn: score below which a symbol-session is YELLOW.
         score_error: score below which it is RED.
         score_shift: fall of the mean score against the sessions before that is a warning.
@@ -88,6 +89,7 @@ class Rules(BaseModel):
     false_tick_move: Positive
     false_tick_revert: Share
     false_tick_bars: Annotated[int, Field(ge=1)]
+    volume_shift: Annotated[float, Field(gt=1)]
     score_warn: Share
     score_error: Share
     score_shift: Share

@@ -1,0 +1,161 @@
+"""Jumps: prices that step further than their asset class does, and stay there.
+
+What belongs here: telling a step from what corporate actions and false ticks explain, and a step
+by a currency's minor unit from any other. What does not: steps that look like splits of which
+nobody told (missing_split.py), prices that come back (false_ticks.py).
+
+Some vendors give London prices now in pounds, now in pence. A step by one hundred, or one
+hundredth, of what hardly moves otherwise is that, and never news.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+
+from market_data.quality.findings import ERROR, KEY, WARN, CheckOutcome, findings
+
+MINOR_UNIT = 100.0
+UNIT_TOLERANCE = 0.1
+"""Relative: what the price itself may have moved in between."""
+
+
+def find_jumps(
+    bars: pl.DataFrame,
+    limits: pl.DataFrame,
+    *,
+    actions: pl.DataFrame,
+    false_ticks: pl.DataFrame,
+) -> pl.DataFrame:
+    """Find bars that close further from the bar before than `jump` allows.
+
+    Args:
+        bars: unadjusted bars: symbol, session, ts, close (positive), sorted by (symbol, ts). The
+            first bar of each symbol is context alone.
+        limits: see `BarsView.limits`.
+        actions: rows of CORPORATE_ACTIONS that are known; what they explain is no jump.
+        false_ticks: rows of FALSE_TICKS; neither they nor the bars after them are jumps.
+
+    Returns:
+        symbol, session, ts, close, before (the close before, in today's shares and without what
+        was paid out), at (close over before), jump (the limit); sorted by (symbol, ts).
+    """
+    shown = ["symbol", "session", "ts", "close", "before", "at", "jump"]
+    same = pl.col("symbol") == pl.col("symbol").shift()
+    steps = bars.select(
+        *KEY,
+        "ts",
+        "close",
+        before=pl.when(same).then(pl.col("close").shift()),
+        ts_before=pl.when(same).then(pl.col("ts").shift()),
+        session_before=pl.when(same).then(pl.col("session").shift()),
+    )
+    limit = limits.select("symbol", "jump")
+    beyond = (pl.col("close") / pl.col("before") - 1).abs() > pl.col("jump")
+    # A split of which the price knows nothing is a step too, in shares of before.
+    split = _at_splits(steps, actions)
+    far = pl.concat(
+        [
+            steps.join(limit, on="symbol", maintain_order="left").filter(beyond),
+            split.join(limit, on="symbol").filter(~beyond),
+        ]
+    )
+    ticks = false_ticks.select("symbol", "ts")
+    settled = far.join(ticks, on=["symbol", "ts"], how="anti", maintain_order="left").join(
+        ticks, left_on=["symbol", "ts_before"], right_on=["symbol", "ts"], how="anti"
+    )
+    explained = _explained(settled, actions).with_columns(at=pl.col("close") / pl.col("before"))
+    return explained.filter(beyond).sort("symbol", "ts").select(shown)
+
+
+def check_jumps(
+    jumps: pl.DataFrame, *, check: str, dataset: str, sessions: tuple[date, date]
+) -> CheckOutcome:
+    """Report jumps.
+
+    Args:
+        jumps: of `find_jumps`.
+        check: name of the check that reports them.
+        dataset: name of the dataset.
+        sessions: first and last session that is judged.
+
+    Returns:
+        One finding per symbol-session and code. unit_error (error): a step by MINOR_UNIT; jump
+        (warn): any other. `value` is the largest step as a factor of the price.
+    """
+    rows = jumps.filter(pl.col("session").is_between(*sessions)).with_columns(
+        code=pl.when(_by_unit()).then(pl.lit("unit_error")).otherwise(pl.lit("jump")),
+        size=pl.col("at").log().abs(),
+    )
+    judged = (
+        rows.sort("size", descending=True)
+        .group_by(*KEY, "code", maintain_order=True)
+        .agg(pl.col("at", "ts", "jump", "before", "close").first(), rows=pl.len().cast(pl.Int64))
+        .with_columns(
+            severity=pl.when(pl.col("code") == "unit_error")
+            .then(pl.lit(ERROR))
+            .otherwise(pl.lit(WARN)),
+            value="at",
+            threshold=pl.when(pl.col("code") == "unit_error")
+            .then(pl.lit(MINOR_UNIT))
+            .otherwise("jump"),
+            detail=_sentence(),
+        )
+    )
+    shown = rows.drop("size", "code").sort("session", "symbol", "ts")
+    return CheckOutcome(findings(judged, check=check, dataset=dataset), shown)
+
+
+def _by_unit() -> pl.Expr:
+    distance = (pl.col("at").log().abs() - pl.lit(MINOR_UNIT).log()).abs()
+    return distance <= pl.lit(1 + UNIT_TOLERANCE).log()
+
+
+def _at_splits(steps: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+    """The first bars of sessions at which a split is recorded."""
+    splits = actions.filter(pl.col("kind") == "split").select("symbol", "ex_date")
+    first = steps.filter(pl.col("session") != pl.col("session_before"))
+    return (
+        first.join(splits, on="symbol")
+        .filter(
+            pl.col("ex_date") > pl.col("session_before"), pl.col("ex_date") <= pl.col("session")
+        )
+        .drop("ex_date")
+        .unique(["symbol", "ts"])
+    )
+
+
+def _explained(steps: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+    """`before` in today's shares and without what was paid out since."""
+    kind, value = pl.col("kind"), pl.col("value")
+    known = (
+        actions.select("symbol", "ex_date", "kind", "value")
+        .join(steps.select(*KEY, "ts", "session_before"), on="symbol")
+        .filter(
+            pl.col("ex_date") > pl.col("session_before"), pl.col("ex_date") <= pl.col("session")
+        )
+        .group_by("symbol", "ts")
+        .agg(
+            split=value.filter(kind == "split").product(),
+            cash=value.filter(kind == "dividend").sum(),
+        )
+    )
+    split, cash = pl.col("split").fill_null(1.0), pl.col("cash").fill_null(0.0)
+    return (
+        steps.join(known, on=["symbol", "ts"], how="left")
+        .with_columns(before=(pl.col("before") - cash) / split)
+        .drop("split", "cash")
+        .filter(pl.col("before") > 0)
+    )
+
+
+def _sentence() -> pl.Expr:
+    text = pl.format(
+        "at {} the close goes from {} to {}, which no split, dividend or false tick explains",
+        pl.col("ts").dt.strftime("%Y-%m-%d %H:%M"),
+        pl.col("before").round_sig_figs(6),
+        pl.col("close").round_sig_figs(6),
+    )
+    unit = pl.concat_str(text, pl.lit(": it looks like a change between a currency and its cents"))
+    return pl.when(pl.col("code") == "unit_error").then(unit).otherwise(text)

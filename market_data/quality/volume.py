@@ -1,0 +1,121 @@
+"""Volume: sessions in which nothing was traded, or far more or less than usual.
+
+What belongs here: a session's volume against those before. What does not: negative volumes, which
+are no bars at all (market_data/validation.py).
+
+Only classes whose volume means traded units are judged: a dealer's count of quotes does not.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import polars as pl
+
+from market_data.quality.findings import KEY, SAMPLE_ROWS, WARN, CheckOutcome, findings
+from market_data.universe import AssetClass
+
+CHECK = "volume"
+TRADED = frozenset({AssetClass.EQUITY, AssetClass.FUTURE, AssetClass.CRYPTO})
+USUAL_SESSIONS = 20
+FEWEST_SESSIONS = 5
+"""Sessions before that tell the usual volume: so many at most, and at least."""
+LOOK_BACK = timedelta(days=45)
+"""Calendar days that hold the sessions before."""
+
+
+def check_volume(
+    bars: pl.DataFrame,
+    limits: pl.DataFrame,
+    *,
+    actions: pl.DataFrame,
+    dataset: str,
+    sessions: tuple[date, date],
+) -> CheckOutcome:
+    """Report sessions without volume, and those whose volume is far from the usual.
+
+    Args:
+        bars: symbol, session, volume (null where unknown) of sessions that are over, sorted by
+            (symbol, session). With sessions before the first one, their median is the usual
+            volume; without, only an empty volume can be told.
+        limits: see `BarsView.limits`.
+        actions: rows of CORPORATE_ACTIONS that are known: splits change what is usual.
+        dataset: name of the dataset.
+        sessions: first and last session that is judged.
+
+    Returns:
+        Findings zero_volume and volume (warn), one per symbol-session at most: `value` is the
+        volume as a multiple of the usual one (0 where there is none).
+    """
+    traded = limits.filter(pl.col("asset_class").is_in([str(c) for c in TRADED]))
+    known = pl.col("volume").is_not_null().any()
+    totals = (
+        bars.join(traded.select("symbol", "volume_shift"), on="symbol", maintain_order="left")
+        .group_by(KEY, maintain_order=True)
+        .agg(
+            volume=pl.when(known).then(pl.col("volume").sum()),
+            bars=pl.len().cast(pl.Int64),
+            volume_shift=pl.col("volume_shift").first(),
+        )
+    )
+    judged = _against_usual(totals, actions).filter(pl.col("session").is_between(*sessions))
+    shift, limit = pl.col("shift"), pl.col("volume_shift")
+    far = (shift > limit) | (shift < 1 / limit)
+    found = judged.with_columns(
+        code=pl.when(pl.col("volume") == 0)
+        .then(pl.lit("zero_volume"))
+        .when(far)
+        .then(pl.lit("volume"))
+    ).drop_nulls("code")
+    told = found.with_columns(
+        severity=pl.lit(WARN),
+        value=pl.when(pl.col("volume") == 0).then(0.0).otherwise("shift"),
+        threshold=pl.when(pl.col("volume") == 0).then(0.0).otherwise("volume_shift"),
+        rows="bars",
+        detail=_sentence(),
+    )
+    return CheckOutcome(
+        findings(told, check=CHECK, dataset=dataset),
+        found.select(*KEY, "volume", "usual", "shift", "bars").head(SAMPLE_ROWS),
+        judged.select(*KEY, "volume", "shift"),
+    )
+
+
+def _against_usual(totals: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+    """Adds `usual` (in today's shares) and `shift` (the volume as a multiple of it)."""
+    shares = _shares(totals, actions)
+    per_share = pl.col("volume") / pl.col("shares")
+    usual = per_share.rolling_median(USUAL_SESSIONS, min_samples=FEWEST_SESSIONS).shift()
+    return (
+        totals.join(shares, on=KEY, how="left", maintain_order="left")
+        .with_columns(usual=usual.over("symbol") * pl.col("shares"))
+        .with_columns(shift=pl.when(pl.col("usual") > 0).then(pl.col("volume") / pl.col("usual")))
+    )
+
+
+def _shares(totals: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+    """How many shares one of the slice's first session has become: symbol, session, shares."""
+    splits = actions.filter(pl.col("kind") == "split").select("symbol", "ex_date", "value")
+    since = (
+        totals.select(KEY)
+        .join(splits, on="symbol")
+        .filter(pl.col("ex_date") <= pl.col("session"))
+        .group_by(KEY)
+        .agg(shares=pl.col("value").product())
+    )
+    return (
+        totals.select(KEY)
+        .join(since, on=KEY, how="left", maintain_order="left")
+        .with_columns(pl.col("shares").fill_null(1.0))
+    )
+
+
+def _sentence() -> pl.Expr:
+    unusual = pl.format(
+        "{} units were traded, {} times the median of the {} sessions before",
+        pl.col("volume").round(2),
+        pl.col("shift").round_sig_figs(3),
+        pl.lit(USUAL_SESSIONS),
+    )
+    none = pl.format("nothing was traded in {} bars of an open session", "bars")
+    return pl.when(pl.col("volume") == 0).then(none).otherwise(unusual)
