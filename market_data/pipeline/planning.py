@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from market_data.calendars import exchange_zone, expected_bars, trading_sessions
+from market_data.pipeline.doubts import resting
 from market_data.pipeline.platform import Platform
 from market_data.ports import Outcome
 from market_data.timeframes import Timeframe
@@ -101,7 +102,8 @@ class IngestPlan:
 
     fetches: tuple[PlannedFetch, ...]
     answered: int
-    """Symbol-sessions that the ledger already has a final answer to."""
+    """Symbol-sessions that the ledger has a final answer to, or one that is asked for again only
+    after a pause."""
     not_begun: int
     """Symbol-sessions that open after now."""
 
@@ -111,7 +113,8 @@ def plan_ingest(platform: Platform, request: IngestRequest) -> IngestPlan:
 
     Sessions that the vendor has given a final answer to are left out unless `request.refetch`. A
     session that was asked while it ran is asked again, and so is one of which bars are missing
-    that may still come (market_data/pipeline/verdicts.py).
+    that may still come (market_data/pipeline/verdicts.py). Of what an answer is doubted, nothing is
+    asked for again before a pause has passed (market_data/pipeline/doubts.py).
     """
     instruments = [platform.universe.instrument(symbol) for symbol in request.symbols]
     now = platform.clock.now()
@@ -126,7 +129,7 @@ def plan_ingest(platform: Platform, request: IngestRequest) -> IngestPlan:
         begun
         if request.refetch
         else begun.join(
-            _answered(platform, request),
+            _answered(platform, request, begun),
             on=["symbol", "session"],
             how="anti",
             maintain_order="left",
@@ -143,7 +146,7 @@ def plan_ingest(platform: Platform, request: IngestRequest) -> IngestPlan:
     )
 
 
-def _answered(platform: Platform, request: IngestRequest) -> pl.DataFrame:
+def _answered(platform: Platform, request: IngestRequest, begun: pl.DataFrame) -> pl.DataFrame:
     known = platform.ledger.read(
         timeframe=request.timeframe,
         vendors=[request.vendor],
@@ -151,7 +154,14 @@ def _answered(platform: Platform, request: IngestRequest) -> pl.DataFrame:
         sessions=(request.first, request.last),
     )
     answers = [str(o) for o in Outcome if o.is_answer]
-    return known.filter(pl.col("final") & pl.col("outcome").is_in(answers))
+    final = known.filter(pl.col("final") & pl.col("outcome").is_in(answers))
+    closes = begun.select("symbol", "session", "close")
+    rest = resting(
+        known.join(closes, on=["symbol", "session"]),
+        settling=platform.vendors.settling(request.vendor),
+        now=platform.clock.now(),
+    )
+    return pl.concat([f.select("symbol", "session") for f in (final, rest)])
 
 
 def _under_a_name(expected: pl.DataFrame, universe: Universe, vendor: str) -> pl.DataFrame:

@@ -1,8 +1,9 @@
 """Verdicts: what the ledger says of each symbol and session after one question.
 
 What belongs here: outcome per symbol-session, and whether asking again could bring anything.
-What does not: asking and landing (market_data/pipeline/landing.py), how two records of one
-session become one (adapters/operations/ledger.py).
+What does not: asking and landing (market_data/pipeline/landing.py), which absences are doubted
+(market_data/pipeline/doubts.py), how two records of one session become one
+(adapters/operations/ledger.py).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from market_data.errors import VendorError
+from market_data.pipeline.doubts import REFUSED, with_doubt
 from market_data.ports import Outcome, SymbolOutcome
 from market_data.schemas import LEDGER
 
@@ -119,11 +121,15 @@ def ledger_rows(
     counts: pl.DataFrame,
     outcomes: Mapping[str, SymbolOutcome],
     begins: Mapping[str, datetime] | None = None,
+    *,
+    refused: pl.DataFrame | None = None,
+    known: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """One row per symbol and session that was asked for, or that rows came for.
 
     A row is final, so that nobody asks again, when the session is over and
-    - all of its bars came, or its settling time has passed, or
+    - all of its bars came, or its settling time has passed and what is missing is not doubted
+      (market_data/pipeline/doubts.py), or
     - it lies before the vendor's look-back window or its first bar, or
     - it is no session at all.
     Nothing is final after an error, and that a vendor does not know a symbol is never final: the
@@ -136,9 +142,12 @@ def ledger_rows(
         outcomes: one per symbol that was asked for.
         begins: start of the first bar that the vendor has at all, of symbols of which it is known.
             Sessions that closed before are unavailable; not for good where bars may always come.
+        refused: columns of REFUSED; None where no row was.
+        known: rows of LEDGER of the vendor and timeframe, from before the answer.
 
     Returns:
-        Rows of LEDGER. Sessions that have not begun are left out unless rows came for them.
+        Rows of LEDGER. Sessions that have not begun are left out unless rows came for them, and
+        those whose bars a doubtful answer would unsay.
     """
     over = pl.col("close") + asked.delay <= asked.at
     # Of a session that expects no bar, none says nothing: a vendor may still come with some.
@@ -153,6 +162,8 @@ def ledger_rows(
     outcome = (
         pl.when(pl.col("rows") > 0)
         .then(pl.lit(str(Outcome.ROWS)))
+        .when(silent & (pl.col("refused") > 0))
+        .then(pl.lit(str(Outcome.NOTHING)))
         .when(silent & (beyond | early))
         .then(pl.lit(str(Outcome.UNAVAILABLE)))
         .when(silent)
@@ -160,12 +171,15 @@ def ledger_rows(
         .otherwise("stated")
     )
     never = beyond if asked.settling is None else beyond | early
-    lasting = never | ((whole | settled) & (pl.col("outcome") != str(Outcome.UNAVAILABLE)))
+    there = pl.col("outcome") != str(Outcome.UNAVAILABLE)
+    lasting = never | (there & (whole | (settled & ~pl.col("doubted"))))
     # All expected sessions are joined, so that only a day without a session has no close.
     closed_day = pl.col("close").is_null()
-    return LEDGER.conform(
+    lost = REFUSED.to_frame() if refused is None else refused
+    verdicts = (
         expected.join(counts, on=["symbol", "session"], how="full", coalesce=True)
-        .with_columns(pl.col("rows", "bars").fill_null(0))
+        .join(lost, on=["symbol", "session"], how="left")
+        .with_columns(pl.col("expected", "rows", "bars", "refused", "spoiled").fill_null(0))
         .filter(closed_day | (pl.col("open") <= asked.at) | (pl.col("rows") > 0))
         .join(_stated(outcomes), on="symbol", how="left")
         .join(_begun(begins or {}), on="symbol", how="left")
@@ -176,8 +190,10 @@ def ledger_rows(
             asked_at=pl.lit(asked.at, dtype=pl.Datetime("us", "UTC")),
             fetch_id=pl.lit(asked.fetch_id),
         )
-        .with_columns(final=(closed_day | (over & lasting)) & ~broken)
     )
+    before = LEDGER.empty() if known is None else known
+    judged = with_doubt(verdicts, before, at=asked.at, delay=asked.delay)
+    return LEDGER.conform(judged.with_columns(final=(closed_day | (over & lasting)) & ~broken))
 
 
 def _at_or_before(column: str, asked: Asked, span: timedelta | None) -> pl.Expr:
