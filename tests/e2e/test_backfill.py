@@ -9,36 +9,10 @@ import pytest
 import emp
 from adapters.settings import Settings
 from tests.support.dagster_server import DagsterServer
+from tests.support.ui_backfill import ASSETS, SESSIONS
 
 pytestmark = pytest.mark.e2e
 
-FIRST = date(2024, 2, 1)
-SESSIONS = [(FIRST + timedelta(days=i)).isoformat() for i in range(60)]
-ASSETS = [
-    ["raw", "sample_a_bars_1d"],
-    ["raw", "sample_b_bars_1d"],
-    ["curated", "bars_1d"],
-    ["quality", "scores"],
-]
-
-LAUNCH = """
-mutation Launch($params: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $params) {
-    __typename
-    ... on LaunchBackfillSuccess { backfillId }
-    ... on PythonError { message }
-  }
-}
-"""
-STATUS = """
-query Status($id: String!) {
-  partitionBackfillOrError(backfillId: $id) {
-    __typename
-    ... on PartitionBackfill { status }
-    ... on PythonError { message }
-  }
-}
-"""
 CHECKS = """
 query Checks($key: AssetKeyInput!) {
   assetNodeOrError(assetKey: $key) {
@@ -61,27 +35,6 @@ query Checks($key: AssetKeyInput!) {
   }
 }
 """
-
-
-@pytest.fixture(scope="module")
-def backfilled(server: DagsterServer) -> DagsterServer:
-    launched = server.graphql(
-        LAUNCH,
-        params={
-            "assetSelection": [{"path": path} for path in ASSETS],
-            "partitionNames": SESSIONS,
-        },
-    )["launchPartitionBackfill"]
-    assert launched["__typename"] == "LaunchBackfillSuccess", launched
-
-    def ended() -> str | None:
-        answer = server.graphql(STATUS, id=launched["backfillId"])["partitionBackfillOrError"]
-        status = answer.get("status")
-        return status if status and status != "REQUESTED" else None
-
-    status = server.wait_for("end of the backfill", ended, seconds=240)
-    assert status == "COMPLETED_SUCCESS", server.log.read_text()[-4000:]
-    return server
 
 
 def statuses(server: DagsterServer, path: list[str]) -> dict[str, list[dict[str, str]]]:

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from emp_assets.metadata import FULL
-from tests.e2e.test_backfill import SESSIONS, backfilled  # noqa: F401  a fixture
 from tests.support.dagster_server import DagsterServer
+from tests.support.ui_backfill import SESSIONS
 
 pytestmark = pytest.mark.e2e
 
@@ -46,7 +46,7 @@ def shot(page: Page, tmp_path_factory: pytest.TempPathFactory, name: str) -> Non
 
 
 def test_the_graph_shows_the_layers_and_the_way_of_a_bar(
-    backfilled: DagsterServer,  # noqa: F811
+    backfilled: DagsterServer,
     page: Page,
     tmp_path_factory: pytest.TempPathFactory,
 ):
@@ -61,7 +61,7 @@ def test_the_graph_shows_the_layers_and_the_way_of_a_bar(
 
 
 def test_a_failed_check_shows_what_it_found(
-    backfilled: DagsterServer,  # noqa: F811
+    backfilled: DagsterServer,
     page: Page,
     tmp_path_factory: pytest.TempPathFactory,
 ):
@@ -73,7 +73,7 @@ def test_a_failed_check_shows_what_it_found(
 
 
 def test_a_materialisation_shows_its_coverage(
-    backfilled: DagsterServer,  # noqa: F811
+    backfilled: DagsterServer,
     page: Page,
     tmp_path_factory: pytest.TempPathFactory,
 ):

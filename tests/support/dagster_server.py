@@ -53,7 +53,7 @@ class DagsterServer:
             found = probe()
             if found:
                 return found
-            time.sleep(1)
+            time.sleep(0.2)
         raise AssertionError(f"no {what} after {seconds} s; log:\n{self.log.read_text()[-4000:]}")
 
 
