@@ -1,7 +1,7 @@
 """The reviewed table of vendors: tiers, cost, latency, entitlement, limits.
 
 What belongs here: reading config/reference/vendors.yaml.
-What does not: whether a vendor is on (standing.py), the limits that are kept (allowances.py).
+What does not: whether a vendor is on and the limits that are kept (its profile).
 """
 
 from __future__ import annotations
