@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
 import polars as pl
 
 from market_data.ports.payload_archive import Payload
+from market_data.schemas import REJECTED_ROWS
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,12 @@ class MacroAnswer:
     Attributes:
         frame: its rows.
         payloads: as they came, in order.
+        rejected: rows of REJECTED_ROWS: of a series, what holds no value that can be read.
     """
 
     frame: pl.DataFrame
     payloads: Sequence[Payload]
+    rejected: pl.DataFrame = field(default_factory=REJECTED_ROWS.empty)
 
 
 class MacroSource(Protocol):

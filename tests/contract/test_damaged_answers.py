@@ -165,7 +165,7 @@ def minute_start(stamp: str) -> datetime:
 
 
 def alpha_vantage_days(data: Path) -> Case:
-    body = b"\n".join(recorded_csv(data, "AAPL").split(b"\n")[:16])
+    body = b"".join(recorded_csv(data, "AAPL").splitlines(keepends=True)[:16])
     request = question(
         AssetClass.EQUITY, "AAPL", Timeframe.D1, day("2018-12-01"), day("2019-02-16")
     )
@@ -173,8 +173,7 @@ def alpha_vantage_days(data: Path) -> Case:
 
 
 def alpha_vantage_minutes(data: Path) -> Case:
-    lines = recorded_csv(data, "AAPL", "1min").split(b"\n")
-    body = b"\n".join([lines[0], *lines[1:16]])
+    body = b"".join(recorded_csv(data, "AAPL", "1min").splitlines(keepends=True)[:16])
     request = question(
         AssetClass.EQUITY, "AAPL", Timeframe.M1, day("2019-02-15"), day("2019-02-16")
     )
@@ -276,6 +275,7 @@ def fred_rows(content: bytes) -> set[Row]:
 def fred(data: Path) -> Case:
     body = json.loads((data / "payloads/fred/20241103/series_observations_GDP.json").read_bytes())
     body["observations"], body["count"] = body["observations"][-12:], 12
+    body |= {"observation_start": "2020-01-01", "observation_end": "2024-11-30"}
     request = question(AssetClass.INDEX, "GDP", Timeframe.D1, day("2020-01-01"), day("2024-12-01"))
 
     def vendor(content: bytes) -> Vendor:

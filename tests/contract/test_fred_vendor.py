@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -13,7 +16,8 @@ from adapters.vendors.fred.profile import PROFILE
 from adapters.vendors.fred.vendor import FredVendor
 from adapters.vendors.http import Patience
 from market_data.basis import Basis, Side
-from market_data.ports import FetchRequest, Outcome, SymbolRequest
+from market_data.errors import MalformedAnswerError, VendorError
+from market_data.ports import FetchRequest, Outcome, ReadsArchived, SymbolRequest
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from tests.contract.vendor_suite import rows_of
@@ -22,11 +26,12 @@ from tests.support.fred_replay import (
     KEY,
     OBSERVATIONS,
     daily_values,
+    echo,
     error,
     fred_on,
     serve_vintages,
 )
-from tests.support.replay_server import ReplayServer, Reply, json_body, too_many
+from tests.support.replay_server import Asked, ReplayServer, Reply, json_body, too_many
 
 THEN = datetime(2019, 2, 1, tzinfo=UTC)
 
@@ -119,11 +124,58 @@ def test_rows_that_are_no_bar_are_kept_apart(fred_case: WebCase) -> None:
         {"value": "5"},
         {"date": "2013-12-31", "value": "wrong, and not asked for"},
     ]
-    body = json_body({"count": len(rows), "observations": rows})
-    fred_case.server.reply(OBSERVATIONS, body, series_id="VIXCLS")
+    say(fred_case, rows)
     answer = list(fred_case.vendor.fetch(fred_case.alone()))
     assert rows_of(answer)["close"].to_list() == [14.23]
     rejected = pl.concat([r.rejected for r in answer]).sort("row")
     assert rejected.height == 5
     assert rejected["ts"].null_count() == 2
     assert rejected["reasons"].str.contains("bad_|missing_").all()
+
+
+def say(case: WebCase, rows: list[dict[str, Any]]) -> None:
+    """Let FRED answer every question about the first series with these rows."""
+
+    def answer(asked: Asked) -> Reply:
+        return json_body(echo(asked) | {"count": len(rows), "observations": rows})
+
+    case.server.reply(OBSERVATIONS, answer, series_id="VIXCLS")
+
+
+@pytest.mark.parametrize(
+    "value", ["nan", "inf", "-Infinity", "1e999", "1e2", "0x1p3", "1_000", "9" * 400, "+14", " 14"]
+)
+def test_only_plain_decimals_are_prices(fred_case: WebCase, value: str) -> None:
+    say(
+        fred_case, [{"date": "2014-01-02", "value": "-14."}, {"date": "2014-01-03", "value": value}]
+    )
+    (answer,) = fred_case.vendor.fetch(fred_case.alone())
+    assert answer.frame["close"].to_list() == [-14.0]
+    (rejected,) = answer.rejected.to_dicts()
+    assert rejected["reasons"] == "bad_close,bad_high,bad_low,bad_open"
+    assert value in json.loads(rejected["row"])["close"]
+
+
+def test_two_values_of_one_day_are_refused(fred_case: WebCase) -> None:
+    say(fred_case, [{"date": "2014-01-02", "value": v, "realtime_start": v} for v in ("14", "15")])
+    (answer,) = fred_case.vendor.fetch(fred_case.alone())
+    outcome = answer.outcomes["VIX"]
+    assert outcome.outcome is Outcome.FAILED
+    assert "counts 2 rows and gave 1 different ones" in outcome.detail
+
+
+def test_archived_pages_that_are_not_whole_are_refused(fred_case: WebCase) -> None:
+    request = replace(fred_case.paged, symbols=(VIX,))
+    results = list(fred_case.vendor.fetch(request))
+    pages = [payload.content for r in results for payload in r.payloads]
+    vendor = fred_case.vendor
+    assert isinstance(vendor, ReadsArchived)
+    assert len(pages) > 1
+    assert rows_of(list(vendor.reread(pages, request))).equals(rows_of(results))
+    twice = rows_of(list(vendor.reread([*pages, *pages], request)))
+    assert twice.height == 2 * rows_of(results).height, "two questions of one fetch"
+    for wrong in (pages[:-1], pages[1:], [*pages[:-1], pages[0]]):
+        with pytest.raises(MalformedAnswerError, match=r"gave|speaks of"):
+            list(vendor.reread(wrong, request))
+    with pytest.raises(VendorError, match="do not name their symbol"):
+        list(vendor.reread(pages, fred_case.paged))

@@ -25,6 +25,7 @@ from tests.support.replay_server import Asked, ReplayServer, Reply, json_body
 KEY = "0123456789abcdef0123456789abcdef"
 DATES, ONE_RELEASE = "/fred/releases/dates", "/fred/release/dates"
 OBSERVATIONS = "/fred/series/observations"
+VINTAGE_DAYS = "/fred/series/vintagedates"
 NAMES = {
     10: "Consumer Price Index",
     50: "Employment Situation",
@@ -69,11 +70,41 @@ def refused(asked: Asked) -> Reply | None:
     return json_body({"error_code": 400, "error_message": words}, 400)
 
 
-def page_of(asked: Asked, name: str, rows: Sequence[Mapping[str, Any]], most: int) -> Reply:
+def echo(asked: Asked) -> dict[str, Any]:
+    """What FRED says again of a question, with what it takes for what was not said."""
+    told = {
+        "realtime_start": "2024-10-30",
+        "realtime_end": "2024-10-30",
+        "observation_start": "1600-01-01",
+        "observation_end": "9999-12-31",
+        "output_type": "1",
+        "sort_order": "asc",
+        "limit": "1000",
+        "offset": "0",
+    }
+    found = {name: asked.query.get(name, usual) for name, usual in told.items()}
+    return found | {name: int(found[name]) for name in ("output_type", "limit", "offset")}
+
+
+def answered(body: bytes, asked: Asked, **changed: Any) -> Reply:
+    """A recorded answer as if it had been given to this question."""
+    return json_body(json.loads(body) | echo(asked) | changed)
+
+
+def too_many_vintages() -> Reply:
+    """What FRED says where a real-time period holds too many days with changes."""
+    words = (
+        "Bad Request.  There are 2004 vintage dates in the specified real-time period. "
+        "This exceeds the maximum number of vintage dates allowed (2000)."
+    )
+    return json_body({"error_code": 400, "error_message": words}, 400)
+
+
+def page_of(asked: Asked, name: str, rows: Sequence[Any], most: int) -> Reply:
     """The page of some rows that a request asks for."""
     offset, limit = int(asked.query.get("offset", 0)), int(asked.query.get("limit", most))
     page = rows[offset : offset + min(limit, most)]
-    return json_body({"count": len(rows), "offset": offset, name: list(page)})
+    return json_body(echo(asked) | {"count": len(rows), name: list(page)})
 
 
 def serve_dates(
@@ -105,9 +136,14 @@ def serve_dates(
 
 
 def serve_vintages(
-    server: ReplayServer, series: str, vintages: Sequence[Vintage], *, page: int = 100_000
+    server: ReplayServer,
+    series: str,
+    vintages: Sequence[Vintage],
+    *,
+    page: int = 100_000,
+    most_days: int = 2_000,
 ) -> None:
-    """A series with its vintages, as of any real-time period, by pages.
+    """A series with its vintages, as of any real-time period, by pages, and the days of these.
 
     As FRED does, a value's first day is cut off where the period that was asked for begins later,
     and a request that names no period is answered as of today.
@@ -124,6 +160,8 @@ def serve_vintages(
                 newest[period] = (since, period, value)
             elif seen <= until:
                 told.append((seen, period, value))
+        if len({seen for seen, *_ in told}) > most_days:
+            return too_many_vintages()
         told += newest.values()
         low, high = query.get("observation_start", ""), query.get("observation_end", "9999")
         rows = [
@@ -133,7 +171,13 @@ def serve_vintages(
         ]
         return refused(asked) or page_of(asked, "observations", rows, page)
 
+    def days(asked: Asked) -> Reply:
+        since = asked.query["realtime_start"]
+        found = sorted({seen for seen, *_ in vintages if seen >= since})
+        return refused(asked) or page_of(asked, "vintage_dates", found, page)
+
     server.reply(OBSERVATIONS, answer, series_id=series)
+    server.reply(VINTAGE_DAYS, days, series_id=series)
 
 
 def observations_of(vintages: Sequence[Vintage]) -> dict[str, Any]:
@@ -152,8 +196,7 @@ def serve_nothing(server: ReplayServer) -> None:
         (DATES, "release_dates"),
         (ONE_RELEASE, "release_dates"),
     ):
-        body = json_body({"count": 0, name: []})
-        server.reply(path, lambda asked, body=body: refused(asked) or body)  # type: ignore[misc]
+        server.reply(path, lambda asked, name=name: refused(asked) or page_of(asked, name, [], 1))  # type: ignore[misc]
 
 
 def as_vintages(body: bytes) -> list[Vintage]:

@@ -1,7 +1,7 @@
 """Asking FRED: pages, limits, and what its refusals mean.
 
 What belongs here: one method that brings all pages of a question, the errors of the interface.
-What does not: what the rows mean (answers.py).
+What does not: what makes pages whole (paging.py), what the rows mean (answers.py).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from adapters.vendors.fred.paging import Pages
 from adapters.vendors.http import Answer, Patience, Secrets, VendorHttp
 from adapters.vendors.json_body import parsed
 from market_data.errors import (
@@ -21,8 +22,11 @@ from market_data.errors import (
 )
 from market_data.ports import Claim, Payload, RequestGate
 
-MOST_PAGES = 200
 _MESSAGE = re.compile(r'message="([^"]*)"')
+
+
+class TooManyVintagesError(VendorError):
+    """A series has changed on more days of a real-time period than FRED tells at once."""
 
 
 class FredClient:
@@ -56,14 +60,21 @@ class FredClient:
         self._claims = tuple(claims)
 
     def pages(
-        self, path: str, params: Mapping[str, str | int], *, rows: str, limit: int
-    ) -> tuple[list[dict[str, Any]], list[Payload]]:
+        self,
+        path: str,
+        params: Mapping[str, str | int],
+        *,
+        rows: str,
+        key: Sequence[str],
+        limit: int,
+    ) -> tuple[list[Any], list[Payload]]:
         """All rows of a question, page by page.
 
         Args:
             path: of the interface: "series/observations".
             params: of the question.
             rows: the key of an answer's rows.
+            key: the fields by which no two rows are the same; none for rows that are plain texts.
             limit: most rows of one page, as FRED documents it.
 
         Returns:
@@ -72,33 +83,16 @@ class FredClient:
         Raises:
             VendorError: a typed subclass, or itself for a question that FRED does not take.
         """
-        found: list[dict[str, Any]] = []
+        pages = Pages(path, params, rows=rows, key=key, limit=limit)
         payloads: list[Payload] = []
-        for _ in range(MOST_PAGES):
-            asked = {**params, "file_type": "json", "limit": limit, "offset": len(found)}
-            body, payload = self._http.get(f"/fred/{path}", asked, _read, self._claims)
-            page, count = _rows(body, rows)
-            found += page
+        while pages.lacking:
+            body, payload = self._http.get(f"/fred/{path}", pages.question, read_body, self._claims)
+            pages.add(body)
             payloads.append(payload)
-            if len(found) >= count:
-                return found, payloads
-            if not page:
-                raise MalformedAnswerError(
-                    f"FRED: {path} counts {count} rows and gave {len(found)}"
-                )
-        raise MalformedAnswerError(f"FRED: {path} has more than {MOST_PAGES} pages")
+        return pages.whole(), payloads
 
 
-def _rows(body: Mapping[str, Any], name: str) -> tuple[Sequence[dict[str, Any]], int]:
-    page, count = body.get(name), body.get("count")
-    if not isinstance(page, list) or not all(isinstance(row, dict) for row in page):
-        raise MalformedAnswerError(f"FRED: the answer has no rows of {name}")
-    if not isinstance(count, str) or re.fullmatch(r"[0-9]{1,9}", count) is None:
-        raise MalformedAnswerError("FRED: the answer does not count its rows")
-    return page, int(count)
-
-
-def _read(answer: Answer) -> tuple[dict[str, Any], Payload]:
+def read_body(answer: Answer) -> tuple[dict[str, Any], Payload]:
     """The JSON object of an answer.
 
     Raises:
@@ -130,6 +124,8 @@ def _trouble(answer: Answer, body: Mapping[str, Any]) -> VendorError:
     lower = said.lower()
     if "api_key" in lower:
         return UnauthorisedError(f"{told} Is FRED_API_KEY right?")
+    if "maximum number of vintage dates" in lower:
+        return TooManyVintagesError(told)
     if "does not exist" in lower or answer.status == 404:
         return UnknownSymbolError(told)
     if body.get("error_code") == "429" or "too many requests" in lower:

@@ -11,14 +11,17 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from adapters.vendors.fred.answers import release_dates, vintages
-from adapters.vendors.fred.client import FredClient
+from adapters.vendors.fred.answers import release_dates, vintage_days, vintages
+from adapters.vendors.fred.client import FredClient, TooManyVintagesError
 from market_data.ports import MacroAnswer, Payload
 
 LONG = timedelta(days=62)
 """A range that is longer is asked release by release: the dates of all three hundred releases would
 take more pages than that."""
 ALL_DATES_LIMIT, DATES_LIMIT, OBSERVATIONS_LIMIT = 1_000, 10_000, 100_000
+VINTAGES_LIMIT = 1_900
+"""Days on which values changed, in one question about a real-time period; FRED refuses 2,000."""
+_DAY = timedelta(days=1)
 FOR_EVER = "9999-12-31"
 
 
@@ -46,7 +49,11 @@ class FredSource:
         payloads: list[Payload] = []
         if last - first <= LONG:
             rows, payloads = self._client.pages(
-                "releases/dates", window, rows="release_dates", limit=ALL_DATES_LIMIT
+                "releases/dates",
+                window,
+                rows="release_dates",
+                key=("release_id", "date"),
+                limit=ALL_DATES_LIMIT,
             )
             frames.append(release_dates(rows))
         else:
@@ -55,9 +62,10 @@ class FredSource:
                     "release/dates",
                     {"release_id": number, **window},
                     rows="release_dates",
+                    key=("release_id", "date"),
                     limit=DATES_LIMIT,
                 )
-                frames.append(release_dates(rows, self._names.get(number, str(number))))
+                frames.append(release_dates(rows, number, self._names.get(number, str(number))))
                 payloads += came
         wanted = pl.concat(frames).filter(
             pl.col("release").is_in(list(releases)), pl.col("session").is_between(first, last)
@@ -68,20 +76,66 @@ class FredSource:
         """Every value that was ever given for the periods of a range.
 
         The vintages are asked for from the first period on: none is older, so that no first day
-        is cut off at the beginning of the question.
+        is cut off at the beginning of the question. Where these are more than FRED gives at once,
+        as of daily series after eight years, their days are asked for, and the values in portions.
         """
+        try:
+            return self._values(series, (first, last), first.isoformat(), FOR_EVER)
+        except TooManyVintagesError:
+            days, payloads = self._vintage_days(series, first)
+        starts = days[VINTAGES_LIMIT::VINTAGES_LIMIT]
+        ends = [*((start - _DAY).isoformat() for start in starts), FOR_EVER]
+        parts = [
+            self._values(series, (first, last), since.isoformat(), until)
+            for since, until in zip([first, *starts], ends, strict=True)
+        ]
+        found = pl.concat([part.frame for part in parts]).sort("seen", "period")
+        return MacroAnswer(
+            _without_repeats(found, starts),
+            [*payloads, *(payload for part in parts for payload in part.payloads)],
+            pl.concat([part.rejected for part in parts]),
+        )
+
+    def _vintage_days(self, series: str, first: date) -> tuple[list[date], Sequence[Payload]]:
+        """The days from a first one on, on which values of a series were given or changed."""
+        rows, payloads = self._client.pages(
+            "series/vintagedates",
+            {
+                "series_id": series,
+                "realtime_start": first.isoformat(),
+                "realtime_end": FOR_EVER,
+                "sort_order": "asc",
+            },
+            rows="vintage_dates",
+            key=(),
+            limit=DATES_LIMIT,
+        )
+        return vintage_days(rows, first), payloads
+
+    def _values(
+        self, series: str, periods: tuple[date, date], since: str, until: str
+    ) -> MacroAnswer:
         rows, payloads = self._client.pages(
             "series/observations",
             {
                 "series_id": series,
-                "observation_start": first.isoformat(),
-                "observation_end": last.isoformat(),
-                "realtime_start": first.isoformat(),
-                "realtime_end": FOR_EVER,
+                "observation_start": periods[0].isoformat(),
+                "observation_end": periods[1].isoformat(),
+                "realtime_start": since,
+                "realtime_end": until,
                 "output_type": 1,
             },
             rows="observations",
+            key=("realtime_start", "date"),
             limit=OBSERVATIONS_LIMIT,
         )
-        inside = pl.col("period").is_between(first, last)
-        return MacroAnswer(vintages(rows).filter(inside).sort("seen", "period"), payloads)
+        found, rejected = vintages(rows, series, date.fromisoformat(since))
+        inside = pl.col("period").is_between(*periods)
+        return MacroAnswer(found.filter(inside).sort("seen", "period"), payloads, rejected)
+
+
+def _without_repeats(found: pl.DataFrame, starts: Sequence[date]) -> pl.DataFrame:
+    """Values less those that a portion's first day gives again although they were given before."""
+    before = pl.col("value").shift(1).over("period")
+    again = pl.col("seen").is_in(list(starts)) & pl.col("value").eq_missing(before)
+    return found.filter(pl.col("period").is_first_distinct() | ~again)

@@ -73,9 +73,14 @@ def bodies(test_data: Path) -> dict[str, dict[str, Any]]:
     gdp["observations"] = gdp["observations"][:4] + gdp["observations"][-4:]
     dates = json.loads(recorded(test_data, "releases_dates.json"))
     dates["release_dates"] = [r for r in dates["release_dates"] if r["release_id"] in (50, 53)]
+    for row in gdp["observations"]:
+        row["date"] = row["date"].replace("1946", "2014")
+    span = {"observation_start": str(FIRST), "observation_end": str(LAST)}
+    real_time = {"realtime_start": str(FIRST), "realtime_end": "9999-12-31"}
+    days = {"realtime_start": "2024-10-01", "realtime_end": "2024-11-03", "sort_order": "asc"}
     return {
-        "observations": gdp | {"count": 8},
-        "release_dates": dates | {"count": len(dates["release_dates"])},
+        "observations": gdp | span | real_time | {"count": 8},
+        "release_dates": dates | days | {"count": len(dates["release_dates"])},
     }
 
 
@@ -83,7 +88,7 @@ def spoiled(draw: Callable[..., Any], body: dict[str, Any], rows: str) -> bytes:
     """A body with some values, keys or bytes changed."""
     changed = json.loads(json.dumps(body))
     for _ in range(draw(st.integers(0, 3))):
-        where = draw(st.sampled_from(["row", "cell", "key", "body", "order"]))
+        where = draw(st.sampled_from(["row", "cell", "cell", "key", "body", "order"]))
         place = draw(st.integers(0, max(0, len(body[rows]) - 1)))
         listed = changed.get(rows)
         if where == "body":
@@ -163,7 +168,7 @@ WANTED = SymbolRequest(Instrument(symbol="X", asset_class=AssetClass.INDEX, cale
 @given(data=st.data())
 def test_bars(bodies: dict[str, dict[str, Any]], data: st.DataObject) -> None:
     content = spoiled(data.draw, bodies["observations"], "observations")
-    start, end = datetime(1940, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
+    start, end = datetime(2014, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
     request = FetchRequest((WANTED,), Timeframe.D1, start, end, end)
     try:
         results = list(FredVendor(client(content)).fetch(request))
