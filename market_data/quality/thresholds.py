@@ -63,6 +63,8 @@ class Rules(BaseModel):
         false_tick_revert: share of the jump that has to be undone.
         false_tick_bars: so many bars in a row may be false.
         volume_shift: a session's volume this many times the usual one, or its inverse, is flagged.
+        consistency: relative difference of a daily bar from the bars within its day.
+        chain_tolerance: relative difference of an adjusted close from what actions make of it.
         score_warn: score below which a symbol-session is YELLOW.
         score_error: score below which it is RED.
         score_shift: fall of the mean score against the sessions before that is a warning.
@@ -90,6 +92,8 @@ class Rules(BaseModel):
     false_tick_revert: Share
     false_tick_bars: Annotated[int, Field(ge=1)]
     volume_shift: Annotated[float, Field(gt=1)]
+    consistency: Positive
+    chain_tolerance: Positive
     score_warn: Share
     score_error: Share
     score_shift: Share
