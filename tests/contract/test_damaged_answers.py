@@ -320,7 +320,10 @@ class _YahooBody:
 
 def yahoo(data: Path) -> Case:
     names = ("QQQ", "OCDO.L", "BTC-USD")
-    bodies = [json.dumps(recorded(data, RECORDINGS[name])).encode() for name in names]
+    charts = [recorded(data, RECORDINGS[name]) for name in names]
+    for body in charts:
+        body["chart"]["result"][0]["meta"]["symbol"] = "X"
+    bodies = [json.dumps(body).encode() for body in charts]
     request = question(AssetClass.EQUITY, "X", Timeframe.D1, day("2020-01-01"), day("2022-02-01"))
 
     def vendor(content: bytes) -> Vendor:

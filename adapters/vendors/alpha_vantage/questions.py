@@ -2,6 +2,9 @@
 
 What belongs here: function and parameters per asset class and timeframe, months of history, what
 Alpha Vantage does not serve. What does not: sending (vendor.py).
+
+Answers are asked for as JSON. CSV is shorter, but names neither its symbol nor its interval, and
+one that was cut between two lines looks whole.
 """
 
 from __future__ import annotations
@@ -81,15 +84,14 @@ def questions(wanted: SymbolRequest, request: FetchRequest, *, adjusted: bool) -
             return [Question({"function": "DIGITAL_CURRENCY_DAILY", **names})]
         function = {AssetClass.FX: "FX_DAILY"}.get(kind, "TIME_SERIES_DAILY")
         function += "_ADJUSTED" if adjusted and kind is AssetClass.EQUITY else ""
-        kept = {"function": function, **names, "outputsize": size}
-        return [Question(kept | _csv(kind))]
+        return [Question({"function": function, **names, "outputsize": size})]
     if timeframe not in INTERVALS or kind is AssetClass.CRYPTO:
         raise OutOfRangeError(f"Alpha Vantage has no {timeframe} bars of {kind}")
     sized = {"interval": INTERVALS[timeframe], **names, "outputsize": "full"}
     if kind is AssetClass.FX:
         return [Question({"function": "FX_INTRADAY", **sized})]
     asked = {"function": "TIME_SERIES_INTRADAY", **sized, "adjusted": "false"}
-    asked |= {"extended_hours": "false", **_csv(kind)}
+    asked["extended_hours"] = "false"
     return [
         Question({**asked, "month": f"{year}-{month:02}"}, (year, month))
         for year, month in _months(request)
@@ -110,11 +112,6 @@ def _names(wanted: SymbolRequest) -> dict[str, str]:
     if kind is AssetClass.FX:
         return {"from_symbol": pair[1], "to_symbol": pair[2]}
     return {"symbol": pair[1], "market": pair[2]}
-
-
-def _csv(kind: AssetClass) -> dict[str, str]:
-    """CSV is shorter; only JSON tells the time zone, which currencies need."""
-    return {"datatype": "csv"} if kind is AssetClass.EQUITY else {}
 
 
 def _months(request: FetchRequest) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from adapters.vendors.cells import TIME
+from adapters.vendors.cells import TIME, with_reason
 from adapters.vendors.http import Answer
 from adapters.vendors.json_body import text_column
 from market_data.errors import MalformedAnswerError
@@ -34,7 +34,9 @@ _LINE = "\x1f"
 """A separator that no line holds: each line becomes one cell."""
 _NO_LETTER = "\N{REPLACEMENT CHARACTER}".encode()
 """Stands for that separator where a damaged line does hold it; it is no part of a number."""
-_NUMBERED = re.compile(r"^\d+[a-z]?\. ")
+_SHORT_LINE = "short_line"
+_NUMBERED = re.compile(r"^\d+[a-z]?[.:] ")
+_IN_CURRENCY = re.compile(r" \([A-Za-z0-9]{2,10}\)$")
 
 
 @dataclass(frozen=True)
@@ -43,28 +45,46 @@ class Series:
 
     Attributes:
         cells: `time` as text; the prices and, where the table has them, volume, adj_close,
-            dividend and split: numbers where every cell is one, otherwise texts.
-        zone: what the answer says of its time zone; empty where it does not.
+            dividend and split: numbers where every cell is one, otherwise texts; perhaps `why`.
+        about: what the answer says of itself, by name in small letters ("symbol", "time zone");
+            None where its form has no room for that.
     """
 
     cells: pl.DataFrame
-    zone: str = ""
+    about: Mapping[str, str] | None = None
+
+    @property
+    def zone(self) -> str:
+        """What the answer says of its time zone; empty where it does not."""
+        return (self.about or {}).get("time zone", "")
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the answer says that it holds all that there is.
+
+        A table without a word about itself may have been cut between two lines.
+        """
+        return (self.about or {}).get("output size", "").lower().startswith("full")
 
 
 def csv_series(answer: Answer) -> Series:
     """The table of a CSV answer; its first column is the time.
 
+    Alpha Vantage ends every line, the last one too. A last line without its end was cut, and what
+    is left of its last number looks like a number.
+
     Raises:
-        MalformedAnswerError: the first line does not name the prices.
+        MalformedAnswerError: the first line does not name the prices, or the last has no end.
     """
     content = answer.content
-    end = content.find(b"\n")
-    head = content if end < 0 else content[:end]
+    head = content[: max(content.find(b"\n"), 0)] or content
     titles = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").strip().split(",")
     names = [TIME, *(_ROLES.get(title, title) for title in titles[1:])]
     if not set(PRICES) <= set(names) or len(set(names)) < len(names):
         raise MalformedAnswerError(f"Alpha Vantage sent no table of prices: {answer.text}")
-    found = _numbers(content, titles, names) if end >= 0 else None
+    if not content.endswith(b"\n"):
+        raise MalformedAnswerError("Alpha Vantage: the answer broke off within its last line")
+    found = _numbers(content, titles, names)
     return Series(_texts(content[len(head) + 1 :], names) if found is None else found)
 
 
@@ -81,7 +101,10 @@ def _numbers(content: bytes, titles: Sequence[str], names: Sequence[str]) -> pl.
 
 
 def _texts(body: bytes, names: Sequence[str]) -> pl.DataFrame:
-    """One text per cell; of a line with too many cells no cell is believed."""
+    """One text per cell; a line with too many cells or too few is refused.
+
+    Which of the cells is one too many, nobody can tell; of too few the last may be cut.
+    """
     lines = pl.read_csv(
         b"line\n" + body.replace(_LINE.encode(), _NO_LETTER),
         schema={"line": pl.String()},
@@ -94,34 +117,76 @@ def _texts(body: bytes, names: Sequence[str]) -> pl.DataFrame:
     cells = lines.select(pl.col("line").str.splitn(",", len(names) + 1).alias("cell"))
     frame = cells.unnest("cell")
     frame.columns = [*names, _BEYOND]
-    # Which of the cells is one too many, nobody can tell.
     ragged = pl.col(_BEYOND).is_not_null()
     line = pl.concat_str(pl.all(), separator=",", ignore_nulls=True)
-    return frame.select(
+    cells = frame.select(
         pl.when(ragged).then(line if name == TIME else None).otherwise(name).alias(name)
         for name in names
     )
+    return with_reason(cells, _SHORT_LINE, pl.lit(frame[names[-1]].is_null()))
 
 
 def json_series(body: Mapping[str, Any]) -> Series:
     """The table of a JSON answer: an object per row under "Time Series ...".
 
+    Each row is read by its own names. One that names a price in two ways, as in a number of its
+    own or in a currency, is refused: which of the two is meant nobody can tell.
+
     Raises:
-        MalformedAnswerError: there is no such object.
+        MalformedAnswerError: there is no such object, or it lacks a price throughout.
     """
     found = next((body[key] for key in body if key.startswith("Time Series")), None)
     meta = body.get("Meta Data")
     if not isinstance(found, dict) or not isinstance(meta, dict):
         raise MalformedAnswerError("Alpha Vantage sent JSON without a time series")
-    zone = next((str(meta[key]) for key in meta if key.endswith("Time Zone")), "")
     rows = [row if isinstance(row, dict) else {} for row in found.values()]
-    keys = dict.fromkeys(key for row in rows[:1] for key in row)
-    roles = {_ROLES.get(_NUMBERED.sub("", key), ""): key for key in keys}
-    absent = [name for name in PRICES if name not in roles]
+    shapes = set(map(tuple, rows))
+    keys: dict[str, set[str]] = {}
+    for key in {key for shape in shapes for key in shape}:
+        if role := _ROLES.get(_NUMBERED.sub("", key)):
+            keys.setdefault(role, set()).add(key)
+    absent = [name for name in PRICES if name not in keys]
     if rows and absent:
         raise MalformedAnswerError(f"Alpha Vantage sent a time series without {absent[0]}")
-    columns = {TIME: text_column(TIME, list(found))} | {
-        role: text_column(role, [row.get(roles.get(role, role)) for row in rows])
-        for role in dict.fromkeys((*PRICES, *(r for r in roles if r)))
-    }
-    return Series(pl.DataFrame(columns), zone)
+    columns = [text_column(TIME, list(found))]
+    columns += [
+        text_column(role, _column(rows, sorted(keys.get(role, ()))))
+        for role in dict.fromkeys((*PRICES, *_ROLES.values()))
+        if role in PRICES or role in keys
+    ]
+    cells = pl.DataFrame(columns)
+    odd = {shape for shape in shapes if _is_ambiguous(shape)}
+    if odd:
+        cells = with_reason(cells, "ambiguous_names", pl.lit(_among(rows, odd)))
+    return Series(cells, _about(meta))
+
+
+def _column(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Any]:
+    if len(keys) == 1:
+        return [row.get(keys[0]) for row in rows]
+    return [next((row[key] for key in keys if key in row), None) for row in rows]
+
+
+def _is_ambiguous(shape: Sequence[str]) -> bool:
+    """Whether a row with these names names something twice."""
+    named = [_ROLES.get(_IN_CURRENCY.sub("", _NUMBERED.sub("", key))) for key in shape]
+    roles = [role for role in named if role is not None]
+    return len(set(roles)) < len(roles)
+
+
+def _among(rows: Sequence[Mapping[str, Any]], shapes: set[tuple[str, ...]]) -> pl.Series:
+    return pl.Series("odd", [tuple(row) in shapes for row in rows], dtype=pl.Boolean)
+
+
+def _about(meta: Mapping[str, Any]) -> dict[str, str]:
+    """What the answer says of itself.
+
+    Raises:
+        MalformedAnswerError: it says two things of one name.
+    """
+    about: dict[str, str] = {}
+    for key, value in meta.items():
+        name = _NUMBERED.sub("", key).lower()
+        if about.setdefault(name, str(value)) != str(value):
+            raise MalformedAnswerError(f"Alpha Vantage names two values of its {name[:60]!r}")
+    return about

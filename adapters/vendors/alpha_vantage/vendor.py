@@ -1,34 +1,43 @@
 """Alpha Vantage as a vendor: what it serves, what its prices mean, how it answers a request.
 
-What belongs here: outcomes per symbol, what a key is not given, corporate actions of the adjusted
-series. What does not: which questions are put (questions.py), what an answer means (answers.py),
-its times (stamps.py).
+What belongs here: outcomes per symbol and month, what a key is not given. What does not: which
+questions are put (questions.py), what an answer means (answers.py) and is about (about.py), its
+times (stamps.py), splits and dividends (actions.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 import polars as pl
 
 from adapters.vendors.alpha_vantage import stamps
+from adapters.vendors.alpha_vantage.about import refuse_other
+from adapters.vendors.alpha_vantage.actions import told_actions
 from adapters.vendors.alpha_vantage.answers import NAME, WholeHistoryRefusedError, read_answer
 from adapters.vendors.alpha_vantage.profile import PROFILE
 from adapters.vendors.alpha_vantage.questions import (
     INTERVALS,
-    MOST_COMPACT,
     Question,
     questions,
 )
 from adapters.vendors.alpha_vantage.series import Series
 from adapters.vendors.archived import archived_answers
-from adapters.vendors.cells import TIME, read_cells
+from adapters.vendors.cells import TIME, off_grid, read_cells, with_reason
 from adapters.vendors.each_symbol import count_each, each_symbol
 from adapters.vendors.http import Answer, Patience, Secrets, VendorHttp
+from adapters.vendors.outcome import outcome_of
 from market_data.basis import Basis, Side
-from market_data.errors import UnknownSymbolError
+from market_data.errors import (
+    RateLimitedError,
+    UnauthorisedError,
+    UnknownSymbolError,
+    UnreachableError,
+    VendorError,
+)
 from market_data.ports import (
     Capabilities,
     Claim,
@@ -40,15 +49,26 @@ from market_data.ports import (
     SymbolOutcome,
     SymbolRequest,
 )
-from market_data.schemas import CORPORATE_ACTIONS
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 
 URL = "https://www.alphavantage.co"
-_NEUTRAL = {"split": 1.0, "dividend": 0.0}
-"""What the adjusted series says of a day on which nothing happens."""
 _FX_DAY = "Asia/Singapore"
 """Whose day a daily bar of a currency covers, before an answer has told."""
+
+
+_LISTED_LATELY = timedelta(days=7)
+"""A first bar so soon after the day of listing is the first that there is."""
+
+
+@dataclass
+class _Tally:
+    """What the answers about one symbol have come to so far."""
+
+    rows: int = 0
+    refused: int = 0
+    lacks: str = ""
+    troubles: list[tuple[Question, VendorError]] = field(default_factory=list)
 
 
 class AlphaVantageVendor:
@@ -134,46 +154,53 @@ class AlphaVantageVendor:
     def reread(self, contents: Sequence[bytes], request: FetchRequest) -> Iterator[FetchResult]:
         """Read archived answers again, see `market_data.ports.ReadsArchived`."""
         for wanted, answer in archived_answers(contents, request, NAME):
-            cells = self._dated(read_answer(answer), wanted, request.timeframe)
+            series = read_answer(answer)
+            refuse_other(_lasting(wanted, request), series.about)
+            cells = self._dated(series, wanted, request.timeframe)
             bars, rejected = read_cells(cells, wanted, request.start, request.end)
             yield FetchResult(frame=bars, rejected=rejected)
 
     def _fetch_symbol(self, wanted: SymbolRequest, request: FetchRequest) -> Iterator[FetchResult]:
-        rows, lacks = 0, ""
+        """Question by question: trouble with one month keeps nobody from asking for the others."""
+        tally = _Tally()
         for question in questions(wanted, request, adjusted=self._adjusted):
             try:
-                series, payload, asked = self._ask(question)
-            except UnknownSymbolError as trouble:
-                if question.month is None or not rows:
+                result = self._result(question, wanted, request, tally)
+            except (RateLimitedError, UnauthorisedError, UnreachableError):
+                raise
+            except VendorError as trouble:
+                if question.month is None:
                     raise
-                # "Invalid call" has many reasons: nothing older may be given up for it.
-                year, month = question.month
-                raise UnknownSymbolError(
-                    f"{trouble}; it has newer bars of {wanted.vendor_symbol}, and none of "
-                    f"{year}-{month:02}: if it was not listed then, say so ('listed' in "
-                    "config/universe.yaml)"
-                ) from trouble
-            cells = self._dated(series, wanted, request.timeframe)
-            bars, rejected = read_cells(cells, wanted, request.start, request.end)
-            rows += bars.height
-            oldest: datetime | None = cells["ts"].min()  # type: ignore[assignment]
-            begins = {}
-            if oldest is not None and question.month is None:
-                if not asked.is_compact or cells.height < MOST_COMPACT:
-                    begins = {wanted.symbol: oldest}
-                elif oldest > request.start:
-                    lacks = f"the key is given the newest bars only, from {oldest:%Y-%m-%d} on"
-            yield FetchResult(
-                frame=bars,
-                rejected=rejected,
-                actions=_actions(cells, wanted.symbol, self.name, request.now),
-                payloads=[payload],
-                begins=begins,
-            )
-        outcome = SymbolOutcome(Outcome.ROWS if rows else Outcome.NOTHING)
-        if lacks:
-            outcome = SymbolOutcome(Outcome.REFUSED, f"{NAME}: {lacks}")
-        yield FetchResult(outcomes={wanted.symbol: outcome})
+                tally.troubles.append((question, trouble))
+            else:
+                yield result
+        yield FetchResult(outcomes={wanted.symbol: _outcome(tally, wanted)})
+
+    def _result(
+        self, question: Question, wanted: SymbolRequest, request: FetchRequest, tally: _Tally
+    ) -> FetchResult:
+        """What one question brings; counted in the tally."""
+        series, payload, asked = self._ask(question)
+        cells = self._dated(series, wanted, request.timeframe)
+        bars, rejected = read_cells(cells, wanted, request.start, request.end)
+        tally.rows += bars.height
+        tally.refused += rejected.height
+        actions, unbelieved = told_actions(cells, wanted.symbol, self.name, request.now)
+        begins: dict[str, datetime] = {}
+        oldest: datetime | None = cells["ts"].min()  # type: ignore[assignment]
+        if oldest is not None and question.month is None and question.is_whole:
+            # A short answer proves nothing but by its own word: it may have been cut or limited.
+            if asked.is_whole and series.is_full:
+                begins = {wanted.symbol: oldest}
+            elif asked.is_compact and oldest > request.start and not _is_first(oldest, wanted):
+                tally.lacks = f"the key is given the newest bars only, from {oldest:%Y-%m-%d} on"
+        return FetchResult(
+            frame=bars,
+            rejected=pl.concat([rejected, unbelieved]),
+            actions=actions,
+            payloads=[payload],
+            begins=begins,
+        )
 
     def _ask(self, question: Question) -> tuple[Series, Payload, Question]:
         """Table and payload, and the question that brought them: a free key may ask for less."""
@@ -189,7 +216,9 @@ class AlphaVantageVendor:
 
     def _get(self, question: Question) -> tuple[Series, Payload]:
         def read(answer: Answer) -> tuple[Series, Payload]:
-            return read_answer(answer), answer.payload
+            series = read_answer(answer)
+            refuse_other(question.params, series.about)
+            return series, answer.payload
 
         return self._http.get("/query", question.params, read, self._claims)
 
@@ -205,27 +234,43 @@ class AlphaVantageVendor:
             self._days[wanted.symbol] = zone
         if kind is AssetClass.FX:
             cells = cells.drop("volume", strict=False)
-        return cells.with_columns(ts)
+        cells = cells.with_columns(ts)
+        # Hours are those of a session, which begins at any half hour.
+        step = min(timeframe.duration, timedelta(minutes=30))
+        return with_reason(cells, "off_grid", off_grid(step)) if timeframe.is_intraday else cells
 
 
-def _actions(cells: pl.DataFrame, symbol: str, source: str, now: datetime) -> pl.DataFrame:
-    """Splits and dividends of the adjusted series, rows of CORPORATE_ACTIONS.
+def _lasting(wanted: SymbolRequest, request: FetchRequest) -> dict[str, str]:
+    """What every answer to a request is about, whatever part of it was asked for."""
+    (asked, *_) = questions(wanted, request, adjusted=False) or [Question({})]
+    return {name: value for name, value in asked.params.items() if name != "outputsize"}
 
-    Dividends are cash as paid. `known_at` is the ex-date at 00:00 UTC, assumed.
-    """
-    kinds = [kind for kind in _NEUTRAL if kind in cells.columns]
-    if not kinds:
-        return CORPORATE_ACTIONS.empty()
-    found = [
-        cells.select(
-            pl.lit(symbol).alias("symbol"),
-            pl.col("ts").dt.date().alias("ex_date"),
-            pl.lit(kind).alias("kind"),
-            pl.col(kind).cast(pl.Float64, strict=False).alias("value"),
-            pl.lit(source).alias("source"),
-            pl.min_horizontal("ts", pl.lit(now)).alias("known_at"),
-        ).filter((pl.col("value") != _NEUTRAL[kind]) & (pl.col("value") > 0))
-        for kind in kinds
-    ]
-    told = pl.concat(found).filter(pl.col("value").is_finite(), pl.col("ex_date").is_not_null())
-    return CORPORATE_ACTIONS.conform(told.unique(["ex_date", "kind"]).sort("ex_date", "kind"))
+
+def _is_first(oldest: datetime, wanted: SymbolRequest) -> bool:
+    """Whether a symbol's oldest bar is its first, by the day on which it was listed."""
+    listed = wanted.instrument.listed
+    return listed is not None and oldest.date() <= listed + _LISTED_LATELY
+
+
+def _outcome(tally: _Tally, wanted: SymbolRequest) -> SymbolOutcome:
+    """One outcome of all questions; a month in trouble leaves the symbol to be asked again."""
+    if tally.troubles:
+        _, first = tally.troubles[0]
+        told = "; ".join(_month_in_trouble(*each, wanted, tally) for each in tally.troubles)
+        return replace(SymbolOutcome.of(first), detail=told)
+    if tally.lacks:
+        return SymbolOutcome(Outcome.REFUSED, f"{NAME}: {tally.lacks}")
+    return outcome_of(tally.rows, tally.refused)
+
+
+def _month_in_trouble(
+    question: Question, trouble: VendorError, wanted: SymbolRequest, tally: _Tally
+) -> str:
+    year, month = question.month or (0, 0)
+    if not isinstance(trouble, UnknownSymbolError) or not tally.rows:
+        return f"{year}-{month:02}: {trouble}"
+    # "Invalid call" has many reasons: nothing may be given up for it.
+    return (
+        f"{trouble}; it has other bars of {wanted.vendor_symbol}, and none of {year}-{month:02}: "
+        "if it was not listed then, say so ('listed' in config/universe.yaml)"
+    )
