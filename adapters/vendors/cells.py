@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from adapters.vendors.instants import LATEST_SECOND
 from market_data.ports import SymbolRequest
 from market_data.schemas import FETCHED_BARS, PRICES, REJECTED_ROWS, UTC
 
@@ -26,14 +27,12 @@ _NUMBERS: dict[str, pl.DataType] = {
     **dict.fromkeys((*PRICES, "adj_close", "volume", "vwap"), pl.Float64()),
     "trades": pl.Int64(),
 }
-_LATEST = 4_102_444_800
-"""Seconds from 1970 to 2100; a greater number is no time of a bar, and products stay in range."""
 
 
 def seconds_to_utc(text: pl.Expr) -> pl.Expr:
     """Whole seconds since 1970 as instants; null for anything else."""
     seconds = text.cast(pl.Int64, strict=False)
-    known = pl.when(seconds.is_between(0, _LATEST)).then(seconds)
+    known = pl.when(seconds.is_between(0, LATEST_SECOND)).then(seconds)
     return pl.from_epoch(known, time_unit="s").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
+from adapters.vendors.instants import LATEST_MICROSECOND
 from market_data.errors import MalformedAnswerError
 from market_data.schemas import UTC
 from market_data.timeframes import Timeframe
@@ -29,7 +30,6 @@ _OPEN, _CLOSE, _ROLL = 570 * _MINUTE, 960 * _MINUTE, 1020 * _MINUTE
 """Microseconds after midnight in New York: shares' hours, and the end of the currencies' week."""
 _QUIET = 4 * 60 * _MINUTE
 """Before this time of a day clocks may be changed."""
-_LATEST = 4_102_444_800 * 1_000_000
 _FRIDAY, _SUNDAY = 5, 7
 _ENDS_UNTIL, _STARTS_FROM = date(2022, 1, 1), date(2024, 1, 1)
 _PROOF = 3
@@ -114,9 +114,9 @@ def _lengths(clock: pl.Series, step: timedelta) -> pl.Series:
 def _known(times: pl.Series) -> pl.Series:
     """Times of the years 1970 to 2100; null for others, which no calendar knows."""
     reach = times.to_physical()
-    if reach.is_between(0, _LATEST).all():
+    if reach.is_between(0, LATEST_MICROSECOND).all():
         return times
-    return times.set(~reach.is_between(0, _LATEST), None)
+    return times.set(~reach.is_between(0, LATEST_MICROSECOND), None)
 
 
 def _to_utc(local: pl.Series, zone: str) -> pl.Series:

@@ -11,11 +11,12 @@ from datetime import date
 import polars as pl
 
 from adapters.vendors.files.spec import EPOCHS, MILLISECONDS, ZONE_IN_FORMAT, FormatSpec
+from adapters.vendors.instants import LATEST_MICROSECOND
 from market_data.schemas import UTC
 
 _NAIVE = pl.Datetime("us")
 _DAY_MS = 86_400_000
-_EPOCH_LIMIT = 4_102_444_800 * 1_000_000 * 10
+_EPOCH_LIMIT = LATEST_MICROSECOND * 10
 """Microseconds beyond which a number is no time of ours; keeps products inside 64 bits."""
 
 _OFFSET_SUFFIX = r"^(.*\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)\s?(?:Z|[+-]\d{2}:?\d{2})$"

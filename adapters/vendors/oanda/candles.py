@@ -12,12 +12,12 @@ import polars as pl
 
 from adapters.vendors.cells import TIME
 from adapters.vendors.http import Answer
+from adapters.vendors.instants import LATEST_MICROSECOND
 from adapters.vendors.json_body import parsed, text_column
 from market_data.errors import MalformedAnswerError, UnknownSymbolError
 
 NAME = "OANDA"
 _PRICES = {"open": "o", "high": "h", "low": "l", "close": "c"}
-_LATEST = 4_102_444_800 * 1_000_000
 
 
 def read_candles(answer: Answer) -> pl.DataFrame:
@@ -48,7 +48,7 @@ def read_candles(answer: Answer) -> pl.DataFrame:
 def _instant(text: pl.Expr) -> pl.Expr:
     """Times like 2014-05-01T21:00:00.000000000Z; null for anything else."""
     found = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", strict=False)
-    known = pl.when(found.dt.epoch("us").is_between(0, _LATEST)).then(found)
+    known = pl.when(found.dt.epoch("us").is_between(0, LATEST_MICROSECOND)).then(found)
     return known.dt.replace_time_zone("UTC")
 
 

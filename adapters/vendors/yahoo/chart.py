@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from adapters.vendors.instants import LATEST_SECOND
 from adapters.vendors.yahoo.answers import Chart
 from market_data.errors import MalformedAnswerError
 from market_data.ports import SymbolRequest
@@ -31,7 +32,7 @@ _SHAPE_ERRORS = (
     KeyError, IndexError, TypeError, ValueError, OverflowError, OSError, pl.exceptions.PolarsError,
 )  # fmt: skip
 _CURRENCY = re.compile(r"[A-Za-z]{2,5}")
-_KNOWN_SECONDS = (-2_208_988_800, 4_102_444_800)
+_KNOWN_SECONDS = (-2_208_988_800, LATEST_SECOND)
 """From 1900 to 2100: a number beyond is no time of a bar."""
 _COLUMNS = ("at", *PRICES, "adj_close", "volume")
 
