@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 Format = Literal["table", "json", "csv", "parquet"]
+_NOTE = 60
+"""Characters of a text that a table holds beside other columns."""
 
 
 def print_json(content: Any) -> None:
@@ -64,6 +66,27 @@ def table(frame: pl.DataFrame, *, rows: int | None = None) -> str:
         float_precision=None,
     ):
         return str(frame)
+
+
+def table_with_notes(frame: pl.DataFrame, column: str) -> str:
+    """A frame as text whose sentences stand whole below it, numbered.
+
+    A table has no room for a sentence, and the end of one is where the cure stands.
+
+    Args:
+        frame: what is shown.
+        column: of sentences; short ones stay in the table.
+    """
+    import polars as pl
+
+    texts = frame[column].unique(maintain_order=True).drop_nulls()
+    notes = {
+        text: f"[{n}]" for n, text in enumerate(texts.filter(texts.str.len_chars() > _NOTE), 1)
+    }
+    if not notes:
+        return table(frame)
+    shown = table(frame.with_columns(pl.col(column).replace(notes)))
+    return "\n".join([shown, "", *(f"{number} {text}" for text, number in notes.items())])
 
 
 def records(frame: pl.DataFrame) -> list[dict[str, Any]]:

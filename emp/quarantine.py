@@ -7,6 +7,7 @@ What does not: what is tried and judged (market_data/pipeline/replay.py), printi
 from __future__ import annotations
 
 import getpass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,41 @@ from emp.output import replace_file, to_json
 from market_data.dead_letters import dead_letters
 from market_data.errors import ConfigurationError
 from market_data.pipeline.platform import Platform
-from market_data.pipeline.replay import Replay, plan_replay, rehearse, reread, verdicts
+from market_data.pipeline.replay import Replay, Span, plan_replay, rehearse, reread, verdicts
 from market_data.ports import Refused
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
     from emp.narration import Narrator
+
+
+@dataclass(frozen=True)
+class FailedCuration:
+    """Sessions whose curation failed.
+
+    Attributes:
+        span: which.
+        why: in the words of the run.
+        held_back: whether the bars are made, and a check alone holds back what is downstream.
+    """
+
+    span: Span
+    why: str
+    held_back: bool
+
+    def __str__(self) -> str:
+        span = self.span
+        told = (
+            f"curating {span.timeframe} bars of {span.symbol}, {span.first} to {span.last}, "
+            f"failed: {self.why}"
+        )
+        if self.held_back:
+            return told
+        return (
+            f"{told}; 'emp coverage {span.symbol} --start {span.first} --end {span.last} "
+            f"--timeframe {span.timeframe} --outdated' shows what is left, and the job "
+            "rebuild_curated makes it"
+        )
 
 
 def replay(
@@ -31,17 +61,18 @@ def replay(
     narrator: Narrator,
     *,
     spec: str | None = None,
-) -> tuple[pl.DataFrame, bool]:
+) -> tuple[pl.DataFrame, list[FailedCuration]]:
     """Try rows again, and write down those that are accepted now.
 
     Returns:
-        Rows of VERDICTS, and whether no run broke; one that checks hold back did its work.
+        Rows of VERDICTS, and the curations that failed. Where a run broke, no row is written down
+        as accepted; one that a check holds back did its work.
     """
     plan = reread(platform, plan_replay(platform, wanted, spec=spec), keep=True)
-    done = _curate(settings, plan, narrator)
+    failed = _curate(settings, plan, narrator)
     judged = verdicts(platform, plan)
     accepted = judged.filter(pl.col("verdict") == "accepted")["row_id"].to_list()
-    if accepted and done:
+    if accepted and all(one.held_back for one in failed):
         platform.quarantine.decide(
             accepted,
             "replayed",
@@ -49,7 +80,7 @@ def replay(
             by=who(),
             reason="accepted when it was tried again",
         )
-    return judged, done
+    return judged, failed
 
 
 def would_replay(platform: Platform, wanted: Refused, *, spec: str | None = None) -> pl.DataFrame:
@@ -59,10 +90,10 @@ def would_replay(platform: Platform, wanted: Refused, *, spec: str | None = None
     )
 
 
-def _curate(settings: Settings, plan: Replay, narrator: Narrator) -> bool:
+def _curate(settings: Settings, plan: Replay, narrator: Narrator) -> list[FailedCuration]:
     from emp.run import run_curation
 
-    done = True
+    failed = []
     for span in plan.spans:
         narrator.say(
             f"curating {span.timeframe} bars of {span.symbol} again, {span.first} to {span.last}"
@@ -70,9 +101,10 @@ def _curate(settings: Settings, plan: Replay, narrator: Narrator) -> bool:
         record = run_curation(
             settings, span.timeframe, [span.symbol], span.first, span.last, narrator=narrator
         )
-        # A check that holds a session back since its rows are refused again is no failure here.
-        done &= record.succeeded or record.stopped_by_checks_alone
-    return done
+        if not record.succeeded:
+            why = "; ".join(f.message for f in record.failures) or f"run {record.run_id} failed"
+            failed.append(FailedCuration(span, why, held_back=record.stopped_by_checks_alone))
+    return failed
 
 
 def export(rows: pl.DataFrame, folder: Path) -> list[Path]:

@@ -20,6 +20,8 @@ import polars as pl
 
 from market_data.schemas import PRICES
 
+REASONS = ("not_finite", "not_positive", "ohlc", "price_range", "negative_volume", "future")
+"""Why a row is refused by itself, whatever is handed in."""
 _INFINITY = float("inf")
 _LONG = 1_000_000
 """Rows from which the streaming engine's start pays."""

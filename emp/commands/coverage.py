@@ -15,7 +15,7 @@ from emp.commands.options import (
     split,
 )
 from emp.invocation import settings_of
-from emp.output import print_json, print_line, records, table
+from emp.output import print_json, print_line, records, table, table_with_notes
 from market_data.timeframes import Timeframe
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def coverage(
         print_json(records(known))
         return
     shown = ("vendor", "symbol", "session", "outcome", "rows", "final", "reason", "asked_at")
-    print_line(table(known.select(shown)))
+    print_line(table_with_notes(known.select(shown), "reason"))
     counts = known.group_by("vendor", "symbol", "outcome", maintain_order=True).len("days")
     if known["vendor"].n_unique() > 1:
         over_all = everybody.group_by("vendor", "symbol", "outcome", maintain_order=True)
@@ -93,7 +93,11 @@ def _print(frame: pl.DataFrame, *, as_json: bool, none: str) -> None:
     if as_json:
         print_json(records(frame))
     else:
-        print_line(table(frame) if frame.height else none)
+        print_line(_text(frame) if frame.height else none)
+
+
+def _text(frame: pl.DataFrame) -> str:
+    return table_with_notes(frame, "reason") if "reason" in frame.columns else table(frame)
 
 
 def _outdated(

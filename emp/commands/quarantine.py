@@ -9,13 +9,14 @@ import typer
 
 from emp.commands.options import JsonOption, split
 from emp.invocation import invocation, settings_of
-from emp.output import print_json, print_line, records, table
+from emp.output import print_json, print_line, records, table, table_with_notes
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from emp.quarantine import FailedCuration
     from market_data.pipeline.platform import Platform
     from market_data.ports import Refused
 
@@ -38,6 +39,8 @@ Examples:\n
 
 A row that a rule refused is tried by curating its session again under today's rules, a row that a
 reader refused by reading the archived answer again. The same command again changes nothing more.
+
+Exit status: 0, or 1 where curating the sessions again failed or a check holds them back.
 """
 DROP_EXAMPLES = """
 Example:\n
@@ -89,10 +92,12 @@ def list_rows(
 ) -> None:
     """Print refused rows, and how many there are by reason."""
     from emp.quarantine import export as export_rows
+    from emp.quarantine_names import demand_known, statuses_of
 
     platform = _platform(context)
-    asked = _statuses(status)
+    asked = statuses_of(split(status))
     wanted = _filter(vendor, timeframe, symbols, (start, end), stage, reason, asked)
+    demand_known(platform, wanted)
     counts = platform.quarantine.reasons(wanted)
     if export is not None:
         written = export_rows(platform.quarantine.entries(wanted), export)
@@ -169,6 +174,7 @@ def replay(
     from emp.narration import Narrator
     from emp.quarantine import replay as replay_rows
     from emp.quarantine import would_replay
+    from emp.quarantine_names import demand_known
 
     platform = _platform(context)
     wanted = (
@@ -176,17 +182,22 @@ def replay(
         if row_ids
         else _filter(vendor, timeframe, symbols, (start, end), stage, reason, ["open"])
     )
-    done = True
+    demand_known(platform, wanted)
+    failed: list[FailedCuration] = []
     if dry_run:
         judged = would_replay(platform, wanted, spec=spec)
     else:
         with Narrator(debug=invocation(context).debug) as narrator:
-            judged, done = replay_rows(settings_of(context), platform, wanted, narrator, spec=spec)
-    _print_verdicts(judged, as_json=as_json, dry_run=dry_run)
-    raise typer.Exit(0 if done else 1)
+            judged, failed = replay_rows(
+                settings_of(context), platform, wanted, narrator, spec=spec
+            )
+    _print_verdicts(judged, [str(one) for one in failed], as_json=as_json, dry_run=dry_run)
+    raise typer.Exit(1 if failed else 0)
 
 
-def _print_verdicts(judged: pl.DataFrame, *, as_json: bool, dry_run: bool) -> None:
+def _print_verdicts(
+    judged: pl.DataFrame, failed: list[str], *, as_json: bool, dry_run: bool
+) -> None:
     shown = judged.select(
         "row_id", "vendor", "timeframe", "symbol", "session", "stage", "reasons", "verdict", "why"
     )
@@ -194,14 +205,16 @@ def _print_verdicts(judged: pl.DataFrame, *, as_json: bool, dry_run: bool) -> No
     if as_json:
         numbers = dict.fromkeys(("accepted", "refused again", "not tried"), 0)
         told = numbers | dict(counts.iter_rows())
-        print_json({"dry_run": dry_run, **told, "rows": records(shown)})
+        print_json({"dry_run": dry_run, **told, "failed": failed, "rows": records(shown)})
         return
     if judged.is_empty():
         print_line("no open rows")
         return
-    print_line(table(shown))
+    print_line(table_with_notes(shown, "why"))
     print_line()
     print_line(table(counts))
+    for sentence in failed:
+        print_line(f"\n{sentence}")
 
 
 @app.command("drop", epilog=DROP_EXAMPLES)
@@ -233,16 +246,6 @@ def _platform(context: typer.Context) -> Platform:
     from adapters.backend import open_platform
 
     return open_platform(settings_of(context))
-
-
-def _statuses(given: list[str] | None) -> list[str] | None:
-    known = ("open", "resolved", "replayed", "dropped")
-    asked = split(given) or ["open"]
-    if "all" in asked:
-        return None
-    if unknown := [status for status in asked if status not in known]:
-        raise ConfigurationError(f"--status {unknown[0]}; it takes: {', '.join(known)}, all")
-    return asked
 
 
 def _filter(

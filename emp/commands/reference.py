@@ -126,9 +126,12 @@ def _frame(
     from market_data.reference.tables import calendars_of, closed_table, tickers_table
 
     universe = universe_of(settings, refresh=True)
-    if what in ("instruments", "tickers"):
-        frame = get_instruments(settings=settings) if what == "instruments" else None
-        return tickers_table(universe) if frame is None else frame
+    if calendar and what in ("instruments", "tickers"):
+        raise ConfigurationError(f"--calendar is about sessions and holidays, not about {what}")
+    if what == "instruments":
+        return get_instruments(settings=settings)
+    if what == "tickers":
+        return tickers_table(universe)
     year = SystemClock().now().year
     first = date(year, 1, 1) if start is None else day(start, "--start")
     last = date(year, 12, 31) if end is None else day(end, "--end")

@@ -89,8 +89,11 @@ def test_rows_are_listed_shown_and_tried_again(call: Call, tmp_path: Path) -> No
     (payload,) = shown["fetch"]["payloads"]
     assert list(Path(shown["fetch"]["payload_folder"]).rglob(f"{payload}*"))
 
-    nothing = call("quarantine", "replay", "--json")
+    nothing = call("quarantine", "replay", "--json", status=1)
     assert (nothing["accepted"], nothing["refused again"]) == (0, 3)
+    (failed,) = nothing["failed"]
+    assert failed.startswith("curating 1d bars of MINE, 2024-01-03 to 2024-01-05, failed: ")
+    assert "is held back" in failed
 
     # The user learns what N.A. stands for, and that the price is right.
     (tmp_path / "mine.yaml").write_text(SPEC + 'null_values: ["N.A."]\n')
@@ -99,7 +102,8 @@ def test_rows_are_listed_shown_and_tried_again(call: Call, tmp_path: Path) -> No
     assert (would["accepted"], would["refused again"]) == (2, 1)
     assert set(rows(call)) == set(listed), "a dry run writes nothing"
 
-    done = call("quarantine", "replay", "--json")
+    # A third of the rows is still refused, so the check holds the range back.
+    done = call("quarantine", "replay", "--json", status=1)
     assert (done["accepted"], done["refused again"]) == (2, 1)
     (left,) = rows(call).values()
     assert left["session"] == "2024-01-04"
@@ -109,7 +113,7 @@ def test_rows_are_listed_shown_and_tried_again(call: Call, tmp_path: Path) -> No
     bars = call("bars", "MINE", "--format", "json")
     assert [bar["session"] for bar in bars] == ["2024-01-02", "2024-01-03", "2024-01-05"]
 
-    again = call("quarantine", "replay", "--json")
+    again = call("quarantine", "replay", "--json", status=1)
     assert (again["accepted"], again["refused again"]) == (0, 1)
     assert call("bars", "MINE", "--format", "json") == bars
 
@@ -160,3 +164,45 @@ def test_what_does_not_exist_is_named(call: Call, capfd: pytest.CaptureFixture[s
     assert "there is no row 'zz'" in capfd.readouterr().err
     assert run(["quarantine", "list", "--status", "gone"]) == 1
     assert "--status gone" in capfd.readouterr().err
+
+
+def test_a_misspelt_name_is_an_error_that_names_the_known_ones(
+    call: Call, capfd: pytest.CaptureFixture[str]
+) -> None:
+    misspelt = (
+        ("--vendor", "mien", "mine"),
+        ("--symbols", "MNIE", "MINE"),
+        ("--reason", "olhc", "ohlc"),
+        ("--reason", "bad_volum", "bad_volume"),
+    )
+    for command in ("list", "replay"):
+        for option, name, known in misspelt:
+            assert run(["quarantine", command, option, name]) == 1
+            out, err = capfd.readouterr()
+            assert not out
+            assert f"{option} {name}: " in err
+            assert f"there are: {known}" in err
+    for option, name in (("--reason", "not_finite"), ("--vendor", "yahoo"), ("--symbols", "AAPL")):
+        assert rows(call, option, name) == {}, "it merely has no row"
+
+
+def test_no_trouble_of_a_replay_is_kept_back(
+    call: Call, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.yaml").write_text(SPEC + 'null_values: ["N.A."]\n')
+    payloads = tmp_path / "data" / "lake" / "payloads"
+    payloads.rename(tmp_path / "away")
+    (row,) = call("quarantine", "replay", "--dry-run", "--json")["rows"]
+    run(["quarantine", "replay", "--dry-run"])
+    assert len(row["why"]) > 80
+    assert f"[1] {row['why']}\n" in capfd.readouterr().out, "nothing cuts the sentence"
+    (tmp_path / "away").rename(payloads)
+
+    # The curated bars cannot be written.
+    (tmp_path / "data" / "warehouse").write_text("no folder")
+    (failed,) = call("quarantine", "replay", "--json", status=1)["failed"]
+    assert failed.startswith("curating 1d bars of MINE, 2024-01-03 to 2024-01-03, failed: ")
+    assert (
+        "emp coverage MINE --start 2024-01-03 --end 2024-01-03 --timeframe 1d --outdated" in failed
+    )
+    assert rows(call, "--status", "replayed") == {}
