@@ -76,6 +76,12 @@ class _Moments:
     standing: Standing
     now: datetime
 
+    @property
+    def peace(self) -> int:
+        """Until when nothing is asked, whatever the windows leave."""
+        breaker, now = self.standing.breaker, self.standing.now
+        return max(now, breaker.closed_until(now), breaker.held_until)
+
     def later(self, instant: int) -> datetime | None:
         ahead = instant - self.standing.now
         return self.now + timedelta(microseconds=ahead) if ahead > 0 else None
@@ -83,6 +89,7 @@ class _Moments:
 
 def _window(allowance: Allowance, use: WindowUse | None, moments: _Moments) -> Window:
     if use is None:
-        return Window(allowance, 0)
+        return Window(allowance, 0, moments.later(moments.peace))
     full = use.used >= allowance.requests
-    return Window(allowance, use.used, moments.later(use.next_free) if full else None, use.subject)
+    free = max(moments.peace, use.next_free) if full else moments.peace
+    return Window(allowance, use.used, moments.later(free), use.subject)

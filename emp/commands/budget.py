@@ -8,7 +8,7 @@ import typer
 
 from emp.commands.options import JsonOption
 from emp.invocation import settings_of
-from emp.output import print_json, print_line, table
+from emp.output import print_json, print_line, table, table_with_notes
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,7 +57,7 @@ def budget(
         return
     print_line(table(_windows(found)))
     print_line()
-    print_line(table(_breakers(found)))
+    print_line(table_with_notes(_breakers(found), "last"))
 
 
 @app.command("reset", epilog=RESET_EXAMPLES)

@@ -56,7 +56,8 @@ class Window:
     Attributes:
         allowance: of what.
         used: requests granted within its length.
-        next_slot: when the next request can be granted; None where it can be at once.
+        next_slot: when the window has room and the vendor is asked at all: not before the end of a
+            pause that it asked for, nor while its breaker is open. None for at once.
         subject: whose requests are counted together; empty for all of them.
     """
 

@@ -78,6 +78,27 @@ def test_a_breaker_and_a_pause(place: Place) -> None:
     assert (found.state, found.held_until) == (State.CLOSED, NOON + timedelta(seconds=110))
 
 
+def test_no_slot_is_free_while_the_vendor_is_left_in_peace(place: Place) -> None:
+    place.gate.report(RateLimitedError("slower", retry_after=100))
+    assert [w.next_slot for w in place.report().windows] == [NOON + timedelta(seconds=100)]
+    for _ in range(60):
+        place.store.take("tws", [Claim(TEN_MINUTES)])
+    assert place.report().windows[0].next_slot == NOON + timedelta(minutes=10), "the later of both"
+    place.passed = 550
+    place.gate.report(RateLimitedError("slower", retry_after=100))
+    assert place.report().windows[0].next_slot == NOON + timedelta(seconds=650), "the later of both"
+
+
+def test_no_slot_is_free_while_the_breaker_is_open_or_probes(place: Place) -> None:
+    for _ in range(5):
+        place.gate.report(VendorUnavailableError("no answer"))
+    assert [w.next_slot for w in place.report().windows] == [NOON + timedelta(seconds=60)]
+    place.passed = 61
+    assert place.report().windows[0].next_slot is None
+    place.gate.enter([Claim(TEN_MINUTES)])
+    assert place.report().windows[0].next_slot == NOON + timedelta(seconds=61 + 150)
+
+
 def test_the_gates_of_an_installation_open_nothing_until_they_are_used(tmp_path: Path) -> None:
     gates = Gates(Settings(data_dir=tmp_path / "data"), FixedClock(NOON))
     assert isinstance(gates.of("files"), OpenGate)
