@@ -25,6 +25,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from market_data.macro.calendar import WITHDRAWN
 from market_data.schemas import UTC
 from market_data.universe import AssetClass, Instrument
 
@@ -114,7 +115,9 @@ def _scored(events: pl.DataFrame, effects: pl.DataFrame, at: datetime) -> pl.Dat
         .join(effects, on="symbol", how="left", maintain_order="left")
     )
     change = (pl.col("published") - pl.col("previous")) / pl.col("previous").abs()
-    delta = pl.when(change.is_finite()).then(change.clip(-1.0, 1.0)).fill_null(0.0)
+    # A value that is withdrawn by then speaks for nothing.
+    stands = change.is_finite() & (pl.col("status") != WITHDRAWN)
+    delta = pl.when(stands).then(change.clip(-1.0, 1.0)).fill_null(0.0)
     away = (pl.col("ts") - moment).dt.total_seconds().abs()
     decay = (-away / (_HORIZON / 2)).exp().clip(_LEAST_DECAY, 1.0)
     weight = pl.col("importance").replace_strict(

@@ -1,7 +1,9 @@
 """The calendar of macro events: announced dates and vintages made into one row per event and date.
 
 What belongs here: which vintage belongs to which release, what was known before it, its status.
-What does not: fetching and storing (market_data/pipeline/macro.py), limits on it (checks.py).
+What does not: which statement about a period counts (vintages.py), fetching
+(market_data/pipeline/macro_ingest.py), storing (market_data/pipeline/macro_calendar.py), limits
+(checks.py).
 
 A vintage belongs to the release date on which it appeared, or that lies at most LATE_DAYS before:
 FRED takes a value over on the day of its release, seldom a day or two later.
@@ -14,10 +16,12 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from market_data.macro.releases import MacroTable, with_instants
-from market_data.macro.schemas import MACRO_EVENTS
+from market_data.macro.schemas import FRED_OBSERVATIONS, MACRO_EVENTS
+from market_data.macro.vintages import newest_period, said, spans
 
 SOURCE = "fred"
 SCHEDULED, RELEASED, OVERDUE, NOTHING = "scheduled", "released", "overdue", "nothing"
+WITHDRAWN = "withdrawn"
 LATE_DAYS = 3
 ANNOUNCED_DAYS = 100
 """How far ahead the calendar has sessions, today included: a quarter."""
@@ -34,6 +38,7 @@ def build_calendar(
     *,
     sessions: tuple[date, date],
     now: datetime,
+    withdrawn: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The rows of a range of release dates, from what is known.
 
@@ -44,19 +49,20 @@ def build_calendar(
         table: the reviewed table; releases that it has not are left out.
         sessions: first and last release date.
         now: the moment of looking, UTC: decides what is overdue.
+        withdrawn: values that were taken back in place, see `market_data.macro.vintages`; None
+            where there are none.
 
     Returns:
         Rows of MACRO_EVENTS sorted by (symbol, ts).
     """
     announced = _announced(dates, table)
-    values = vintages.drop_nulls("value").select(
-        "period", "value", "known_at", series="symbol", seen="session"
-    )
+    statements = said(vintages, FRED_OBSERVATIONS.empty() if withdrawn is None else withdrawn)
+    values = statements.drop_nulls("value")
     assigned = _assigned(values, announced)
     told = announced.filter(pl.col("session").is_between(*sessions)).join(
         assigned, on=_BY, how="left", maintain_order="left"
     )
-    judged = _with_neighbours(_with_values(told, values), values)
+    judged = _with_neighbours(_with_values(told, statements), values)
     known_at = pl.max_horizontal("known_at", "value_known_at")
     return MACRO_EVENTS.conform(
         judged.with_columns(
@@ -104,31 +110,26 @@ def _assigned(values: pl.DataFrame, announced: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_values(told: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
+def _with_values(told: pl.DataFrame, statements: pl.DataFrame) -> pl.DataFrame:
     """Adds period, actual, published, first_published, previous, revised_previous."""
-    reached = (
-        values.group_by("series", "seen")
-        .agg(pl.col("period").max())
-        .sort("series", "seen")
-        .with_columns(pl.col("period").cum_max().over("series"))
-        .sort("seen")
+    held = spans(statements)
+    days = told.drop_nulls("seen")
+    reached = newest_period(days, held, exact=True)
+    before = newest_period(days, held, exact=False).rename({"period": "period_before"})
+    by_period = statements.sort("seen", maintain_order=True).select(
+        "series", "period", "seen", "value"
     )
-    by_period = values.sort("seen").select("series", "period", "seen", "value")
-    ends = (
-        values.sort("seen")
-        .group_by("series", "period", maintain_order=True)
-        .agg(
-            first_published=pl.col("value").first(),
-            actual=pl.col("value").last(),
-            value_known_at=pl.col("known_at").last(),
-        )
+    ends = statements.group_by("series", "period", maintain_order=True).agg(
+        first_published=pl.col("value").drop_nulls().first(),
+        actual=pl.col("value").last(),
+        value_known_at=pl.col("known_at").last(),
     )
-    rows = _as_of(told, reached, ["series"], exact=True).join(
-        ends, on=["series", "period"], how="left", maintain_order="left"
+    rows = (
+        told.join(reached, on=["series", "seen"], how="left", maintain_order="left")
+        .join(before, on=["series", "seen"], how="left", maintain_order="left")
+        .join(ends, on=["series", "period"], how="left", maintain_order="left")
     )
     rows = _as_of(rows, by_period.rename({"value": "published"}), ["series", "period"], exact=True)
-    before = reached.rename({"period": "period_before"})
-    rows = _as_of(rows, before, ["series"], exact=False)
     earlier = by_period.rename({"period": "period_before", "value": "previous"})
     rows = _as_of(rows, earlier, ["series", "period_before"], exact=False)
     revised = earlier.rename({"previous": "revised_previous"})
@@ -140,11 +141,14 @@ def _with_values(told: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
 
 
 def _as_of(rows: pl.DataFrame, known: pl.DataFrame, by: list[str], *, exact: bool) -> pl.DataFrame:
-    """Join what was known on the day `seen`, or, where not `exact`, before it."""
+    """Join what was known on the day `seen`, or, where not `exact`, before it.
+
+    `known` is sorted by that day.
+    """
     placed = rows.with_row_index("_row")
     known_rows = placed.drop_nulls(["seen", *by]).sort("seen")
     found = known_rows.select("_row", "seen", *by).join_asof(
-        known.sort("seen"),
+        known,
         on="seen",
         by=by,
         strategy="backward",
@@ -184,6 +188,7 @@ def _with_neighbours(rows: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
 def _status(now: datetime, overdue_after: timedelta) -> pl.Expr:
     """What became of each announced date.
 
+    A value that came and is withdrawn by now is neither released nor overdue.
     A date without a value is no gap where the series was published shortly before, or has gone on
     since.
     """
@@ -193,8 +198,11 @@ def _status(now: datetime, overdue_after: timedelta) -> pl.Expr:
     went_on = (pl.col("newest") > pl.col("session") + timedelta(days=LATE_DAYS)).fill_null(
         value=False
     )
+    came = pl.col("seen").is_not_null()
     return (
-        pl.when(pl.col("seen").is_not_null())
+        pl.when(came & pl.col("actual").is_null())
+        .then(pl.lit(WITHDRAWN))
+        .when(came)
         .then(pl.lit(RELEASED))
         .when(moment <= pl.col("ts") + overdue_after)
         .then(pl.lit(SCHEDULED))

@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from market_data.macro.calendar import NOTHING, OVERDUE, RELEASED
+from market_data.macro.calendar import NOTHING, OVERDUE, RELEASED, WITHDRAWN
 from market_data.macro.outcomes import found_rows, outcome, schema_of
 from market_data.macro.releases import MacroTable
 from market_data.macro.schemas import FRED_OBSERVATIONS, MACRO_EVENTS
@@ -75,7 +75,8 @@ def check_calendar(
     Codes: coverage event_missing (error): an announced date of an event is not in the calendar;
     staleness event_withdrawn (warn): it holds a date that is announced no longer, event_outdated
     (warn): it differs from what is known now, value_overdue (warn, then error); drift
-    value_revised (warn): a value differs from its first publication by more than the table allows.
+    value_revised (warn): a value differs from its first publication by more than the table allows,
+    value_withdrawn (warn): one that came was taken back.
 
     Args:
         stored: rows of MACRO_EVENTS, with the status that they have now.
@@ -96,7 +97,7 @@ def check_calendar(
 
 def _never_seen(vintages: pl.DataFrame, events: pl.DataFrame) -> CheckOutcome:
     known = vintages.select(series="symbol").unique()
-    due = events.filter(pl.col("status").is_in([OVERDUE, RELEASED, NOTHING]))
+    due = events.filter(pl.col("status").is_in([OVERDUE, RELEASED, NOTHING, WITHDRAWN]))
     found = found_rows(
         due.join(known, on="series", how="anti", maintain_order="left"),
         "no_value_ever",
@@ -160,9 +161,16 @@ def _revised_events(events: pl.DataFrame, table: MacroTable) -> CheckOutcome:
         value=pl.col("drift"),
         threshold=pl.col("limit"),
     )
-    return CheckOutcome(
-        findings(found, check="drift", dataset=CALENDAR), over.head(SAMPLE_ROWS), measured
+    gone = events.filter(pl.col("status") == WITHDRAWN)
+    withdrawn = found_rows(
+        gone,
+        "value_withdrawn",
+        WARN,
+        pl.format("{}: the value of {} is withdrawn", "event", "period"),
     )
+    sample = pl.concat([over, gone], how="diagonal_relaxed").head(SAMPLE_ROWS)
+    both = pl.concat([found, withdrawn])
+    return CheckOutcome(findings(both, check="drift", dataset=CALENDAR), sample, measured)
 
 
 def _drift(column: str) -> pl.Expr:

@@ -66,7 +66,12 @@ MACRO_EVENTS = FrameSchema(
         Column(
             "period", pl.Date(), "first day of the newest period that it spoke of", nullable=True
         ),
-        Column("actual", pl.Float64(), "the newest value known of the period", nullable=True),
+        Column(
+            "actual",
+            pl.Float64(),
+            "the newest value known of the period; null where it is withdrawn",
+            nullable=True,
+        ),
         Column("published", pl.Float64(), "the period's value in this release", nullable=True),
         Column(
             "first_published",
@@ -92,8 +97,8 @@ MACRO_EVENTS = FrameSchema(
         Column(
             "status",
             pl.String(),
-            "scheduled, released, overdue, or nothing: the day passed without a value of this "
-            "series, and none is missing",
+            "scheduled, released, overdue; withdrawn: a value came, and the source has taken it "
+            "back; or nothing: the day passed without a value of this series, and none is missing",
         ),
     ),
 )

@@ -23,6 +23,7 @@ from market_data.macro.calendar import (
     with_status_at,
 )
 from market_data.macro.releases import Importance
+from market_data.macro.vintages import taken_back
 from market_data.pipeline.platform import Platform
 from market_data.statements import holding
 
@@ -126,9 +127,7 @@ def known_vintages(
     platform: Platform, first: date, last: date, as_of: datetime | None = None
 ) -> pl.DataFrame:
     """The vintages behind the releases of a range that hold: rows of FRED_OBSERVATIONS."""
-    rows = platform.raw_log.statements(FRED_VINTAGES, sessions=(first - HISTORY, date.max))
-    recent = rows.filter(pl.col("period").is_between(first - HISTORY, last))
-    return holding(recent, FRED_VINTAGES, as_of)
+    return holding(_vintages(platform, first, last), FRED_VINTAGES, as_of)
 
 
 def calendar_of(
@@ -136,13 +135,21 @@ def calendar_of(
 ) -> pl.DataFrame:
     """The calendar of a range as it follows from what is known, or was at `as_of`."""
     dates = known_dates(platform, first - LATE, last + LATE, as_of)
+    rows = _vintages(platform, first, last)
     return build_calendar(
         dates,
-        known_vintages(platform, first, last, as_of),
+        holding(rows, FRED_VINTAGES, as_of),
         platform.macro.table,
         sessions=(first, last),
         now=as_of or platform.clock.now(),
+        withdrawn=taken_back(rows, as_of),
     )
+
+
+def _vintages(platform: Platform, first: date, last: date) -> pl.DataFrame:
+    """Every statement about the periods that the releases of a range may speak of."""
+    rows = platform.raw_log.statements(FRED_VINTAGES, sessions=(first - HISTORY, date.max))
+    return rows.filter(pl.col("period").is_between(first - HISTORY, last))
 
 
 def read_macro_bias(platform: Platform, symbols: Sequence[str], at: datetime) -> pl.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -209,6 +209,40 @@ def test_a_value_that_fred_corrects_in_place(server: ReplayServer, open_at: Open
     assert gdp(platform)["actual"].to_list()[-1] == 29354.1
     assert gdp(platform, NOW)["actual"].to_list()[-1] == 29349.924
     assert platform.raw_log.statements(FRED_VINTAGES).height == len(GDP) + 1
+
+
+@pytest.mark.parametrize(
+    ("withdrawn", "known"),
+    [
+        ([*GDP, ("2024-11-08", "2024-07-01", ".")], "2024-11-08T13:30"),
+        ([*GDP[:-1], ("2024-10-30", "2024-07-01", ".")], "2024-11-10T00:00"),
+    ],
+    ids=["by a vintage", "in place"],
+)
+def test_a_value_that_fred_withdraws(
+    server: ReplayServer, open_at: Open, withdrawn: list[Vintage], known: str
+) -> None:
+    """It is shown no longer, and still was there for whoever asks about the time before."""
+    bring(open_at(NOW))
+    serve_vintages(server, "GDP", withdrawn)
+    platform = open_at(datetime(2024, 11, 10, tzinfo=UTC))
+    bring(platform)
+    at = datetime.fromisoformat(known).replace(tzinfo=UTC)
+    for moment in (None, at):
+        newest = gdp(platform, moment).to_dicts()[-1]
+        assert (newest["status"], newest["actual"]) == ("withdrawn", None)
+        assert newest["first_published"] == 29349.924
+        assert newest["known_at"] == at
+    before = gdp(platform, at - timedelta(microseconds=1)).to_dicts()[-1]
+    assert (before["status"], before["actual"]) == ("released", 29349.924)
+    found = inspect_calendar(platform, FIRST, LAST).findings
+    assert found.filter(code="value_withdrawn")["symbol"].to_list() == ["US-GDP"]
+    spoken = read_macro_bias(platform, ["AAPL"], datetime(2024, 11, 1, tzinfo=UTC))["bias"].item()
+    assert spoken > 0
+    serve_vintages(server, "GDP", [*withdrawn, ("2024-11-12", "2024-07-01", "29350")])
+    again = open_at(datetime(2024, 11, 13, tzinfo=UTC))
+    bring(again)
+    assert gdp(again)["actual"].to_list()[-1] == 29350.0
 
 
 @pytest.mark.parametrize("day", ["2024-03-08", "2024-03-11", "2024-11-01", "2024-11-04"])

@@ -126,6 +126,48 @@ def test_a_period_without_a_value_is_no_release() -> None:
     assert found["status"] == "overdue"
 
 
+WITHDRAWN_LATER = [*GDP, ("2024-11-01", "2024-07-01", None)]
+
+
+def test_a_value_that_is_withdrawn_is_shown_no_longer() -> None:
+    *_, before, found = events(dates("2024-09-26", "2024-10-30"), vintages(WITHDRAWN_LATER))
+    assert (found["status"], found["period"]) == ("withdrawn", date(2024, 7, 1))
+    assert found["actual"] is None
+    assert (found["published"], found["first_published"]) == (29349.9, 29349.9)
+    assert found["known_at"] == datetime(2024, 11, 1, 12, 30, tzinfo=UTC)
+    assert (before["status"], before["actual"]) == ("released", 29016.7)
+
+
+def test_a_withdrawn_value_is_the_previous_of_no_release() -> None:
+    values = vintages([*WITHDRAWN_LATER, ("2024-11-27", "2024-10-01", 29500.0)])
+    *_, found = events(dates("2024-10-30", "2024-11-27"), values, now="2024-12-01")
+    assert (found["status"], found["actual"]) == ("released", 29500.0)
+    assert found["previous"] == 29016.7
+
+
+def test_a_value_that_comes_again_counts_again() -> None:
+    values = vintages([*WITHDRAWN_LATER, ("2024-11-27", "2024-07-01", 29350.0)])
+    first, again = events(dates("2024-10-30", "2024-11-27"), values, now="2024-12-01")
+    assert [e["status"] for e in (first, again)] == ["released", "released"]
+    assert [e["actual"] for e in (first, again)] == [29350.0, 29350.0]
+    assert [e["published"] for e in (first, again)] == [29349.9, 29350.0]
+    assert again["previous"] == 29016.7
+
+
+def test_a_value_that_is_taken_back_in_place_was_there() -> None:
+    """FRED says now that there was none, under the day on which it had given one."""
+    held = vintages([*GDP[:-1], ("2024-10-30", "2024-07-01", None)])
+    made = build_calendar(
+        dates("2024-10-30"), held, TABLE, sessions=YEAR,
+        now=datetime(2024, 11, 3, tzinfo=UTC), withdrawn=vintages(GDP[-1:]),
+    )  # fmt: skip
+    MACRO_EVENTS.check(made)
+    found = made.filter(symbol="US-GDP").to_dicts()[0]
+    assert (found["status"], found["period"]) == ("withdrawn", date(2024, 7, 1))
+    assert (found["actual"], found["first_published"]) == (None, 29349.9)
+    assert found["previous"] == 29016.7
+
+
 def test_nothing_makes_nothing() -> None:
     none = FRED_RELEASES.empty(), FRED_OBSERVATIONS.empty()
     made = build_calendar(*none, TABLE, sessions=YEAR, now=LONG_AGO)
