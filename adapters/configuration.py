@@ -61,7 +61,7 @@ def load_universe(settings: Settings, *, refresh: bool = False) -> Universe:
         _refuse_two_readers(content, registered, settings)
         for kind, name in (("instruments", "symbol"), ("vendors", "name")):
             content[kind] = _merge(content.get(kind, []), registered.get(kind, []), name)
-    return _parse_universe(content, settings.config_dir / "universe.yaml").on_calendars()
+    return _parse_universe(content, settings.config_dir / "universe.yaml")
 
 
 def _refuse_two_readers(

@@ -15,7 +15,15 @@ from functools import cached_property
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    field_validator,
+    model_validator,
+)
 
 CODE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_/.\-]{0,31}$"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -35,7 +43,14 @@ def _clock(value: Any) -> Any:
     return since - timedelta(days=1) if found[1] else since
 
 
-Clock = Annotated[timedelta, BeforeValidator(_clock)]
+def _written(since: timedelta) -> str:
+    """The text that `_clock` reads."""
+    eve = "-1d " if since < timedelta(0) else ""
+    minutes = (since + timedelta(days=1) if eve else since) // timedelta(minutes=1)
+    return f"{eve}{minutes // 60:02}:{minutes % 60:02}"
+
+
+Clock = Annotated[timedelta, BeforeValidator(_clock), PlainSerializer(_written)]
 """Time since 00:00 of the session's date on the calendar's own clocks; negative for the eve."""
 
 
@@ -58,7 +73,7 @@ class DayRule(BaseModel):
         note: why, for a person.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     day: date | None = Field(default=None, alias="date")
     every: str | None = None
@@ -136,7 +151,7 @@ class OwnHours(BaseModel):
         weekdays: days of the week with a session.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     zone: str
     open: Clock
@@ -178,7 +193,7 @@ class CalendarRules(BaseModel):
         days: the days that differ. A rule of a date goes before one of every year.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     hours: OwnHours | None = None
     days: tuple[DayRule, ...] = ()
@@ -198,8 +213,9 @@ class CalendarRules(BaseModel):
 
     @cached_property
     def digest(self) -> str:
-        """Names this content; notes, which change no session, are part of it."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        """Names the sessions that follow; notes, which change none, are no part of it."""
+        content = self.model_dump_json(exclude={"days": {"__all__": {"note"}}})
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
 
     def by_date(self, since: date, until: date) -> dict[date, DayRule]:
         """The rule of each day of a span that has one."""

@@ -6,8 +6,9 @@ schedule from them (calendars/sessions.py).
 
 Installations in one process may say different things about one calendar. Each gets a code of its
 own, "fx@1a2b3c4d5e6f", by the digest of what it says, so that none can see another's days. The
-table behind it only grows, and what lies under a digest never changes. A process that has not
-loaded the configuration refuses such a code rather than take the usual days for it.
+table behind it only grows, and what lies under a digest never changes; of notes, which change no
+session and are no part of a digest, it holds the newest. A process that has not loaded the
+configuration refuses such a code rather than take the usual days for it.
 """
 
 from __future__ import annotations

@@ -175,10 +175,15 @@ class Universe(BaseModel):
                             f"({other})"
                         )
                 known.append((one, instrument.symbol))
+        # A universe that was written down and read again follows its own calendars too.
+        self.__dict__["instruments"] = self.on_calendars().instruments
         return self
 
     def on_calendars(self) -> Universe:
-        """The universe with each instrument on the version of its calendar that is configured."""
+        """The universe with each instrument on the version of its calendar that is configured.
+
+        A validated one is; this is for copies that were given other instruments or calendars.
+        """
         return self.model_copy(
             update={
                 "instruments": tuple(

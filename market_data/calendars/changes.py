@@ -40,6 +40,23 @@ def own_week(calendar: str, hours: OwnHours, since: date, until: date) -> Schedu
     return completed(calendar, hours.zone, frame)
 
 
+def with_notes(sessions: pl.DataFrame, rules: CalendarRules) -> pl.DataFrame:
+    """Sessions whose changed days tell what a person wrote about them, where somebody did.
+
+    Apart from `with_days`, since a note is no part of the version of a calendar: its schedule is
+    not built anew for one.
+    """
+    if not rules.days:
+        return sessions
+    changed = sessions.filter(pl.col("changed").is_not_null())["session"]
+    if changed.is_empty():
+        return sessions
+    days = rules.by_date(changed[0], changed[-1])
+    notes = {day: days[day].note for day in changed if days[day].note}
+    told = pl.col("session").replace_strict(notes, default=pl.col("changed"))
+    return sessions.with_columns(changed=told) if notes else sessions
+
+
 def with_days(
     calendar: str, schedule: Schedule, rules: CalendarRules, since: date, until: date
 ) -> Schedule:
@@ -129,7 +146,7 @@ def _without_lost_break(row: dict[str, Any]) -> dict[str, Any]:
 def _with_expectation(
     calendar: str, zone: str, day: date, rule: DayRule, row: dict[str, Any]
 ) -> dict[str, Any]:
-    row = {**row, "expected_from": None, "expected_until": None, "changed": _told(rule)}
+    row = {**row, "expected_from": None, "expected_until": None, "changed": rule.when}
     if row["open"] >= row["close"]:
         raise ConfigurationError(
             f"holidays: {calendar} {rule.when}: the session of {day} would open at or after its "
@@ -147,10 +164,6 @@ def _with_expectation(
             "expected has to lie inside its hours"
         )
     return {**row, "expected_from": begin, "expected_until": end}
-
-
-def _told(rule: DayRule) -> str:
-    return rule.note or rule.when
 
 
 def _instant(day: date, zone: str, since_midnight: timedelta) -> datetime:

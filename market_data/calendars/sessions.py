@@ -45,7 +45,7 @@ def trading_sessions(calendar: str, start: date, end: date) -> pl.DataFrame:
     sessions = schedule_covering(calendar, start, end).sessions
     first = int(sessions["session"].search_sorted(start, side="left"))
     after = int(sessions["session"].search_sorted(end, side="right"))
-    return sessions.slice(first, max(after - first, 0))
+    return changes.with_notes(sessions.slice(first, max(after - first, 0)), rules_of(calendar))
 
 
 def is_session(calendar: str, day: date) -> bool:

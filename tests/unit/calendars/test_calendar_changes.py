@@ -26,7 +26,7 @@ from market_data.calendars import (
 from market_data.errors import ConfigurationError
 from market_data.schemas import TRADING_SESSIONS
 from market_data.timeframes import Timeframe
-from market_data.universe import AssetClass, Instrument
+from market_data.universe import AssetClass, Instrument, Universe
 
 FIRST, LAST = date(2024, 1, 1), date(2024, 12, 31)
 TIMES = ["open", "close", "break_start", "break_end"]
@@ -224,3 +224,43 @@ def test_only_the_days_named_change_and_only_there(
     assert trading_sessions(versioned(code, {}), FIRST, LAST).equals(before[calendar])
     assert found["session"].is_sorted()
     assert (found["open"].diff().drop_nulls() > timedelta()).all()
+
+
+def test_a_note_makes_no_other_version_and_is_told_all_the_same() -> None:
+    day = date(2024, 7, 5)
+    first = on("XNYS", {"date": day, "close": "13:00", "note": "storm"})
+    before = trading_sessions(first, FIRST, LAST)
+    second = on("XNYS", {"date": day, "close": "13:00", "note": "thunderstorm"})
+    assert second == first
+    after = trading_sessions(second, FIRST, LAST)
+    assert after.drop("changed").equals(before.drop("changed"))
+    assert [f.filter(session=day)["changed"].item() for f in (before, after)] == [
+        "storm",
+        "thunderstorm",
+    ]
+    assert on("XNYS", {"date": day, "close": "13:30", "note": "storm"}) != first
+    assert one(on("XNYS", {"date": day, "close": "13:00"}), day)["changed"] == "2024-07-05"
+
+
+def test_rules_that_are_written_down_are_read_again() -> None:
+    said = rules(
+        {"every": "12-24", "since": 2000, "close": "13:00"},
+        {"date": date(2024, 5, 6), "session": True, "open": "-1d 17:00", "close": "24:00"},
+        hours={"zone": "Europe/Berlin", "open": "-1d 23:30", "close": "22:00"}
+        | {"break": ["12:00", "13:00"]},
+    )
+    for mode in ("python", "json"):
+        again = CalendarRules.model_validate(said.model_dump(mode=mode))
+        assert again == said
+        assert again.digest == said.digest
+
+
+def test_a_universe_that_is_written_down_keeps_its_calendars() -> None:
+    day = date(2024, 7, 5)
+    share = Instrument(symbol="X", asset_class=AssetClass.EQUITY, calendar="XNYS")
+    made = Universe(
+        instruments=(share,), vendors=(), calendars={"XNYS": rules({"date": day, "closed": True})}
+    )
+    for again in (made, Universe.model_validate_json(made.model_dump_json())):
+        assert again == made
+        assert not is_session(again.instrument("X").calendar, day)
