@@ -43,7 +43,7 @@ def count_refused(rows: pl.DataFrame) -> pl.DataFrame:
         rows.drop_nulls("session")
         .group_by("symbol", "session")
         .agg(refused=pl.len(), spoiled=(pl.col("reasons") != NO_BAR).sum())
-        .cast(REFUSED)  # type: ignore[arg-type]
+        .cast(REFUSED)
     )
 
 

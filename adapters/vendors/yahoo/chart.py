@@ -1,36 +1,34 @@
-"""From the content of a chart answer to frames.
+"""From the content of a chart answer to bars.
 
-What belongs here: Yahoo's times, its rows without prices, its live row, its events.
-What does not: the vendor's promises (vendor.py), undoing adjustments of prices.
+What belongs here: Yahoo's times, its rows without prices, its live row, numbers that are none.
+What does not: splits and dividends (events.py), whether the chart is the one that was asked for
+(identity.py), the vendor's promises (vendor.py), undoing adjustments of prices.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import UTC as UTC_ZONE
-from datetime import date, datetime, time, timedelta
-from math import inf, prod
+from datetime import datetime, timedelta
+from math import inf
 from types import NoneType
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from adapters.vendors.instants import LATEST_SECOND
 from adapters.vendors.yahoo.answers import Chart
+from adapters.vendors.yahoo.identity import meta_of
 from market_data.errors import MalformedAnswerError
 from market_data.ports import SymbolRequest
-from market_data.schemas import CORPORATE_ACTIONS, FETCHED_BARS, PRICES, REJECTED_ROWS, UTC
+from market_data.schemas import FETCHED_BARS, PRICES, REJECTED_ROWS, UTC
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass
 
-MINOR_UNITS = {"GBp": 100.0, "ZAc": 100.0, "ILA": 100.0}
-"""Units in which Yahoo quotes a hundredth of the currency."""
-
-_SHAPE_ERRORS = (
+SHAPE_ERRORS = (
     KeyError, IndexError, TypeError, ValueError, OverflowError, OSError, pl.exceptions.PolarsError,
 )  # fmt: skip
+"""What reading a chart of another shape ends in."""
 _CURRENCY = re.compile(r"[A-Za-z]{2,5}")
 _KNOWN_SECONDS = (-2_208_988_800, LATEST_SECOND)
 """From 1900 to 2100: a number beyond is no time of a bar."""
@@ -39,13 +37,13 @@ _COLUMNS = ("at", *PRICES, "adj_close", "volume")
 
 def currency_unit(chart: Chart) -> str:
     """The unit that the chart's prices are quoted in, empty where Yahoo names none."""
-    unit = str(_meta(chart).get("currency") or "")
+    unit = str(meta_of(chart).get("currency") or "")
     return unit if _CURRENCY.fullmatch(unit) else ""
 
 
 def first_trade(chart: Chart, symbol: str) -> dict[str, datetime]:
     """The symbol to its first trade at Yahoo; nothing where the chart does not tell it."""
-    seconds = _meta(chart).get("firstTradeDate")
+    seconds = meta_of(chart).get("firstTradeDate")
     # Nobody can trade before there is a clock: 0 and less stand for "not known".
     if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds == 0:
         return {}
@@ -71,37 +69,35 @@ def read_bars(
 
     Returns:
         Rows of FETCHED_BARS and of REJECTED_ROWS, both by time. A row without any price is
-        rejected as null_bar, one with some of them as null_price, one without a time as bad_time.
+        rejected as null_bar, one with some of them as null_price, one without a time as bad_time,
+        one with a number that none can be as bad_ with its name.
 
     Raises:
         MalformedAnswerError: the chart has not the shape that Yahoo promises.
     """
-    rows, zone = _rows(chart), _zone(chart)
+    rows, zone = _rows(chart), zone_of(chart)
     timed = pl.col("at").is_between(*_KNOWN_SECONDS).fill_null(value=False)
     timeless = rows.filter(~timed).select(
         pl.lit(wanted.symbol).alias("symbol"),
         pl.lit(None, dtype=UTC).alias("ts"),
         pl.lit("bad_time").alias("reasons"),
-        pl.struct(_COLUMNS).struct.json_encode().alias("row"),
+        _as_text(rows).alias("row"),
     )
     rows = rows.filter(timed)
     try:
         rows = rows.with_columns(ts=_bar_start(timeframe, zone))
-    except _SHAPE_ERRORS as trouble:
+    except SHAPE_ERRORS as trouble:
         raise MalformedAnswerError(f"Yahoo: no such time zone: {zone}") from trouble
     rows = _without_live_row(rows, timeframe)
     rows = rows.filter((pl.col("ts") >= start) & (pl.col("ts") < end))
-    empty = pl.sum_horizontal(pl.col(PRICES).is_null())
-    rejected = rows.filter(empty > 0).select(
+    reasons = _reasons()
+    rejected = rows.filter(reasons != "").select(
         pl.lit(wanted.symbol).alias("symbol"),
         "ts",
-        pl.when(empty == len(PRICES))
-        .then(pl.lit("null_bar"))
-        .otherwise(pl.lit("null_price"))
-        .alias("reasons"),
-        pl.struct(_COLUMNS).struct.json_encode().alias("row"),
+        reasons.alias("reasons"),
+        _as_text(rows).alias("row"),
     )
-    bars = rows.filter(empty == 0).with_columns(
+    bars = rows.filter(reasons == "").with_columns(
         symbol=pl.lit(wanted.symbol), vendor_symbol=pl.lit(wanted.vendor_symbol)
     )
     if wanted.instrument.asset_class is AssetClass.FX:
@@ -110,75 +106,9 @@ def read_bars(
     return FETCHED_BARS.conform(bars), pl.concat(refused)
 
 
-def read_actions(charts: Iterable[Chart], symbol: str, now: datetime) -> pl.DataFrame:
-    """Splits and dividends of several answers about one symbol.
-
-    Yahoo divides dividends by the later splits, as it does prices, and quotes them in the unit of
-    the prices. Here they are cash per share as paid, in the currency: the charts have to reach to
-    the present for that. `known_at` is the ex-date at 00:00 UTC, assumed.
-
-    Returns:
-        Rows of CORPORATE_ACTIONS sorted by (ex_date, kind).
-
-    Raises:
-        MalformedAnswerError: an event has not the shape that Yahoo promises.
-    """
-    splits: dict[date, float] = {}
-    dividends: dict[date, float] = {}
-    for chart in charts:
-        scale = MINOR_UNITS.get(currency_unit(chart), 1.0)
-        try:
-            zone = ZoneInfo(_zone(chart))
-            events = chart.get("events") or {}
-            for event in (events.get("splits") or {}).values():
-                ratio = float(event["numerator"]) / float(event["denominator"])
-                splits[_day(event, zone)] = _told(ratio)
-            for event in (events.get("dividends") or {}).values():
-                in_major_unit = event.get("currency") not in (None, "", currency_unit(chart))
-                amount = float(event["amount"]) / (1.0 if in_major_unit else scale)
-                dividends[_day(event, zone)] = _told(amount)
-        except (*_SHAPE_ERRORS, AttributeError, ZeroDivisionError) as trouble:
-            raise MalformedAnswerError(f"Yahoo: an event of {symbol} cannot be read") from trouble
-    paid = {
-        day: amount * prod(value for ex_date, value in splits.items() if ex_date > day)
-        for day, amount in dividends.items()
-    }
-    found = [("split", d, v) for d, v in splits.items()]
-    found += [("dividend", d, v) for d, v in paid.items()]
-    return pl.DataFrame(
-        [
-            (symbol, day, kind, value, "yahoo", min(datetime.combine(day, time(), UTC_ZONE), now))
-            for kind, day, value in found
-        ],
-        schema=CORPORATE_ACTIONS.dtypes,
-        orient="row",
-    ).sort("ex_date", "kind")
-
-
-def _meta(chart: Chart) -> dict[str, Any]:
-    meta = chart.get("meta")
-    if not isinstance(meta, dict):
-        raise MalformedAnswerError("Yahoo: a chart without its meta data")
-    return meta
-
-
-def _zone(chart: Chart) -> str:
-    return str(_meta(chart).get("exchangeTimezoneName") or "UTC")
-
-
-def _told(value: float) -> float:
-    """The value of an event.
-
-    Raises:
-        ValueError: no split or dividend can be that.
-    """
-    if not 0.0 < value < inf:
-        raise ValueError(f"{value} is no split and no dividend")
-    return value
-
-
-def _day(event: dict[str, Any], zone: ZoneInfo) -> date:
-    return datetime.fromtimestamp(event["date"], zone).date()
+def zone_of(chart: Chart) -> str:
+    """The name of the exchange's time zone; UTC where the chart names none."""
+    return str(meta_of(chart).get("exchangeTimezoneName") or "UTC")
 
 
 def _rows(chart: Chart) -> pl.DataFrame:
@@ -193,21 +123,56 @@ def _rows(chart: Chart) -> pl.DataFrame:
         columns = [_numbers(name, cells, pl.Float64()) for name, cells in values.items()]
         columns.append(_numbers("at", stamps, pl.Int64()))
         return pl.DataFrame(columns).select(_COLUMNS).sort("at", maintain_order=True)
-    except (*_SHAPE_ERRORS, AttributeError) as trouble:
+    except (*SHAPE_ERRORS, AttributeError) as trouble:
         raise MalformedAnswerError(
             f"Yahoo: the chart's columns cannot be read: {trouble}"
         ) from trouble
 
 
 def _numbers(name: str, cells: Any, dtype: pl.DataType) -> pl.Series:
-    """An array of numbers and nulls.
+    """An array of numbers and nulls; one that is too great to be held is infinite, or no time.
 
     Raises:
         TypeError: it is none, or holds anything else; Polars takes true for 1 and text for null.
     """
     if not isinstance(cells, list) or not set(map(type, cells)) <= {int, float, NoneType}:
         raise TypeError(f"{name} is no array of numbers")
-    return pl.Series(name, cells, dtype=dtype)
+    try:
+        return pl.Series(name, cells, dtype=dtype)
+    except (OverflowError, TypeError):
+        held = _held_float if dtype.is_float() else _held_second
+        return pl.Series(name, [held(cell) for cell in cells], dtype=dtype)
+
+
+def _held_float(cell: float | None) -> float | None:
+    try:
+        return None if cell is None else float(cell)
+    except OverflowError:
+        return inf if cell is not None and cell > 0 else -inf
+
+
+def _held_second(cell: float | None) -> int | None:
+    known = cell is not None and _KNOWN_SECONDS[0] <= cell <= _KNOWN_SECONDS[1]
+    return int(cell) if known and cell == int(cell) else None  # type: ignore[arg-type]
+
+
+def _reasons() -> pl.Expr:
+    """Why a row is no bar, comma-separated; empty where it is one."""
+    empty = pl.sum_horizontal(pl.col(PRICES).is_null())
+    found = [
+        pl.when(empty == len(PRICES)).then(pl.lit("null_bar")),
+        pl.when(empty.is_between(1, len(PRICES) - 1)).then(pl.lit("null_price")),
+        *(pl.when(~pl.col(name).is_finite()).then(pl.lit(f"bad_{name}")) for name in _COLUMNS[1:]),
+    ]
+    return pl.concat_str(found, separator=",", ignore_nulls=True)
+
+
+def _as_text(rows: pl.DataFrame) -> pl.Expr:
+    """A row as JSON, which knows no NaN and no infinity: where there is one, values are texts."""
+    numbers = pl.col(_COLUMNS[1:])
+    if rows.select(pl.any_horizontal(numbers.is_finite().not_().any())).item():
+        return pl.struct(pl.col(_COLUMNS).cast(pl.String)).struct.json_encode()
+    return pl.struct(_COLUMNS).struct.json_encode()
 
 
 def _bar_start(timeframe: Timeframe, zone: str) -> pl.Expr:

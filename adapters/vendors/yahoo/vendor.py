@@ -9,16 +9,22 @@ from __future__ import annotations
 import re
 import time as clock
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from adapters.vendors.each_symbol import count_each, each_symbol
 from adapters.vendors.yahoo.answers import Chart, read_answer
-from adapters.vendors.yahoo.chart import currency_unit, first_trade, read_actions, read_bars
+from adapters.vendors.yahoo.chart import currency_unit, first_trade, read_bars
+from adapters.vendors.yahoo.events import read_actions
+from adapters.vendors.yahoo.identity import asked_for, check_about, interval_of
 from adapters.vendors.yahoo.profile import PROFILE
 from market_data.basis import Adjustment, Basis, Side
 from market_data.errors import (
+    MalformedAnswerError,
     OutOfRangeError,
     UnknownSymbolError,
 )
@@ -28,19 +34,21 @@ from market_data.ports import (
     FetchRequest,
     FetchResult,
     Outcome,
-    Payload,
     RequestGate,
     SymbolOutcome,
     SymbolRequest,
 )
+from market_data.schemas import CORPORATE_ACTIONS
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 
 if TYPE_CHECKING:
-    from adapters.vendors.yahoo.client import YahooClient
+    from adapters.vendors.yahoo.client import ChartAnswer, YahooClient
 
 _SYMBOL = re.compile(r"^[A-Za-z0-9_.=^\-]{1,32}$")
 _DAY = timedelta(days=1)
+_MONTHS = "1mo"
+_Span = tuple[datetime, datetime]
 _EDGE = timedelta(minutes=5)
 """Yahoo measures its windows when it answers, a little after `now`."""
 _LOOKBACK = {
@@ -146,34 +154,72 @@ class YahooVendor:
         cash as paid.
         """
         first = self._first_instant(wanted, request)
-        charts, payloads = self._later_events(wanted, request)
-        told = read_actions(charts, wanted.symbol, request.now)
-        if payloads:
-            yield FetchResult(actions=told, payloads=payloads)
+        charts: list[Chart] = []
+        told = CORPORATE_ACTIONS.empty()
         rows = 0
-        for start, end in reversed(self._spans(request, first)):
-            answer = self._client.chart(
-                wanted.vendor_symbol, str(request.timeframe), *_seconds(request, start, end)
-            )
-            if answer.chart is None:
+        spans: list[_Span | None] = [*reversed(self._spans(request, first))]
+        if _has_later_events(wanted, request):
+            spans.insert(0, None)
+        for span in spans:
+            answer = self._ask(wanted, request, span)
+            try:
+                result = self._read(answer, charts, wanted, request, span)
+            except MalformedAnswerError:
+                # What came is kept, whatever it turns out to be.
                 yield FetchResult(payloads=[answer.payload])
-                continue
-            charts.append(answer.chart)
-            self._learn_unit(wanted, answer.chart)
-            bars, rejected = read_bars(answer.chart, wanted, request.timeframe, start, end)
-            rows += bars.height
-            known = read_actions(charts, wanted.symbol, request.now)
-            actions = known.join(told, on=known.columns, how="anti", maintain_order="left")
-            told = known
-            yield FetchResult(
-                frame=bars,
-                rejected=rejected,
-                actions=actions,
-                payloads=[answer.payload],
-                begins=first_trade(answer.chart, wanted.symbol),
-            )
+                raise
+            rows += result.frame.height
+            new = result.actions.join(told, on=told.columns, how="anti", maintain_order="left")
+            told = pl.concat([told, new])
+            yield replace(result, actions=new)
         outcome = SymbolOutcome(Outcome.ROWS if rows else Outcome.NOTHING)
         yield FetchResult(outcomes={wanted.symbol: outcome})
+
+    def _ask(self, wanted: SymbolRequest, request: FetchRequest, span: _Span | None) -> ChartAnswer:
+        """A span's bars and events, or the events between the range asked for and now.
+
+        Yahoo divides every price by all splits until today, but an answer names those of its own
+        range only; bars without the later ones could not be turned back into prices as traded.
+        """
+        if span is not None:
+            interval, period = str(request.timeframe), _seconds(request, *span)
+        else:
+            start, end = request.end - _DAY, request.now + _DAY
+            interval, period = _MONTHS, (int(start.timestamp()), int(end.timestamp()))
+        return self._client.chart(wanted.vendor_symbol, interval, *period)
+
+    def _read(
+        self,
+        answer: ChartAnswer,
+        charts: list[Chart],
+        wanted: SymbolRequest,
+        request: FetchRequest,
+        span: _Span | None,
+    ) -> FetchResult:
+        """The bars of a span, and the actions of all charts so far; adds the chart to them.
+
+        Raises:
+            MalformedAnswerError: the chart is about something else, or cannot be read.
+        """
+        if answer.chart is None:
+            return FetchResult(payloads=[answer.payload])
+        # Of months only the events are read, which have no length.
+        check_about(
+            answer.chart, wanted.vendor_symbol, None if span is None else str(request.timeframe)
+        )
+        charts.append(answer.chart)
+        actions, refused = read_actions(charts, wanted.symbol, request.now)
+        if span is None:
+            return FetchResult(actions=actions, rejected=refused, payloads=[answer.payload])
+        self._learn_unit(wanted, answer.chart)
+        bars, rejected = read_bars(answer.chart, wanted, request.timeframe, *span)
+        return FetchResult(
+            frame=bars,
+            rejected=pl.concat([rejected, refused]),
+            actions=actions,
+            payloads=[answer.payload],
+            begins=first_trade(answer.chart, wanted.symbol),
+        )
 
     def reread(self, contents: Sequence[bytes], request: FetchRequest) -> Iterator[FetchResult]:
         """Read archived charts again, see `market_data.ports.ReadsArchived`.
@@ -183,20 +229,18 @@ class YahooVendor:
         Raises:
             MalformedAnswerError: a payload is no chart.
         """
-        wanted = {s.vendor_symbol.upper(): s for s in request.symbols}
         for content in contents:
             chart = read_answer(200, content)
-            if chart is None or _interval(chart) not in (None, str(request.timeframe)):
+            if chart is None or interval_of(chart) not in ("", str(request.timeframe)):
                 continue
-            name = str((chart.get("meta") or {}).get("symbol") or "").upper()
-            asked = wanted.get(name) if name or len(wanted) > 1 else request.symbols[0]
+            asked = asked_for(chart, request.symbols)
             if asked is None:
                 continue
             self._learn_unit(asked, chart)
             bars, rejected = read_bars(chart, asked, request.timeframe, request.start, request.end)
             yield FetchResult(frame=bars, rejected=rejected)
 
-    def _spans(self, request: FetchRequest, first: datetime) -> list[tuple[datetime, datetime]]:
+    def _spans(self, request: FetchRequest, first: datetime) -> list[_Span]:
         """The range from `first` on in questions that Yahoo takes, oldest first."""
         span = self.capabilities.request_span.get(request.timeframe, request.end - first)
         spans = []
@@ -228,20 +272,6 @@ class YahooVendor:
             )
         return max(request.start, earliest)
 
-    def _later_events(
-        self, wanted: SymbolRequest, request: FetchRequest
-    ) -> tuple[list[Chart], list[Payload]]:
-        """The events between the range asked for and now, asked for before any bar.
-
-        Yahoo divides every price by all splits until today, but an answer names those of its own
-        range only; bars without the later ones could not be turned back into prices as traded.
-        """
-        if not _has_later_events(wanted, request):
-            return [], []
-        start, end = (int(t.timestamp()) for t in (request.end - _DAY, request.now + _DAY))
-        answer = self._client.chart(wanted.vendor_symbol, "1mo", start, end)
-        return [answer.chart] if answer.chart is not None else [], [answer.payload]
-
     def _learn_unit(self, wanted: SymbolRequest, chart: Chart) -> None:
         if unit := currency_unit(chart):
             self._units[wanted.symbol] = unit
@@ -261,12 +291,6 @@ class YahooVendor:
 def _has_later_events(wanted: SymbolRequest, request: FetchRequest) -> bool:
     """Whether splits and dividends may have come after the range."""
     return wanted.instrument.asset_class.is_adjustable and request.end < request.now - _DAY
-
-
-def _interval(chart: Chart) -> str | None:
-    """The length of a chart's bars as Yahoo names it; None where it does not."""
-    named = (chart.get("meta") or {}).get("dataGranularity")
-    return {"60m": "1h"}.get(named, named) if isinstance(named, str) else None
 
 
 def _seconds(request: FetchRequest, start: datetime, end: datetime) -> tuple[int, int]:
