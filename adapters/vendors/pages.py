@@ -1,12 +1,19 @@
-"""A long range as the questions that a vendor takes.
+"""A long range as the questions that a vendor takes, and their answers as one.
 
-What belongs here: cutting ranges. What does not: which ranges a vendor serves (the vendors).
+What belongs here: cutting ranges, and walking through the pages of one symbol. What does not: which
+ranges a vendor serves, and how a page is asked for and read (the vendors).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+
+import polars as pl
+
+from adapters.vendors.cells import read_cells
+from adapters.vendors.outcome import outcome_of
+from market_data.ports import FetchRequest, FetchResult, Payload, SymbolRequest
 
 
 def pages(
@@ -24,3 +31,33 @@ def pages(
         until = min(start + most * step, end)
         yield start, until
         start = until
+
+
+def page_by_page(
+    wanted: SymbolRequest,
+    request: FetchRequest,
+    ask: Callable[[datetime, datetime], tuple[pl.DataFrame, Payload]],
+    *,
+    most: int,
+) -> Iterator[FetchResult]:
+    """The bars of a symbol, the oldest first, and at last its outcome.
+
+    Args:
+        wanted: whose bars.
+        request: the range; what is still ahead of its `now` is not asked for.
+        ask: brings the cells of bars that start in [first, until), as `read_cells` takes them,
+            and what they were read from; more than these does no harm.
+        most: bars of one question.
+
+    Raises:
+        VendorError: what `ask` raises; the pages before it were given.
+    """
+    rows = refused = 0
+    end = min(request.end, request.now)
+    for first, until in pages(request.start, end, request.timeframe.duration, most):
+        cells, payload = ask(first, until)
+        bars, rejected = read_cells(cells, wanted, first, until)
+        rows += bars.height
+        refused += rejected.height
+        yield FetchResult(frame=bars, rejected=rejected, payloads=[payload])
+    yield FetchResult(outcomes={wanted.symbol: outcome_of(rows, refused)})

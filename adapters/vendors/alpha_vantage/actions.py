@@ -63,6 +63,7 @@ def told_actions(
     unread = told.filter(~pl.col("is_bar")).with_columns(reasons=pl.lit(_REFUSED_ROW))
     closes = rows.filter("is_bar").select("symbol", session="ex_date", close="price")
     good, bad = plausible_actions(
-        told.filter("is_bar").select(CORPORATE_ACTIONS.names), closes.unique("session", keep="first", maintain_order=True)
+        told.filter("is_bar").select(CORPORATE_ACTIONS.names),
+        closes.unique("session", keep="first", maintain_order=True),
     )
     return good.sort("ex_date", "kind"), pl.concat([REJECTED_ROWS.conform(unread), bad])

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from adapters.vendors.archived import archived_answers
-from adapters.vendors.cells import read_cells
+from adapters.vendors.cells import off_grid, read_cells, with_reason
 from adapters.vendors.coinbase.candles import NAME, read_candles
 from adapters.vendors.coinbase.profile import PROFILE
 from adapters.vendors.each_symbol import each_symbol
 from adapters.vendors.http import Answer, Patience, VendorHttp
-from adapters.vendors.pages import pages
+from adapters.vendors.pages import page_by_page
 from market_data.basis import Basis
 from market_data.errors import OutOfRangeError, UnknownSymbolError
 from market_data.ports import (
@@ -26,10 +27,8 @@ from market_data.ports import (
     Claim,
     FetchRequest,
     FetchResult,
-    Outcome,
     Payload,
     RequestGate,
-    SymbolOutcome,
     SymbolRequest,
 )
 from market_data.timeframes import Timeframe
@@ -45,7 +44,8 @@ _PRODUCT = re.compile(r"[A-Z0-9]{1,16}-[A-Z0-9]{2,10}")
 class CoinbaseVendor:
     """Coinbase's bars: trades of one exchange, days of UTC, no key.
 
-    A minute without a trade has no bar.
+    A minute without a trade has no bar. An answer names neither its product nor the length of its
+    candles, so that only their starts can be held against the question.
     """
 
     capabilities = Capabilities(
@@ -88,9 +88,10 @@ class CoinbaseVendor:
 
     def reread(self, contents: Sequence[bytes], request: FetchRequest) -> Iterator[FetchResult]:
         """Read archived answers again, see `market_data.ports.ReadsArchived`."""
-        end = min(request.end, request.now)
+        end, step = min(request.end, request.now), request.timeframe.duration
         for wanted, answer in archived_answers(contents, request, NAME):
-            bars, rejected = read_cells(read_candles(answer), wanted, request.start, end)
+            cells = _on_grid(read_candles(answer), step)
+            bars, rejected = read_cells(cells, wanted, request.start, end)
             yield FetchResult(frame=bars, rejected=rejected)
 
     def _fetch_symbol(self, wanted: SymbolRequest, request: FetchRequest) -> Iterator[FetchResult]:
@@ -101,27 +102,39 @@ class CoinbaseVendor:
             raise OutOfRangeError(f"{NAME} has coins alone; {wanted.symbol} is none")
         if not _PRODUCT.fullmatch(wanted.vendor_symbol):
             raise UnknownSymbolError(f"{wanted.vendor_symbol!r} is no product at {NAME}")
-        rows, step = 0, timeframe.duration
-        end = min(request.end, request.now)
-        for first, until in pages(request.start, end, step, MOST_CANDLES):
-            cells, payload = self._page(wanted.vendor_symbol, step, first, until)
-            bars, rejected = read_cells(cells, wanted, first, until)
-            rows += bars.height
-            yield FetchResult(frame=bars, rejected=rejected, payloads=[payload])
-        outcome = SymbolOutcome(Outcome.ROWS if rows else Outcome.NOTHING)
-        yield FetchResult(outcomes={wanted.symbol: outcome})
+        product, step = wanted.vendor_symbol, timeframe.duration
+        if timeframe.is_intraday:
+            # A candle that runs would be another one the next minute; the day so far is of use.
+            running = _last_start(request.now + timedelta(microseconds=1), step)
+            request = replace(request, end=min(request.end, running))
+
+        def ask(first: datetime, until: datetime) -> tuple[pl.DataFrame, Payload]:
+            return self._page(product, step, first, until)
+
+        yield from page_by_page(wanted, request, ask, most=MOST_CANDLES)
 
     def _page(
         self, product: str, step: timedelta, first: datetime, until: datetime
     ) -> tuple[pl.DataFrame, Payload]:
         def read(answer: Answer) -> tuple[pl.DataFrame, Payload]:
-            return read_candles(answer), answer.payload
+            return _on_grid(read_candles(answer), step), answer.payload
 
-        # Both ends are included.
-        last = max(first, until - step)
+        # Both ends are included, and the last candle may begin less than a step before the end.
+        last = max(first, _last_start(until, step))
         params: dict[str, str | int] = {
             "granularity": int(step.total_seconds()),
             "start": f"{first:%Y-%m-%dT%H:%M:%SZ}",
             "end": f"{last:%Y-%m-%dT%H:%M:%SZ}",
         }
         return self._http.get(f"/products/{product}/candles", params, read, self._claims)
+
+
+def _on_grid(cells: pl.DataFrame, step: timedelta) -> pl.DataFrame:
+    """The cells, those of candles of another length refused: nothing else says what they are."""
+    return with_reason(cells, "off_grid", off_grid(step))
+
+
+def _last_start(until: datetime, step: timedelta) -> datetime:
+    """The start of the last candle before an instant; candles are counted from 1970 in UTC."""
+    before = until - timedelta(microseconds=1)
+    return before - (before - datetime.fromtimestamp(0, UTC)) % step

@@ -6,11 +6,13 @@ What does not: which candles are asked for (vendor.py).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from adapters.vendors.cells import TIME
+from adapters.vendors.cells import TIME, with_reason
 from adapters.vendors.http import Answer
 from adapters.vendors.instants import LATEST_MICROSECOND
 from adapters.vendors.json_body import parsed, text_column
@@ -18,16 +20,38 @@ from market_data.errors import MalformedAnswerError, UnknownSymbolError
 
 NAME = "OANDA"
 _PRICES = {"open": "o", "high": "h", "low": "l", "close": "c"}
+_IS_COMPLETE = "complete"
 
 
-def read_candles(answer: Answer) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Asked:
+    """What an answer has to be about.
+
+    Attributes:
+        instrument: as OANDA writes it.
+        granularity: as OANDA writes it.
+    """
+
+    instrument: str
+    granularity: str
+
+
+def read_candles(
+    answer: Answer, asked: Asked | None = None, *, prices: str = "mid"
+) -> pl.DataFrame:
     """Finished candles as `read_cells` takes them; `trades` counts the changes of the price.
 
     A candle that is not complete is left out: its period runs, or its last prices are on the way.
+    One that does not say so, or in another form than true and false, is refused.
+
+    Args:
+        answer: of any status.
+        asked: what it has to be about; None where nobody knows.
+        prices: which of its prices: mid, bid or ask.
 
     Raises:
         UnknownSymbolError: there is no such instrument.
-        MalformedAnswerError: anything else that is no list of candles.
+        MalformedAnswerError: anything else that is no list of candles, or one of something else.
     """
     body = parsed(answer, NAME)
     candles = body.get("candles") if isinstance(body, dict) else None
@@ -36,13 +60,28 @@ def read_candles(answer: Answer) -> pl.DataFrame:
         if answer.status in (400, 404) and "instrument" in said:
             raise UnknownSymbolError(said)
         raise MalformedAnswerError(said)
+    if asked is not None:
+        _refuse_other(asked, body)
     listed = [c if isinstance(c, dict) else {} for c in candles]
-    rows = [c for c in listed if c.get("complete") is not False]
-    mids = [c["mid"] if isinstance(c.get("mid"), dict) else {} for c in rows]
+    rows = [c for c in listed if c.get(_IS_COMPLETE) is not False]
+    quoted = [c[prices] if isinstance(c.get(prices), dict) else {} for c in rows]
     columns = [text_column(TIME, [c.get("time") for c in rows])]
-    columns += [text_column(name, [mid.get(key) for mid in mids]) for name, key in _PRICES.items()]
+    columns += [
+        text_column(name, [quote.get(key) for quote in quoted]) for name, key in _PRICES.items()
+    ]
     columns.append(text_column("trades", [c.get("volume") for c in rows]))
-    return pl.DataFrame(columns).with_columns(ts=_instant(pl.col(TIME)))
+    cells = pl.DataFrame(columns).with_columns(ts=_instant(pl.col(TIME)))
+    unsure = pl.Series([c.get(_IS_COMPLETE) is not True for c in rows], dtype=pl.Boolean)
+    return with_reason(cells, "bad_complete", pl.lit(unsure))
+
+
+def _refuse_other(asked: Asked, body: Mapping[str, Any]) -> None:
+    for name, wanted in (("instrument", asked.instrument), ("granularity", asked.granularity)):
+        if body.get(name) != wanted:
+            said = str(body.get(name, "none that it names"))[:60]
+            raise MalformedAnswerError(
+                f"{NAME} was asked for the {name} {wanted}, and answers about {said}"
+            )
 
 
 def _instant(text: pl.Expr) -> pl.Expr:

@@ -7,12 +7,14 @@ What does not: anything that loads an HTTP client.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 
 from adapters.variables import read
 from adapters.vendors.profile import Means, Options, VendorProfile
 from adapters.vendors.settings import WebSettings, variables
+from market_data.basis import Side
 from market_data.ports import Allowance, Vendor
 from market_data.universe import VendorConfig
 
@@ -45,7 +47,14 @@ class OandaSettings(WebSettings):
         return (Allowance("second", self.requests_per_second, second, "OANDA_REQUESTS_PER_SECOND"),)
 
 
-def _build(config: VendorConfig, _options: Options, means: Means) -> Vendor:
+class OandaOptions(Options):
+    """What an entry of the universe may say."""
+
+    side: Literal["mid", "bid", "ask"] = "mid"
+    """Whose prices; an entry of its own for each side that is wanted."""
+
+
+def _build(config: VendorConfig, options: OandaOptions, means: Means) -> Vendor:
     from adapters.vendors.oanda.vendor import OandaVendor
 
     found = read(OandaSettings)
@@ -53,6 +62,7 @@ def _build(config: VendorConfig, _options: Options, means: Means) -> Vendor:
         found.api_token.get_secret_value() if found.api_token else "",
         name=config.name,
         base_url=found.url,
+        side=Side(options.side),
         gate=means.gate,
         claims=PROFILE.claims(),
     )
@@ -61,6 +71,7 @@ def _build(config: VendorConfig, _options: Options, means: Means) -> Vendor:
 PROFILE = VendorProfile(
     reader="oanda",
     settings=OandaSettings,
+    options=OandaOptions,
     delay=timedelta(minutes=1),
     settling=timedelta(days=1),
     build=_build,
