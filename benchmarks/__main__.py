@@ -19,6 +19,7 @@ MODULES = (
     "dagster_storage",
     "request_budget",
     "vendors",
+    "detectors",
 )
 
 

@@ -178,7 +178,7 @@ def test_findings_name_session_rows_and_limit(limits) -> None:
     assert outcome.findings.columns == FINDINGS.names
     told = outcome.findings.row(0, named=True)
     assert (told["code"], told["severity"], told["session"]) == ("false_tick", "warn", first)
-    assert told["value"] > told["threshold"] == 6
+    assert told["value"] > told["threshold"] == 4.5
     assert outcome.rows.select("session", "before").rows() == [(first, bars["close"][69])]
     later = check_false_ticks(
         bars,
