@@ -45,7 +45,9 @@ def rows(timeframe: Timeframe) -> pl.DataFrame:
 @st.composite
 def logs(draw: st.DrawFn, timeframe: Timeframe) -> pl.DataFrame:
     base = rows(timeframe)
-    some = st.lists(st.integers(0, base.height - 1), max_size=12)
+    # None, or many at once: an example costs the same however many rows it spoils.
+    places = st.integers(0, base.height - 1)
+    some = st.just([]) | st.lists(places, min_size=6, max_size=40)
     gone, wild, twice = draw(some), draw(some), draw(some)
     close = draw(st.sampled_from([0.0, 90.0, 99.2, 100.9, float("nan")]))
     shift = (pl.col("n") * 7919 % 1000) / 1000
@@ -69,52 +71,27 @@ def same(left: CurationResult, right: CurationResult) -> None:
         assert getattr(left, name).equals(getattr(right, name)), name
 
 
-FEW = settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.too_slow])
-MANY = settings(FEW, max_examples=40)
+EXAMPLES = settings(deadline=None, max_examples=16, suppress_health_check=[HealthCheck.too_slow])
 
 
-@FEW
+@pytest.mark.slow
+@EXAMPLES
 @given(logs(Timeframe.H4), logs(Timeframe.M1), st.integers(0, 2**32))
 def test_the_order_of_the_rows_does_not_matter(
     native: pl.DataFrame, minutes: pl.DataFrame, seed: int
 ) -> None:
-    order_does_not_matter(native, minutes, seed)
-
-
-@pytest.mark.slow
-@MANY
-@given(logs(Timeframe.H4), logs(Timeframe.M1), st.integers(0, 2**32))
-def test_the_order_of_the_rows_never_matters(
-    native: pl.DataFrame, minutes: pl.DataFrame, seed: int
-) -> None:
-    order_does_not_matter(native, minutes, seed)
-
-
-@FEW
-@given(logs(Timeframe.H4), logs(Timeframe.M1))
-def test_a_range_at_once_equals_its_sessions_one_by_one(
-    native: pl.DataFrame, minutes: pl.DataFrame
-) -> None:
-    sessions_stand_alone(native, minutes)
-
-
-@pytest.mark.slow
-@MANY
-@given(logs(Timeframe.H4), logs(Timeframe.M1))
-def test_a_range_at_once_always_equals_its_sessions(
-    native: pl.DataFrame, minutes: pl.DataFrame
-) -> None:
-    sessions_stand_alone(native, minutes)
-
-
-def order_does_not_matter(native: pl.DataFrame, minutes: pl.DataFrame, seed: int) -> None:
     straight = curated_from(native, minutes)
     mixed = [f.sample(fraction=1.0, shuffle=True, seed=seed) for f in (native, minutes)]
     same(straight, curated_from(*mixed))
     assert not straight.bars.select("symbol", "ts").is_duplicated().any()
 
 
-def sessions_stand_alone(native: pl.DataFrame, minutes: pl.DataFrame) -> None:
+@pytest.mark.slow
+@EXAMPLES
+@given(logs(Timeframe.H4), logs(Timeframe.M1))
+def test_a_range_at_once_equals_its_sessions_one_by_one(
+    native: pl.DataFrame, minutes: pl.DataFrame
+) -> None:
     whole = curated_from(native, minutes)
     days = pl.date_range(FIRST, LAST, eager=True)
     parts = [
