@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.servers import claimed_redis, new_database, server_url
+from tests.support.warm_python import run_python
 
 OURS = ("EMP_", "TIMESCALE", "DATABASE_URL", "REDIS_", "KAFKA_", "DAGSTER_")
 
@@ -29,14 +29,7 @@ class Institution:
 
     def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """A command of `emp` in a process of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "emp", *arguments],
-            env={**self.environment, **more},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
+        return run_python(["-m", "emp", *arguments], env={**self.environment, **more})
 
 
 @contextmanager

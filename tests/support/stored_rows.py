@@ -9,7 +9,6 @@ Run as `python -m tests.support.stored_rows FOLDER`: writes one Parquet file per
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import date
@@ -22,6 +21,7 @@ from adapters.backend import open_platform
 from adapters.settings import Settings
 from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
 from market_data.timeframes import Timeframe
+from tests.support.warm_python import run_python
 
 SESSIONS = (date(2024, 1, 1), date(2024, 12, 31))
 
@@ -51,15 +51,7 @@ def stored_rows(environment: Mapping[str, str], folder: Path) -> dict[str, pl.Da
         folder: for its files; made where it is absent.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.stored_rows", str(folder)],
-        env=dict(environment),
-        cwd=Path(__file__).resolve().parents[2],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_python(["-m", "tests.support.stored_rows", str(folder)], env=environment)
     assert done.returncode == 0, done.stderr
     return {file.stem: pl.read_parquet(file) for file in folder.glob("*.parquet")}
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.support.institution import Institution, institution
+from tests.support.warm_python import run_python
 
 NOWHERE = {
     "timescaledb": {"TIMESCALEDB_URL": "postgresql://u:hunter2@127.0.0.1:1/x"},
@@ -65,14 +63,8 @@ def test_a_part_that_is_away_fails_its_sections_alone(house: Institution, part: 
 
 
 def test_the_asset_fails_its_check_instead_of_its_step(house: Institution) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", MATERIALISE],
-        env={**house.environment, **NOWHERE["timescaledb"]},
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).resolve().parents[3],
-    )
+    done = run_python(["-c", MATERIALISE], env={**house.environment, **NOWHERE["timescaledb"]})
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "True",
         "cache_health True WARN",

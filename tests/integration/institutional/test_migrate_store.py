@@ -32,6 +32,7 @@ from market_data.macro.calendar import build_calendar
 from market_data.schemas import INSTRUMENTS, TRADING_SESSIONS
 from tests.support.institution import Institution, institution
 from tests.support.macro_rows import GDP, TABLE, dates, vintages
+from tests.support.warm_python import run_python
 
 DAYS = ("2024-02-12", "2024-03-01")
 INGEST = ["ingest", "--vendor", "sample_a", "--start", DAYS[0], "--end", DAYS[1]]
@@ -117,14 +118,7 @@ def house(ingested: Path, tmp_path: Path) -> Iterator[Institution]:
 def read(house: Institution, folder: Path, **more: str) -> dict[str, pl.DataFrame]:
     """What the client tells, in the mode of `more`."""
     folder.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", READ, str(folder), *DAYS],
-        env={**house.environment, **more},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = run_python(["-c", READ, str(folder), *DAYS], env={**house.environment, **more})
     assert done.returncode == 0, done.stderr
     return {file.stem: pl.read_parquet(file) for file in folder.glob("*.parquet")}
 
