@@ -37,7 +37,7 @@ _SCORED = timedelta(days=30)
 _GRADES = {State.ERROR: Grade.FAIL, State.DEGRADED: Grade.WARN}
 
 
-class Standing:
+class Evidence:
     """What the sections are made from; stores are opened when a section looks at them first.
 
     Args:
@@ -102,12 +102,12 @@ def readiness(
         timeout: seconds after which a part counts as not answering.
     """
     findings = run_probes(probes, timeout=timeout)
-    standing = Standing(found, findings, clock.now(), platform, operations)
-    makers = {name: partial(make, standing) for name, make in SECTIONS.items()}
-    made = fuse(standing.now, str(found.mode), makers)
+    evidence = Evidence(found, findings, clock.now(), platform, operations)
+    makers = {name: partial(make, evidence) for name, make in SECTIONS.items()}
+    made = fuse(evidence.now, str(found.mode), makers)
     # Where they cannot be kept, the verdict says so already.
     with suppress(MarketDataError, SQLAlchemyError):
-        reports = standing.operations.reports
+        reports = evidence.operations.reports
         reports.keep(Report(REPORT, made.at, str(made.grade), made.to_json()))
     return made
 
@@ -130,21 +130,21 @@ def _revisions(findings: Sequence[Finding]) -> dict[str, tuple[object, object]]:
     }
 
 
-def _connectivity(standing: Standing) -> Section:
+def _connectivity(evidence: Evidence) -> Section:
     reasons = [
         Reason(_GRADES[f.state], f"{f.part}: {f.detail}" + (f"; {f.cure}" if f.cure else ""))
-        for f in standing.findings
+        for f in evidence.findings
         if f.state in _GRADES
     ]
-    return Section.of("connectivity", reasons, {f.part: str(f.state) for f in standing.findings})
+    return Section.of("connectivity", reasons, {f.part: str(f.state) for f in evidence.findings})
 
 
-def _migrations(standing: Standing) -> Section:
-    stated = _revisions(standing.findings)
+def _migrations(evidence: Evidence) -> Section:
+    stated = _revisions(evidence.findings)
     facts = {part: str(revision) for part, (revision, _) in stated.items()}
     silent = [
         Reason(Grade.FAIL, f"{f.part} did not tell its revision: see connectivity")
-        for f in standing.findings
+        for f in evidence.findings
         if f.part in _DATABASES and f.part not in stated and f.state is not State.OFF
     ]
     return Section.of("migrations", [*silent, *_behind(stated)], facts)
@@ -159,40 +159,40 @@ def _behind(stated: Mapping[str, tuple[object, object]]) -> Iterator[Reason]:
             yield Reason(Grade.FAIL, f"{told}: {cure}")
 
 
-def _ingest(standing: Standing) -> Section:
-    runs = standing.operations.journal.runs(limit=_ATTEMPTS)
-    return evaluate_ingest_health(runs, standing.now)
+def _ingest(evidence: Evidence) -> Section:
+    runs = evidence.operations.journal.runs(limit=_ATTEMPTS)
+    return evaluate_ingest_health(runs, evidence.now)
 
 
-def _quality(standing: Standing) -> Section:
-    today = standing.now.date()
-    scores = standing.platform.store.scan(
+def _quality(evidence: Evidence) -> Section:
+    today = evidence.now.date()
+    scores = evidence.platform.store.scan(
         SCORES_DATASET, sessions=(today - _SCORED, today + timedelta(days=2))
     )
     return evaluate_quality(scores)
 
 
-def _cache(standing: Standing) -> Section:
-    servers = standing.found.servers
+def _cache(evidence: Evidence) -> Section:
+    servers = evidence.found.servers
     if servers is None:
         why = "in bootstrap mode each reading process has a cache of its own"
         return Section.switched_off("cache", why)
-    away = [f for f in standing.findings if f.part == "redis" and f.state is State.ERROR]
+    away = [f for f in evidence.findings if f.part == "redis" and f.state is State.ERROR]
     if away:
         told = f"nothing is cached, reads go to the store: {away[0].detail}"
         return Section.of("cache", [Reason(Grade.FAIL, told)])
     return evaluate_cache_health(open_redis_cache(servers.redis).metrics())
 
 
-def _kafka(standing: Standing) -> Section:
-    servers = standing.found.servers
+def _kafka(evidence: Evidence) -> Section:
+    servers = evidence.found.servers
     if servers is None:
         return Section.switched_off("kafka", "bootstrap mode does without it")
     if not servers.kafka.streaming:
         return Section.switched_off("kafka", "KAFKA_INGEST_ENABLE_STREAMING=false")
     from adapters.kafka.factory import look
 
-    state = look(servers.kafka, standing.operations.outbox, SystemClock())
+    state = look(servers.kafka, evidence.operations.outbox, SystemClock())
     limits = servers.kafka.limits
     verdict = evaluate_kafka_readiness(state, now=state.at, limits=limits)
     facts = {
@@ -205,7 +205,7 @@ def _kafka(standing: Standing) -> Section:
     return Section.of("kafka", verdict.reasons, facts)
 
 
-SECTIONS: Mapping[str, Callable[[Standing], Section]] = {
+SECTIONS: Mapping[str, Callable[[Evidence], Section]] = {
     "connectivity": _connectivity,
     "migrations": _migrations,
     "ingest": _ingest,
