@@ -1,19 +1,20 @@
 """Macro releases: asking for announced dates and for vintages, and keeping what is new.
 
-What belongs here: the order of the steps and what each leaves in log and journal.
-What does not: how a source is asked (adapters/vendors/fred), what the calendar makes of it
-(market_data/pipeline/macro_calendar.py).
+What belongs here: the order of the steps, what they cost, what each leaves in log and journal.
+What does not: how a source is asked (adapters/vendors/fred), how values land (macro_landing.py),
+rows of the ledger and events (macro_records.py), what the calendar makes of it (macro_calendar.py).
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
 
-from market_data.datasets import FRED_RELEASE_DATES, FRED_VINTAGES, Dataset
+from market_data.datasets import FRED_RELEASE_DATES
 from market_data.errors import (
     RateLimitedError,
     UnauthorisedError,
@@ -23,8 +24,11 @@ from market_data.errors import (
 from market_data.macro.calendar import HISTORY
 from market_data.macro.releases import with_instants
 from market_data.pipeline.macro_calendar import LATE, known_dates
+from market_data.pipeline.macro_landing import MacroValues, fetched
+from market_data.pipeline.macro_records import OBSERVATIONS, RELEASES, date_rows, told
 from market_data.pipeline.platform import Platform, Progress, silent
-from market_data.ports import IngestRun, MacroAnswer
+from market_data.ports import IngestRun, Outcome, SymbolOutcome
+from market_data.requests.cost import Cost
 from market_data.schemas import UTC
 from market_data.timeframes import Timeframe
 
@@ -32,8 +36,6 @@ _TURN = "macro releases"
 """Whoever asks and writes down what is gone takes turns: an older answer must not come last."""
 _EVERYBODYS = (RateLimitedError, UnauthorisedError, UnreachableError)
 """Trouble that every other question would meet too."""
-RELEASES, OBSERVATIONS = "fred_releases", "fred_observations"
-"""Whose attempts these are in the journal."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class MacroReport:
         rows: rows of the answers.
         new: rows that the log did not know.
         revised: of these, rows that say something else about a known date or value.
+        rejected: rows that hold no value that can be read; the quarantine has them.
         failed: what could not be had, with the reason.
     """
 
@@ -53,10 +56,16 @@ class MacroReport:
     new: int
     revised: int
     failed: tuple[tuple[str, str], ...] = ()
+    rejected: int = 0
 
 
 def ingest_release_dates(
-    platform: Platform, first: date, last: date, *, run_id: str = ""
+    platform: Platform,
+    first: date,
+    last: date,
+    *,
+    run_id: str = "",
+    progress: Progress = silent,
 ) -> MacroReport:
     """Ask which releases come out in a range, and keep what is new about it.
 
@@ -68,33 +77,34 @@ def ingest_release_dates(
         first: first date.
         last: last date, included.
         run_id: of the run that asks.
+        progress: told what the questions cost.
 
     Raises:
-        VendorError: nothing was kept; the journal has the attempt.
+        VendorError: nothing was kept; journal and ledger have the attempt.
     """
     table = platform.macro.table
     names = tuple(str(number) for number in table.numbers)
+    for sentence in _cost(platform, len(names), 0, first, last).sentences():
+        progress(sentence)
     with platform.locks.hold([_TURN]):
         attempt = _attempt(platform, RELEASES, names, (first, last), run_id)
         try:
             answer = platform.macro.source().release_dates(table.numbers, first, last)
         except VendorError as trouble:
-            _failed(platform, attempt, trouble)
+            outcome = SymbolOutcome.of(trouble)
+            failed = replace(attempt, status="failed", error=str(trouble), trouble=trouble.kind)
+            _record_dates(platform, failed, None, outcome, {})
             raise
         payloads = tuple(platform.payloads.put(p) for p in answer.payloads)
-        rows = _date_statements(platform, answer.frame, first, last)
+        said = _date_statements(platform, answer.frame, first, last)
         kept = platform.raw_log.state(
-            FRED_RELEASE_DATES, _fetched(rows, FRED_RELEASE_DATES, attempt)
+            FRED_RELEASE_DATES, fetched(said, FRED_RELEASE_DATES, attempt)
         )
-    done = replace(
-        attempt,
-        rows=answer.frame.height,
-        new_rows=kept.new,
-        payloads=payloads,
-        ended_at=platform.clock.now(),
-    )
-    platform.journal.add(done)
-    return MacroReport(names, answer.frame.height, kept.new, kept.revised)
+    rows, new, revised = answer.frame.height, kept.new, kept.revised
+    done = replace(attempt, rows=rows, new_rows=new, payloads=payloads)
+    figures = {"rows": rows, "new_rows": new, "revised_rows": revised}
+    _record_dates(platform, done, answer.frame, SymbolOutcome(Outcome.ROWS), figures)
+    return MacroReport(names, rows, new, revised)
 
 
 def ingest_vintages(
@@ -118,48 +128,29 @@ def ingest_vintages(
         progress: told which series is being asked for.
 
     Raises:
-        VendorError: nothing at all could be had; the journal has the attempt.
+        VendorError: nothing at all could be had; journal and ledger have the attempt.
     """
     series = series_of(platform, first, last)
+    for sentence in _cost(platform, 0, len(series), first, last).sentences():
+        progress(sentence)
     attempt = _attempt(platform, OBSERVATIONS, series, (first, last), run_id)
-    rows = new = revised = 0
-    payloads: list[str] = []
-    failed: list[tuple[str, VendorError]] = []
+    landing = MacroValues(platform, attempt)
     ended: VendorError | None = None
     for number, name in enumerate(series, start=1):
         if ended is not None:
-            failed.append((name, ended))
+            landing.failed[name] = ended
             continue
         progress(f"{name} ({number} of {len(series)})")
         try:
-            answer = _vintages_of(platform, name, first, last)
+            landing.keep(name, platform.macro.source().vintages(name, first - HISTORY, last))
         except VendorError as trouble:
-            failed.append((name, trouble))
+            landing.failed[name] = trouble
             ended = trouble if isinstance(trouble, _EVERYBODYS) else None
-            continue
-        payloads += [platform.payloads.put(p) for p in answer.payloads]
-        frame = answer.frame.rename({"seen": "session"}).with_columns(symbol=pl.lit(name))
-        timed = with_instants(
-            frame.with_columns(series="symbol"), platform.macro.table, by="series", into="known_at"
-        )
-        kept = platform.raw_log.state(FRED_VINTAGES, _fetched(timed, FRED_VINTAGES, attempt))
-        rows, new, revised = rows + frame.height, new + kept.new, revised + kept.revised
-    status = "ok" if not failed else "failed" if len(failed) == len(series) else "partial"
-    platform.journal.add(
-        replace(
-            attempt,
-            status=status,
-            rows=rows,
-            new_rows=new,
-            payloads=tuple(payloads),
-            ended_at=platform.clock.now(),
-            error=str(failed[0][1]) if failed else "",
-        )
-    )
-    if status == "failed":
-        raise failed[0][1]
-    told = tuple((name, str(trouble)) for name, trouble in failed)
-    return MacroReport(series, rows, new, revised, told)
+    landing.record()
+    if series and len(landing.failed) == len(series):
+        raise next(iter(landing.failed.values()))
+    failed = tuple((name, str(trouble)) for name, trouble in landing.failed.items())
+    return MacroReport(series, landing.rows, landing.new, landing.revised, failed, landing.rejected)
 
 
 def series_of(platform: Platform, first: date, last: date) -> tuple[str, ...]:
@@ -174,8 +165,19 @@ def series_of(platform: Platform, first: date, last: date) -> tuple[str, ...]:
     )
 
 
-def _vintages_of(platform: Platform, series: str, first: date, last: date) -> MacroAnswer:
-    return platform.macro.source().vintages(series, first - HISTORY, last)
+def macro_cost(platform: Platform, first: date, last: date) -> Cost:
+    """What asking for a range costs at most: every series of the table, retries left out.
+
+    Raises:
+        StorageError: what is used cannot be read.
+    """
+    table = platform.macro.table
+    return _cost(platform, len(table.numbers), len(table.symbols), first, last)
+
+
+def _cost(platform: Platform, releases: int, series: int, first: date, last: date) -> Cost:
+    cost = platform.macro.cost(releases, series, first, last)
+    return replace(cost, patience=platform.vendors.patience)
 
 
 def _date_statements(
@@ -202,14 +204,6 @@ def _date_statements(
     return timed.with_columns(known_at=pl.min_horizontal("instant", pl.lit(now, dtype=UTC)))
 
 
-def _fetched(rows: pl.DataFrame, dataset: Dataset, attempt: IngestRun) -> pl.DataFrame:
-    return dataset.schema.conform(
-        rows.with_columns(
-            fetched_at=pl.lit(attempt.started_at, dtype=UTC), fetch_id=pl.lit(attempt.fetch_id)
-        )
-    )
-
-
 def _attempt(
     platform: Platform,
     vendor: str,
@@ -234,6 +228,18 @@ def _attempt(
     )
 
 
-def _failed(platform: Platform, attempt: IngestRun, trouble: VendorError) -> None:
-    ended = platform.clock.now()
-    platform.journal.add(replace(attempt, status="failed", ended_at=ended, error=str(trouble)))
+def _record_dates(
+    platform: Platform,
+    attempt: IngestRun,
+    found: pl.DataFrame | None,
+    outcome: SymbolOutcome,
+    figures: Mapping[str, int],
+) -> None:
+    """Ledger, events and journal of a question about dates."""
+    done = replace(attempt, ended_at=platform.clock.now())
+    outcomes = dict.fromkeys(done.symbols, outcome)
+    platform.ledger.record(
+        date_rows(done, found, outcome),
+        events=told(done, outcomes, {"releases": len(outcomes), **figures}),
+    )
+    platform.journal.add(done)

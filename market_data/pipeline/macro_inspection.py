@@ -22,7 +22,7 @@ from market_data.macro.checks import check_calendar, check_vintages
 from market_data.macro.date_checks import check_dates
 from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.macro_calendar import calendar_of, known_dates, known_vintages
-from market_data.pipeline.macro_ingest import RELEASES
+from market_data.pipeline.macro_records import RELEASES
 from market_data.pipeline.platform import Platform
 from market_data.quality.findings import CheckOutcome
 from market_data.schemas import FINDINGS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from market_data.errors import ConfigurationError
 from market_data.macro.releases import MacroTable
@@ -23,6 +24,7 @@ from market_data.ports import (
     Vendors,
 )
 from market_data.quality.thresholds import Thresholds
+from market_data.requests.cost import Cost
 from market_data.universe import Universe
 
 Progress = Callable[[str], None]
@@ -52,11 +54,14 @@ class MacroFeed:
         table: the reviewed table of releases.
         source: builds who is asked.
         off: why nobody can be asked, in a sentence; empty where somebody can.
+        cost: what the dates of so many releases and the values of so many series of a range cost
+            at most; nobody is asked for that.
     """
 
     table: MacroTable = field(default_factory=MacroTable)
     source: Callable[[], MacroSource] = _nobody
     off: Callable[[], str] = lambda: "there is no source of macro releases"
+    cost: Callable[[int, int, date, date], Cost] = lambda *_: Cost("nobody", 0, ())
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,15 @@ What belongs here: who is asked, and why nobody can be. What does not: asking (s
 
 from __future__ import annotations
 
+from datetime import date
+
 from adapters.requests.opening import Gates
+from adapters.vendors.fred.cost import requests_at_most
 from adapters.vendors.fred.profile import PROFILE, open_client
 from market_data.macro.releases import MacroTable
 from market_data.pipeline.platform import MacroFeed
 from market_data.ports import MacroSource
+from market_data.requests.cost import Cost
 
 
 def macro_feed(table: MacroTable, gates: Gates) -> MacroFeed:
@@ -25,4 +29,8 @@ def macro_feed(table: MacroTable, gates: Gates) -> MacroFeed:
         none = "" if table.releases else "config/reference has no macro_releases.yaml"
         return PROFILE.why_off() or none
 
-    return MacroFeed(table, source, off)
+    def cost(releases: int, series: int, first: date, last: date) -> Cost:
+        requests = requests_at_most(releases, series, first, last)
+        return Cost(PROFILE.reader, requests, gates.windows(PROFILE.reader))
+
+    return MacroFeed(table, source, off, cost)

@@ -13,12 +13,9 @@ import polars as pl
 
 from adapters.vendors.fred.answers import release_dates, vintage_days, vintages
 from adapters.vendors.fred.client import FredClient, TooManyVintagesError
+from adapters.vendors.fred.cost import ALL_DATES_LIMIT, DATES_LIMIT, LONG, OBSERVATIONS_LIMIT
 from market_data.ports import MacroAnswer, Payload
 
-LONG = timedelta(days=62)
-"""A range that is longer is asked release by release: the dates of all three hundred releases would
-take more pages than that."""
-ALL_DATES_LIMIT, DATES_LIMIT, OBSERVATIONS_LIMIT = 1_000, 10_000, 100_000
 VINTAGES_LIMIT = 1_900
 """Days on which values changed, in one question about a real-time period; FRED refuses 2,000."""
 _DAY = timedelta(days=1)

@@ -18,9 +18,9 @@ from adapters.vendors.cells import TIME, read_cells
 from adapters.vendors.each_symbol import each_symbol
 from adapters.vendors.fred.answers import MISSING, day, is_decimal, texts
 from adapters.vendors.fred.client import FredClient, read_body
+from adapters.vendors.fred.cost import OBSERVATIONS_LIMIT
 from adapters.vendors.fred.paging import Pages
 from adapters.vendors.fred.profile import PROFILE
-from adapters.vendors.fred.source import OBSERVATIONS_LIMIT
 from market_data.basis import Basis, Side
 from market_data.errors import OutOfRangeError, UnknownSymbolError
 from market_data.ports import (
