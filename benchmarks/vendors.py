@@ -89,24 +89,47 @@ def answer(content: bytes) -> Answer:
     return Answer(200, content, Payload(content, "benchmark"))
 
 
-def alpha_vantage_bytes(bars: pl.DataFrame) -> bytes:
-    """CSV in New York's time, newest first."""
+def in_new_york(bars: pl.DataFrame) -> pl.DataFrame:
+    """The bars as Alpha Vantage lists them: newest first, times of New York as text."""
     local = pl.col("ts").dt.convert_time_zone(NEW_YORK).dt.to_string("%Y-%m-%d %H:%M:%S")
-    return bars.with_columns(local).rename({"ts": "timestamp"}).reverse().write_csv().encode()
+    return bars.with_columns(local).rename({"ts": "timestamp"}).reverse()
+
+
+def alpha_vantage_csv(bars: pl.DataFrame) -> bytes:
+    return in_new_york(bars).write_csv().encode()
+
+
+def alpha_vantage_json(bars: pl.DataFrame) -> bytes:
+    names = ("1. open", "2. high", "3. low", "4. close", "5. volume")
+    rows = {
+        time: dict(zip(names, map(str, values), strict=True))
+        for time, *values in in_new_york(bars).iter_rows()
+    }
+    meta = {"2. Symbol": "AAPL", "4. Interval": "1min", "6. Time Zone": "US/Eastern"}
+    return json.dumps({"Meta Data": meta, "Time Series (1min)": rows}).encode()
 
 
 def alpha_vantage(content: bytes) -> pl.DataFrame:
     cells = read_answer(answer(content)).cells
-    ts = stamps.starts(cells[TIME], Timeframe.M1, NEW_YORK, week=False)
+    ts = stamps.starts(cells[TIME], Timeframe.M1, NEW_YORK, week=False, label="start")
     return read_cells(cells.with_columns(ts), SHARE, START, END)[0]
 
 
-def alpha_vantage_in_pandas(content: bytes) -> Any:
+def alpha_vantage_csv_in_pandas(content: bytes) -> Any:
     import pandas as pd
 
     frame = pd.read_csv(io.BytesIO(content), parse_dates=["timestamp"])
     local = frame["timestamp"].dt.tz_localize(NEW_YORK)
     return frame.assign(timestamp=local.dt.tz_convert("UTC")).iloc[::-1]
+
+
+def alpha_vantage_json_in_pandas(content: bytes) -> Any:
+    import pandas as pd
+
+    rows = json.loads(content)["Time Series (1min)"]
+    frame = pd.DataFrame(list(rows.values())).astype(float)
+    local = pd.to_datetime(list(rows)).tz_localize(NEW_YORK)
+    return frame.set_index(local.tz_convert("UTC")).iloc[::-1]
 
 
 def yahoo_bytes(bars: pl.DataFrame) -> bytes:
@@ -178,7 +201,10 @@ def oanda_in_pandas(content: bytes) -> Any:
 
 
 WAYS = (
-    Way("alpha_vantage", MANY, alpha_vantage_bytes, alpha_vantage, alpha_vantage_in_pandas),
+    Way("alpha_vantage", MANY, alpha_vantage_csv, alpha_vantage, alpha_vantage_csv_in_pandas),
+    Way(
+        "alpha_vantage_json", 9_000, alpha_vantage_json, alpha_vantage, alpha_vantage_json_in_pandas
+    ),
     Way("yahoo", MANY, yahoo_bytes, yahoo, yahoo_in_pandas),
     Way("coinbase", 300, coinbase_bytes, from_coinbase, coinbase_in_pandas),
     Way("oanda", 5_000, oanda_bytes, from_oanda, oanda_in_pandas),
