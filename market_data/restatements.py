@@ -18,7 +18,8 @@ from datetime import timedelta
 import polars as pl
 
 from market_data.basis import Adjustment, Basis
-from market_data.corporate_actions.adjustment import deadjust_splits
+from market_data.curation.split_evidence import SplitsTold
+from market_data.curation.undone_splits import DISPUTED, Splits
 from market_data.ordering import KEY
 from market_data.price_steps import price_step
 from market_data.revisions import newest
@@ -36,7 +37,8 @@ _WHOLE = 1.0
 split of 1:30 tells the number of shares before it to thirty."""
 
 _SPARE = timedelta(days=2)
-"""An answer of two days after an ex-date may still be without it."""
+"""An answer of two days after an ex-date may still be without it, and so is each one until the
+action is known."""
 
 
 def may_restate(raw: pl.DataFrame, actions: pl.DataFrame, seen: pl.DataFrame) -> bool:
@@ -56,14 +58,20 @@ def may_restate(raw: pl.DataFrame, actions: pl.DataFrame, seen: pl.DataFrame) ->
         .join(before, on="symbol")
         .filter(
             pl.col("ex_date") > pl.col("first"),
-            pl.col("asked").dt.date() <= pl.col("ex_date") + _SPARE,
+            (pl.col("asked").dt.date() <= pl.col("ex_date") + _SPARE)
+            | (pl.col("asked") < pl.col("known_at")),
         )
     )
     return not between.is_empty()
 
 
 def without_restated(
-    raw: pl.DataFrame, known: pl.DataFrame, actions: pl.DataFrame, *, calendar: str
+    raw: pl.DataFrame,
+    known: pl.DataFrame,
+    actions: pl.DataFrame,
+    *,
+    calendar: str,
+    told: SplitsTold | None = None,
 ) -> pl.DataFrame:
     """The bars of an answer without those that only stand on another basis than before.
 
@@ -71,25 +79,28 @@ def without_restated(
     vwap, volume and trades are those of the newest revision known, within rounding: half a step of
     the decimals that the vendor gives, as often as the splits multiply it. The adjusted
     close is not compared: it follows from actions, which are kept for themselves. A bar that was
-    still running when it was last fetched stays, and so does one that a fetch tells twice.
+    still running when it was last fetched stays, and so does one that a fetch tells twice, and one
+    that is disputed in either form (market_data/corporate_actions/worked_in.py).
 
     Args:
         raw: rows of RAW_BARS of one fetch.
         known: every revision kept of those symbols and sessions.
         actions: rows of CORPORATE_ACTIONS, those that came with the answer among them.
         calendar: of the symbols.
+        told: what the vendors said themselves; None where `actions` hold for all of them.
 
     Returns:
         Rows of `raw`, in their order.
     """
-    before = newest(known.filter(pl.col("fetched_at") < raw.get_column("fetched_at").max()))
+    before = _before(raw, known)
     if before.is_empty():
         return raw
-    told, last = (
-        _as_traded(frame.filter(~frame.select(KEY).is_duplicated()), actions, calendar)
+    splits = Splits(actions, None, raw.item(0, "fetched_at"), calendar, told)
+    given, last = (
+        _as_traded(frame.filter(~frame.select(KEY).is_duplicated()), splits)
         for frame in (raw.filter(pl.col("basis").is_in(list(_adjusted(raw)))), before)
     )
-    pairs = told.join(last, on=[*KEY, "basis"], suffix="_known")
+    pairs = given.join(last, on=[*KEY, "basis"], suffix="_known")
     same = pl.all_horizontal(
         *(_near(c, _rounding("step")) for c in PRICES),
         _near("vwap", _rounding("vwap_step")),
@@ -99,11 +110,48 @@ def without_restated(
     completed = (pl.col("fetched_at_known") < pl.col("known_at")) & (
         pl.col("known_at") < pl.col("fetched_at")
     )
-    restated = pairs.filter(same & ~completed).select(KEY)
+    disputed = pl.col(DISPUTED) | pl.col(f"{DISPUTED}_known")
+    restated = pairs.filter(same & ~completed & ~disputed).select(KEY)
     return raw.join(restated, on=KEY, how="anti", maintain_order="left")
 
 
-def _as_traded(frame: pl.DataFrame, actions: pl.DataFrame, calendar: str) -> pl.DataFrame:
+def settled(
+    raw: pl.DataFrame,
+    known: pl.DataFrame,
+    actions: pl.DataFrame,
+    *,
+    calendar: str,
+    told: SplitsTold,
+) -> pl.DataFrame:
+    """Bars of an answer that are no longer disputed, while what is known of them is.
+
+    It is news that the vendor gives them now, be the values the same: now it is known which splits
+    they are divided by.
+
+    Args:
+        raw: rows of RAW_BARS of one fetch.
+        known: every revision kept of those symbols and sessions.
+        actions: rows of CORPORATE_ACTIONS, those that came with the answer among them.
+        calendar: of the symbols.
+        told: what the vendors said themselves.
+
+    Returns:
+        Columns symbol, ts.
+    """
+    splits = Splits(actions, None, raw.item(0, "fetched_at"), calendar, told)
+    clear, unclear = (
+        splits.multiplied(frame, actions).filter(wanted).select(KEY)
+        for frame, wanted in ((raw, ~pl.col(DISPUTED)), (_before(raw, known), pl.col(DISPUTED)))
+    )
+    return clear.join(unclear, on=KEY, how="semi").unique()
+
+
+def _before(raw: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The newest revisions before an answer."""
+    return newest(known.filter(pl.col("fetched_at") < raw.get_column("fetched_at").max()))
+
+
+def _as_traded(frame: pl.DataFrame, splits: Splits) -> pl.DataFrame:
     """The rows with what a unit of the vendor's numbers comes to.
 
     `share`: how many shares as traded stand for one as the vendor counted them. `product`: of the
@@ -113,7 +161,7 @@ def _as_traded(frame: pl.DataFrame, actions: pl.DataFrame, calendar: str) -> pl.
     stated = frame.with_columns(stated=pl.col("volume"), stated_close=pl.col("close")).join(
         frame.group_by("symbol").agg(**steps), on="symbol", how="left", maintain_order="left"
     )
-    return deadjust_splits(stated, actions, calendar=calendar).with_columns(
+    return splits.multiplied(stated, splits.actions).with_columns(
         share=_ratio("volume", "stated").clip(lower_bound=_WHOLE),
         product=_ratio("close", "stated_close"),
     )

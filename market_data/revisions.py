@@ -96,7 +96,10 @@ def _known_when_fetched(rows: pl.DataFrame, same: pl.Series) -> pl.DataFrame:
 
 
 def new_or_changed(
-    incoming: pl.DataFrame, known: pl.DataFrame, seen: pl.DataFrame | None = None
+    incoming: pl.DataFrame,
+    known: pl.DataFrame,
+    seen: pl.DataFrame | None = None,
+    confirmed: pl.DataFrame | None = None,
 ) -> Difference:
     """The bars of one fetch that are new or differ from the newest revision known before it.
 
@@ -114,6 +117,8 @@ def new_or_changed(
         seen: columns symbol, session, asked_at (UTC): when an answer last covered a session, with
             rows or without. Answers from `incoming` on do not count; None for no more than what
             `known` tells.
+        confirmed: columns symbol, ts: bars of which it is news that an earlier fetch's values are
+            told again; they are kept though nothing differs.
 
     Returns:
         The rows to append. `known_at` is `fetched_at` for a bar that revises a known one, and for
@@ -138,9 +143,15 @@ def new_or_changed(
     if earlier.is_empty() and last_seen.is_empty():
         return Difference(rows, rows.height, 0)
     before = newest(earlier)
-    if _same_bars(rows, before):
+    if confirmed is None and _same_bars(rows, before):
         return Difference(rows.clear(), 0, 0)
-    changed = rows.join(_unchanged(rows, before), on=KEY, how="anti", maintain_order="left")
+    unchanged = _unchanged(rows, before)
+    if confirmed is not None:
+        repeated = before.filter(pl.col("fetch_id") != asked["fetch_id"]).join(
+            confirmed, on=KEY, how="semi"
+        )
+        unchanged = unchanged.join(repeated, on=KEY, how="anti")
+    changed = rows.join(unchanged, on=KEY, how="anti", maintain_order="left")
     known_keys = before.select(KEY).unique().with_columns(_revises=True)
     marked = changed.join(known_keys, on=KEY, how="left", maintain_order="left").join(
         last_seen, on=["symbol", "session"], how="left", maintain_order="left"

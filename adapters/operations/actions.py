@@ -12,7 +12,7 @@ the same order; so that no split or dividend counts twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from adapters.operations.database import reading, writing
 from adapters.operations.frames import among, checked, read_frame, write_frame
 from adapters.operations.models import corporate_actions
 from market_data.errors import SchemaError
+from market_data.ports.operations import STATED_ACTIONS
 from market_data.schemas import CORPORATE_ACTIONS, UTC
 
 _KEY = ("symbol", "ex_date", "kind", "source")
@@ -66,6 +67,8 @@ class SqlActionLog:
             newest = _newest(self._read(connection, symbols))
             kept = pl.concat([_first_sights(rows, newest), _changes(rows, newest, now)])
             write_frame(connection, sa.insert(corporate_actions), kept)
+            for (source,), stated in rows.group_by("source"):
+                _note_statement(connection, str(source), stated["symbol"].unique().to_list(), now)
         return kept.height
 
     def read(
@@ -105,6 +108,11 @@ class SqlActionLog:
             every = self._read(connection, symbols)
         return _newest(every).sort(_KEY)
 
+    def history(self, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
+        """Every revision of every source, see the port."""
+        with reading(self._engine) as connection:
+            return self._read(connection, symbols, STATED_ACTIONS)
+
     def news(self, after: int) -> pl.DataFrame:
         """Symbols with rows above a number, see the port.
 
@@ -122,14 +130,29 @@ class SqlActionLog:
             return read_frame(connection, query, {"symbol": pl.String(), "number": pl.Int64()})
 
     @staticmethod
-    def _read(connection: Connection, symbols: Sequence[str] | None) -> pl.DataFrame:
+    def _read(
+        connection: Connection,
+        symbols: Sequence[str] | None,
+        columns: Mapping[str, pl.DataType] = CORPORATE_ACTIONS.dtypes,
+    ) -> pl.DataFrame:
         table = corporate_actions.c
-        query: sa.Select[Any] = sa.select(
-            *(table[name] for name in CORPORATE_ACTIONS.names)
-        ).order_by(table.id)
+        query: sa.Select[Any] = sa.select(*(table[name] for name in columns)).order_by(table.id)
         if symbols is not None:
             query = query.where(among(table.symbol, symbols, connection))
-        return read_frame(connection, query, CORPORATE_ACTIONS.dtypes)
+        return read_frame(connection, query, columns)
+
+
+def _note_statement(
+    connection: Connection, source: str, symbols: Sequence[str], now: datetime
+) -> None:
+    """Write down that a source has spoken of symbols, also where it said nothing new."""
+    table = corporate_actions.c
+    earlier = sa.or_(table.stated_at.is_(None), table.stated_at < now)
+    connection.execute(
+        sa.update(corporate_actions)
+        .where(table.source == source, among(table.symbol, symbols, connection), earlier)
+        .values(stated_at=now)
+    )
 
 
 def _refuse_contradictions(rows: pl.DataFrame) -> None:

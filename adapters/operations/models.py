@@ -178,9 +178,11 @@ corporate_actions = sa.Table(
     _required("value", sa.Double()),
     _required("source", ShortText()),
     _required("known_at", Instant()),
+    sa.Column("stated_at", Instant()),
     sa.Index(None, "symbol", "ex_date", "kind"),
 )
-"""Every revision; `id` is the order in which they were recorded."""
+"""Every revision; `id` is the order in which they were recorded. `stated_at` is when the source
+last stated anything about the symbol, null where nobody wrote it down."""
 
 annotated_sessions = sa.Table(
     "annotations",

@@ -43,7 +43,12 @@ class DeltaRawLog:
         self._tables: dict[str, DeltaFiles] = {}
 
     def append(
-        self, dataset: Dataset, frame: pl.DataFrame, *, seen: pl.DataFrame | None = None
+        self,
+        dataset: Dataset,
+        frame: pl.DataFrame,
+        *,
+        seen: pl.DataFrame | None = None,
+        confirmed: pl.DataFrame | None = None,
     ) -> Appended:
         """Keep the bars of one fetch that are new or differ from the newest revision known.
 
@@ -53,6 +58,7 @@ class DeltaRawLog:
             dataset: a raw dataset.
             frame: rows of RAW_BARS, all of one fetch.
             seen: columns symbol, session, asked_at: answers about a session, with rows or without.
+            confirmed: columns symbol, ts: bars to keep though nothing differs.
 
         Raises:
             SchemaError: wrong columns, or rows of several fetches.
@@ -72,7 +78,7 @@ class DeltaRawLog:
             new = revised = 0
             for unit in units:
                 known = _known(table, snapshot.of([unit]), parts[unit])
-                difference = new_or_changed(parts[unit], known, seen)
+                difference = new_or_changed(parts[unit], known, seen, confirmed)
                 new, revised = new + difference.new, revised + difference.revised
                 if not difference.frame.is_empty():
                     rows = sort_if_needed(difference.frame, dataset.sort)

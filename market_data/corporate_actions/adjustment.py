@@ -24,7 +24,7 @@ from market_data.errors import MarketDataError
 from market_data.schemas import PRICES
 from market_data.schemas import UTC as UTC_TIME
 
-_SCALED_LIKE_PRICES = (*PRICES, "vwap")
+SCALED = (*PRICES, "vwap")
 _LONGEST_CLOSURE = timedelta(days=14)
 """A close this much older than an ex-date is not the close of the session before it. The longest
 closures of large exchanges (a week of holidays, September 2001) stay below it."""
@@ -38,7 +38,13 @@ class Adjust(StrEnum):
     TOTAL = "total"
 
 
-def deadjust_splits(frame: pl.DataFrame, actions: pl.DataFrame, *, calendar: str) -> pl.DataFrame:
+def deadjust_splits(
+    frame: pl.DataFrame,
+    actions: pl.DataFrame,
+    *,
+    calendar: str,
+    factors: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """Turn prices that a vendor adjusted for splits back into prices as traded.
 
     A row whose basis has the adjustment `splits` was divided by every split after its session that
@@ -53,6 +59,9 @@ def deadjust_splits(frame: pl.DataFrame, actions: pl.DataFrame, *, calendar: str
         frame: raw bars, at least symbol, session, fetched_at (UTC), basis and the prices.
         actions: rows of CORPORATE_ACTIONS.
         calendar: whose sessions say when a split begins to trade.
+        factors: where something better is known than what follows from the actions: columns
+            symbol, session, fetched_at, factor (what prices are multiplied by), one row for each
+            of the rows that are adjusted for splits.
 
     Returns:
         The rows in the same order, with a Boolean column `deadjusted`: true where the basis was
@@ -71,10 +80,15 @@ def deadjust_splits(frame: pl.DataFrame, actions: pl.DataFrame, *, calendar: str
         text: str(replace(basis, adjustment=Adjustment.RAW, adjusted_on=None))
         for text, basis in split_adjusted.items()
     }
-    days = {text: basis.adjusted_on for text, basis in split_adjusted.items()}
-    scaled = _with_split_product(marked, _splits(actions, calendar), days)
+    if factors is None:
+        days = {text: basis.adjusted_on for text, basis in split_adjusted.items()}
+        scaled = _with_split_product(marked, _splits(actions, calendar), days)
+    else:
+        on = ["symbol", "session", "fetched_at"]
+        given = factors.select(*on, _splits="factor")
+        scaled = marked.join(given, on=on, how="left", maintain_order="left")
     factor = pl.when("deadjusted").then("_splits").otherwise(1.0)
-    prices = [c for c in _SCALED_LIKE_PRICES if c in frame.columns]
+    prices = [c for c in SCALED if c in frame.columns]
     changes = [pl.col(prices) * factor, pl.col("basis").replace(renamed)]
     if "volume" in frame.columns:
         changes.append(pl.col("volume") / factor)
@@ -121,7 +135,7 @@ def adjust(
     if mode is Adjust.TOTAL:
         factors.append(_dividend_factors(usable, bars, closes))
     changed = _with_later_product(bars, pl.concat(factors))
-    prices = [c for c in _SCALED_LIKE_PRICES if c in bars.columns]
+    prices = [c for c in SCALED if c in bars.columns]
     changes = [pl.col(prices) * pl.col("_price")]
     if "volume" in bars.columns:
         changes.append(pl.col("volume") * pl.col("_volume"))
@@ -152,14 +166,25 @@ def _splits(actions: pl.DataFrame, calendar: str) -> pl.DataFrame:
         .select("symbol", "ex_date", product=pl.col("value").cum_prod().over("symbol"))
         .sort("ex_date")
     )
-    if splits.is_empty():
-        return splits.with_columns(traded_from=pl.lit(None, dtype=UTC_TIME))
-    first, last = splits.item(0, "ex_date"), splits.item(-1, "ex_date")
-    opens = trading_sessions(calendar, first, last).select("session", "open")
-    midnight = local_instant(pl.col("ex_date"), exchange_zone(calendar))
-    return splits.join(
-        opens, left_on="ex_date", right_on="session", how="left", maintain_order="left"
-    ).select("symbol", "ex_date", "product", traded_from=pl.coalesce("open", midnight))
+    return with_trading_start(splits, calendar).drop("day_began")
+
+
+def with_trading_start(actions: pl.DataFrame, calendar: str) -> pl.DataFrame:
+    """Adds day_began and traded_from (UTC) to rows that have an ex_date, in their order.
+
+    The ex-date begins at midnight of the exchange; a price shows the action from the opening on,
+    or from midnight where the ex-date is no session.
+    """
+    if actions.is_empty():
+        none = pl.lit(None, dtype=UTC_TIME)
+        return actions.with_columns(day_began=none, traded_from=none)
+    first, last = actions.select(first=pl.col("ex_date").min(), last=pl.col("ex_date").max()).row(0)
+    opens = trading_sessions(calendar, first, last).select(ex_date="session", traded_from="open")
+    return (
+        actions.with_columns(day_began=local_instant(pl.col("ex_date"), exchange_zone(calendar)))
+        .join(opens, on="ex_date", how="left", maintain_order="left")
+        .with_columns(traded_from=pl.coalesce("traded_from", "day_began"))
+    )
 
 
 def _with_split_product(

@@ -5,19 +5,17 @@ What belongs here: telling actions that came late. What does not: keeping them
 
 A vendor's first word on an action is assumed to have been there since the ex-date. Where it has
 answered about the symbol since that date without telling the action, it was not: reads as of the
-time between must stay as they were.
+time between must stay as they were, and what it gave in between was not divided by it
+(worked_in.py). Hours count: a vendor that is asked twice on an ex-date may tell a split only once.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
 from market_data.schemas import UTC
-
-_SPARE = timedelta(days=2)
-"""An ex-date is a local date, and vendors work actions in within a day."""
 
 
 def with_known_at(actions: pl.DataFrame, seen: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
@@ -26,7 +24,8 @@ def with_known_at(actions: pl.DataFrame, seen: pl.DataFrame, *, now: datetime) -
     Args:
         actions: rows of CORPORATE_ACTIONS of one vendor's answer.
         seen: columns symbol, session, asked_at: when the vendor last answered about a session
-            before. An answer tells the actions from its sessions on.
+            before, whatever the length of the bars. An answer tells the actions from its sessions
+            on.
         now: the time of asking.
 
     Returns:
@@ -37,7 +36,7 @@ def with_known_at(actions: pl.DataFrame, seen: pl.DataFrame, *, now: datetime) -
     midnight = pl.col("ex_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     late = (
         actions.join(seen, on="symbol")
-        .filter(pl.col("session") <= pl.col("ex_date"), pl.col("asked_at") >= midnight + _SPARE)
+        .filter(pl.col("session") <= pl.col("ex_date"), pl.col("asked_at") >= midnight)
         .select("symbol", "ex_date", "kind", late=pl.lit(value=True))
         .unique()
     )

@@ -16,6 +16,7 @@ from market_data.basis import FOREIGN_DAY, Adjustment, Basis, Side
 from market_data.calendars import trading_sessions
 from market_data.curation.preparation import DEADJUSTED, Group
 from market_data.curation.stitching import PARTIAL, Candidate
+from market_data.curation.undone_splits import DISPUTED
 from market_data.curation.units import divisor
 from market_data.quality.thresholds import Rules
 from market_data.timeframes import Timeframe
@@ -23,6 +24,10 @@ from market_data.universe import AssetClass
 
 SPLITS_UNKNOWN = "splits_unknown"
 """Flag of prices that are divided by splits of which nobody has told."""
+
+SPLITS_DISPUTED = "splits_disputed"
+"""Flag of prices that are divided by a split or not: one is on record that their vendor had not
+told, or that came to light after they were fetched. Asking for them again settles it."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ def _flags(found: Meaning, bars: pl.DataFrame) -> dict[str, pl.Expr]:
     flags = {flag: pl.lit(flag) for flag in found.flags}
     if bars.get_column(DEADJUSTED).any():
         flags[DEADJUSTED] = pl.when(DEADJUSTED).then(pl.lit(DEADJUSTED))
+    if bars.get_column(DISPUTED).any():
+        flags[SPLITS_DISPUTED] = pl.when(DISPUTED).then(pl.lit(SPLITS_DISPUTED))
     return flags
 
 
@@ -131,6 +138,9 @@ def _candidate(
     *,
     resampled: bool,
 ) -> Candidate:
+    if bars.get_column(DISPUTED).any():
+        # What may be a fourth of the price is none: kept to be seen, never served unless asked for.
+        status = pl.when(DISPUTED).then(pl.lit("error")).otherwise(status)
     texts = [flags[name] for name in sorted(flags)]
     joined = pl.concat_str(texts, separator=",", ignore_nulls=True) if texts else pl.lit("")
     rows = bars.with_columns(flags=joined, dq_status=status)

@@ -18,7 +18,9 @@ from market_data.calendars import with_end_of_basis
 from market_data.curation.candidates import by_basis, resampled_candidate, with_one_basis
 from market_data.curation.preparation import Group, groups_of, prepare
 from market_data.curation.resampling import resample
+from market_data.curation.split_evidence import SplitsTold
 from market_data.curation.stitching import PARTIAL
+from market_data.curation.undone_splits import DISPUTED
 from market_data.quality.thresholds import Thresholds
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
@@ -44,6 +46,7 @@ def comparable(
     thresholds: Thresholds,
     now: datetime,
     minutes: Sequence[pl.DataFrame] = (),
+    told: SplitsTold | None = None,
 ) -> pl.DataFrame:
     """The finished, fit bars of all vendors.
 
@@ -56,6 +59,7 @@ def comparable(
         now: bars that end later are left out, and those that were fetched before their end.
         minutes: like `logs`, of one-minute bars; a vendor speaks through them in sessions in which
             it has no bars of the timeframe itself. Bars that lack minutes are left out.
+        told: who told splits; without it `actions` holds them all. Disputed bars are left out.
 
     Returns:
         Rows of PEERS, one per vendor, symbol, ts and group of bases.
@@ -63,7 +67,7 @@ def comparable(
     said, made = [pl.DataFrame(schema=PEERS)], [pl.DataFrame(schema=PEERS)]
     for group, members in groups_of(instruments, [*logs, *minutes]).items():
         symbols = pl.col("symbol").is_in([i.symbol for i in members])
-        peers = _Peers(group, timeframe, actions, thresholds, now)
+        peers = _Peers(group, timeframe, actions, told, thresholds, now)
         said += [p for log in logs for p in peers.of_bars(log.filter(symbols))]
         made += [p for log in minutes for p in peers.of_minutes(log.filter(symbols))]
     spoken = pl.concat(said)
@@ -78,6 +82,7 @@ class _Peers:
     group: Group
     timeframe: Timeframe
     actions: pl.DataFrame
+    told: SplitsTold | None
     thresholds: Thresholds
     now: datetime
 
@@ -113,14 +118,16 @@ class _Peers:
 
     def _fit(self, log: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
         rules = self.thresholds.rule(self.group.asset_class, timeframe)
-        return prepare(
+        fit = prepare(
             log,
             group=self.group,
             timeframe=timeframe,
             actions=self.actions,
+            told=self.told,
             prices=PriceRange(rules.price_min, rules.price_max),
             now=self.now,
         ).bars
+        return fit.filter(~pl.col(DISPUTED))
 
 
 def _peers(basis_group: str, bars: pl.DataFrame) -> pl.DataFrame:

@@ -16,7 +16,7 @@ import polars as pl
 from market_data.basis import Adjustment, Basis, Hours
 from market_data.curation.placement import OUTSIDE_SESSION, misplaced
 from market_data.curation.split_evidence import SplitsTold
-from market_data.curation.undone_splits import Splits
+from market_data.curation.undone_splits import DISPUTED, Splits
 from market_data.curation.units import divisor
 from market_data.errors import MarketDataError
 from market_data.ordering import repeats_key, runs, sort_if_needed
@@ -97,8 +97,8 @@ class Prepared:
 
     Attributes:
         bars: fit rows, sorted by (symbol, ts), one per key: vendor, symbol, ts, session, the
-            prices as traded, volume, vwap, trades, basis (after de-adjustment), fetched_at and
-            `deadjusted`.
+            prices as traded, volume, vwap, trades, basis (after de-adjustment), fetched_at,
+            `deadjusted` and `disputed`.
         refused: rows of RAW_BARS as they came, with `reasons`.
         counts: rows of COUNTS.
     """
@@ -131,7 +131,7 @@ def prepare(
         now: bars that start later are refused.
         actions_since: instead of `actions` for rows that were fetched after `now`.
         told: who told splits; without it `actions` holds them all. Split-adjusted rows of whose
-            splits nobody told keep that basis.
+            splits nobody told keep that basis, and so do those that are disputed.
     """
     rows = sort_if_needed(raw)
     bases = {text: Basis.parse(text) for text in rows.get_column("basis").unique()}
@@ -162,11 +162,11 @@ def prepare(
 def _as_traded(
     rows: pl.DataFrame, bases: dict[str, Basis], group: Group, splits: Splits
 ) -> pl.DataFrame:
-    """Prices in the instrument's currency and not adjusted, with `deadjusted`."""
+    """Prices in the instrument's currency and not adjusted, with `deadjusted` and `disputed`."""
     adjusted = any(b.adjustment is Adjustment.SPLITS for b in bases.values())
     factors = _divisors(bases, group)
     if not factors and not (adjusted and group.asset_class.is_adjustable):
-        return rows.with_columns(pl.lit(value=False).alias(DEADJUSTED))
+        return _neither(rows)
     fit = rows
     quoted = pl.col(*PRICES, "vwap")
     for text, by_symbol in factors.items():
@@ -175,8 +175,13 @@ def _as_traded(
             pl.when(pl.col("basis") == text).then(quoted / factor).otherwise(quoted)
         )
     if not group.asset_class.is_adjustable:
-        return fit.with_columns(pl.lit(value=False).alias(DEADJUSTED))
+        return _neither(fit)
     return splits.undone(fit)
+
+
+def _neither(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows that no split concerns."""
+    return rows.with_columns(pl.lit(value=False).alias(c) for c in (DEADJUSTED, DISPUTED))
 
 
 def _divisors(bases: dict[str, Basis], group: Group) -> dict[str, dict[str, float]]:

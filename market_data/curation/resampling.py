@@ -16,6 +16,7 @@ from market_data.ordering import sort_if_needed
 from market_data.timeframes import Timeframe
 
 _CARRIED = ("vendor", "basis")
+_MARKS = ("deadjusted", "disputed")
 _SEEN = ("fetched_at", "asked_at")
 _SUMMED = ("volume", "trades")
 
@@ -34,7 +35,7 @@ def resample(
     Args:
         bars: one-minute bars inside their sessions: symbol, ts (UTC), session, open, high, low,
             close, volume, vwap, trades; where present, vendor and basis keep bars apart and a
-            Boolean `deadjusted` is true where any minute's is.
+            Boolean `deadjusted` or `disputed` is true where any minute's is.
         calendar: calendar code of all of them.
         timeframe: longer than a minute.
         now: a bar whose end lies after it is not final, nor one that ends after the newest fetch
@@ -53,7 +54,7 @@ def resample(
     weighted = pl.when(turnover.null_count() == 0, turnover.len() > 0).then(
         turnover.sum() / pl.col("volume").filter(traded).sum()
     )
-    optional = [pl.col("deadjusted").any()] if "deadjusted" in rows.columns else []
+    optional = [pl.col(c).any() for c in _MARKS if c in rows.columns]
     optional += [pl.col(c).max() for c in _SEEN if c in rows.columns]
     grouped = (
         rows.with_columns(ts=_bucket(rows, calendar, timeframe))

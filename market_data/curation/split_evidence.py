@@ -10,12 +10,13 @@ that only where somebody who would have told a split has been asked.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
 
 from market_data.basis import Adjustment, Basis
+from market_data.ports.operations import STATED_ACTIONS
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,28 @@ class SplitsTold:
         tellers: vendors whose answers tell every split since the first bar that they hold: their
             own bars need no other evidence.
         answers: columns symbol, session and asked_at (UTC): what those vendors have answered.
+        statements: rows of STATED_ACTIONS, every revision of every source in the order in which
+            they were recorded. A vendor's own are named after it.
+        vendors: every configured vendor; what other sources state was brought by a person.
     """
 
     tellers: Collection[str]
     answers: pl.DataFrame
+    statements: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=STATED_ACTIONS))
+    vendors: Collection[str] = ()
+
+    def said_by(self, vendor: str) -> pl.DataFrame:
+        """What a vendor has stated itself, in the order of recording."""
+        return self.statements.filter(pl.col("source") == vendor)
+
+    def people(self) -> pl.DataFrame:
+        """Columns symbol, _stated: the day on which a person last brought a symbol's actions."""
+        named = {*self.tellers, *self.vendors}
+        return (
+            self.statements.filter(~pl.col("source").is_in(list(named)))
+            .group_by("symbol")
+            .agg(_stated=pl.coalesce("stated_at", "known_at").max().dt.date())
+        )
 
 
 def untold(
@@ -42,10 +61,11 @@ def untold(
 ) -> pl.Series | None:
     """Split-adjusted bars of symbols of whose splits nobody has told.
 
-    Somebody has where any action of the symbol is on record, or where the bar's vendor tells
-    splits itself, or where one that does was asked about the bar's session or an earlier one, on
-    the day up to which the bar's prices are adjusted or later. Minutes of a session share a fate:
-    a bar made of them is one or the other.
+    Somebody has where the bar's vendor tells splits itself, or where one that does was asked about
+    the bar's session or an earlier one, on the day up to which the bar's prices are adjusted or
+    later; or where a person has brought the symbol's actions on that day or later, who answers for
+    there being no others until then. That some vendor once told one is no evidence of there being
+    no other. Minutes of a session share a fate: a bar made of them is one or the other.
 
     Args:
         rows: bars of one vendor: vendor, symbol, session, fetched_at (UTC), basis.
@@ -62,9 +82,7 @@ def untold(
         return None
     bases = {text: Basis.parse(text) for text in rows.get_column("basis").unique()}
     days = {t: b.adjusted_on for t, b in bases.items() if b.adjustment is Adjustment.SPLITS}
-    doubtful = pl.col("basis").is_in(list(days)) & ~pl.col("symbol").is_in(
-        actions.get_column("symbol").unique().to_list()
-    )
+    doubtful = pl.col("basis").is_in(list(days))
     numbered = rows.select("symbol", "session", "fetched_at", "basis").with_row_index("_place")
     few = numbered.filter(doubtful)
     if few.is_empty():
@@ -73,9 +91,10 @@ def untold(
     needed = few.group_by("symbol", "session").agg(
         _needed=pl.coalesce(stated, pl.col("fetched_at").dt.date()).max()
     )
-    unknown = _asked(needed, told.answers).filter(
-        (pl.col("_asked") < pl.col("_needed")).fill_null(value=True)
-        | pl.col("symbol").is_in(_came_to_light(since, now))
+    evidence = _asked(needed, told.answers).join(told.people(), on="symbol", how="left")
+    unknown = evidence.filter(
+        (pl.max_horizontal("_asked", "_stated") < pl.col("_needed")).fill_null(value=True)
+        | pl.col("symbol").is_in(_came_to_light(since, actions, now))
     )
     places = few.join(unknown, on=["symbol", "session"], how="semi").get_column("_place")
     if places.is_empty():
@@ -95,8 +114,10 @@ def _asked(needed: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _came_to_light(since: pl.DataFrame | None, now: datetime) -> list[str]:
+def _came_to_light(since: pl.DataFrame | None, actions: pl.DataFrame, now: datetime) -> list[str]:
     if since is None:
         return []
-    splits = since.filter(pl.col("kind") == "split", pl.col("ex_date") <= now.date())
+    splits = since.filter(pl.col("kind") == "split", pl.col("ex_date") <= now.date()).join(
+        actions, on=["symbol", "ex_date", "kind"], how="anti"
+    )
     return splits.get_column("symbol").unique().to_list()

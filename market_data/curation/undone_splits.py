@@ -1,19 +1,24 @@
 """A vendor's prices turned back into prices as traded, with what is known of splits.
 
-What belongs here: which actions count for which rows, and rows that nobody can turn back.
-What does not: the arithmetic (market_data/corporate_actions), the evidence
-(split_evidence.py).
+What belongs here: which statements count for which rows, and rows that nobody can turn back.
+What does not: the arithmetic and who had worked in what (market_data/corporate_actions), whether
+anybody could have told (split_evidence.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import polars as pl
 
-from market_data.corporate_actions.adjustment import deadjust_splits
+from market_data.basis import Adjustment, Basis
+from market_data.corporate_actions.adjustment import SCALED, deadjust_splits
+from market_data.corporate_actions.worked_in import by_own_word, disputed_by_time
 from market_data.curation.split_evidence import SplitsTold, untold
+
+DISPUTED = "disputed"
+"""Rows that were divided by a split or not: sources differ, and the price does not say."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,10 @@ class Splits:
     told: SplitsTold | None
 
     def undone(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows in the same order, their prices as traded."""
+        """The rows in the same order, their prices as traded, with `deadjusted` and `disputed`.
+
+        Rows that nobody can turn back stay as they came, their basis too.
+        """
         if self.since is None:
             return self._undo(rows, self.actions)
         numbered = rows.with_row_index("_place")
@@ -41,13 +49,56 @@ class Splits:
     def _undo(
         self, rows: pl.DataFrame, actions: pl.DataFrame, since: pl.DataFrame | None = None
     ) -> pl.DataFrame:
-        done = deadjust_splits(rows, actions, calendar=self.calendar)
+        done = self.multiplied(rows, actions)
         if self.told is None:
             return done
         unknown = untold(rows, actions, self.told, since=since, now=self.now)
-        if unknown is None:
-            return done
-        return done.with_columns(
-            pl.when(unknown).then(rows.get_column("basis")).otherwise("basis").alias("basis"),
-            pl.col("deadjusted") & ~unknown,
-        )
+        return done if unknown is None else _as_they_came(done, rows, unknown)
+
+    def multiplied(self, rows: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+        """The rows as traded but for the disputed ones; a split that nobody told is left out."""
+        adjusted = _days(rows)
+        if self.told is None or not adjusted or rows.is_empty():
+            done = deadjust_splits(rows, actions, calendar=self.calendar)
+            return done.with_columns(pl.lit(value=False).alias(DISPUTED))
+        these = rows.filter(pl.col("basis").is_in(list(adjusted)))
+        vendor, on = rows.get_column("vendor").item(0), ["symbol", "session", "fetched_at"]
+        if vendor in self.told.tellers:
+            said = self.told.said_by(vendor)
+            judged = by_own_word(these, said, actions, calendar=self.calendar)
+            done = deadjust_splits(rows, actions, calendar=self.calendar, factors=judged)
+        else:
+            judged = disputed_by_time(these, actions, adjusted, calendar=self.calendar)
+            done = deadjust_splits(rows, actions, calendar=self.calendar)
+            on.append("basis")
+        disputed = _at(rows, judged, on, adjusted)
+        return _as_they_came(done.with_columns(disputed.alias(DISPUTED)), rows, disputed)
+
+
+def _days(rows: pl.DataFrame) -> dict[str, date | None]:
+    """Texts of the bases that are adjusted for splits, with the day of their adjustment."""
+    bases = {text: Basis.parse(text) for text in rows.get_column("basis").unique()}
+    return {t: b.adjusted_on for t, b in bases.items() if b.adjustment is Adjustment.SPLITS}
+
+
+def _at(
+    rows: pl.DataFrame, judged: pl.DataFrame, on: list[str], adjusted: dict[str, date | None]
+) -> pl.Series:
+    """`disputed` of each row."""
+    if not judged.get_column(DISPUTED).any():
+        return pl.repeat(value=False, n=rows.height, eager=True)
+    found = rows.select(*on, _adjusted=pl.col("basis").is_in(list(adjusted))).join(
+        judged.select(*on, DISPUTED), on=on, how="left", maintain_order="left"
+    )
+    return found.select(pl.col(DISPUTED).fill_null(value=False) & pl.col("_adjusted")).to_series()
+
+
+def _as_they_came(done: pl.DataFrame, rows: pl.DataFrame, unclear: pl.Series) -> pl.DataFrame:
+    """The rows done, but for those that are unclear."""
+    if not unclear.any():
+        return done
+    kept = [c for c in (*SCALED, "volume", "basis") if c in rows.columns]
+    return done.with_columns(
+        *(pl.when(unclear).then(rows.get_column(c)).otherwise(c).alias(c) for c in kept),
+        pl.col("deadjusted") & ~unclear,
+    )

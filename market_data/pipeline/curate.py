@@ -120,7 +120,7 @@ def curate_slice(
             # A bar fetched later counts as known at `as_of`, but its price as traded does: the
             # vendor has divided it by splits that came in between.
             actions_since=None if as_of is None else platform.actions.read(symbols=symbols),
-            told=splits_told(platform, [*native, *minutes], actions, last),
+            told=splits_told(platform, [*native, *minutes], last),
         )
     )
 

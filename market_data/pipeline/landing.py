@@ -12,7 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 
 import polars as pl
@@ -25,6 +25,7 @@ from market_data.pipeline.doubts import REFUSED, count_refused, doubted_before
 from market_data.pipeline.planning import IngestRequest, PlannedFetch
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.questions import question
+from market_data.pipeline.split_answers import own_words
 from market_data.pipeline.telemetry import slice_events
 from market_data.pipeline.verdicts import COUNTS, Answer, Asked, common_kind, ledger_rows, settle
 from market_data.ports import (
@@ -36,12 +37,13 @@ from market_data.ports import (
     Vendor,
 )
 from market_data.quarantine import quarantine_bars, quarantine_rejected
-from market_data.restatements import may_restate, without_restated
+from market_data.restatements import may_restate, settled, without_restated
 from market_data.revisions import VALUES
 from market_data.schemas import RAW_BARS
 
 SLICE_ROWS = 500_000
 """Rows gathered before they are written: one commit for many small files, bounded memory."""
+_SPOKE = [str(o) for o in Outcome if o.is_answer and o is not Outcome.UNAVAILABLE]
 VALUE_KEY = ["symbol", "ts", *VALUES]
 
 
@@ -135,16 +137,15 @@ class Landing:
             self._payloads += [(self._platform.payloads.put(p), p.symbol) for p in result.payloads]
             self._outcomes.update(result.outcomes)
             self._begins.update(result.begins)
-        actions = _concat(r.actions for r in results)
-        if not actions.is_empty():
-            known = with_known_at(actions, self._seen, now=self._started)
-            self._platform.actions.add(known, now=self._started)
+        self._keep_actions(_concat(r.actions for r in results))
         raw = self._to_raw(_concat(r.frame for r in results))
         if not raw.is_empty():
             dataset = raw_bars(self._request.vendor, self._request.timeframe)
-            said = self._without_restated(raw, dataset)
+            said, confirmed = self._said_anew(raw, dataset)
             if not said.is_empty():
-                appended = self._platform.raw_log.append(dataset, said, seen=self._seen)
+                appended = self._platform.raw_log.append(
+                    dataset, said, seen=self._seen, confirmed=confirmed
+                )
                 self._new += appended.new
                 self._revised += appended.revised
             self._counts.append(self._count(raw))
@@ -170,15 +171,48 @@ class Landing:
             self._refused.append(count_refused(refused))
             self._platform.quarantine.add(refused)
 
-    def _without_restated(self, raw: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
-        """The bars less those that a split or dividend has only put on another basis."""
-        actions = self._platform.actions.read(symbols=self._fetch.symbols)
-        if not may_restate(raw, actions, self._seen):
-            return raw
-        known = self._platform.raw_log.revisions(
-            dataset, symbols=self._fetch.symbols, sessions=(self._fetch.first, self._fetch.last)
+    def _keep_actions(self, told: pl.DataFrame) -> None:
+        """Splits and dividends, under the vendor's name, known since the vendor has told them."""
+        if told.is_empty():
+            return
+        actions = told.with_columns(source=pl.lit(self._request.vendor))
+        log, now = self._platform.actions, self._started
+        same = [c for c in actions.columns if c != "known_at"]
+        news = actions.join(log.statements(symbols=self._fetch.symbols), on=same, how="anti")
+        if not news.is_empty():
+            last = news.select(pl.col("ex_date").max()).item()
+            log.add(with_known_at(news, self._answers_until(last), now=now), now=now)
+
+    def _answers_until(self, last: date) -> pl.DataFrame:
+        """Columns symbol, session, asked_at: what the vendor was asked, bars of any length."""
+        answers = self._platform.ledger.read(
+            vendors=[self._request.vendor],
+            symbols=self._fetch.symbols,
+            sessions=(self._platform.universe.first_session, last),
         )
-        return without_restated(raw, known, actions, calendar=self._fetch.calendar)
+        # An answer that broke off has told what it had until then.
+        said = pl.col("outcome").is_in(_SPOKE) | (pl.col("rows") > 0)
+        return answers.filter(said).select("symbol", "session", "asked_at")
+
+    def _said_anew(
+        self, raw: pl.DataFrame, dataset: Dataset
+    ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+        """The bars less those that a split or dividend has only put on another basis.
+
+        And which of them say anew what they are divided by.
+        """
+        symbols, calendar = self._fetch.symbols, self._fetch.calendar
+        actions = self._platform.actions.read(symbols=symbols)
+        if not may_restate(raw, actions, self._seen):
+            return raw, None
+        known = self._platform.raw_log.revisions(
+            dataset, symbols=symbols, sessions=(self._fetch.first, self._fetch.last)
+        )
+        if known.is_empty():
+            return raw, None
+        told = own_words(self._platform, symbols)
+        said = without_restated(raw, known, actions, calendar=calendar, told=told)
+        return said, settled(raw, known, actions, calendar=calendar, told=told)
 
     def _keep_repeats(self, raw: pl.DataFrame) -> None:
         """The log keeps a bar once; that it came twice in one answer is kept in quarantine."""
@@ -303,12 +337,11 @@ class Landing:
         That it did not know a symbol, or had no file of it, says nothing about a session's bars;
         neither does an answer without any, as long as it is doubted.
         """
-        spoke = [str(o) for o in Outcome if o.is_answer and o is not Outcome.UNAVAILABLE]
         closes = self._expected.select("symbol", "session", "close")
         known = self._known.join(closes, on=["symbol", "session"], how="left")
         doubted = doubted_before(known, self._platform.vendors.settling(self._request.vendor))
         return (
-            known.filter(pl.col("outcome").is_in(spoke))
+            known.filter(pl.col("outcome").is_in(_SPOKE))
             .join(
                 doubted.filter(pl.col("outcome") == str(Outcome.NOTHING)),
                 on=["symbol", "session"],

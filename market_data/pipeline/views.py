@@ -16,6 +16,7 @@ from market_data.curation.peers import comparable
 from market_data.datasets import curated_bars, raw_bars
 from market_data.pipeline.holdings import should_hold
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.split_answers import splits_told
 from market_data.quality.view import BarsView
 from market_data.schemas import RAW_BARS
 from market_data.timeframes import Timeframe
@@ -129,14 +130,17 @@ def _peers(
     minutes: Iterable[pl.DataFrame] = (),
 ) -> pl.DataFrame | None:
     frames, made = list(logs), list(minutes)
-    if len({f.get_column("vendor").item(0) for f in (*frames, *made)}) < 2:
+    both = [*frames, *made]
+    if len({f.get_column("vendor").item(0) for f in both}) < 2:
         return None
+    last = pl.concat([f.select(pl.col("session").max()) for f in both]).max().item()
     return comparable(
         frames,
         minutes=made,
         instruments=platform.universe.instruments,
         timeframe=timeframe,
         actions=platform.actions.read(),
+        told=splits_told(platform, both, last),
         thresholds=platform.thresholds,
         now=platform.clock.now(),
     )

@@ -10,6 +10,7 @@ from typing import Protocol
 import polars as pl
 
 from market_data.ports.events import Event
+from market_data.schemas import CORPORATE_ACTIONS, UTC
 from market_data.timeframes import Timeframe
 
 
@@ -229,6 +230,11 @@ class QuarantineLog(Protocol):
         ...
 
 
+STATED_ACTIONS = {**CORPORATE_ACTIONS.dtypes, "stated_at": UTC}
+"""Columns of a statement with the time at which its source last stated anything about the symbol;
+null where nobody wrote that down."""
+
+
 class ActionLog(Protocol):
     """Corporate actions as they became known."""
 
@@ -256,6 +262,10 @@ class ActionLog(Protocol):
 
         Sorted by (symbol, ex_date, kind, source).
         """
+        ...
+
+    def history(self, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
+        """Rows of STATED_ACTIONS: every revision of every source, in the order of recording."""
         ...
 
     def news(self, after: int) -> pl.DataFrame:

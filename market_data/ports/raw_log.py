@@ -24,7 +24,12 @@ class RawLog(Protocol):
     """Appends revisions; never changes or removes a row."""
 
     def append(
-        self, dataset: Dataset, frame: pl.DataFrame, *, seen: pl.DataFrame | None = None
+        self,
+        dataset: Dataset,
+        frame: pl.DataFrame,
+        *,
+        seen: pl.DataFrame | None = None,
+        confirmed: pl.DataFrame | None = None,
     ) -> Appended:
         """Keep the bars of one fetch that are new or differ from the newest revision known.
 
@@ -46,6 +51,8 @@ class RawLog(Protocol):
             frame: rows of RAW_BARS, all of one fetch.
             seen: columns symbol, session, asked_at (UTC): when a vendor's answer last covered a
                 session, with rows or without; None where nobody kept count.
+            confirmed: columns symbol, ts: bars that are kept though they are known with the same
+                values, because it is news that they were told again; None for none.
         """
         ...
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
+import yaml
 
 from market_data.calendars import bar_starts
 from market_data.curation import CurationInput, CurationResult, curate
@@ -18,7 +20,8 @@ from market_data.universe import AssetClass, Instrument
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 FETCHED = datetime(2024, 5, 1, tzinfo=UTC)
 RAW = "raw|trade||regular|"
-LIMITS = {
+_SHIPPED = Path(__file__).parents[2] / "config/quality.yaml"
+LIMITS = yaml.safe_load(_SHIPPED.read_text(encoding="utf-8"))["rules"]["default"] | {
     "price_min": 0.0001,
     "price_max": 1_000_000.0,
     "coverage_warn": 0.9,

@@ -130,9 +130,9 @@ def test_statements_that_agree_or_are_of_other_events_are_no_contradiction() -> 
     ("asked_at", "session", "late"),
     [
         (datetime(2020, 9, 10, tzinfo=UTC), date(2020, 8, 28), True),
-        # The answer was given before the split, or on its day.
-        (datetime(2020, 8, 30, tzinfo=UTC), date(2020, 8, 28), False),
-        (datetime(2020, 9, 1, tzinfo=UTC), date(2020, 8, 28), False),
+        # The answer was given before the split; on its day, hours count.
+        (datetime(2020, 8, 30, 23, tzinfo=UTC), date(2020, 8, 28), False),
+        (datetime(2020, 8, 31, 15, tzinfo=UTC), date(2020, 8, 28), True),
         # It was about later sessions, and tells what happened since them.
         (datetime(2020, 9, 10, tzinfo=UTC), date(2020, 9, 8), False),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -27,9 +28,15 @@ def told(*answers: tuple[date, datetime], tellers: Sequence[str] = ("gamma",)) -
     return SplitsTold(tellers, rows)
 
 
-def action(kind: str, value: float, ex_date: date, symbol: str = "AAA") -> pl.DataFrame:
-    row = (symbol, ex_date, kind, value, "gamma", FETCHED)
+def action(
+    kind: str, value: float, ex_date: date, symbol: str = "AAA", source: str = "a_list"
+) -> pl.DataFrame:
+    row = (symbol, ex_date, kind, value, source, FETCHED)
     return pl.DataFrame([row], schema=CORPORATE_ACTIONS.dtypes, orient="row")
+
+
+def stated(actions: pl.DataFrame, at: datetime) -> SplitsTold:
+    return replace(told(), statements=actions.with_columns(stated_at=pl.lit(at)))
 
 
 def told_of(bars: pl.DataFrame) -> list[tuple[str, str]]:
@@ -46,14 +53,19 @@ def test_nobody_was_asked_about_splits() -> None:
 
 
 @pytest.mark.parametrize("kind", ["split", "dividend"])
-def test_an_action_on_record_is_evidence(kind: str) -> None:
+def test_a_list_that_a_person_brought_is_evidence_until_its_day(kind: str) -> None:
     rows = raw_rows(basis=ADJUSTED)
-    known = action(kind, 4.0, date(2024, 2, 1))
-    found = curated(rows, actions=known, told=told()).bars
+    known = action(kind, 4.0, date(2024, 2, 1)).with_columns(known_at=pl.col("known_at") - 9 * DAY)
+    found = curated(rows, actions=known, told=stated(known, FETCHED)).bars
     assert told_of(found) == [KNOWN]
     assert found["close"].to_list() == [402.0 if kind == "split" else 100.5] * 4
-    another = action(kind, 4.0, date(2024, 2, 1), symbol="BBB")
-    assert told_of(curated(rows, actions=another, told=told()).bars) == [UNKNOWN]
+    old = stated(known, FETCHED - DAY)
+    assert told_of(curated(rows, actions=known, told=old).bars) == [UNKNOWN]
+    for none in (
+        action(kind, 4.0, date(2018, 2, 1), symbol="BBB"),
+        action(kind, 4.0, date(2018, 2, 1), source="gamma"),
+    ):
+        assert told_of(curated(rows, actions=none, told=stated(none, NOW)).bars) == [UNKNOWN]
 
 
 def test_a_vendor_that_tells_splits_is_evidence_for_its_own_bars() -> None:

@@ -1,0 +1,145 @@
+"""Which splits a vendor had worked into its prices when it gave them, and where nobody can say.
+
+What belongs here: judging that, row by row of a vendor's answers. What does not: multiplying
+prices back (adjustment.py), what becomes of rows that stay open (market_data/curation).
+
+That a split has traded says nothing about a vendor: some divide their history on the ex-date,
+some days later. What a price was divided by is known in two ways only.
+
+A vendor that tells splits with its bars has said so itself: an answer that reaches back to a bar
+names every split after that bar that it was divided by. So a bar was divided by what its own
+vendor had said by the time of the fetch, and by nothing else. Where somebody, the vendor itself
+later on or another source, states a split that had traded by then, one of the two is wrong or
+late, and the price does not say which: the bar is disputed.
+
+Of a vendor that tells none, it is taken that it works a split in within two days of the ex-date,
+if the split was known by then. Whatever it gave within those two days, or before the split came to
+light, is disputed. Where a person states the day up to which prices are adjusted, as of a file,
+the statement holds for splits that came to light later too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+import polars as pl
+
+from market_data.corporate_actions.adjustment import with_trading_start
+from market_data.corporate_actions.conflicts import NEAR
+
+WORKED_IN_WITHIN = timedelta(days=2)
+"""After the opening of the ex-date, for vendors that tell nothing."""
+
+_FETCH = ["symbol", "fetched_at"]
+
+
+def by_own_word(
+    rows: pl.DataFrame, said: pl.DataFrame, known: pl.DataFrame, *, calendar: str
+) -> pl.DataFrame:
+    """What the bars of a vendor that tells splits were divided by.
+
+    Args:
+        rows: split-adjusted bars of one vendor: symbol, session, fetched_at (UTC).
+        said: rows of CORPORATE_ACTIONS, every statement of that vendor in the order in which they
+            were recorded; `known_at` is when it was first asked and said it.
+        known: rows of CORPORATE_ACTIONS that stand, whoever stated them.
+        calendar: of the symbols.
+
+    Returns:
+        Columns symbol, session, fetched_at, factor (what the price as traded was divided by) and
+        disputed, one row for each that differs.
+    """
+    keys = rows.select("symbol", "session", "fetched_at").unique()
+    asked = keys.select(_FETCH).unique()
+    heard = (
+        asked.join(_splits(said, calendar), on="symbol", maintain_order="left_right")
+        .filter(pl.col("known_at") <= pl.col("fetched_at"))
+        .sort("known_at", maintain_order=True)
+        .unique([*_FETCH, "ex_date"], keep="last", maintain_order=True)
+        .filter(pl.col("day_began") <= pl.col("fetched_at"))
+    )
+    traded = pl.col("traded_from") <= pl.col("fetched_at")
+    others = asked.join(_splits(known, calendar), on="symbol").filter(traded)
+    same = others.join(heard, on=_FETCH, suffix="_own").filter(
+        (pl.col("ex_date") - pl.col("ex_date_own")).abs() <= NEAR
+    )
+    # Sources put one split on neighbouring days; of its own prices the vendor's day counts.
+    unsaid = others.join(same, on=[*_FETCH, "ex_date"], how="anti")
+    open_questions = pl.concat([heard.filter(~traded), unsaid], how="diagonal")
+    return _with_disputes(_with_factor(keys, heard.filter(traded)), open_questions, on=_FETCH)
+
+
+def disputed_by_time(
+    rows: pl.DataFrame, known: pl.DataFrame, days: Mapping[str, date | None], *, calendar: str
+) -> pl.DataFrame:
+    """Bars of a vendor that tells no splits, which it may have divided by one or not.
+
+    Args:
+        rows: split-adjusted bars of one vendor: symbol, session, fetched_at (UTC), basis.
+        known: rows of CORPORATE_ACTIONS that stand.
+        days: basis text to the day up to which prices are adjusted; None where the vendor adjusts
+            as it answers.
+        calendar: of the symbols.
+
+    Returns:
+        Columns symbol, session, fetched_at, basis and disputed, one row for each that differs.
+    """
+    keys = rows.select("symbol", "session", "fetched_at", "basis").unique()
+    on = [*_FETCH, "basis"]
+    stated = pl.col("basis").replace_strict(days, return_dtype=pl.Date)
+    # With the whole of the stated day.
+    until = (stated + timedelta(days=1)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    asked = keys.select(on).unique()
+    asked = asked.with_columns(at=pl.coalesce(until, "fetched_at"), stated=stated.is_not_null())
+    late = (
+        asked.join(_splits(known, calendar), on="symbol")
+        .filter(pl.col("traded_from") <= pl.col("at"))
+        .filter(
+            ((pl.col("known_at") > pl.col("at")) & ~pl.col("stated"))
+            | (pl.col("at") < pl.col("traded_from") + WORKED_IN_WITHIN)
+        )
+    )
+    return _with_disputes(keys, late, on=on)
+
+
+def _splits(actions: pl.DataFrame, calendar: str) -> pl.DataFrame:
+    splits = actions.filter(pl.col("kind") == "split")
+    return with_trading_start(splits.select("symbol", "ex_date", "value", "known_at"), calendar)
+
+
+def _with_factor(keys: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
+    """Adds `factor`: the product of the splits of a fetch whose ex_date is after the session."""
+    later = (
+        splits.sort("ex_date")
+        .with_columns(factor=pl.col("value").cum_prod(reverse=True).over(_FETCH))
+        .select(*_FETCH, "ex_date", "factor")
+    )
+    return (
+        keys.sort("session")
+        .join_asof(
+            later,
+            left_on="session",
+            right_on="ex_date",
+            by=_FETCH,
+            strategy="forward",
+            allow_exact_matches=False,
+            check_sortedness=False,
+        )
+        .drop("ex_date", strict=False)
+        .with_columns(pl.col("factor").fill_null(1.0))
+    )
+
+
+def _with_disputes(keys: pl.DataFrame, splits: pl.DataFrame, *, on: list[str]) -> pl.DataFrame:
+    """Adds `disputed`: whether an open question of its fetch concerns a bar.
+
+    Bars of a session share a fate: a bar made of them is one or the other.
+    """
+    last = splits.group_by(on).agg(_before=pl.col("ex_date").max())
+    concerned = (pl.col("session") < pl.col("_before")).fill_null(value=False)
+    return (
+        keys.join(last, on=on, how="left")
+        .with_columns(disputed=concerned.any().over("symbol", "session"))
+        .drop("_before")
+    )
