@@ -12,6 +12,8 @@ from datetime import date
 import polars as pl
 
 from market_data.calendars import expected_bars
+from market_data.pipeline.doubts import resting
+from market_data.pipeline.planning import under_a_name
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.read import ledger_by_session
 from market_data.ports import Outcome
@@ -61,14 +63,72 @@ def explain(
     known = ledger_by_session(platform, symbols, first, last, timeframe, vendors)
     instruments = [platform.universe.instrument(s) for s in symbols]
     expected = expected_bars(instruments, timeframe, first, last)
-    off = {v: platform.vendors.why_off(v) for v in known["vendor"].unique()}
-    joined = known.join(
-        expected.select("symbol", "session", "expected", "open"),
-        on=["symbol", "session"],
-        how="left",
-        maintain_order="left",
-    ).with_columns(off=pl.col("vendor").replace_strict(off, default="", return_dtype=pl.String))
-    return joined.with_columns(reason=_reason(platform)).select(EXPLAINED.names())
+    speakers = known["vendor"].unique(maintain_order=True).to_list()
+    off = {v: platform.vendors.why_off(v) for v in speakers}
+    keys = ["vendor", "symbol", "session"]
+    joined = (
+        known.join(
+            expected.select("symbol", "session", "expected", "open", "close"),
+            on=["symbol", "session"],
+            how="left",
+            maintain_order="left",
+        )
+        .with_columns(off=pl.col("vendor").replace_strict(off, default="", return_dtype=pl.String))
+        .join(_refused(platform, timeframe, (first, last), speakers), on=keys, how="left")
+        .join(_unserved(platform, expected, timeframe, speakers), on=keys, how="left")
+    )
+    resumed = [
+        resting(part, settling=platform.vendors.settling(v), now=platform.clock.now())
+        for (v,), part in joined.partition_by("vendor", as_dict=True).items()
+    ]
+    again = pl.concat([part.select(*keys, "again") for part in resumed])
+    told = joined.join(again, on=keys, how="left").sort("symbol", "vendor", "session")
+    return told.with_columns(reason=_reason(platform)).select(EXPLAINED.names())
+
+
+def _refused(
+    platform: Platform, timeframe: Timeframe, sessions: tuple[date, date], vendors: Sequence[str]
+) -> pl.DataFrame:
+    """Columns vendor, symbol, session, and of open refused rows `refused` and `why`."""
+    counts = platform.quarantine.counts(timeframe=timeframe, sessions=sessions, vendors=vendors)
+    return (
+        counts.sort("reasons")
+        .group_by("vendor", "symbol", "session")
+        .agg(
+            refused=pl.col("rows").sum(),
+            why=pl.col("reasons")
+            .str.split(",")
+            .explode()
+            .unique(maintain_order=True)
+            .str.join(", "),
+        )
+    )
+
+
+def _unserved(
+    platform: Platform, expected: pl.DataFrame, timeframe: Timeframe, vendors: Sequence[str]
+) -> pl.DataFrame:
+    """Columns vendor, symbol, session, and `unserved`: why nobody ever asks for it there."""
+    universe = platform.universe
+    pairs = expected.select("symbol", "session")
+    found = [pl.DataFrame(schema={"vendor": pl.String, **pairs.schema, "unserved": pl.String})]
+    for name in vendors:
+        vendor = universe.vendor(name)
+        served = [
+            s for s in pairs["symbol"].unique() if universe.serves(vendor, universe.instrument(s))
+        ]
+        named = under_a_name(expected.filter(pl.col("symbol").is_in(served)), universe, name)
+        why = (
+            pl.when(~pl.col("symbol").is_in(served))
+            .then(pl.lit("not served by this vendor"))
+            .when(pl.lit(timeframe not in vendor.timeframes))
+            .then(pl.lit(f"not served by this vendor: it has no {timeframe} bars"))
+            .otherwise(pl.lit("not served by this vendor: it had no name for the symbol then"))
+        )
+        asked_for = named.clear() if timeframe not in vendor.timeframes else named
+        never = pairs.join(asked_for, on=["symbol", "session"], how="anti")
+        found.append(never.select(pl.lit(name).alias("vendor"), "symbol", "session", unserved=why))
+    return pl.concat(found)
 
 
 def _reason(platform: Platform) -> pl.Expr:
@@ -76,19 +136,37 @@ def _reason(platform: Platform) -> pl.Expr:
     at = pl.col("asked_at").dt.strftime("%Y-%m-%d %H:%M")
     said = pl.when(detail != "").then(pl.format(": {}", detail)).otherwise(pl.lit(""))
     still = (
-        pl.when("final").then(pl.lit("")).otherwise(pl.lit("; it is asked again by the next run"))
+        pl.when("final")
+        .then(pl.lit(""))
+        .when(pl.col("again").is_not_null())
+        .then(
+            pl.format(
+                "; it is asked again from {} UTC on", pl.col("again").dt.strftime("%Y-%m-%d %H:%M")
+            )
+        )
+        .otherwise(pl.lit("; it is asked again by the next run"))
     )
     begun = pl.col("open") <= platform.clock.now()
+    refused = pl.format(
+        "{} row(s) came and were refused ({}); 'emp quarantine list' shows them", "refused", "why"
+    )
+    also = pl.when(pl.col("refused") > 0).then(pl.format("; {}", refused)).otherwise(pl.lit(""))
     sentences = {
         Outcome.ROWS: pl.when(pl.col("rows") < pl.col("expected"))
-        .then(pl.format("{} of {} expected bars came{}{}", "rows", "expected", said, still))
+        .then(pl.format("{} of {} expected bars came{}{}{}", "rows", "expected", said, also, still))
+        .when(pl.col("refused") >= pl.col("rows"))
+        .then(refused)
         .otherwise(pl.lit("")),
         Outcome.HOLIDAY: pl.lit(""),
-        Outcome.NOTHING: pl.format("asked at {} UTC, the vendor had no bars{}{}", at, said, still),
+        Outcome.NOTHING: pl.when(pl.col("refused") > 0)
+        .then(pl.format("asked at {} UTC, {}{}", at, refused, still))
+        .otherwise(pl.format("asked at {} UTC, the vendor had no bars{}{}", at, said, still)),
         Outcome.UNAVAILABLE: pl.format("the vendor cannot serve it{}", said),
         Outcome.REFUSED: pl.format("the vendor refused at {} UTC{}", at, said),
-        Outcome.FAILED: pl.format("asking failed at {} UTC{}", at, said),
-        Outcome.NOT_ASKED: pl.when(~begun)
+        Outcome.FAILED: pl.format("asking failed at {} UTC{}{}", at, said, also),
+        Outcome.NOT_ASKED: pl.when(pl.col("unserved").is_not_null())
+        .then("unserved")
+        .when(~begun)
         .then(pl.lit("the session has not begun"))
         .when(pl.col("off") != "")
         .then(pl.format("the vendor is off: {}", "off"))

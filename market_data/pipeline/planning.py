@@ -121,7 +121,7 @@ def plan_ingest(platform: Platform, request: IngestRequest) -> IngestPlan:
     expected = request.wanted(
         expected_bars(instruments, request.timeframe, request.first, request.last)
     )
-    expected = _under_a_name(expected, platform.universe, request.vendor)
+    expected = under_a_name(expected, platform.universe, request.vendor)
     begun = expected.filter(pl.col("open") <= now).with_columns(
         index=pl.int_range(pl.len()).over("symbol")
     )
@@ -164,7 +164,7 @@ def _answered(platform: Platform, request: IngestRequest, begun: pl.DataFrame) -
     return pl.concat([f.select("symbol", "session") for f in (final, rest)])
 
 
-def _under_a_name(expected: pl.DataFrame, universe: Universe, vendor: str) -> pl.DataFrame:
+def under_a_name(expected: pl.DataFrame, universe: Universe, vendor: str) -> pl.DataFrame:
     """The rows of EXPECTED on whose session the vendor has a name for the symbol.
 
     Where names changed, a session outside all of them is left out: under none of them would the

@@ -192,9 +192,9 @@ def ledger_by_session(
     pairs = [
         (vendor.name, symbol)
         for symbol in symbols
-        for vendor in universe.vendors_of(timeframe)
+        for vendor in universe.vendors
         if (
-            universe.serves(vendor, universe.instrument(symbol))
+            timeframe in vendor.timeframes and universe.serves(vendor, universe.instrument(symbol))
             if vendors is None
             else vendor.name in vendors
         )

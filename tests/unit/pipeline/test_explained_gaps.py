@@ -11,10 +11,14 @@ import pytest
 
 from adapters.vendors.configured import ConfiguredVendors
 from emp_assets.outcome_map import outcome_drawings, outcome_heat_map
+from market_data.datasets import raw_bars
 from market_data.errors import RateLimitedError
 from market_data.pipeline.explain import SEVERAL, explain, gaps, together
 from market_data.ports import Outcome, SymbolOutcome
+from market_data.quarantine import quarantine_bars
+from market_data.schemas import REJECTED_ROWS
 from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass, Instrument, Ticker
 from tests.support.fake_vendor import FakeVendor, ask, shares
 from tests.support.worlds import World
 
@@ -129,3 +133,83 @@ def test_a_symbol_added_later_shows_as_gaps_whatever_the_partitions_say(world: W
     told = explain(world.platform, ["BBB"], FIRST, date(2024, 3, 14), Timeframe.D1, ["yahoo"])
     (gap,) = gaps(told).to_dicts()
     assert (gap["outcome"], gap["sessions"]) == ("not asked", 9)
+
+
+def refused(day: int, *reasons: str) -> pl.DataFrame:
+    return pl.DataFrame(
+        [("AAA", utc(day), why, f"{day} {why}") for why in reasons],
+        schema=REJECTED_ROWS.dtypes,
+        orient="row",
+    )
+
+
+def test_rows_that_were_refused_are_told_with_the_cure(tmp_path: Path) -> None:
+    world = shares(World.at(tmp_path, NOW))
+    vendor = FakeVendor(rejected=refused(5, "null_price", "bad_close,bad_volume"))
+    ask(world, vendor, "2024-03-04", "2024-03-05")
+    told = reasons(known(world, "yahoo"))
+    assert told[5] == (
+        "asked at 2024-03-15 00:00 UTC, 2 row(s) came and were refused "
+        "(bad_close, bad_volume, null_price); 'emp quarantine list' shows them; "
+        "it is asked again from 2024-03-15 20:00 UTC on"
+    )
+    assert told[4] == "asked at 2024-03-15 00:00 UTC, the vendor had no bars"
+    ask(world.later(utc(16)), FakeVendor(bars={"AAA": [utc(5)]}), "2024-03-04", "2024-03-05")
+    assert reasons(known(world, "yahoo"))[5] == ""
+
+
+def test_refused_rows_of_a_session_that_is_short_are_told_too(tmp_path: Path) -> None:
+    world = shares(World.at(tmp_path, NOW))
+    hour = datetime(2024, 3, 5, 15, 30, tzinfo=UTC)
+    lost = refused(5, "bad_close").with_columns(ts=pl.lit(hour))
+    vendor = FakeVendor(bars={"AAA": [datetime(2024, 3, 5, 14, 30, tzinfo=UTC)]}, rejected=lost)
+    ask(world, vendor, "2024-03-05", "2024-03-05", timeframe="1h")
+    told = explain(world.platform, ["AAA"], FIRST, LAST, Timeframe.H1, ["yahoo"])
+    assert "1 of 7 expected bars came" in reasons(told)[5]
+    assert "1 row(s) came and were refused (bad_close)" in reasons(told)[5]
+
+
+def test_a_bar_that_curation_refused_is_no_bar_without_a_word(tmp_path: Path) -> None:
+    world = shares(World.at(tmp_path, NOW))
+    ask(world, FakeVendor(bars={"AAA": [utc(5)]}), "2024-03-05", "2024-03-05")
+    bar = world.platform.raw_log.read(raw_bars("yahoo", Timeframe.D1))
+    world.platform.quarantine.add(
+        quarantine_bars(
+            bar.with_columns(reasons=pl.lit("ohlc")), timeframe=Timeframe.D1, seen_at=NOW
+        )
+    )
+    assert "1 row(s) came and were refused (ohlc)" in reasons(known(world, "yahoo"))[5]
+
+
+def test_a_long_silence_says_when_it_is_asked_for_again(tmp_path: Path) -> None:
+    world = shares(World.at(tmp_path, NOW))
+    ask(world, FakeVendor(), "2024-02-01", "2024-03-08")
+    assert reasons(known(world, "yahoo"))[4] == (
+        "asked at 2024-03-15 00:00 UTC, the vendor had no bars: nothing over 26 sessions in a row; "
+        "it is asked again from 2024-03-15 20:00 UTC on"
+    )
+    late = world.later(utc(16))
+    assert "by the next run" in reasons(known(late, "yahoo"))[4]
+
+
+def test_what_a_vendor_does_not_serve_is_not_waited_for(world: World) -> None:
+    told = explain(world.platform, ["AAA"], FIRST, LAST, Timeframe.D1, ["coinbase"])
+    assert reasons(told)[4] == reasons(told)[18] == "not served by this vendor"
+    assert reasons(told)[9] == "", "a Saturday"
+    hours = explain(world.platform, ["AAA"], FIRST, LAST, Timeframe.H4, ["mine"])
+    assert reasons(hours)[4] == "not served by this vendor: it has no 4h bars"
+
+
+def test_a_session_outside_of_all_names_is_not_waited_for(tmp_path: Path) -> None:
+    world = World.at(tmp_path, NOW)
+    name = {"vendor": "yahoo", "symbol": "NEWNAME", "from": "2024-03-06"}
+    renamed = Instrument(
+        symbol="NEW",
+        asset_class=AssetClass.EQUITY,
+        calendar="XNYS",
+        tickers=(Ticker.model_validate(name),),
+    )
+    world = shares(world).register(instruments=(renamed,))
+    told = explain(world.platform, ["NEW"], FIRST, LAST, Timeframe.D1, ["yahoo"])
+    assert reasons(told)[5] == "not served by this vendor: it had no name for the symbol then"
+    assert reasons(told)[6] == "nobody has asked for it yet; 'emp ingest' does"
