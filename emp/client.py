@@ -35,7 +35,7 @@ def get_curated_bars(
     as_of: Moment | None = None,
     quality: Literal["trusted", "ok", "all"] = "trusted",
     running: bool = False,
-    columns: Sequence[str] | None = None,
+    columns: Symbols | None = None,
     settings: Settings | None = None,
 ) -> pl.DataFrame:
     """Curated bars of one or more symbols, sorted by (symbol, ts).
@@ -52,7 +52,7 @@ def get_curated_bars(
         quality: "trusted" leaves out bars whose dq_status is error, "ok" also those with warn,
             "all" leaves out none.
         running: also bars whose period is not over; their `final` is false.
-        columns: only these, in this order.
+        columns: only these, in this order; one name, or several.
         settings: another installation than that of the environment.
 
     Returns:
@@ -136,7 +136,7 @@ def get_coverage(
     end: Moment,
     timeframe: str = "1d",
     *,
-    vendors: Sequence[str] | None = None,
+    vendors: Symbols | None = None,
     settings: Settings | None = None,
 ) -> pl.DataFrame:
     """What the ledger knows, day by day, sorted by (symbol, vendor, session).
@@ -146,14 +146,15 @@ def get_coverage(
         start: first day.
         end: last day, included.
         timeframe: whose ledger.
-        vendors: only these; None for every vendor that serves the symbol at the timeframe.
+        vendors: only this one or these, whether they serve the symbol or not; None for every
+            vendor that serves it at the timeframe.
         settings: another installation than that of the environment.
 
     Returns:
         vendor, timeframe, symbol (String), session (Date), outcome (rows, nothing, holiday,
-        unavailable, refused, failed or not asked), rows (Int64), final (Boolean: asked after the
-        session's end), detail, asked_at (Datetime, us, UTC), fetch_id, reason (a sentence; empty
-        where nothing is missing).
+        unavailable, refused, failed or not asked), rows (Int64), final (Boolean: asking again
+        would bring nothing new), detail, asked_at (Datetime, us, UTC), fetch_id, reason (a
+        sentence; empty where nothing is missing).
 
     Raises:
         ConfigurationError: a symbol or vendor is not configured, or a day is none.
@@ -161,10 +162,11 @@ def get_coverage(
     from market_data.pipeline.explain import explain
 
     platform = platform_of(settings)
-    for vendor in vendors or ():
+    speakers = None if vendors is None else listed(vendors)
+    for vendor in speakers or ():
         platform.universe.vendor(vendor)
     first, last = _days(start, end)
-    return explain(platform, _names(symbols), first, last, _timeframe(timeframe), vendors)
+    return explain(platform, _names(symbols), first, last, _timeframe(timeframe), speakers)
 
 
 def get_quality_scores(
@@ -253,8 +255,13 @@ def get_findings(
     )
 
 
+def listed(names: Symbols) -> list[str]:
+    """One name or several, each once."""
+    return [names] if isinstance(names, str) else list(dict.fromkeys(names))
+
+
 def _names(symbols: Symbols) -> list[str]:
-    names = [symbols] if isinstance(symbols, str) else list(dict.fromkeys(symbols))
+    names = listed(symbols)
     if not names:
         raise ConfigurationError("name at least one symbol")
     return names
@@ -283,15 +290,16 @@ def _days(start: Moment, end: Moment) -> tuple[date, date]:
     return first, last
 
 
-def with_columns(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """The frame with these columns alone, in this order.
+def with_columns(frame: pl.DataFrame, columns: Symbols) -> pl.DataFrame:
+    """The frame with this column or these alone, in this order.
 
     Raises:
         ConfigurationError: it has no such column; the message lists those it has.
     """
-    unknown = [c for c in columns if c not in frame.columns]
+    wanted = listed(columns)
+    unknown = [c for c in wanted if c not in frame.columns]
     if unknown:
         raise ConfigurationError(
             f"no column {', '.join(unknown)}; there are: {', '.join(frame.columns)}"
         )
-    return frame.select(columns)
+    return frame.select(wanted)

@@ -6,7 +6,7 @@ What does not: the use-cases (market_data/pipeline/macro_calendar.py), Dagster.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -35,7 +35,7 @@ def get_macro_events(
     Args:
         start: first date of a release, on the clocks of its publisher.
         end: last date, included; dates ahead are there as far as they were announced.
-        currencies: only these, for instance "USD"; None for all.
+        currencies: only these, for instance "USD", in capitals or not; None for all.
         importance: only "high", "medium" or "low", or several of them; None for all.
         as_of: what was known at this moment; a day means its first moment, UTC. A value is known
             from the hour of the release on which FRED began to give it, a date from when it was
@@ -65,8 +65,8 @@ def get_macro_events(
         platform_of(settings),
         first,
         last,
-        currencies=_listed(currencies),
-        importance=_listed(importance),
+        currencies=_listed(currencies, str.upper),
+        importance=_listed(importance, str.lower),
         as_of=None if as_of is None else instant(as_of, "as_of"),
     )
 
@@ -79,7 +79,7 @@ def get_macro_bias(
     The formula is in market_data/macro/bias.py.
 
     Args:
-        symbols: platform symbols.
+        symbols: platform symbols, in capitals or not.
         at: the moment; a day means its first moment, UTC. None: now.
         settings: another installation than that of the environment.
 
@@ -95,10 +95,14 @@ def get_macro_bias(
 
     platform = platform_of(settings)
     moment = platform.clock.now() if at is None else instant(at, "at")
-    return read_macro_bias(platform, _listed(symbols) or (), moment)
+    known = {instrument.symbol for instrument in platform.universe.instruments}
+    named = _listed(symbols, lambda name: name if name in known else name.upper())
+    return read_macro_bias(platform, named or (), moment)
 
 
-def _listed(names: Names | None) -> list[str] | None:
+def _listed(names: Names | None, written: Callable[[str], str]) -> list[str] | None:
+    """One name or several, each once, as they are written here."""
     if names is None:
         return None
-    return [names] if isinstance(names, str) else list(dict.fromkeys(names))
+    several = [names] if isinstance(names, str) else names
+    return list(dict.fromkeys(written(name) for name in several))

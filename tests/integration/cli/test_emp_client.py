@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 import emp
 from adapters.backend import open_platform
@@ -116,3 +117,34 @@ def test_a_symbol_registered_meanwhile_is_seen(settings: Settings) -> None:
         emp.get_curated_bars("NVDA", settings=settings)
     register(settings, instruments=[guess_instrument("yahoo", "NVDA")])
     assert emp.get_curated_bars("NVDA", settings=settings).is_empty()
+
+
+def test_one_vendor_may_be_given_as_a_text(settings: Settings) -> None:
+    one = emp.get_coverage("AAPL", "2024-03-04", "2024-03-08", vendors="yahoo", settings=settings)
+    several = emp.get_coverage(
+        ["AAPL"], "2024-03-04", "2024-03-08", vendors=["yahoo"], settings=settings
+    )
+    assert_frame_equal(one, several)
+    assert one["vendor"].unique().to_list() == ["yahoo"]
+    with pytest.raises(ConfigurationError, match="nobody"):
+        emp.get_coverage("AAPL", "2024-03-04", "2024-03-08", vendors="nobody", settings=settings)
+
+
+def test_one_column_may_be_given_as_a_text(settings: Settings) -> None:
+    bars = emp.get_curated_bars("AAPL", columns="close", settings=settings)
+    assert bars.columns == ["close"]
+
+
+@pytest.mark.parametrize("currencies", ["usd", ["usd", "USD"], "USD"])
+def test_currencies_are_taken_in_any_case(settings: Settings, currencies: str | list[str]) -> None:
+    found = emp.get_macro_events(
+        "2024-01-01", "2024-01-31", currencies=currencies, importance="High", settings=settings
+    )
+    assert found.is_empty()
+    with pytest.raises(ConfigurationError, match="XXX"):
+        emp.get_macro_events("2024-01-01", "2024-01-31", currencies="xxx", settings=settings)
+
+
+def test_a_bias_is_told_of_a_pair_in_any_case(settings: Settings) -> None:
+    told = emp.get_macro_bias("eurusd", "2024-01-31", settings=settings)
+    assert_frame_equal(told, emp.get_macro_bias(["EURUSD"], "2024-01-31", settings=settings))
