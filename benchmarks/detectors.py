@@ -25,7 +25,7 @@ from market_data.quality.flat_runs import check_flat_runs, find_flat_runs
 from market_data.quality.jumps import find_jumps
 from market_data.quality.volume import check_volume
 
-SEEDS = range(31_000, 31_020)
+SEEDS = range(57_000, 57_020)
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "quality.md"
 BEGIN, END = "<!-- detectors: begin -->", "<!-- detectors: end -->"
 _ALWAYS = (date.min, date.max)

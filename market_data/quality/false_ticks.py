@@ -4,12 +4,12 @@ What belongs here: finding them, by this platform's rule and by that of the docu
 not: jumps that stay (price_sanity.py), what becomes of a flagged bar (market_data/curation).
 
 The rule: the log return into a bar is at least `false_tick_z` robust standard deviations and
-`false_tick_move`; within `false_tick_bars` bars a bar opens and closes near the price of before
-(at least `false_tick_revert` of the jump is undone), and no bar between them came back. A market
-that turns trades its way back, so that the next bar opens where the last one closed; a wrong price
-is simply not there in the next bar's opening. That is what tells a crash with its rebound from a
-fault, and a split, which never comes back, from both. Within a day, a price that only the next
-session undoes has to be twice as far away.
+`false_tick_move`; within `false_tick_bars` bars a bar opens near the price of before (at least
+`false_tick_revert` of the jump is undone) and closes on that side, and no bar between them came
+back. A market that turns trades its way back, so that the next bar opens where the last one closed;
+a wrong price is simply not there in the next bar's opening. That is what tells a crash with its
+rebound from a fault, and a split, which never comes back, from both. Within a day, a price that
+only the next session undoes has to be twice as far away.
 
 The scale is 1.4826 times the median absolute log return (the standard deviation of a normal
 distribution): of the session for bars of minutes, of the 60 bars before for those of an hour and
@@ -40,6 +40,8 @@ DOCUMENTS_MOVE = 0.02
 OVERNIGHT = 2.0
 """Times `false_tick_z` for bars within a day that only the next session's opening undoes: prices
 do move overnight."""
+_HALF = 0.5
+"""Share of the jump that the close after it may still be away: it has traded on since its opening."""
 _NORMAL = 1.4826
 _LONG = timedelta(hours=1)
 FALSE_TICKS = {
@@ -194,7 +196,7 @@ def _looked_ahead(candidates: pl.DataFrame, series: pl.DataFrame, length: int) -
     opened, closed = ((pl.lit(ahead[c]) - base) / pl.col("step") for c in ("open", "close"))
     left = 1 - pl.col("false_tick_revert")
     valid = pl.lit(inside) & (pl.lit(ahead["symbol"]) == pl.col("symbol"))
-    near = (opened.abs() <= left) & (closed.abs() <= left)
+    near = (opened.abs() <= left) & (closed.abs() <= _HALF)
     returned = valid & near & (pl.col("sure") | (pl.lit(ahead["session"]) == pl.col("session")))
     settled = pl.col("bars").is_null() & pl.col("away") & (length <= pl.col("false_tick_bars"))
     return candidates.with_columns(
