@@ -31,18 +31,29 @@ def days_of(settings: Settings, start: str, end: str) -> tuple[date, date]:
     return first, last
 
 
-def planned(settings: Settings, first: date, last: date) -> dict[str, Any]:
-    """What an ingest would ask; nobody is asked and nothing is written."""
-    from adapters.macro_releases import load_macro_releases
-    from adapters.vendors.registry import MACRO
+def planned(settings: Settings, first: date, last: date) -> tuple[dict[str, Any], list[str]]:
+    """What an ingest would ask and cost; nobody is asked and nothing is written.
 
-    table = load_macro_releases(settings)
-    return {
-        "days": {"first": str(first), "last": str(last)},
-        "off": MACRO.why_off(),
-        "releases": {str(r.release): r.name for r in table.releases},
-        "series_at_most": len(table.symbols),
-    }
+    Returns:
+        The plan for JSON, and the cost in sentences.
+    """
+    from adapters.configuration import load_universe
+    from emp.plans import cost_told
+    from emp.platforms import rehearsal
+    from market_data.pipeline.macro_ingest import macro_cost
+
+    with rehearsal(settings, load_universe(settings)) as platform:
+        table = platform.macro.table
+        cost = macro_cost(platform, first, last)
+        plan = {
+            "dry_run": True,
+            "days": {"first": str(first), "last": str(last)},
+            "off": platform.macro.off(),
+            "releases": {str(r.release): r.name for r in table.releases},
+            "series_at_most": len(table.symbols),
+            "cost": cost_told(cost),
+        }
+    return plan, cost.sentences()
 
 
 def summarise(settings: Settings, record: RunRecord, first: date, last: date) -> dict[str, Any]:

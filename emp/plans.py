@@ -28,7 +28,7 @@ def told(prepared: Prepared, plan: IngestPlan, cost: Cost | None) -> dict[str, A
         "lacking": sum(fetch.sessions for fetch in plan.fetches),
         "answered": plan.answered,
         "not_begun": plan.not_begun,
-        "cost": _cost(cost),
+        "cost": cost_told(cost),
         "requests": [
             {
                 "symbols": list(fetch.symbols),
@@ -47,7 +47,7 @@ def told(prepared: Prepared, plan: IngestPlan, cost: Cost | None) -> dict[str, A
     }
 
 
-def _cost(cost: Cost | None) -> dict[str, Any] | None:
+def cost_told(cost: Cost | None) -> dict[str, Any] | None:
     """Requests, seconds and windows; None where nobody sets a limit, or nobody can be asked."""
     if cost is None or not cost.windows:
         return None

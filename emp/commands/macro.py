@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emp.commands.options import SymbolArguments, split
+from emp.commands.options import JsonOption, SymbolArguments, split
 from emp.invocation import invocation, settings_of
-from emp.output import Format, print_json, write_frame
+from emp.output import (
+    Format,
+    print_json,
+    print_line,
+    records,
+    table_with_notes,
+    write_frame,
+)
 from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -26,6 +33,14 @@ Examples:\n
 
 Needs FRED_API_KEY, which is free of charge. A range may reach a quarter ahead. Progress goes to
 stderr, one JSON summary to stdout. Exit status: 0 fine, 1 a failure.
+"""
+COVERAGE_EXAMPLES = """
+Examples:\n
+  emp macro coverage --start 2024-10-01 --end 2024-10-31\n
+  emp macro coverage --start 2024-10-01 --end 2024-10-31 --all --json
+
+A release without a value, and days whose dates nobody asked for, with what the ledger knows of the
+last question about them.
 """
 EVENTS_EXAMPLES = """
 Examples:\n
@@ -53,20 +68,24 @@ def ingest(
     start: StartDay,
     end: EndDay,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be asked; ask and write nothing.")
+        bool,
+        typer.Option("--dry-run", help="Print what it would ask and cost; ask and write nothing."),
     ] = False,
 ) -> None:
     """Ask FRED for dates and values of a range, and make the calendar of it."""
+    from adapters.vendors.registry import MACRO
     from emp.macro_ingest import days_of, planned
 
     settings = settings_of(context)
     first, last = days_of(settings, start, end)
-    plan = planned(settings, first, last)
     if dry_run:
+        plan, cost = planned(settings, first, last)
+        for sentence in cost:
+            typer.echo(sentence, err=True)
         print_json(plan)
         return
-    if plan["off"]:
-        raise ConfigurationError(f"FRED is off: {plan['off']}; a key is free of charge")
+    if why := MACRO.why_off():
+        raise ConfigurationError(f"FRED is off: {why}; a key is free of charge")
     summary, status = _execute(settings, first, last, debug=invocation(context).debug)
     print_json(summary)
     raise typer.Exit(status)
@@ -84,6 +103,35 @@ def _execute(
         narrator.step("summary")
         summary = summarise(settings, record, first, last)
     return summary, 0 if record.succeeded else 1
+
+
+@app.command("coverage", epilog=COVERAGE_EXAMPLES)
+def coverage(
+    context: typer.Context,
+    *,
+    start: StartDay,
+    end: EndDay,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what came, and what is still to come.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which releases of a range are missing, and why."""
+    from emp.moments import day
+    from emp.platforms import platform_of
+    from market_data.pipeline.macro_explained import explain_macro
+
+    first, last = day(start, "--start"), day(end, "--end")
+    if last < first:
+        raise ConfigurationError(f"the period ends ({end}) before it starts ({start})")
+    found = explain_macro(platform_of(settings_of(context)), first, last)
+    shown = found if everything else found.filter(found["reason"] != "")
+    if as_json:
+        print_json(records(shown))
+    elif shown.is_empty():
+        print_line("nothing is missing")
+    else:
+        print_line(table_with_notes(shown.drop("fetch_id"), "reason"))
 
 
 @app.command("events", epilog=EVENTS_EXAMPLES)

@@ -19,7 +19,7 @@ from market_data.errors import ConfigurationError
 from market_data.macro.schemas import MACRO_EVENTS
 from tests.support.fred_replay import KEY, serve_dates, serve_nothing, serve_vintages, turn_on
 from tests.support.institution import institution
-from tests.support.replay_server import ReplayServer
+from tests.support.replay_server import ReplayServer, failing
 
 RANGE = ["--start", "2024-10-25", "--end", "2024-11-03"]
 
@@ -92,11 +92,45 @@ def test_fetched_and_read(
 def test_a_dry_run_asks_and_writes_nothing(
     on: ReplayServer, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    plan = json.loads(printed(capfd, "ingest", *RANGE, "--dry-run"))
+    assert run(["macro", "ingest", *RANGE, "--dry-run"]) == 0
+    printed_plan = capfd.readouterr()
+    plan = json.loads(printed_plan.out)
     assert plan["releases"]["53"] == "Gross Domestic Product"
     assert plan["off"] == ""
+    assert plan["cost"]["requests"] == plan["series_at_most"] + 1
+    (window,) = plan["cost"]["windows"]
+    assert (window["per"], window["limit"], window["left"]) == ("minute", 120, 120)
+    assert "120 left of" in printed_plan.err
+    long = ["--start", "2023-01-01", "--end", "2024-11-03", "--dry-run"]
+    years = json.loads(printed(capfd, "ingest", *long))
+    assert years["cost"]["requests"] == plan["series_at_most"] + len(plan["releases"])
     assert on.asked == []
     assert not folder.exists()
+
+
+def test_what_is_missing_is_explained(
+    on: ReplayServer, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    day = ["--start", "2024-10-29", "--end", "2024-10-31"]
+    never = json.loads(printed(capfd, "coverage", *day, "--json"))
+    assert [(r["symbol"], r["session"], r["outcome"]) for r in never] == [
+        ("*", f"2024-10-{d}", "not asked") for d in (29, 30, 31)
+    ]
+    on.reply("/fred/series/observations", failing(500), series_id="ICSA")
+    serve_vintages(on, "GDPC1", [])
+    assert run(["macro", "ingest", *day]) == 0
+    capfd.readouterr()
+    told = {r["symbol"]: r for r in json.loads(printed(capfd, "coverage", *day, "--json"))}
+    assert set(told) == {"US-REAL-GDP", "US-JOBLESS-CLAIMS"}
+    assert told["US-REAL-GDP"]["outcome"] == "nothing"
+    assert "FRED had no value when it was asked at" in told["US-REAL-GDP"]["reason"]
+    assert told["US-JOBLESS-CLAIMS"]["outcome"] == "failed"
+    assert "in vain: FRED" in told["US-JOBLESS-CLAIMS"]["reason"]
+    assert KEY not in str(told)
+    rows = json.loads(printed(capfd, "coverage", *day, "--json", "--all"))
+    (gdp,) = [r for r in rows if r["symbol"] == "US-GDP"]
+    assert (gdp["status"], gdp["outcome"], gdp["reason"]) == ("released", "rows", "")
+    assert "US-REAL-GDP" in printed(capfd, "coverage", *day)
 
 
 def test_without_a_key_a_line_names_the_variable(
