@@ -6,6 +6,8 @@ What does not: bars and scores (adapters/stores), rules about market data (marke
 """
 
 from adapters.operations.actions import SqlActionLog
+from adapters.operations.alert_outbox import Kept, RouteHealth, SqlAlertOutbox, Waiting
+from adapters.operations.alerts import Evaluated, SqlAlerts
 from adapters.operations.annotations import Annotation, Decision, SqlAnnotations
 from adapters.operations.database import open_database, reading, writing
 from adapters.operations.journal import SqlJournal
@@ -19,15 +21,21 @@ __all__ = [
     "Annotation",
     "Backlog",
     "Decision",
+    "Evaluated",
+    "Kept",
     "Lease",
     "Pending",
+    "RouteHealth",
     "SqlActionLog",
+    "SqlAlertOutbox",
+    "SqlAlerts",
     "SqlAnnotations",
     "SqlJournal",
     "SqlLedger",
     "SqlOutbox",
     "SqlQuarantineLog",
     "SqlReports",
+    "Waiting",
     "open_database",
     "reading",
     "writing",

@@ -1,0 +1,294 @@
+"""The outbox of alerts: messages that wait in the database until their route has taken them.
+
+What belongs here: keeping messages per route, handing them out in their order, how routes fare.
+What does not: sending (adapters/alerts/sender.py), what a message says (market_data/alerts).
+
+A message is added in the transaction of the looks that it tells of. It is sent at least once: a
+sender that dies after sending and before `mark_sent` leaves it to be sent again, under its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from adapters.operations.alert_models import alert_outbox, alert_routes
+from adapters.operations.database import reading, writing
+from adapters.operations.frames import upsert_into
+from adapters.operations.leases import Lease
+from market_data.alerts import Message
+from market_data.alerts.message import from_json
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A message that waits, and its place in the order of all."""
+
+    sequence: int
+    message: Message
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A message as the outbox remembers it; times are aware, None for not at all."""
+
+    message_id: str
+    route: str
+    state: str
+    title: str
+    created_at: datetime
+    attempts: int
+    sent_at: datetime | None
+    refused_at: datetime | None
+    error: str
+
+
+@dataclass(frozen=True)
+class RouteHealth:
+    """How a route fares.
+
+    Attributes:
+        route: its name.
+        waiting: messages that wait for it.
+        oldest: since when the oldest does.
+        failures: attempts in a row that failed.
+        next_at: when the next attempt is made; None where it can be at once.
+        down_since: when the first of these failed.
+        refused: messages that it refused for good.
+        error: of the last attempt.
+    """
+
+    route: str
+    waiting: int = 0
+    oldest: datetime | None = None
+    failures: int = 0
+    next_at: datetime | None = None
+    down_since: datetime | None = None
+    refused: int = 0
+    error: str = ""
+
+
+class SqlAlertOutbox:
+    """Messages to routes, in the operations database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @staticmethod
+    def add(connection: Connection, messages: Sequence[Message], now: datetime) -> None:
+        """Keep messages for delivery, in a transaction that is open; a known id is there."""
+        if not messages:
+            return
+        rows: list[dict[str, Any]] = [
+            {
+                "message_id": message.id,
+                "route": message.route,
+                "state": str(message.state),
+                "title": message.title,
+                "body": message.to_json(),
+                "created_at": now,
+                "attempts": 0,
+                "error": "",
+            }
+            for message in messages
+        ]
+        insert = upsert_into(alert_outbox, connection)
+        connection.execute(insert.on_conflict_do_nothing(index_elements=["message_id"]), rows)
+
+    def first(self, route: str) -> Waiting | None:
+        """The oldest message that waits for a route."""
+        table = alert_outbox.c
+        query = (
+            sa.select(table.id, table.body, table.attempts)
+            .where(table.route == route, *_waits())
+            .order_by(table.id)
+            .limit(1)
+        )
+        with reading(self._engine) as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Waiting(row[0], from_json(route, row[1]), row[2])
+
+    def mark_sent(self, sequence: int, *, at: datetime) -> None:
+        """Remember that a route took a message, and that it takes messages again."""
+        self._settle(sequence, {"sent_at": at, "error": ""})
+
+    def mark_refused(self, sequence: int, error: str, *, at: datetime) -> None:
+        """Remember that a route will never take a message; the next goes on."""
+        self._settle(sequence, {"refused_at": at, "error": error})
+
+    def _settle(self, sequence: int, values: dict[str, Any]) -> None:
+        """A message that is done with; whoever says so, its route answers again."""
+        table = alert_outbox.c
+        done = (
+            sa.update(alert_outbox)
+            .where(table.id == sequence)
+            .values(**values, attempts=table.attempts + 1)
+        )
+        with writing(self._engine) as connection:
+            connection.execute(done)
+            route = sa.select(table.route).where(table.id == sequence).scalar_subquery()
+            connection.execute(sa.delete(alert_routes).where(alert_routes.c.route == route))
+
+    def mark_failed(self, waiting: Waiting, error: str, *, at: datetime, pause: timedelta) -> None:
+        """Remember that an attempt failed, and when the next is made."""
+        table, route = alert_outbox.c, waiting.message.route
+        with writing(self._engine) as connection:
+            connection.execute(
+                sa.update(alert_outbox)
+                .where(table.id == waiting.sequence)
+                .values(attempts=table.attempts + 1, error=error)
+            )
+            row = {
+                "route": route,
+                "failures": 1,
+                "next_at": at + pause,
+                "down_since": at,
+                "error": error,
+            }
+            insert = upsert_into(alert_routes, connection).values(row)
+            connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=["route"],
+                    set_={
+                        "failures": alert_routes.c.failures + 1,
+                        "next_at": insert.excluded.next_at,
+                        "error": insert.excluded.error,
+                    },
+                )
+            )
+
+    def health(self, routes: Sequence[str]) -> list[RouteHealth]:
+        """How routes fare, those that are named and those that messages wait for."""
+        table, standing = alert_outbox.c, alert_routes.c
+        waiting = (
+            sa.select(table.route, sa.func.count(), sa.func.min(table.created_at))
+            .where(*_waits())
+            .group_by(table.route)
+        )
+        refused = (
+            sa.select(table.route, sa.func.count())
+            .where(table.refused_at.is_not(None))
+            .group_by(table.route)
+        )
+        with reading(self._engine) as connection:
+            waits = {r: (n, oldest) for r, n, oldest in connection.execute(waiting)}
+            no = {row[0]: row[1] for row in connection.execute(refused)}
+            stands = {
+                row.route: row
+                for row in connection.execute(
+                    sa.select(
+                        standing.route,
+                        standing.failures,
+                        standing.next_at,
+                        standing.down_since,
+                        standing.error,
+                    )
+                )
+            }
+        names = [*routes, *sorted({*waits, *no} - set(routes))]
+        found = []
+        for name in names:
+            number, oldest = waits.get(name, (0, None))
+            row = stands.get(name)
+            found.append(
+                RouteHealth(
+                    name,
+                    number,
+                    oldest,
+                    row.failures if row else 0,
+                    row.next_at if row else None,
+                    row.down_since if row else None,
+                    no.get(name, 0),
+                    row.error if row else "",
+                )
+            )
+        return found
+
+    def messages(self, *, undelivered: bool = False, limit: int = 100) -> list[Kept]:
+        """Messages, newest first; only those that no route took, if asked."""
+        table = alert_outbox.c
+        columns = (
+            table.message_id,
+            table.route,
+            table.state,
+            table.title,
+            table.created_at,
+            table.attempts,
+            table.sent_at,
+            table.refused_at,
+            table.error,
+        )
+        query = sa.select(*columns).order_by(table.id.desc()).limit(limit)
+        if undelivered:
+            query = query.where(table.sent_at.is_(None))
+        with reading(self._engine) as connection:
+            return [Kept(*row) for row in connection.execute(query)]
+
+    def replay(
+        self,
+        *,
+        since: datetime | None = None,
+        route: str | None = None,
+        refused: bool = False,
+        dry_run: bool = False,
+    ) -> int:
+        """Let messages be sent again, under their ids and in their order.
+
+        Args:
+            since: those that were made at or after it; None for all.
+            route: only those to it.
+            refused: only those that a route refused; else also those that were sent.
+            dry_run: only count them.
+
+        Returns:
+            How many.
+        """
+        table = alert_outbox.c
+        wanted: list[sa.ColumnElement[bool]] = [table.refused_at.is_not(None)]
+        if not refused:
+            wanted = [sa.or_(table.refused_at.is_not(None), table.sent_at.is_not(None))]
+        if since is not None:
+            wanted.append(table.created_at >= since)
+        if route is not None:
+            wanted.append(table.route == route)
+        if dry_run:
+            with reading(self._engine) as connection:
+                count = sa.select(sa.func.count()).select_from(alert_outbox).where(*wanted)
+                return int(connection.execute(count).scalar_one())
+        again = sa.update(alert_outbox).where(*wanted).values(sent_at=None, refused_at=None)
+        with writing(self._engine) as connection:
+            return connection.execute(again).rowcount
+
+    def hurry(self, route: str | None = None) -> None:
+        """Make the next attempt at once, without the pause that failures led to."""
+        table = alert_routes.c
+        soon = sa.update(alert_routes).values(next_at=sa.literal(0, sa.BigInteger()))
+        if route is not None:
+            soon = soon.where(table.route == route)
+        with writing(self._engine) as connection:
+            connection.execute(soon)
+
+    def lease(self, route: str, *, term: timedelta) -> Lease:
+        """What a sender holds while it sends to a route.
+
+        Args:
+            route: its name.
+            term: how long it may be silent before another takes over.
+        """
+        return Lease(self._engine, f"alerts {route}", term=term)
+
+    def purge(self, *, before: datetime) -> int:
+        """Forget messages that were sent before a time; returns how many. None that waits goes."""
+        old = sa.delete(alert_outbox).where(alert_outbox.c.sent_at < before)
+        with writing(self._engine) as connection:
+            return connection.execute(old).rowcount
+
+
+def _waits() -> list[sa.ColumnElement[bool]]:
+    return [alert_outbox.c.sent_at.is_(None), alert_outbox.c.refused_at.is_(None)]

@@ -1,0 +1,156 @@
+"""What is wrong, and how far the platform has come with telling of it.
+
+What belongs here: the records. What does not: their making (sources.py), their changes
+(machine.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+NAMED_SYMBOLS = 50
+"""How many symbols a trouble names; beyond, it counts."""
+
+
+class Kind(StrEnum):
+    """What sort of thing is wrong."""
+
+    CHECK = "check"
+    RUN = "run"
+    STALE_DATA = "stale_data"
+    TICK = "tick"
+    BACKFILL = "backfill"
+    DAEMON = "daemon"
+    BREAKER = "breaker"
+    ROUTE = "route"
+
+
+class Severity(StrEnum):
+    """How bad it is, in the words of the checks."""
+
+    WARN = "warn"
+    ERROR = "error"
+
+    @property
+    def rank(self) -> int:
+        """Larger is worse."""
+        return 2 if self is Severity.ERROR else 1
+
+
+class Level(StrEnum):
+    """How fast somebody has to come.
+
+    SEV-1: no new data for the session, or nothing runs any more. SEV-2: part of the data is
+    missing or wrong. SEV-3: warnings and small delays.
+    """
+
+    SEV1 = "SEV-1"
+    SEV2 = "SEV-2"
+    SEV3 = "SEV-3"
+
+
+class Phase(StrEnum):
+    """Where an alert stands.
+
+    waiting: seen, and not yet old enough to be told. open: wrong. mended: right again, which the
+    routes that were told of it shall hear. closed: nothing left to tell.
+    """
+
+    WAITING = "waiting"
+    OPEN = "open"
+    MENDED = "mended"
+    CLOSED = "closed"
+
+
+RUNBOOKS = {
+    Kind.RUN: "failed-run",
+    Kind.STALE_DATA: "stale-data",
+    Kind.TICK: "failed-tick",
+    Kind.BACKFILL: "stuck-backfill",
+    Kind.DAEMON: "daemon-heartbeat",
+    Kind.BREAKER: "vendor-limits",
+    Kind.ROUTE: "alert-route-down",
+}
+"""The page of docs/runbooks that says what to do; a check has its own."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that is wrong.
+
+    Attributes:
+        kind: what sort of thing.
+        severity: how bad.
+        group: troubles of one group keep their order and are collected: an asset, a sensor ...
+        title: what is wrong, in a few words.
+        detail: the first finding, or the error, in a sentence or two; no secret.
+        asset: key of the asset, layer/dataset; empty where it is about none.
+        check: name of the check; empty where it is about none.
+        asset_group: the asset's group in the UI; empty where it is about none.
+        owners: of the asset.
+        sessions: first and last session, both included; None where it is about none.
+        symbols: up to NAMED_SYMBOLS symbols that are affected.
+        symbol_count: how many are.
+        rows: rows that are affected; 0 where nobody counted.
+        run_id: of the run that showed it; empty where none did.
+        runbook: name of its page in docs/runbooks, without .md.
+    """
+
+    kind: Kind
+    severity: Severity
+    group: str
+    title: str
+    detail: str = ""
+    asset: str = ""
+    check: str = ""
+    asset_group: str = ""
+    owners: tuple[str, ...] = ()
+    sessions: tuple[date, date] | None = None
+    symbols: tuple[str, ...] = ()
+    symbol_count: int = 0
+    rows: int = 0
+    run_id: str = ""
+    runbook: str = ""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One look at one thing.
+
+    Attributes:
+        fingerprint: names the thing for good; never a text that changes from look to look.
+        at: when it was so, aware.
+        trouble: what is wrong with it; None where all is well.
+    """
+
+    fingerprint: str
+    at: datetime
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A trouble over time.
+
+    Attributes:
+        fingerprint: of the thing.
+        trouble: as it was seen last.
+        phase: where it stands.
+        first_seen: when this trouble began.
+        last_seen: the newest look, good or bad; an older one changes nothing.
+        due: not told before.
+        sightings: how often it was seen since it began.
+        told: route to the id of the message that told it of this trouble.
+    """
+
+    fingerprint: str
+    trouble: Trouble
+    phase: Phase
+    first_seen: datetime
+    last_seen: datetime
+    due: datetime
+    sightings: int = 1
+    told: Mapping[str, str] = field(default_factory=dict)

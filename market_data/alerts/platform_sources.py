@@ -1,0 +1,193 @@
+"""From the state of the platform to looks at things: bars, ticks, backfills, daemons, vendors.
+
+What belongs here: fingerprints and verdicts about whatever no run speaks of.
+What does not: reading it (sensors/instance_facts.py), runs (sources.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
+
+from market_data.alerts.alert import (
+    NAMED_SYMBOLS,
+    RUNBOOKS,
+    Alert,
+    Kind,
+    Severity,
+    Sighting,
+    Trouble,
+)
+from market_data.alerts.facts import (
+    AgeFact,
+    BackfillFact,
+    BreakerFact,
+    DaemonFact,
+    RouteFact,
+    TickFact,
+)
+from market_data.alerts.rules import Watch, route_group
+
+
+def sightings_of_ticks(facts: Iterable[TickFact], watch: Watch) -> Iterator[Sighting]:
+    """Sensors and schedules whose newest ticks failed; one that was stopped is nobody's worry."""
+    for fact in facts:
+        fingerprint = f"tick|{fact.what}|{fact.name}"
+        newest = fact.ticks[: watch.failed_ticks]
+        if not fact.running or (newest and not newest[0][1]):
+            at = newest[0][0] if newest else None
+            if at is not None:
+                yield Sighting(fingerprint, at)
+        elif len(newest) == watch.failed_ticks and all(error for _, error in newest):
+            at, error = newest[0]
+            trouble = _trouble(
+                Kind.TICK, Severity.ERROR, f"{fact.what} {fact.name}", "its ticks fail", error
+            )
+            yield Sighting(fingerprint, at, trouble)
+
+
+def sightings_of_backfills(
+    facts: Iterable[BackfillFact], watch: Watch, now: datetime
+) -> Iterator[Sighting]:
+    """Backfills that failed, or of which nothing moves."""
+    for fact in facts:
+        fingerprint, group = f"backfill|{fact.backfill_id}", f"backfill {fact.backfill_id}"
+        idle = now - fact.moved
+        if fact.over and not fact.failed:
+            yield Sighting(fingerprint, now)
+        elif fact.failed:
+            trouble = _trouble(Kind.BACKFILL, Severity.ERROR, group, "it failed", fact.error)
+            yield Sighting(fingerprint, now, trouble)
+        elif idle >= watch.stuck_backfill:
+            detail = f"{fact.title}: no run of it has moved for {_minutes(idle.total_seconds())}"
+            trouble = _trouble(Kind.BACKFILL, Severity.ERROR, group, "it is stuck", detail)
+            yield Sighting(fingerprint, now, trouble)
+        else:
+            yield Sighting(fingerprint, now)
+
+
+def sightings_of_daemons(
+    facts: Iterable[DaemonFact], watch: Watch, now: datetime
+) -> Iterator[Sighting]:
+    """Daemons without a heartbeat, or with one that tells of errors.
+
+    One that never beat is told of only by its errors: it may just be starting.
+    """
+    for fact in facts:
+        fingerprint, group = f"daemon|{fact.name}", f"daemon {fact.name}"
+        silent = fact.beat is not None and now - fact.beat >= watch.silent_daemon
+        if silent and fact.beat is not None:
+            told = f"no heartbeat since {fact.beat:%Y-%m-%d %H:%M:%S} UTC"
+            trouble = _trouble(Kind.DAEMON, Severity.ERROR, group, "it is silent", told)
+            yield Sighting(fingerprint, now, trouble)
+        elif fact.errors:
+            trouble = _trouble(
+                Kind.DAEMON, Severity.WARN, group, "its heartbeat tells of errors", fact.errors[0]
+            )
+            yield Sighting(fingerprint, now, trouble)
+        else:
+            yield Sighting(fingerprint, now)
+
+
+def sightings_of_breakers(facts: Iterable[BreakerFact], now: datetime) -> Iterator[Sighting]:
+    """Vendors that are left alone since they failed too often."""
+    for fact in facts:
+        fingerprint = f"breaker|{fact.vendor}"
+        if not fact.is_open:
+            yield Sighting(fingerprint, now)
+            continue
+        trouble = _trouble(
+            Kind.BREAKER,
+            Severity.WARN,
+            f"vendor {fact.vendor}",
+            "it is left alone after repeated failures",
+            fact.trouble,
+        )
+        yield Sighting(fingerprint, now, trouble)
+
+
+def sightings_of_routes(
+    facts: Iterable[RouteFact], watch: Watch, now: datetime
+) -> Iterator[Sighting]:
+    """Routes that take nothing; the other routes are told."""
+    for fact in facts:
+        fingerprint, group = f"route|{fact.name}", route_group(fact.name)
+        down = fact.down_since is not None and now - fact.down_since >= watch.route_down
+        if down:
+            what = f"it has taken nothing since {fact.down_since:%Y-%m-%d %H:%M} UTC"
+            yield Sighting(
+                fingerprint, now, _trouble(Kind.ROUTE, Severity.ERROR, group, what, fact.error)
+            )
+        elif fact.refused:
+            what = f"it refused {fact.refused} messages for good"
+            yield Sighting(
+                fingerprint, now, _trouble(Kind.ROUTE, Severity.ERROR, group, what, fact.error)
+            )
+        elif fact.down_since is None:
+            yield Sighting(fingerprint, now)
+
+
+def current_symbols(fact: AgeFact) -> set[str]:
+    """Symbols whose bars reach as far as they should."""
+    return {s for s, due in fact.due_warn.items() if s in fact.newest and fact.newest[s] >= due}
+
+
+def sightings_of_ages(
+    facts: Iterable[AgeFact],
+    watched: Mapping[str, Collection[str]],
+    live: Mapping[str, Alert],
+    now: datetime,
+) -> Iterator[Sighting]:
+    """Datasets whose bars end too early, one look each.
+
+    Args:
+        facts: how far bars reach.
+        watched: by asset, the symbols that were current once: history that was loaded for
+            research was never current, and cannot become stale.
+        live: alerts that are not closed.
+        now: the moment.
+    """
+    for fact in facts:
+        fingerprint = f"stale|{fact.asset}"
+        due = [s for s in sorted(watched.get(fact.asset, ())) if s in fact.due_warn]
+        late = [s for s in due if s not in fact.newest or fact.newest[s] < fact.due_warn[s]]
+        if not late:
+            if due or fingerprint in live:
+                yield Sighting(fingerprint, now)
+            continue
+        worse = [s for s in late if s not in fact.newest or fact.newest[s] < fact.due_error[s]]
+        first = min(late, key=lambda s: (fact.newest[s] if s in fact.newest else now.date(), s))
+        reach = fact.newest.get(first)
+        yield Sighting(
+            fingerprint,
+            now,
+            Trouble(
+                kind=Kind.STALE_DATA,
+                severity=Severity.ERROR if worse else Severity.WARN,
+                group=fact.asset,
+                title=f"{fact.asset} is stale",
+                detail=f"{len(late)} of {len(due)} symbols lack bars that are due; {first} ends "
+                f"with {reach or 'nothing'}, and {fact.due_warn[first]} is due",
+                asset=fact.asset,
+                asset_group=fact.terms.group or fact.asset.split("/", maxsplit=1)[0],
+                owners=fact.terms.owners,
+                symbols=tuple(late[:NAMED_SYMBOLS]),
+                symbol_count=len(late),
+                runbook=RUNBOOKS[Kind.STALE_DATA],
+            ),
+        )
+
+
+def _trouble(kind: Kind, severity: Severity, group: str, what: str, detail: str) -> Trouble:
+    return Trouble(
+        kind=kind,
+        severity=severity,
+        group=group,
+        title=f"{group}: {what}",
+        detail=detail,
+        runbook=RUNBOOKS[kind],
+    )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

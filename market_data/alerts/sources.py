@@ -1,0 +1,229 @@
+"""From a run that has ended to looks at things: its checks, its steps, the run as a whole.
+
+What belongs here: fingerprints, and what counts as mended by a run.
+What does not: reading Dagster (sensors/instance_facts.py), the rest of the platform
+(platform_sources.py).
+
+A check speaks for a session whatever the run asked for, so its verdict mends what it opened. A
+step speaks for its sessions and symbols alone: its failure is mended by a success that covers
+both, so that a run of one symbol mends nothing for the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import date
+
+from market_data.alerts.alert import (
+    NAMED_SYMBOLS,
+    RUNBOOKS,
+    Alert,
+    Kind,
+    Severity,
+    Sighting,
+    Trouble,
+)
+from market_data.alerts.facts import AssetTerms, CheckFact, RunFact, StepFact
+
+RUN_SUMMARY = "run_summary"
+
+
+def sightings_of_run(run: RunFact, live: Mapping[str, Alert]) -> list[Sighting]:
+    """Every look that a run gives.
+
+    Args:
+        run: the run.
+        live: alerts that are not closed, by fingerprint.
+    """
+    return [
+        *_checks(run, live),
+        *_steps(run, live),
+        *_whole(run, live),
+    ]
+
+
+def check_fingerprint(asset: str, check: str, session: date | None) -> str:
+    """Names a check of an asset, of one session where it is about one."""
+    return f"check|{asset}|{check}" + (f"|{session}" if session else "")
+
+
+def _checks(run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
+    told_by_session = {(c.asset, c.check) for c in run.checks if c.session is not None}
+    seen: set[str] = set()
+    for check in run.checks:
+        if check.check == RUN_SUMMARY:
+            continue
+        if check.session is None and (check.asset, check.check) in told_by_session:
+            continue
+        fingerprint = check_fingerprint(check.asset, check.check, check.session)
+        seen.add(fingerprint)
+        yield Sighting(fingerprint, check.at, None if check.passed else _of_check(check, run))
+    for check in run.checks:
+        if check.check == RUN_SUMMARY:
+            yield from _summary(check, run, live)
+            yield from _cleared_by(check, live, seen)
+
+
+def _summary(check: CheckFact, run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
+    """A summary is told where it blocks, or where no session says what it says."""
+    symbols = run.symbols.get(f"{check.asset.replace('/', '__')}__checks", ())
+    told = any(c.asset == check.asset and c.session and not c.passed for c in run.checks)
+    span = f"{check.covers[0]}..{check.covers[1]}" if check.covers else ""
+    prefix = f"check|{check.asset}|{RUN_SUMMARY}|"
+    if not check.passed and (check.error or not told):
+        chosen = _digest(sorted(symbols)) if symbols else "all"
+        trouble = replace(
+            _of_check(check, run), symbols=symbols[:NAMED_SYMBOLS], symbol_count=len(symbols)
+        )
+        yield Sighting(f"{prefix}{span}|{chosen}", check.at, trouble)
+        return
+    speaks = () if check.passed else symbols
+    for alert in live.values():
+        if alert.fingerprint.startswith(prefix) and _covers(check.covers, speaks, alert):
+            yield Sighting(alert.fingerprint, check.at)
+
+
+def _cleared_by(
+    summary: CheckFact, live: Mapping[str, Alert], seen: Collection[str]
+) -> Iterator[Sighting]:
+    """Sessions that a summary covers and that no check of its run complained of are well.
+
+    A run of a long range records the failing sessions alone.
+    """
+    if summary.covers is None:
+        return
+    first, last = summary.covers
+    for alert in live.values():
+        trouble = alert.trouble
+        if trouble.kind is not Kind.CHECK or trouble.asset != summary.asset:
+            continue
+        if trouble.sessions is None or trouble.check == RUN_SUMMARY:
+            continue
+        if first <= trouble.sessions[0] <= last and alert.fingerprint not in seen:
+            yield Sighting(alert.fingerprint, summary.at)
+
+
+def _of_check(check: CheckFact, run: RunFact) -> Trouble:
+    terms = run.terms.get(check.asset, AssetTerms())
+    return Trouble(
+        kind=Kind.CHECK,
+        severity=Severity.ERROR if check.error else Severity.WARN,
+        group=check.asset,
+        title=f"{check.check} of {check.asset} failed",
+        detail=check.detail,
+        asset=check.asset,
+        check=check.check,
+        asset_group=terms.group or check.asset.split("/", maxsplit=1)[0],
+        owners=terms.owners,
+        sessions=(check.session, check.session) if check.session else check.covers,
+        symbols=check.symbols[:NAMED_SYMBOLS],
+        symbol_count=max(check.symbol_count, len(check.symbols)),
+        rows=check.rows,
+        run_id=run.run_id,
+        runbook=f"check-{check.check.replace('_', '-')}",
+    )
+
+
+def _steps(run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
+    for step in run.steps:
+        if step.blocked:
+            # The check that blocks is told by itself.
+            continue
+        symbols = run.symbols.get(step.step, ())
+        if step.error:
+            trouble = _of_step(step, run, symbols)
+            yield Sighting(_step_fingerprint(step.step, run, symbols), step.at, trouble)
+            continue
+        for alert in live.values():
+            mine = alert.fingerprint.startswith(f"step|{step.step}|")
+            if mine and _covers(run.sessions, symbols, alert):
+                yield Sighting(alert.fingerprint, step.at)
+
+
+def _step_fingerprint(step: str, run: RunFact, symbols: tuple[str, ...]) -> str:
+    span = f"{run.sessions[0]}..{run.sessions[1]}" if run.sessions else ""
+    chosen = _digest(sorted(symbols)) if symbols else "all"
+    return f"step|{step}|{span}|{chosen}"
+
+
+def _covers(sessions: tuple[date, date] | None, symbols: tuple[str, ...], alert: Alert) -> bool:
+    """Whether a success of these sessions and symbols speaks for everything that had failed."""
+    failed = alert.trouble
+    if failed.sessions is not None:
+        if sessions is None:
+            return False
+        if not (sessions[0] <= failed.sessions[0] and failed.sessions[1] <= sessions[1]):
+            return False
+    if not symbols:
+        return True
+    # More symbols than are named: only a run of all of them is sure to hold them.
+    named = 0 < failed.symbol_count == len(failed.symbols)
+    return named and set(failed.symbols) <= set(symbols)
+
+
+def _of_step(step: StepFact, run: RunFact, symbols: tuple[str, ...]) -> Trouble:
+    in_check = step.step.endswith("__checks")
+    asset = step.step.removesuffix("__checks").replace("__", "/")
+    known = asset in run.terms
+    terms = run.terms.get(asset, AssetTerms())
+    what = f"the checks of {asset} could not be run" if in_check else f"step {step.step} failed"
+    return Trouble(
+        kind=Kind.RUN,
+        severity=Severity.ERROR,
+        group=asset if known else run.job,
+        title=what,
+        detail=step.error,
+        asset=asset if known else "",
+        asset_group=terms.group,
+        owners=terms.owners,
+        sessions=run.sessions,
+        symbols=symbols[:NAMED_SYMBOLS],
+        symbol_count=len(symbols),
+        run_id=run.run_id,
+        runbook=RUNBOOKS[Kind.RUN],
+    )
+
+
+def _whole(run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
+    """The run itself: it failed without a step that did, or a later one succeeded."""
+    fingerprint = _run_fingerprint(run)
+    if run.succeeded:
+        for alert in live.values():
+            mine = alert.fingerprint.startswith(f"run|{run.job}|")
+            if mine and _covers(run.sessions, _all_symbols(run), alert):
+                yield Sighting(alert.fingerprint, run.at)
+        return
+    if any(step.error or step.blocked for step in run.steps):
+        return
+    trouble = Trouble(
+        kind=Kind.RUN,
+        severity=Severity.ERROR,
+        group=run.job,
+        title=f"run of {run.job} failed",
+        detail=run.error or "it ended without the failure of a step: its process may have died",
+        sessions=run.sessions,
+        symbols=_all_symbols(run)[:NAMED_SYMBOLS],
+        symbol_count=len(_all_symbols(run)),
+        run_id=run.run_id,
+        runbook=RUNBOOKS[Kind.RUN],
+    )
+    yield Sighting(fingerprint, run.at, trouble)
+
+
+def _run_fingerprint(run: RunFact) -> str:
+    span = f"{run.sessions[0]}..{run.sessions[1]}" if run.sessions else ""
+    symbols = _all_symbols(run)
+    return f"run|{run.job}|{span}|{_digest(symbols) if symbols else 'all'}"
+
+
+def _all_symbols(run: RunFact) -> tuple[str, ...]:
+    """Every symbol that any step was asked for; none where one was asked for all."""
+    if any(not chosen for chosen in run.symbols.values()):
+        return ()
+    return tuple(sorted({symbol for chosen in run.symbols.values() for symbol in chosen}))
+
+
+def _digest(names: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:12]
