@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode, urlsplit
 
 import httpx
 
@@ -27,12 +27,15 @@ from market_data.errors import (
     VendorUnavailableError,
 )
 from market_data.ports import Claim, OpenGate, Payload, RequestGate
-from market_data.ports.redaction import REDACTED, sanitised_text
+from market_data.ports.known_secrets import PIECE, REDACTED, without_secrets
+from market_data.ports.redaction import sanitised_text
 
 T = TypeVar("T")
 MOST_REDIRECTS = 3
 _SHOWN = 200
 """Characters of an error's body that a person gets to see."""
+_LOOKED_AT = 4_096
+"""Bytes of it in which secrets are looked for: it is cut when they are gone, not before."""
 
 
 def _say_nothing(_record: logging.LogRecord) -> bool:
@@ -53,16 +56,19 @@ class Answer:
         status: of HTTP; below 500, and none of 401, 403, 429.
         content: the body, decompressed.
         payload: the same with its source, from which secrets are taken out.
+        secrets: that were sent for it.
     """
 
     status: int
     content: bytes
     payload: Payload
+    secrets: Sequence[str] = field(default=(), repr=False)
 
     @property
     def text(self) -> str:
-        """The beginning of the body, for messages."""
-        return sanitised_text(self.content[:_SHOWN].decode("utf-8", "replace").strip())
+        """The beginning of the body, for messages, without the secrets that it repeats."""
+        said = self.content[:_LOOKED_AT].decode("utf-8", "replace").strip()
+        return sanitised_text(without_secrets(said, self.secrets))[:_SHOWN]
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,16 @@ class Secrets:
 
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def of(self, base_url: str) -> tuple[str, ...]:
+        """Every text that has to stay hidden, with the login that an address holds."""
+        # A token follows the name of its scheme, and may come back without it.
+        tokens = [value.rpartition(" ")[2] for value in self.headers.values()]
+        parts = urlsplit(base_url)
+        login = [unquote(part) for part in (parts.password, parts.username) if part]
+        # A short name is a word that may stand anywhere.
+        login = [part for part in login if len(part) >= PIECE or part == parts.password]
+        return tuple(text for text in (*self.params.values(), *tokens, *login) if text)
 
 
 @dataclass(frozen=True)
@@ -117,6 +133,8 @@ class VendorHttp:
         self._base_url = base_url.rstrip("/")
         self._gate = gate or OpenGate()
         self._secrets = secrets or Secrets()
+        self._hidden = self._secrets.of(base_url)
+        self._shown_url = sanitised_text(self._base_url)
         self._patience = patience or Patience()
         self._retrying = retrying(self._patience.attempts, self._patience.sleep)
         self._client: httpx.Client | None = None
@@ -154,7 +172,7 @@ class VendorHttp:
             found = read(self._ask(path, params))
         except VendorError as trouble:
             # Some vendors repeat the key in what they say against it.
-            trouble.args = (self._without_secrets(str(trouble)),)
+            trouble.args = (without_secrets(str(trouble), self._hidden),)
             self._gate.report(trouble)
             raise
         self._gate.report(None)
@@ -170,7 +188,7 @@ class VendorHttp:
             ) from None
         except (httpx.ConnectError, httpx.ProxyError) as trouble:
             raise UnreachableError(
-                f"{self._name} cannot be reached at {self._base_url}: {self._clean(trouble)}"
+                f"{self._name} cannot be reached at {self._shown_url}: {self._clean(trouble)}"
             ) from None
         except httpx.TooManyRedirects:
             raise VendorUnavailableError(f"{self._name} redirects in a loop") from None
@@ -178,9 +196,9 @@ class VendorHttp:
             raise MalformedAnswerError(
                 f"{self._name}: the answer broke off: {self._clean(trouble)}"
             ) from None
-        source = f"{self._base_url}{path}?{urlencode(self._shown(params))}"
+        source = f"{self._shown_url}{path}?{urlencode(self._shown(params))}"
         kind = headers.get("Content-Type", "application/octet-stream").partition(";")[0]
-        answer = Answer(status, content, Payload(content, source, kind))
+        answer = Answer(status, content, Payload(content, source, kind), self._hidden)
         self._refuse(answer, headers.get("Retry-After"))
         return answer
 
@@ -249,11 +267,5 @@ class VendorHttp:
         return {**params, **dict.fromkeys(self._secrets.params, REDACTED)}
 
     def _clean(self, trouble: Exception) -> str:
-        return self._without_secrets(sanitised_text(str(trouble) or type(trouble).__name__))
-
-    def _without_secrets(self, text: str) -> str:
-        for sent in (*self._secrets.params.values(), *self._secrets.headers.values()):
-            # A token follows the name of its scheme, and may come back without it.
-            for secret in (sent, sent.rpartition(" ")[2]):
-                text = text.replace(secret, REDACTED) if secret else text
-        return text
+        said = str(trouble) or type(trouble).__name__
+        return sanitised_text(without_secrets(said, self._hidden))

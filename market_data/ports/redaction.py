@@ -1,7 +1,7 @@
 """Taking secrets out of what leaves the platform.
 
 What belongs here: making any value fit for a message that strangers may read.
-What does not: what a message says.
+What does not: what a message says, secrets that are known (known_secrets.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-REDACTED = "***"
+from market_data.ports.known_secrets import REDACTED
+
 LONGEST_TEXT = 2_000
 """Characters; a longer text is cut, so that a message stays small whatever a vendor answered."""
 
@@ -20,7 +21,8 @@ _SECRET_NAME = re.compile(
     r"|(api|access|private|client|account)[-_ ]?key|^key$|dsn",
     re.IGNORECASE,
 )
-_URL_USER = re.compile(r"(?<=://)[^/\s@]*@")
+_URL_USER = re.compile(r"(?<=://)(?:[^\s/@:]*:(?!\d+/)\S*|[^\s/]*)@")
+"""A password may hold what it should not: @, and / where no port is meant."""
 _ASSIGNED = re.compile(
     r"(?P<name>\b[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|access[-_]?key)\b"
     r"[\"']?\s*[=:]\s*)(?P<value>\"[^\"]*\"|'[^']*'|[^\s&,;\"']+)",

@@ -218,7 +218,7 @@ class Conversation:
             elif self._waiting and self._waiting.inquiry:
                 self._take(self._waiting, self._waiting.inquiry, kind, fields)
         except (ValueError, IndexError):
-            told = repr(sanitised_text(" ".join(fields[:8])[:120]))
+            told = repr(sanitised_text(" ".join(fields[:8]))[:120])
             self._settle(
                 MalformedAnswerError(
                     f"Interactive Brokers sent a message that cannot be read: {told}"

@@ -8,7 +8,9 @@ import logging
 import logging.config
 import socket
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -21,7 +23,8 @@ from market_data.errors import (
     VendorError,
     VendorUnavailableError,
 )
-from market_data.ports import Claim
+from market_data.ports import Claim, Payload
+from market_data.ports.known_secrets import without_secrets
 from tests.support.replay_server import (
     ReplayServer,
     Reply,
@@ -35,6 +38,7 @@ from tests.support.replay_server import (
 )
 
 KEY = "k3y-nobody-may-see"
+ODD_KEY = 'k/7+Qz %&=9"w'
 GOOD = json_body({"bars": [1, 2, 3]})
 
 
@@ -180,6 +184,53 @@ def test_a_token_is_taken_out_without_its_scheme_too(server: ReplayServer) -> No
     secrets = Secrets(headers={"Authorization": f"Bearer {KEY}"})
     acme = VendorHttp("Acme", server.url, secrets=secrets)
     with pytest.raises(UnauthorisedError, match=r"who is \*\*\*\?"):
+        acme.get("/bars", {}, body)
+
+
+@pytest.mark.parametrize("place", range(170, 205))
+def test_no_half_of_a_key_is_left_where_a_text_is_cut(place: int) -> None:
+    content = b"x" * place + KEY.encode() + b"y" * 300
+    answer = Answer(500, content, Payload(content, "somewhere"), (KEY,))
+    assert answer.text == ("x" * place + "***" + "y" * 300)[:200]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        quote_plus(ODD_KEY),
+        quote(ODD_KEY, safe="").lower(),
+        json.dumps(f"wrong key: {ODD_KEY}"),
+        f"https://user:{quote(ODD_KEY, safe='')}@acme.example/",
+        f"Authorization: Basic {b64encode(f'user:{ODD_KEY}'.encode()).decode()}",
+    ],
+)
+@pytest.mark.parametrize("status", [200, 403, 500])
+def test_a_key_comes_back_in_no_other_form(server: ReplayServer, told: str, status: int) -> None:
+    server.reply("/bars", Reply(told.encode(), status))
+    acme = VendorHttp(
+        "Acme",
+        server.url,
+        secrets=Secrets(params={"apikey": ODD_KEY}),
+        patience=Patience(attempts=1, sleep=lambda _: None),
+    )
+    with pytest.raises(VendorError) as raised:
+        acme.get("/bars", {}, lambda answer: refuse(answer.text))
+    said = str(raised.value)
+    assert "***" in said
+    assert without_secrets(said, [ODD_KEY]) == said
+
+
+def refuse(said: str) -> object:
+    raise MalformedAnswerError(said)
+
+
+def test_the_login_of_an_address_is_shown_nowhere(server: ReplayServer) -> None:
+    server.reply("/bars", GOOD, failing(403, b"not you, p@ss/word-1"))
+    with_login = server.url.replace("://", "://somebody:p%40ss%2Fword-1@")
+    acme = VendorHttp("Acme", with_login)
+    source = acme.get("/bars", {}, lambda answer: answer.payload.source)
+    assert source.startswith(server.url.replace("://", "://***@"))
+    with pytest.raises(UnauthorisedError, match=r"not you, \*\*\*"):
         acme.get("/bars", {}, body)
 
 

@@ -189,6 +189,8 @@ def test_an_event_with_a_field_too_few_is_refused():
     "text",
     [
         "GET https://user:s3cret@host/path failed",
+        "GET https://user:p@s3cret@host/path failed",
+        "postgresql://user:a/s3cret@host/db failed",
         "https://host/q?symbol=A&apikey=s3cret&x=1",
         "https://host/q?api_key=s3cret",
         "Authorization: Bearer s3cretToken.abc",
