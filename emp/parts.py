@@ -40,6 +40,21 @@ def probes_of(found: Installation) -> list[Probe]:
     return [*server_probes(found), daemon]
 
 
+def vendors_of(found: Installation) -> list[Probe]:
+    """A look at what is known of every vendor; none of them is asked.
+
+    Raises:
+        ConfigurationError: the universe is wrong.
+    """
+    from adapters.backend import open_gates
+    from adapters.clock import SystemClock
+    from adapters.probes.vendors import vendor_probes
+    from emp.budgets import accounts
+
+    gates = open_gates(found.settings)
+    return vendor_probes(accounts(found.settings, None), lambda: gates.store, SystemClock())
+
+
 def manifest(found: Installation) -> dict[str, Any]:
     """Every connector with its settings, without a login."""
     settings = found.settings

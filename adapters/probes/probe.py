@@ -36,7 +36,7 @@ class Finding:
         state: ok; off, where the installation does without it; degraded, where it works with a
             fault; error, where it does not.
         detail: one sentence, without secrets.
-        cure: what to do; empty for ok and off.
+        cure: what to do; empty for ok, and for off where nobody may want the part.
         facts: versions, sizes, counts.
         seconds: how long the look took.
     """

@@ -38,10 +38,11 @@ def doctor(
 ) -> None:
     """Probe every part at once and say how it does, and what to do where it does not."""
     from adapters.probes import State, run_probes, worst
-    from emp.parts import installed, probes_of
+    from emp.parts import installed, probes_of, vendors_of
 
     found = installed(settings_of(context))
-    findings = run_probes(probes_of(found), timeout=timeout)
+    probes = [*probes_of(found), *vendors_of(found)]
+    findings = run_probes(probes, timeout=timeout)
     overall = worst(findings)
     if form == "json":
         print_json(

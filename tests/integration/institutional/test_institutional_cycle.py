@@ -90,7 +90,8 @@ def test_doctor_finds_every_server_well(house: Institution) -> None:
     done = house.run("doctor", "--format", "json", "--timeout", "30")
     found = {part["part"]: part for part in json.loads(done.stdout)["parts"]}
     states = {name: part["state"] for name, part in found.items()}
-    assert states == {
+    servers = {name: state for name, state in states.items() if not name.startswith("vendor_")}
+    assert servers == {
         "timescaledb": "ok",
         "postgresql": "ok",
         "redis": "ok",
