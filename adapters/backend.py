@@ -37,7 +37,7 @@ from market_data.universe import Universe
 if TYPE_CHECKING:
     from adapters.cache.redis_cache import RedisCache
     from adapters.cache.settings import RedisSettings
-    from adapters.operations import SqlOutbox
+    from adapters.operations import SqlAlerts, SqlOutbox
     from adapters.timescale.settings import TimescaleSettings
 
 
@@ -57,6 +57,7 @@ class Operations:
     reports: Reports
     outbox: SqlOutbox
     """What waits for delivery; `events` writes to it where somebody listens."""
+    alerts: SqlAlerts
     locks: Locks | None
     """Between machines, where the database can; None where it serves one machine."""
     job_locks: Locks | None = None
@@ -130,6 +131,7 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
     """
     from adapters.operations import (
         SqlActionLog,
+        SqlAlerts,
         SqlJournal,
         SqlLedger,
         SqlOutbox,
@@ -150,6 +152,7 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
         events=outbox if streaming else Unheard(),
         reports=SqlReports(engine),
         outbox=outbox,
+        alerts=SqlAlerts(engine),
         locks=AdvisoryLocks(engine) if shared else None,
         job_locks=AdvisoryLocks(engine, JOB_TURN_SECONDS) if shared else None,
     )

@@ -116,6 +116,7 @@ def check(settings: Settings) -> tuple[list[Problem], Servers | None]:
 
 def settings_classes() -> list[type[BaseSettings]]:
     """Every class that reads variables, in the order of the documentation."""
+    from adapters.alerts.settings import AlertSettings
     from adapters.cache.policy import RedisCacheSettings
     from adapters.cache.settings import RedisSettings
     from adapters.dagster_storage import DagsterStorageSettings
@@ -124,7 +125,7 @@ def settings_classes() -> list[type[BaseSettings]]:
 
     redis: list[type[BaseSettings]] = [RedisSettings, RedisCacheSettings]
     streams: list[type[BaseSettings]] = [KafkaSettings, DagsterStorageSettings]
-    return [Settings, TimescaleSettings, *redis, *streams, *VENDOR_SETTINGS]
+    return [Settings, AlertSettings, TimescaleSettings, *redis, *streams, *VENDOR_SETTINGS]
 
 
 @cache

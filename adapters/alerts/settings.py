@@ -19,6 +19,7 @@ class AlertSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         title="OPERATIONS_*, EMP_ALERTS_*",
+        env_prefix="OPERATIONS_",
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
