@@ -19,6 +19,7 @@ from adapters.settings import Settings
 from adapters.variables import read
 from adapters.vendors.table import load_vendor_table
 from emp_assets.graph import all_assets, all_checks
+from jobs.macro_schedule import daily_macro_releases
 from jobs.market_slice import market_slice_job
 from jobs.rebuild import rebuild_job
 from jobs.vendor_jobs import vendor_jobs
@@ -108,6 +109,7 @@ def build_definitions(
         assets=assets,
         asset_checks=all_checks(universe),
         jobs=[*vendor_jobs(universe), market_slice_job(lambda: graph[0]), rebuild_job],
+        schedules=[daily_macro_releases],
         sensors=_sensors(found),
         resources={**build_resources(found), **(overrides or {})},
         metadata={"mode": str(found.mode), "mode_reason": found.reason},

@@ -18,13 +18,14 @@ from emp_assets.naming import (
 )
 from market_data.universe import Universe
 
+MACRO_JOB = "ingest_macro_releases"
 MACRO = (FRED_RELEASES_KEY, FRED_OBSERVATIONS_KEY, MACRO_CALENDAR_KEY)
 
 
 def vendor_jobs(universe: Universe) -> list[dg.UnresolvedAssetJobDefinition]:
     """'ingest_<vendor>_<timeframe>' for every configured feed, and 'ingest_macro_releases'."""
     macro = dg.define_asset_job(
-        "ingest_macro_releases",
+        MACRO_JOB,
         selection=dg.AssetSelection.assets(*MACRO),
         description="Fetch announced dates and values of macro releases, and make the calendar.",
     )

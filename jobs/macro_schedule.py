@@ -1,0 +1,52 @@
+"""Macro releases every day: what came in the week before, and what is announced for two months.
+
+One ranged run of `ingest_macro_releases`, after the last releases of a New York morning. The range
+is as long as FRED answers in one question about dates; values take one question per series of the
+releases in it. A release that was moved or a value that came late is found by the next day's run.
+Off until it is turned on, since it asks FRED in the name of whoever owns the key; without a key a
+tick asks nobody.
+"""
+
+from datetime import date, timedelta
+
+import dagster as dg
+
+from adapters.vendors.fred.cost import LONG
+from jobs.macro_run import macro_selection
+from jobs.ranged_run import checks_of, range_tags
+from jobs.vendor_jobs import MACRO_JOB
+from resources.platform import PlatformResource
+
+NAME = "daily_macro_releases"
+BEFORE = timedelta(days=7)
+"""Values that come late, and dates that moved. The rest of the range lies ahead."""
+
+
+def range_of(today: date) -> tuple[date, date]:
+    """First and last date of the releases that a day's run asks about."""
+    return today - BEFORE, today - BEFORE + LONG
+
+
+@dg.schedule(
+    name=NAME,
+    job_name=MACRO_JOB,
+    cron_schedule="15 12 * * *",
+    execution_timezone="America/New_York",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description=__doc__,
+)
+def daily_macro_releases(
+    context: dg.ScheduleEvaluationContext, platform: PlatformResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for the run of a day, unless FRED is off."""
+    if reason := platform.open().macro.off():
+        return dg.SkipReason(f"FRED is off: {reason}")
+    sessions = range_of(context.scheduled_execution_time.date())
+    selection = macro_selection(sessions)
+    known = context.repository_def.asset_graph.asset_check_keys if context.repository_def else ()
+    return dg.RunRequest(
+        run_key=sessions[0].isoformat(),
+        asset_selection=sorted(selection.keys),
+        asset_check_keys=sorted(checks_of(known, selection)),
+        tags=range_tags(sessions),
+    )

@@ -1,0 +1,78 @@
+"""The daily schedule of macro releases: off by default, one ranged run a day, none without a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from jobs.macro_schedule import daily_macro_releases, range_of
+from jobs.vendor_jobs import MACRO_JOB
+from market_data.datasets import MACRO_CALENDAR
+from tests.support.fred_replay import DATES, serve_dates, serve_nothing, serve_vintages, turn_on
+from tests.support.graph import Graph, graph
+from tests.support.replay_server import ReplayServer
+
+TODAY = datetime(2024, 11, 1, 16, 15, tzinfo=UTC)
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Iterator[Graph]:
+    with graph(tmp_path) as built:
+        yield built
+
+
+def tick(built: Graph) -> dg.RunRequest | dg.SkipReason:
+    with dg.build_schedule_context(
+        instance=built.instance,
+        scheduled_execution_time=TODAY,
+        repository_def=built.defs.get_repository_def(),
+        resources=built.defs.resources,
+    ) as context:
+        told = daily_macro_releases(context)
+    assert isinstance(told, dg.RunRequest | dg.SkipReason)
+    return told
+
+
+def test_it_is_there_and_off(built: Graph) -> None:
+    (found,) = built.defs.schedules or ()
+    assert isinstance(found, dg.ScheduleDefinition)
+    assert found.default_status is dg.DefaultScheduleStatus.STOPPED
+    assert (found.job_name, found.execution_timezone) == (MACRO_JOB, "America/New_York")
+
+
+def test_without_a_key_nobody_is_asked(built: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FRED_API_KEY", raising=False)
+    told = tick(built)
+    assert isinstance(told, dg.SkipReason)
+    assert "FRED_API_KEY" in str(told.skip_message)
+
+
+def test_a_day_is_one_ranged_run(built: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ReplayServer() as server:
+        turn_on(monkeypatch, server)
+        serve_nothing(server)
+        serve_dates(server, {53: ["2024-10-30"], 180: ["2024-10-31", "2024-11-07"]})
+        serve_vintages(server, "ICSA", [("2024-10-31", "2024-10-26", "216000")])
+        request = tick(built)
+        assert isinstance(request, dg.RunRequest)
+        job = built.defs.get_repository_def().get_job(MACRO_JOB)
+        run = job.get_subset(
+            asset_selection=set(request.asset_selection or ()),
+            asset_check_selection=set(request.asset_check_keys or ()),
+        ).execute_in_process(instance=built.instance, tags=dict(request.tags))
+        assert run.success
+        asked = server.asked_for(DATES)
+    (query,) = (a.query for a in asked)
+    assert (query["realtime_start"], query["realtime_end"]) == ("2024-10-25", "2024-12-26")
+    assert built.platform.store.scan(MACRO_CALENDAR).height == 4
+    assert tick(built) == request, "the same day asks for the same run"
+
+
+def test_a_range_is_one_question_and_reaches_no_further_than_the_calendar() -> None:
+    first, last = range_of(TODAY.date())
+    assert first == date(2024, 10, 25)
+    assert last - first <= timedelta(days=62)
