@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from adapters.vendors import standing
+from adapters.vendors import profile
 from emp.cli import run
 from tests.support.ib_gateway import MSFT, IbGateway, minutes, recorded_minutes
 
@@ -188,7 +188,7 @@ def test_it_is_off_without_its_package(
 ) -> None:
     real = util.find_spec
     installation.setattr(
-        standing, "find_spec", lambda name: None if name == "ib_async" else real(name)
+        profile, "find_spec", lambda name: None if name == "ib_async" else real(name)
     )
     assert run([*ASK, *DAY]) == 1
     assert "pip install 'emp[tws]'" in capfd.readouterr().err
