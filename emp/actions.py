@@ -21,9 +21,9 @@ from market_data.corporate_actions.conflicts import conflicts
 from market_data.corporate_actions.csv_text import REQUIRED, parse_actions_csv
 from market_data.corporate_actions.lean_factors import lean_actions, parse_factor_file
 from market_data.errors import ConfigurationError
+from market_data.pipeline.keep_actions import keep_actions, refuse_actions
 from market_data.pipeline.platform import Platform
-from market_data.quarantine import row_ids
-from market_data.schemas import QUARANTINE, REJECTED_ROWS, UTC
+from market_data.schemas import REJECTED_ROWS, UTC
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
 
@@ -104,27 +104,16 @@ def keep(platform: Platform, read: ActionsFile) -> int:
     A refused row is closed when the source says the same symbol's action of that day well.
     """
     now = platform.clock.now()
-    new = platform.actions.add(read.actions, now=now)
+    fetch_id = f"actions-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"
+    new = keep_actions(platform, read.actions, fetch_id=fetch_id, now=now)
     told = read.actions.select(
         "symbol",
         ts=pl.col("ex_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
         session="ex_date",
     )
     platform.quarantine.supersede(told, vendor=read.source, timeframe=Timeframe.D1)
-    platform.quarantine.add(_refused(read, now))
+    refuse_actions(platform, read.rejected, source=read.source, fetch_id=fetch_id, now=now)
     return new
-
-
-def _refused(read: ActionsFile, now: datetime) -> pl.DataFrame:
-    rows = read.rejected.with_columns(
-        session=pl.col("ts").dt.date(),
-        vendor=pl.lit(read.source),
-        timeframe=pl.lit(str(Timeframe.D1)),
-        stage=pl.lit("fetch"),
-        fetch_id=pl.lit(f"actions-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"),
-        seen_at=pl.lit(now, dtype=UTC),
-    )
-    return QUARANTINE.conform(rows.with_columns(row_ids(rows)))
 
 
 def known_conflicts(

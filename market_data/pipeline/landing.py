@@ -22,6 +22,7 @@ from market_data.corporate_actions.lateness import with_known_at
 from market_data.datasets import Dataset, raw_bars
 from market_data.errors import VendorError
 from market_data.pipeline.doubts import REFUSED, count_refused, doubted_before
+from market_data.pipeline.keep_actions import keep_actions
 from market_data.pipeline.planning import IngestRequest, PlannedFetch
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.questions import question
@@ -181,7 +182,8 @@ class Landing:
         news = actions.join(log.statements(symbols=self._fetch.symbols), on=same, how="anti")
         if not news.is_empty():
             last = news.select(pl.col("ex_date").max()).item()
-            log.add(with_known_at(news, self._answers_until(last), now=now), now=now)
+            known = with_known_at(news, self._answers_until(last), now=now)
+            keep_actions(self._platform, known, fetch_id=self._fetch_id, now=now)
 
     def _answers_until(self, last: date) -> pl.DataFrame:
         """Columns symbol, session, asked_at: what the vendor was asked, bars of any length."""

@@ -1,0 +1,56 @@
+"""The one door to the action log: what cannot be goes to the quarantine, whoever tells it.
+
+What belongs here: keeping splits and dividends, and what is refused of them. What does not: what
+cannot be (market_data/corporate_actions/plausible.py), reading a source (the vendors' adapters,
+emp/actions.py), when an action counts as known (lateness.py).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from market_data.corporate_actions.plausible import plausible_actions
+from market_data.pipeline.platform import Platform
+from market_data.quarantine import row_ids
+from market_data.schemas import QUARANTINE, UTC
+from market_data.timeframes import Timeframe
+
+
+def keep_actions(platform: Platform, actions: pl.DataFrame, *, fetch_id: str, now: datetime) -> int:
+    """Keep what can be, quarantine the rest; how many actions were new.
+
+    Args:
+        platform: where they are kept.
+        actions: rows of CORPORATE_ACTIONS.
+        fetch_id: of the answer or the import that brought them.
+        now: the time of asking, or of the import.
+    """
+    good, bad = plausible_actions(actions)
+    if not bad.is_empty():
+        refuse_actions(platform, bad, source=actions.item(0, "source"), fetch_id=fetch_id, now=now)
+    return platform.actions.add(good, now=now)
+
+
+def refuse_actions(
+    platform: Platform, rejected: pl.DataFrame, *, source: str, fetch_id: str, now: datetime
+) -> None:
+    """Keep rows that are no actions in the quarantine, as of days.
+
+    Args:
+        platform: where they are kept.
+        rejected: rows of REJECTED_ROWS, `ts` being the ex-date.
+        source: who stated them.
+        fetch_id: of what brought them.
+        now: when.
+    """
+    rows = rejected.with_columns(
+        session=pl.col("ts").dt.date(),
+        vendor=pl.lit(source),
+        timeframe=pl.lit(str(Timeframe.D1)),
+        stage=pl.lit("fetch"),
+        fetch_id=pl.lit(fetch_id),
+        seen_at=pl.lit(now, dtype=UTC),
+    )
+    platform.quarantine.add(QUARANTINE.conform(rows.with_columns(row_ids(rows))))
