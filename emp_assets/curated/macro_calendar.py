@@ -12,29 +12,25 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from emp_assets.bar_checks import session_checks
-from emp_assets.metadata import (
-    add_session_metadata,
-    column_schema,
-    materialised,
-    run_range,
-    table,
-)
-from emp_assets.naming import (
-    FRED_OBSERVATIONS_KEY,
-    FRED_RELEASES_KEY,
-    MACRO_CALENDAR_KEY,
-    OWNERS,
-)
-from emp_assets.partitions import ONE_RUN, announced_partitions, session_range
+from emp_assets.macro_asset import Made, macro_asset, macro_checks
+from emp_assets.metadata import table
+from emp_assets.naming import FRED_OBSERVATIONS_KEY, FRED_RELEASES_KEY, MACRO_CALENDAR_KEY
 from market_data.macro.schemas import MACRO_EVENTS
-from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.macro_calendar import curate_macro
 from market_data.pipeline.macro_inspection import inspect_calendar
 from market_data.pipeline.platform import Platform
 from market_data.universe import Universe
-from resources.platform import PlatformResource
 
+_SHOWN = (
+    "ts",
+    "symbol",
+    "importance",
+    "period",
+    "actual",
+    "previous",
+    "first_published",
+    "status",
+)
 CHECKS = {
     "schema": "Columns and types are those that the dataset promises.",
     "coverage": "Every date that FRED announced is in the calendar.",
@@ -45,66 +41,34 @@ CHECKS = {
 
 def macro_calendar_asset(universe: Universe) -> dg.AssetsDefinition:
     """The asset of the macro calendar."""
-
-    @dg.asset(
+    return macro_asset(
+        universe,
+        _curate,
         key=MACRO_CALENDAR_KEY,
         deps=[FRED_RELEASES_KEY, FRED_OBSERVATIONS_KEY],
-        group_name="curated",
-        partitions_def=announced_partitions(universe.first_session),
-        backfill_policy=ONE_RUN,
-        kinds={"polars", "deltalake"},
-        owners=OWNERS,
+        schema=MACRO_EVENTS,
         description=__doc__,
-        metadata={"dagster/column_schema": column_schema(MACRO_EVENTS)},
     )
-    def macro_calendar(
-        context: dg.AssetExecutionContext, platform: PlatformResource
-    ) -> dg.MaterializeResult[None]:
-        first, last = session_range(context.partition_keys)
-        events = curate_macro(platform.open(), first, last)
-        counts = events.group_by("session").agg(pl.len(), pl.col("status").eq("released").sum())
-        add_session_metadata(
-            context,
-            first,
-            last,
-            {
-                day: {"dagster/partition_row_count": rows, "released": released}
-                for day, rows, released in counts.iter_rows()
-            },
-        )
-        shown = events.sort("ts", "symbol").select(
-            "ts",
-            "symbol",
-            "importance",
-            "period",
-            "actual",
-            "previous",
-            "first_published",
-            "status",
-        )
-        return materialised(
-            context,
-            first,
-            last,
-            numbers={
-                **run_range(first, last, sorted(events["symbol"].unique())),
-                "rows": events.height,
-                "rows_by_status": dg.MetadataValue.json(
-                    dict(events.group_by("status").len().sort("status").iter_rows())
-                ),
-            },
-            drawings={"first_rows": table(shown, rows=50)},
-        )
 
-    return macro_calendar
+
+def _curate(
+    context: dg.AssetExecutionContext,  # noqa: ARG001  as every such asset is called
+    platform: Platform,
+    first: date,
+    last: date,
+) -> Made:
+    events = curate_macro(platform, first, last)
+    statuses = dict(events.group_by("status").len().sort("status").iter_rows())
+    return Made(
+        sorted(events["symbol"].unique()),
+        events.group_by("session").agg(
+            rows=pl.len(), released=pl.col("status").eq("released").sum()
+        ),
+        {"rows": events.height, "rows_by_status": dg.MetadataValue.json(statuses)},
+        {"first_rows": table(events.sort("ts", "symbol").select(_SHOWN), rows=50)},
+    )
 
 
 def macro_calendar_checks(universe: Universe) -> dg.AssetChecksDefinition:
     """The checks of the macro calendar."""
-
-    def inspect(platform: Platform, first: date, last: date) -> Inspection:
-        return inspect_calendar(platform, first, last)
-
-    return session_checks(
-        MACRO_CALENDAR_KEY, announced_partitions(universe.first_session), inspect, CHECKS
-    )
+    return macro_checks(universe, MACRO_CALENDAR_KEY, inspect_calendar, CHECKS)

@@ -5,30 +5,21 @@ A run asks for the series of the releases in its range, all vintages of the peri
 speak of, and appends what is new. A session is the day on which FRED began to give a value.
 """
 
+import logging
 from datetime import date
 
 import dagster as dg
 import polars as pl
 
-from emp_assets.bar_checks import session_checks
-from emp_assets.metadata import (
-    add_session_metadata,
-    column_schema,
-    markdown_table,
-    materialised,
-    run_range,
-    table,
-)
-from emp_assets.naming import FRED_OBSERVATIONS_KEY, FRED_RELEASES_KEY, OWNERS
-from emp_assets.partitions import ONE_RUN, announced_partitions, session_range
+from emp_assets.macro_asset import Made, macro_asset, macro_checks, unless_off
+from emp_assets.metadata import markdown_table, table
+from emp_assets.naming import FRED_OBSERVATIONS_KEY, FRED_RELEASES_KEY
 from market_data.macro.schemas import FRED_OBSERVATIONS
-from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.macro_calendar import known_vintages
 from market_data.pipeline.macro_ingest import ingest_vintages
 from market_data.pipeline.macro_inspection import inspect_vintages
 from market_data.pipeline.platform import Platform
 from market_data.universe import Universe
-from resources.platform import PlatformResource
 
 CHECKS = {
     "schema": "Columns and types are those that the dataset promises.",
@@ -40,76 +31,44 @@ CHECKS = {
 
 def fred_observations_asset(universe: Universe) -> dg.AssetsDefinition:
     """The asset of vintages."""
-
-    @dg.asset(
+    return macro_asset(
+        universe,
+        # The dates before it have warned already.
+        unless_off(_ask, level=logging.DEBUG),
         key=FRED_OBSERVATIONS_KEY,
         deps=[FRED_RELEASES_KEY],
-        group_name="raw",
-        partitions_def=announced_partitions(universe.first_session),
-        backfill_policy=ONE_RUN,
-        kinds={"polars", "deltalake"},
-        owners=OWNERS,
+        schema=FRED_OBSERVATIONS,
         description=__doc__,
-        metadata={"dagster/column_schema": column_schema(FRED_OBSERVATIONS)},
     )
-    def fred_observations(
-        context: dg.AssetExecutionContext, platform: PlatformResource
-    ) -> dg.MaterializeResult[None]:
-        opened = platform.open()
-        first, last = session_range(context.partition_keys)
-        if reason := opened.macro.off():
-            # The dates before it have warned already.
-            context.log.debug("FRED is off: %s", reason)
-            return materialised(
-                context,
-                first,
-                last,
-                numbers={**run_range(first, last, ()), "off": reason},
-                drawings={},
-            )
-        report = ingest_vintages(
-            opened, first, last, run_id=context.run.run_id, progress=context.log.info
-        )
-        for series, trouble in report.failed:
-            context.log.warning("%s: %s", series, trouble)
-        values = known_vintages(opened, first, last).filter(
-            pl.col("session").is_between(first, last)
-        )
-        counts = values.group_by("session").agg(pl.len())
-        add_session_metadata(
-            context,
-            first,
-            last,
-            {day: {"dagster/partition_row_count": rows} for day, rows in counts.iter_rows()},
-        )
-        failed = pl.DataFrame(report.failed, schema=["series", "reason"], orient="row")
-        return materialised(
-            context,
-            first,
-            last,
-            numbers={
-                **run_range(first, last, report.asked),
-                "rows": values.height,
-                "received_rows": report.rows,
-                "new_rows": report.new,
-                "revised_rows": report.revised,
-                "failed_series": len(report.failed),
-            },
-            drawings={
-                "failed": markdown_table(failed),
-                "first_rows": table(values.sort("session", "symbol"), rows=20),
-            },
-        )
 
-    return fred_observations
+
+def _ask(context: dg.AssetExecutionContext, platform: Platform, first: date, last: date) -> Made:
+    report = ingest_vintages(
+        platform, first, last, run_id=context.run.run_id, progress=context.log.info
+    )
+    for series, trouble in report.failed:
+        context.log.warning("%s: %s", series, trouble)
+    known = known_vintages(platform, first, last)
+    values = known.filter(pl.col("session").is_between(first, last))
+    failed = pl.DataFrame(report.failed, schema=["series", "reason"], orient="row")
+    return Made(
+        report.asked,
+        values.group_by("session").agg(rows=pl.len()),
+        {
+            "rows": values.height,
+            "received_rows": report.rows,
+            "new_rows": report.new,
+            "revised_rows": report.revised,
+            "rejected_rows": report.rejected,
+            "failed_series": len(report.failed),
+        },
+        {
+            "failed": markdown_table(failed),
+            "first_rows": table(values.sort("session", "symbol"), rows=20),
+        },
+    )
 
 
 def fred_observations_checks(universe: Universe) -> dg.AssetChecksDefinition:
     """The checks of vintages."""
-
-    def inspect(platform: Platform, first: date, last: date) -> Inspection:
-        return inspect_vintages(platform, first, last)
-
-    return session_checks(
-        FRED_OBSERVATIONS_KEY, announced_partitions(universe.first_session), inspect, CHECKS
-    )
+    return macro_checks(universe, FRED_OBSERVATIONS_KEY, inspect_vintages, CHECKS)

@@ -10,24 +10,15 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from emp_assets.bar_checks import session_checks
-from emp_assets.metadata import (
-    add_session_metadata,
-    column_schema,
-    materialised,
-    run_range,
-    table,
-)
-from emp_assets.naming import FRED_RELEASES_KEY, OWNERS
-from emp_assets.partitions import ONE_RUN, announced_partitions, session_range
+from emp_assets.macro_asset import Made, macro_asset, macro_checks, unless_off
+from emp_assets.metadata import table
+from emp_assets.naming import FRED_RELEASES_KEY
 from market_data.macro.schemas import FRED_RELEASES
-from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.macro_calendar import known_dates
 from market_data.pipeline.macro_ingest import ingest_release_dates
 from market_data.pipeline.macro_inspection import inspect_release_dates
 from market_data.pipeline.platform import Platform
 from market_data.universe import Universe
-from resources.platform import PlatformResource
 
 CHECKS = {
     "schema": "Columns and types are those that the dataset promises.",
@@ -39,63 +30,33 @@ CHECKS = {
 
 def fred_releases_asset(universe: Universe) -> dg.AssetsDefinition:
     """The asset of announced release dates."""
-
-    @dg.asset(
+    return macro_asset(
+        universe,
+        unless_off(_ask),
         key=FRED_RELEASES_KEY,
-        group_name="raw",
-        partitions_def=announced_partitions(universe.first_session),
-        backfill_policy=ONE_RUN,
-        kinds={"polars", "deltalake"},
-        owners=OWNERS,
+        schema=FRED_RELEASES,
         description=__doc__,
-        metadata={"dagster/column_schema": column_schema(FRED_RELEASES)},
     )
-    def fred_releases(
-        context: dg.AssetExecutionContext, platform: PlatformResource
-    ) -> dg.MaterializeResult[None]:
-        opened = platform.open()
-        first, last = session_range(context.partition_keys)
-        if reason := opened.macro.off():
-            context.log.warning("FRED is off: %s; nothing was asked of it", reason)
-            return materialised(
-                context,
-                first,
-                last,
-                numbers={**run_range(first, last, ()), "off": reason},
-                drawings={},
-            )
-        report = ingest_release_dates(opened, first, last, run_id=context.run.run_id)
-        dates = known_dates(opened, first, last).filter("listed")
-        counts = dates.group_by("session").agg(pl.len())
-        add_session_metadata(
-            context,
-            first,
-            last,
-            {day: {"dagster/partition_row_count": rows} for day, rows in counts.iter_rows()},
-        )
-        return materialised(
-            context,
-            first,
-            last,
-            numbers={
-                **run_range(first, last, sorted(dates["name"].unique())),
-                "rows": dates.height,
-                "received_rows": report.rows,
-                "new_rows": report.new,
-                "revised_rows": report.revised,
-            },
-            drawings={"first_rows": table(dates.sort("session", "symbol"), rows=20)},
-        )
 
-    return fred_releases
+
+def _ask(context: dg.AssetExecutionContext, platform: Platform, first: date, last: date) -> Made:
+    report = ingest_release_dates(
+        platform, first, last, run_id=context.run.run_id, progress=context.log.info
+    )
+    dates = known_dates(platform, first, last).filter("listed")
+    return Made(
+        sorted(dates["name"].unique()),
+        dates.group_by("session").agg(rows=pl.len()),
+        {
+            "rows": dates.height,
+            "received_rows": report.rows,
+            "new_rows": report.new,
+            "revised_rows": report.revised,
+        },
+        {"first_rows": table(dates.sort("session", "symbol"), rows=20)},
+    )
 
 
 def fred_releases_checks(universe: Universe) -> dg.AssetChecksDefinition:
     """The checks of announced release dates."""
-
-    def inspect(platform: Platform, first: date, last: date) -> Inspection:
-        return inspect_release_dates(platform, first, last)
-
-    return session_checks(
-        FRED_RELEASES_KEY, announced_partitions(universe.first_session), inspect, CHECKS
-    )
+    return macro_checks(universe, FRED_RELEASES_KEY, inspect_release_dates, CHECKS)

@@ -1,4 +1,4 @@
-"""The daily schedule of macro releases: off by default, one ranged run a day, none without a key."""
+"""The daily schedule of macro releases: off by default, a ranged run a day, none without a key."""
 
 from __future__ import annotations
 
