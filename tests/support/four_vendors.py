@@ -154,7 +154,12 @@ class Market:
         names = ("1. open", "2. high", "3. low", "4. close")
         return json_body(
             {
-                "Meta Data": {"4. Output Size": "Full size", "6. Time Zone": "GMT+8"},
+                "Meta Data": {
+                    "2. From Symbol": asked.query["from_symbol"],
+                    "3. To Symbol": asked.query["to_symbol"],
+                    "4. Output Size": "Full size",
+                    "6. Time Zone": "GMT+8",
+                },
                 "Time Series FX (Daily)": {
                     str(d): dict.fromkeys(names, str(price(PAIR, d)))
                     for d in reversed(self.days("alpha_vantage", PAIR))

@@ -12,6 +12,7 @@ from adapters.vendors.registry import PROFILES, profile_of
 from adapters.vendors.table import VendorTable, load_vendor_table
 from emp.vendors import vendor_lines
 from market_data.errors import ConfigurationError
+from market_data.timeframes import Timeframe
 
 ENTRY = """
   - name: {name}
@@ -68,9 +69,14 @@ def test_the_timeframes_are_those_of_the_readers(table: VendorTable) -> None:
         "tws": TwsVendor.capabilities,
         "yahoo": YahooVendor.capabilities,
     }
-    for entry in table.vendors:
-        if entry.reader in known:
-            assert set(entry.timeframes) == set(known[entry.reader].timeframes), entry.name
+    for reader, capabilities in known.items():
+        told = {
+            entry.name: set(entry.timeframes) for entry in table.vendors if entry.reader == reader
+        }
+        assert set().union(*told.values()) == set(capabilities.timeframes), told
+    # A free key is given days alone.
+    (free,) = (entry for entry in table.vendors if entry.name == "alpha_vantage")
+    assert free.timeframes == (Timeframe.D1,)
 
 
 def test_the_tiers_of_the_documents(table: VendorTable) -> None:
