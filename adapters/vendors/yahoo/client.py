@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
@@ -26,6 +27,7 @@ from adapters.vendors.retrying import retrying
 from adapters.vendors.yahoo.answers import Chart, read_answer
 from adapters.vendors.yahoo.profile import YAHOO_URL
 from market_data.errors import (
+    LeftAloneError,
     MalformedAnswerError,
     RateLimitedError,
     UnreachableError,
@@ -35,6 +37,7 @@ from market_data.errors import (
 from market_data.ports import Claim, OpenGate, Payload, RequestGate
 
 _CHART = "/v8/finance/chart/"
+_COOKIE_HOST = "fc.yahoo.com"
 _LEFT_TO_YFINANCE = (401, 403)
 """Statuses after which yfinance renews its cookie and asks once more."""
 
@@ -56,10 +59,21 @@ class ChartAnswer:
 
 
 class _Session(requests.Session):  # type: ignore[misc]
-    """What yfinance sends with: paced, sent to the base URL, with errors that it cannot swallow."""
+    """What yfinance sends with: paced, sent to the base URL, with errors that it cannot swallow.
+
+    For one question yfinance may send several requests: for its cookie, its crumb, and again after
+    a refusal. Whoever asks has leave for one; `more` is called before each other. The page of the
+    cookie, which yfinance would ask for before every chart, is asked for once until a refusal: the
+    session holds the cookie.
+    """
 
     def __init__(
-        self, base_url: str, timeout: float, min_interval: float, sleep: Callable[[float], None]
+        self,
+        base_url: str,
+        timeout: float,
+        min_interval: float,
+        sleep: Callable[[float], None],
+        more: Callable[[], None],
     ) -> None:
         super().__init__(impersonate="chrome")
         self._base = urlsplit(base_url) if base_url != YAHOO_URL else None
@@ -67,19 +81,36 @@ class _Session(requests.Session):  # type: ignore[misc]
         self._min_interval = min_interval
         self._sleep = sleep
         self._next = 0.0
+        self._more = more
+        self._has_leave = False
+        self._cookie_page: Any = None
+
+    def begin(self) -> None:
+        """A question begins, which has leave for one request."""
+        self._has_leave = True
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         """Send one request; a chart's trouble is raised here as a typed error."""
+        is_chart = urlsplit(url).path.startswith(_CHART)
+        is_cookie_page = urlsplit(url).netloc == _COOKIE_HOST
+        if is_cookie_page and self._cookie_page is not None:
+            return self._cookie_page
+        if not self._has_leave:
+            self._more()
+        self._has_leave = False
         self._pace()
         kwargs["timeout"] = self._timeout
-        is_chart = urlsplit(url).path.startswith(_CHART)
         try:
             response = super().request(method, self._directed(url), *args, **kwargs)
         except exceptions.RequestException as trouble:
             if is_chart:
                 raise _typed(trouble) from trouble
             raise
-        if is_chart and response.status_code not in _LEFT_TO_YFINANCE:
+        if is_cookie_page:
+            self._cookie_page = response
+        if is_chart and response.status_code in _LEFT_TO_YFINANCE:
+            self._cookie_page = None
+        elif is_chart:
             read_answer(response.status_code, response.content, response.headers.get("Retry-After"))
         return response
 
@@ -127,13 +158,13 @@ class YahooClient:
             timeout: seconds until a request is given up.
             min_interval: seconds between two requests.
             sleep: waits that many seconds.
-            gate: grants each question; None for no limits.
-            claims: what a question takes of Yahoo's allowances.
+            gate: grants each request; None for no limits.
+            claims: what a request takes of Yahoo's allowances, those for a cookie included.
         """
         self._base_url = base_url
         self._gate = gate or OpenGate()
         self._claims = tuple(claims)
-        self._session = _Session(base_url, timeout, min_interval, sleep)
+        self._session = _Session(base_url, timeout, min_interval, sleep, self._enter_again)
         self._timeout = timeout
         self._retrying = retrying(attempts, sleep)
         # Its errors come back typed; its own reports of them would be said twice.
@@ -174,8 +205,17 @@ class YahooClient:
         self._gate.report(None)
         return answer
 
+    def _enter_again(self) -> None:
+        """Count one more request of a question; only a spent budget ends it.
+
+        While the breaker lets a single question try, that question's cookie is no other's turn.
+        """
+        with suppress(LeftAloneError):
+            self._gate.enter(self._claims)
+
     def _ask(self, path: str, params: Mapping[str, Any]) -> ChartAnswer:
         with _ONE_AT_A_TIME:
+            self._session.begin()
             try:
                 response = YfData(session=self._session).get(
                     YAHOO_URL + path, params=dict(params), timeout=self._timeout

@@ -96,8 +96,8 @@ class YahooVendor:
             timeout: seconds until a request is given up.
             min_interval: seconds between two requests.
             sleep: waits that many seconds.
-            gate: grants each question; None for no limits.
-            claims: what a question takes of Yahoo's allowances.
+            gate: grants each request; None for no limits.
+            claims: what a request takes of Yahoo's allowances, those for a cookie included.
         """
         self.name = name
         self._options = {
@@ -139,7 +139,10 @@ class YahooVendor:
         return each_symbol(request, self._fetch_symbol)
 
     def requests_for(self, request: FetchRequest) -> int:
-        """How many charts a question takes: one per span, one more for what came after it."""
+        """How many charts a question takes: one per span, one more for what came after it.
+
+        What yfinance asks once in a while for a cookie is counted when it is asked, not here.
+        """
         return count_each(request, self._count)
 
     def _count(self, wanted: SymbolRequest, request: FetchRequest) -> int:

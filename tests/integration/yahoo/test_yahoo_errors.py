@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from market_data.errors import RateLimitedError, UnauthorisedError, VendorUnavailableError
-from market_data.ports import FetchRequest, FetchResult, Outcome, SymbolRequest
+from market_data.errors import (
+    BudgetSpentError,
+    LeftAloneError,
+    RateLimitedError,
+    UnauthorisedError,
+    VendorError,
+    VendorUnavailableError,
+)
+from market_data.ports import Claim, FetchRequest, FetchResult, Outcome, SymbolRequest
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from tests.support.replay_server import (
@@ -205,3 +212,52 @@ def test_a_chart_of_another_shape_fails_its_symbol_alone(
     results = list(yahoo_on(server).fetch(question("QQQ", "GOLD")))
     assert outcome(results, "QQQ")[0] is Outcome.FAILED
     assert rows(results) == ["GOLD"]
+
+
+class Counting:
+    """A gate that counts, and closes after so many requests or leaves a probe alone."""
+
+    def __init__(self, most: int = 1000, after: VendorError | None = None) -> None:
+        self.entered, self.heard = 0, 0
+        self._most, self._after = most, after
+
+    def enter(self, claims: Sequence[Claim]) -> None:
+        if self.entered >= self._most and self._after:
+            raise self._after
+        self.entered += 1
+
+    def report(self, trouble: VendorError | None) -> None:
+        self.heard += 1
+
+
+def test_requests_for_a_cookie_are_counted_too(server: ReplayServer, good: Reply) -> None:
+    server.first(QQQ, failing(401, b"Invalid Crumb"))
+    gate = Counting()
+    results = list(yahoo_on(server, gate=gate).fetch(question("QQQ")))
+    assert outcome(results, "QQQ")[0] is Outcome.ROWS
+    assert gate.entered == len(server.asked) > len(server.asked_for(QQQ)) == 2
+    assert gate.heard == 1, "the breaker is told of questions"
+
+
+def test_a_budget_that_is_spent_on_cookies_ends_the_answer(server: ReplayServer) -> None:
+    server.first(QQQ, failing(401, b"Invalid Crumb"))
+    gate = Counting(2, BudgetSpentError("later", retry_after=60.0))
+    with pytest.raises(BudgetSpentError):
+        list(yahoo_on(server, gate=gate).fetch(question("QQQ")))
+    assert gate.entered == len(server.asked) == 2
+
+
+def test_a_probe_may_ask_for_its_cookie(server: ReplayServer) -> None:
+    server.first(QQQ, failing(401, b"Invalid Crumb"))
+    gate = Counting(1, LeftAloneError("another request is its probe"))
+    results = list(yahoo_on(server, gate=gate).fetch(question("QQQ")))
+    assert outcome(results, "QQQ")[0] is Outcome.ROWS
+
+
+def test_the_page_of_the_cookie_is_asked_for_once(server: ReplayServer) -> None:
+    vendor = yahoo_on(server)
+    list(vendor.fetch(question("QQQ", "GOLD", "BTC-USD")))
+    list(vendor.fetch(question("QQQ")))
+    paths = [asked.path for asked in server.asked]
+    assert sum(path.startswith(CHART) for path in paths) == 4
+    assert paths.count("/") == 1
