@@ -28,7 +28,12 @@ from adapters.vendors.yahoo.vendor import YahooVendor
 from market_data.ports import FetchRequest, Payload, SymbolRequest, Vendor
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
-from tests.support.alpha_vantage_replay import alpha_vantage_on, payload, recorded_csv
+from tests.support.alpha_vantage_replay import (
+    alpha_vantage_on,
+    as_json,
+    payload,
+    recorded_csv,
+)
 from tests.support.candle_replay import (
     INSTRUMENTS,
     PRODUCTS,
@@ -125,7 +130,7 @@ def loaded(content: bytes) -> Any:
         return None
 
 
-# Alpha Vantage: CSV of days, CSV of minutes stamped at their end, JSON of currencies.
+# Alpha Vantage: JSON of days and currencies; CSV of days, and of minutes stamped at their end.
 
 
 def csv_rows(content: bytes, start_of: Callable[[str], datetime]) -> set[Row]:
@@ -144,7 +149,7 @@ def csv_rows(content: bytes, start_of: Callable[[str], datetime]) -> set[Row]:
     return found
 
 
-def json_days(content: bytes) -> set[Row]:
+def json_days(content: bytes, *, has_volume: bool = False) -> set[Row]:
     body = loaded(content)
     found = set()
     for name, series in body.items() if isinstance(body, dict) else ():
@@ -155,7 +160,10 @@ def json_days(content: bytes) -> set[Row]:
             except ValueError:
                 continue
             keys = ("1. open", "2. high", "3. low", "4. close")
-            found.add(normal(ts, *(number(cell(row, k)) for k in keys), None))
+            prices = [number(cell(row, k)) for k in keys]
+            told = row.items() if has_volume and isinstance(row, dict) else ()
+            volumes = [number(value) for key, value in told if key.endswith(". volume")]
+            found |= {normal(ts, *prices, volume) for volume in volumes or [None]}
     return found
 
 
@@ -170,6 +178,15 @@ def alpha_vantage_days(data: Path) -> Case:
         AssetClass.EQUITY, "AAPL", Timeframe.D1, day("2018-12-01"), day("2019-02-16")
     )
     return Case([body], request, lambda c: csv_rows(c, day), _alpha_vantage)
+
+
+def alpha_vantage_shares(data: Path) -> Case:
+    table = b"".join(recorded_csv(data, "AAPL").splitlines(keepends=True)[:16])
+    body = as_json(table, {"symbol": "AAPL", "outputsize": "compact"})
+    request = question(
+        AssetClass.EQUITY, "AAPL", Timeframe.D1, day("2018-12-01"), day("2019-02-16")
+    )
+    return Case([body], request, lambda c: json_days(c, has_volume=True), _alpha_vantage)
 
 
 def alpha_vantage_minutes(data: Path) -> Case:
@@ -338,6 +355,7 @@ CASES: dict[str, Callable[[Path], Case]] = {
     f.__name__: f
     for f in (
         alpha_vantage_days,
+        alpha_vantage_shares,
         alpha_vantage_minutes,
         alpha_vantage_currencies,
         coinbase,
