@@ -1,8 +1,7 @@
 """How many planted faults each detector finds, and how often it cries wolf.
 
 What belongs here: counting what was found of faults planted with seeds that nothing was tuned on,
-and the table of docs/quality.md. What does not: the series and their faults (planted.py), speed
-(quality.py).
+and the table of docs/quality.md. What does not: the series and their faults (planted.py), speed.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What belongs here: keeping splits and dividends, and what is refused of them. What does not: what
 cannot be (market_data/corporate_actions/plausible.py), reading a source (the vendors' adapters,
-emp/actions.py), when an action counts as known (lateness.py).
+emp/actions.py), when an action counts as known (market_data/corporate_actions/lateness.py).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What belongs here: telling a step from what corporate actions and false ticks explain, and a step
 by a currency's minor unit from any other. What does not: steps that look like splits of which
-nobody told (missing_split.py), prices that come back (false_ticks.py).
+nobody told (price_sanity.py), prices that come back (false_ticks.py).
 
 Some vendors give London prices now in pounds, now in pence. A step by one hundred, or one
 hundredth, of what hardly moves otherwise is that, and never news.

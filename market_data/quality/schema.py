@@ -1,7 +1,7 @@
 """Schema: whether the stored frame has the columns, types and filled cells that it promises.
 
 What belongs here: the comparison with the dataset's FrameSchema, told per symbol-session. What
-does not: values (ohlc.py), the definition of columns (market_data/schemas.py).
+does not: values (ohlc.py), the definition of columns (market_data/schemas).
 """
 
 from __future__ import annotations
