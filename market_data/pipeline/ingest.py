@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from market_data.pipeline.asking import Asking
 from market_data.pipeline.landing import Landed, Landing
 from market_data.pipeline.planning import IngestRequest, plan_ingest
 from market_data.pipeline.platform import Platform, Progress, silent
@@ -87,7 +88,7 @@ def ingest(
             f"{' ...' if len(fetch.symbols) > 5 else ''} {fetch.first} to {fetch.last} "
             f"({number} of {len(plan.fetches)})"
         )
-        report.add(Landing(platform, request, fetch, vendor).run())
+        report.add(Landing(Asking.now(platform, request, fetch, vendor)).run())
     if plan.fetches:
         platform.events.publish(ingest_events(request, report, platform.clock.now()))
     return report

@@ -2,49 +2,40 @@
 
 What belongs here: the order in which an answer lands. Payload first, then rows, then the ledger,
 so that a crash at any point leaves a session that is asked again, never one that is believed.
-What does not: what to ask for (market_data/pipeline/planning.py), what the ledger says of each
-session (market_data/pipeline/verdicts.py), rules about rows.
+What does not: what to ask for (market_data/pipeline/planning.py), what is known of the question
+whatever the answer (asking.py), what the ledger says of each session (verdicts.py), rules about
+rows.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
 
 import polars as pl
 
-from market_data.calendars import daily_start, expected_bars, with_end_of_basis, with_session
 from market_data.corporate_actions.lateness import with_known_at
 from market_data.datasets import Dataset, raw_bars
 from market_data.errors import VendorError
-from market_data.pipeline.doubts import REFUSED, count_refused, doubted_before
+from market_data.pipeline.asking import SPOKE, Asking
+from market_data.pipeline.doubts import REFUSED, count_refused
 from market_data.pipeline.keep_actions import keep_actions
-from market_data.pipeline.planning import IngestRequest, PlannedFetch
-from market_data.pipeline.platform import Platform
-from market_data.pipeline.questions import question
 from market_data.pipeline.split_answers import own_words
 from market_data.pipeline.telemetry import slice_events
-from market_data.pipeline.verdicts import COUNTS, Answer, Asked, common_kind, ledger_rows, settle
+from market_data.pipeline.verdicts import COUNTS, Answer, common_kind, ledger_rows, settle
 from market_data.ports import (
-    FetchRequest,
     FetchResult,
     IngestRun,
-    Outcome,
     SymbolOutcome,
-    Vendor,
 )
 from market_data.quarantine import quarantine_bars, quarantine_rejected
 from market_data.restatements import may_restate, settled, without_restated
 from market_data.revisions import VALUES
-from market_data.schemas import RAW_BARS
 
 SLICE_ROWS = 500_000
 """Rows gathered before they are written: one commit for many small files, bounded memory."""
-_SPOKE = [str(o) for o in Outcome if o.is_answer and o is not Outcome.UNAVAILABLE]
 VALUE_KEY = ["symbol", "ts", *VALUES]
 
 
@@ -72,15 +63,9 @@ class Landed:
 class Landing:
     """One question, from asking to the ledger."""
 
-    def __init__(
-        self, platform: Platform, request: IngestRequest, fetch: PlannedFetch, vendor: Vendor
-    ) -> None:
-        self._platform = platform
-        self._request = request
-        self._fetch = fetch
-        self._vendor = vendor
-        self._started = platform.clock.now()
-        self._fetch_id = f"{self._started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+        self._platform, self._request, self._fetch = asking.platform, asking.request, asking.fetch
         self._counts: list[pl.DataFrame] = []
         self._outcomes: dict[str, SymbolOutcome] = {}
         self._begins: dict[str, datetime] = {}
@@ -97,7 +82,7 @@ class Landing:
         gathered: list[FetchResult] = []
         rows = 0
         try:
-            for result in self._vendor.fetch(self._question()):
+            for result in self._asking.vendor.fetch(self._asking.question):
                 gathered.append(result)
                 rows += result.frame.height
                 if rows >= SLICE_ROWS:
@@ -111,13 +96,13 @@ class Landing:
         received = dict(counts.group_by("symbol").agg(pl.col("rows").sum()).iter_rows())
         landed = Landed(received, outcomes, self._new, self._revised, self._rejected, error)
         verdicts = ledger_rows(
-            self._asked(error),
-            self._expected,
+            self._asking.asked(broken=error is not None),
+            self._asking.expected,
             counts,
             outcomes,
             self._begins,
             refused=pl.concat(self._refused).group_by("symbol", "session").sum(),
-            known=self._known,
+            known=self._asking.known,
         )
         self._record(verdicts, self._journal_entry(counts, outcomes, error), landed)
         return landed
@@ -125,9 +110,6 @@ class Landing:
     def _record(self, verdicts: pl.DataFrame, entry: IngestRun, landed: Landed) -> None:
         self._platform.ledger.record(verdicts, events=slice_events(entry, landed))
         self._platform.journal.add(entry)
-
-    def _question(self) -> FetchRequest:
-        return question(self._platform, self._request, self._fetch, self._started)
 
     def _land(self, results: list[FetchResult]) -> None:
         """Payloads, actions, rows, rejected rows: in this order, each step safe to repeat.
@@ -139,17 +121,17 @@ class Landing:
             self._outcomes.update(result.outcomes)
             self._begins.update(result.begins)
         self._keep_actions(_concat(r.actions for r in results))
-        raw = self._to_raw(_concat(r.frame for r in results))
+        raw = self._asking.to_raw(_concat(r.frame for r in results))
         if not raw.is_empty():
             dataset = raw_bars(self._request.vendor, self._request.timeframe)
             said, confirmed = self._said_anew(raw, dataset)
             if not said.is_empty():
                 appended = self._platform.raw_log.append(
-                    dataset, said, seen=self._seen, confirmed=confirmed
+                    dataset, said, seen=self._asking.seen, confirmed=confirmed
                 )
                 self._new += appended.new
                 self._revised += appended.revised
-            self._counts.append(self._count(raw))
+            self._counts.append(self._asking.count(raw))
             # First what this answer mends, then what it spoils.
             self._platform.quarantine.supersede(
                 raw.select("symbol", "ts", "session"),
@@ -165,8 +147,8 @@ class Landing:
                 rejected,
                 vendor=self._request.vendor,
                 timeframe=self._request.timeframe,
-                fetch_id=self._fetch_id,
-                seen_at=self._started,
+                fetch_id=self._asking.fetch_id,
+                seen_at=self._asking.started,
                 calendar=self._fetch.calendar,
             )
             self._refused.append(count_refused(refused))
@@ -177,13 +159,13 @@ class Landing:
         if told.is_empty():
             return
         actions = told.with_columns(source=pl.lit(self._request.vendor))
-        log, now = self._platform.actions, self._started
+        log, now = self._platform.actions, self._asking.started
         same = [c for c in actions.columns if c != "known_at"]
         news = actions.join(log.statements(symbols=self._fetch.symbols), on=same, how="anti")
         if not news.is_empty():
             last = news.select(pl.col("ex_date").max()).item()
             known = with_known_at(news, self._answers_until(last), now=now)
-            keep_actions(self._platform, known, fetch_id=self._fetch_id, now=now)
+            keep_actions(self._platform, known, fetch_id=self._asking.fetch_id, now=now)
 
     def _answers_until(self, last: date) -> pl.DataFrame:
         """Columns symbol, session, asked_at: what the vendor was asked, bars of any length."""
@@ -193,7 +175,7 @@ class Landing:
             sessions=(self._platform.universe.first_session, last),
         )
         # An answer that broke off has told what it had until then.
-        said = pl.col("outcome").is_in(_SPOKE) | (pl.col("rows") > 0)
+        said = pl.col("outcome").is_in(SPOKE) | (pl.col("rows") > 0)
         return answers.filter(said).select("symbol", "session", "asked_at")
 
     def _said_anew(
@@ -205,7 +187,7 @@ class Landing:
         """
         symbols, calendar = self._fetch.symbols, self._fetch.calendar
         actions = self._platform.actions.read(symbols=symbols)
-        if not may_restate(raw, actions, self._seen):
+        if not may_restate(raw, actions, self._asking.seen):
             return raw, None
         known = self._platform.raw_log.revisions(
             dataset, symbols=symbols, sessions=(self._fetch.first, self._fetch.last)
@@ -226,53 +208,10 @@ class Landing:
                 quarantine_bars(
                     repeats.with_columns(reasons=pl.lit("duplicate")),
                     timeframe=self._request.timeframe,
-                    seen_at=self._started,
+                    seen_at=self._asking.started,
                     stage="fetch",
                 )
             )
-
-    def _to_raw(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Rows of RAW_BARS of the sessions asked for."""
-        if frame.is_empty():
-            return RAW_BARS.empty()
-        timeframe, calendar = self._request.timeframe, self._fetch.calendar
-        if timeframe.is_intraday:
-            frame = with_session(frame, calendar)
-        else:
-            frame = daily_start(frame.with_columns(session=pl.col("ts").dt.date()), calendar)
-        frame = frame.filter(pl.col("session").is_between(self._fetch.first, self._fetch.last))
-        # A bar that was still running when it came could not be known before it came.
-        assumed = pl.col("bar_end") + self._vendor.capabilities.delay
-        basis = pl.col("symbol").replace_strict(self._bases(), return_dtype=pl.String)
-        fetched_at = pl.lit(self._started, dtype=pl.Datetime("us", "UTC"))
-        return RAW_BARS.conform(
-            with_end_of_basis(frame.with_columns(basis=basis), calendar, timeframe).with_columns(
-                vendor=pl.lit(self._request.vendor),
-                fetched_at=fetched_at,
-                known_at=pl.min_horizontal(assumed, fetched_at),
-                fetch_id=pl.lit(self._fetch_id),
-            )
-        )
-
-    def _bases(self) -> dict[str, str]:
-        """What the vendor's prices of each symbol mean."""
-        universe, timeframe = self._platform.universe, self._request.timeframe
-        return {
-            s: str(self._vendor.basis(universe.instrument(s), timeframe))
-            for s in self._fetch.symbols
-        }
-
-    def _count(self, raw: pl.DataFrame) -> pl.DataFrame:
-        """Columns of COUNTS of some rows."""
-        hours = self._expected.select("symbol", "session", "open", "close")
-        inside = (pl.col("ts") >= pl.col("open")) & (pl.col("ts") < pl.col("close"))
-        return (
-            raw.select("symbol", "session", "ts")
-            .join(hours, on=["symbol", "session"], how="left")
-            .group_by("symbol", "session")
-            .agg(rows=pl.len(), bars=pl.col("ts").filter(inside).n_unique())
-            .cast(COUNTS)
-        )
 
     def _count_rows(self) -> pl.DataFrame:
         return (
@@ -303,70 +242,6 @@ class Landing:
             for symbol in self._fetch.symbols
         }
 
-    @cached_property
-    def _expected(self) -> pl.DataFrame:
-        """Rows of EXPECTED of the sessions asked for.
-
-        A session is over for a daily bar when the vendor's own day is, if that ends later.
-        """
-        instruments = [self._platform.universe.instrument(s) for s in self._fetch.symbols]
-        timeframe = self._request.timeframe
-        expected = self._request.wanted(
-            expected_bars(instruments, timeframe, self._fetch.first, self._fetch.last)
-        )
-        if timeframe.is_intraday or timeframe not in self._vendor.capabilities.timeframes:
-            return expected
-        basis = pl.col("symbol").replace_strict(self._bases(), return_dtype=pl.String)
-        ended = with_end_of_basis(
-            expected.with_columns(ts=pl.col("open"), basis=basis), self._fetch.calendar, timeframe
-        )
-        return expected.with_columns(close=pl.max_horizontal("close", ended["bar_end"]))
-
-    @cached_property
-    def _known(self) -> pl.DataFrame:
-        """Rows of LEDGER of the sessions asked for, from before the answer."""
-        return self._platform.ledger.read(
-            timeframe=self._request.timeframe,
-            vendors=[self._request.vendor],
-            symbols=self._fetch.symbols,
-            sessions=(self._fetch.first, self._fetch.last),
-        )
-
-    @cached_property
-    def _seen(self) -> pl.DataFrame:
-        """Columns symbol, session, asked_at: when the vendor last spoke about a session before.
-
-        That it did not know a symbol, or had no file of it, says nothing about a session's bars;
-        neither does an answer without any, as long as it is doubted.
-        """
-        closes = self._expected.select("symbol", "session", "close")
-        known = self._known.join(closes, on=["symbol", "session"], how="left")
-        doubted = doubted_before(known, self._platform.vendors.settling(self._request.vendor))
-        return (
-            known.filter(pl.col("outcome").is_in(_SPOKE))
-            .join(
-                doubted.filter(pl.col("outcome") == str(Outcome.NOTHING)),
-                on=["symbol", "session"],
-                how="anti",
-                maintain_order="left",
-            )
-            .select("symbol", "session", "asked_at")
-        )
-
-    def _asked(self, error: VendorError | None) -> Asked:
-        vendor, timeframe = self._request.vendor, self._request.timeframe
-        capabilities = self._vendor.capabilities
-        return Asked(
-            vendor=vendor,
-            timeframe=str(timeframe),
-            fetch_id=self._fetch_id,
-            at=self._started,
-            delay=capabilities.delay,
-            settling=self._platform.vendors.settling(vendor),
-            lookback=capabilities.lookback.get(timeframe),
-            broken=error is not None,
-        )
-
     def _journal_entry(
         self,
         counts: pl.DataFrame,
@@ -376,7 +251,7 @@ class Landing:
         bad = [o for o in outcomes.values() if not o.outcome.is_answer]
         status = "ok" if not bad else "failed" if len(bad) == len(outcomes) else "partial"
         return IngestRun(
-            fetch_id=self._fetch_id,
+            fetch_id=self._asking.fetch_id,
             run_id=self._request.run_id,
             vendor=self._request.vendor,
             timeframe=self._request.timeframe,
@@ -386,7 +261,7 @@ class Landing:
             rows=int(counts["rows"].sum()),
             new_rows=self._new,
             rejected_rows=self._rejected,
-            started_at=self._started,
+            started_at=self._asking.started,
             ended_at=self._platform.clock.now(),
             payloads=tuple(address for address, _ in self._payloads),
             payload_symbols=tuple(symbol for _, symbol in self._payloads),

@@ -13,8 +13,9 @@ import polars as pl
 
 from market_data.basis import Basis
 from market_data.errors import MarketDataError, VendorError
+from market_data.pipeline.asking import Asking
 from market_data.pipeline.landing import Landed, Landing
-from market_data.pipeline.planning import IngestRequest, PlannedFetch, plan_ingest
+from market_data.pipeline.planning import IngestRequest, plan_ingest
 from market_data.pipeline.platform import Platform
 from market_data.ports import (
     FetchRequest,
@@ -110,7 +111,8 @@ def read_again(platform: Platform, found: ArchivedFetch) -> list[FetchResult]:
     Raises:
         VendorError: the payloads do not tell enough.
     """
-    return [result for landing in _landings(platform, found) for result in landing.results()]
+    askings = _askings(platform, found)
+    return [result for asking in askings for result in asking.vendor.fetch(asking.question)]
 
 
 def land_again(platform: Platform, found: ArchivedFetch) -> None:
@@ -122,18 +124,24 @@ def land_again(platform: Platform, found: ArchivedFetch) -> None:
     Raises:
         VendorError: the payloads do not tell enough.
     """
-    for landing in _landings(platform, found):
-        landed = landing.run()
+    for asking in _askings(platform, found):
+        landed = _ArchivedLanding(asking).run()
         if landed.error is not None:
             raise landed.error
 
 
-def _landings(platform: Platform, found: ArchivedFetch) -> list[_ArchivedLanding]:
-    """One per question that would be put for the same symbols and sessions today."""
+def _askings(platform: Platform, found: ArchivedFetch) -> list[Asking]:
+    """The questions that would be put for the same symbols and sessions today.
+
+    Each under the name and time of the fetch of then.
+    """
     run = found.run
     request = IngestRequest(run.vendor, run.timeframe, found.symbols, *run.sessions, refetch=True)
     planned = plan_ingest(platform, request).fetches
-    return [_ArchivedLanding(platform, request, fetch, found) for fetch in planned]
+    vendor = _Archived(found)
+    return [
+        Asking(platform, request, fetch, vendor, run.started_at, run.fetch_id) for fetch in planned
+    ]
 
 
 class _Archived:
@@ -156,21 +164,7 @@ class _Archived:
 
 
 class _ArchivedLanding(Landing):
-    """Lands a past answer under the name and time of its fetch."""
-
-    def __init__(
-        self,
-        platform: Platform,
-        request: IngestRequest,
-        fetch: PlannedFetch,
-        found: ArchivedFetch,
-    ) -> None:
-        super().__init__(platform, request, fetch, _Archived(found))
-        self._started, self._fetch_id = found.run.started_at, found.run.fetch_id
-
-    def results(self) -> Iterator[FetchResult]:
-        """The answer, not landed."""
-        return self._vendor.fetch(self._question())
+    """Lands a past answer; of the verdicts it keeps those that nobody has asked about since."""
 
     def _record(self, verdicts: pl.DataFrame, entry: IngestRun, landed: Landed) -> None:  # noqa: ARG002
         """The verdicts on sessions whose newest question is this one.
@@ -184,7 +178,7 @@ class _ArchivedLanding(Landing):
             vendors=[run.vendor],
             symbols=run.symbols,
             sessions=(run.first, run.last),
-        ).filter(pl.col("fetch_id") == self._fetch_id)
+        ).filter(pl.col("fetch_id") == self._asking.fetch_id)
         answers = [str(outcome) for outcome in Outcome if outcome.is_answer]
         newest = verdicts.join(
             own.select("symbol", "session", before="outcome"),
