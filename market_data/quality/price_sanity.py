@@ -18,6 +18,7 @@ from math import sqrt
 
 import polars as pl
 
+from market_data.corporate_actions.conflicts import NEAR
 from market_data.quality.findings import KEY, SAMPLE_ROWS, WARN, CheckOutcome, findings
 from market_data.universe import Instrument
 
@@ -64,7 +65,9 @@ def check_missing_split(
     steps = _steps(bars.filter(pl.col("symbol").is_in(splittable)), actions).filter(
         pl.col("session").is_between(*sessions)
     )
-    suspected = steps.with_columns(ratio=_ratio()).drop_nulls("ratio").sort("session", "symbol")
+    suspected = _with_recorded_near(
+        steps.with_columns(ratio=_ratio()).drop_nulls("ratio"), actions
+    ).sort("session", "symbol")
     judged = suspected.with_columns(
         code=pl.lit("suspected_missing_split"),
         severity=pl.lit(WARN),
@@ -121,6 +124,22 @@ def _recorded(steps: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _with_recorded_near(suspected: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+    """Adds near_date and near_value: the nearest split that is recorded within a few days."""
+    splits = actions.filter(pl.col("kind") == "split").select(
+        "symbol", near_date="ex_date", near_value="value"
+    )
+    away = (pl.col("near_date") - pl.col("session")).abs()
+    nearest = (
+        suspected.select(KEY)
+        .join(splits, on="symbol")
+        .filter(away <= NEAR)
+        .sort(*KEY, away, "near_date")
+        .unique(KEY, keep="first", maintain_order=True)
+    )
+    return suspected.join(nearest, on=KEY, how="left")
+
+
 def _ratio() -> pl.Expr:
     """The split's ratio as a factor of the price (1/k or k); null where it looks like none."""
     factors = [factor for k in RATIOS for factor in (1 / k, float(k))]
@@ -148,10 +167,19 @@ def _sentence() -> pl.Expr:
         .then(pl.format("{}:1", number))
         .otherwise(pl.format("1:{} reverse", number))
     )
-    return pl.format(
-        "opens at {} times the close before on {} times the usual volume, like a {} split, and "
-        "none is recorded; 'emp actions import' adds it",
+    seen = pl.format(
+        "opens at {} times the close before on {} times the usual volume, like a {} split, ",
         pl.col("at_open").round(4),
         pl.col("volume_shift").round(2),
         named,
     )
+    # With one on record the bars may be divided by it or not, or its day is wrong; a second
+    # record of the same split would only spoil more.
+    recorded = pl.format(
+        "with recorded actions taken out, and one of {} is recorded on {}: ask for the bars again "
+        "('emp ingest ... --refetch'), or correct the record ('emp actions import')",
+        "near_value",
+        "near_date",
+    )
+    none = pl.lit("and none is recorded; 'emp actions import' adds it")
+    return seen + pl.when(pl.col("near_date").is_not_null()).then(recorded).otherwise(none)

@@ -136,3 +136,28 @@ def test_only_the_sessions_of_the_slice_are_told() -> None:
     day = FIRST + timedelta(days=31)
     outcome = check_missing_split(bars, NONE, [SHARE], dataset="x", sessions=(day, day))
     assert outcome.findings.is_empty()
+
+
+def said(bars: pl.DataFrame, actions: pl.DataFrame) -> list[str]:
+    span = (FIRST, FIRST + timedelta(days=DAYS))
+    outcome = check_missing_split(bars, actions, [SHARE], dataset="x", sessions=span)
+    return outcome.findings["detail"].to_list()
+
+
+@pytest.mark.parametrize("recorded", [29, 31, 33])
+def test_a_split_that_is_recorded_on_another_day_is_not_to_be_added_again(recorded: int) -> None:
+    bars = stepped(walk(1), 30, 0.25, 4.0)
+    told = said(bars, action(recorded, 4.0))
+    assert told
+    for sentence in told:
+        assert f"one of 4.0 is recorded on {FIRST + timedelta(days=recorded)}" in sentence
+        assert "--refetch" in sentence
+
+
+def test_bars_taken_back_by_a_split_that_they_do_not_hold_are_to_be_asked_for_again() -> None:
+    """As traded there is a fall to a quarter; multiplied once too often, one to a sixteenth."""
+    bars = stepped(walk(2), 30, 1 / 16, 16.0)
+    (sentence,) = said(bars, action(30, 4.0))
+    assert "--refetch" in sentence
+    (sentence,) = said(stepped(walk(2), 30, 0.25, 4.0), action(50, 4.0))[:1]
+    assert "none is recorded; 'emp actions import' adds it" in sentence
