@@ -34,7 +34,7 @@ def test_anything_else_is_malformed(content: bytes) -> None:
 
 @pytest.mark.parametrize("content", [b'{"a": 1, "a": 2}', b'[{"x": {"o": 1, "b": 2, "o": 1}}]'])
 def test_an_object_that_names_a_key_twice_is_refused(content: bytes) -> None:
-    with pytest.raises(MalformedAnswerError, match="Acme sent JSON that names '[ao]' twice"):
+    with pytest.raises(MalformedAnswerError, match=r"Acme sent JSON that names '[ao]' twice"):
         parsed(answer(content), "Acme")
 
 
