@@ -41,7 +41,7 @@ def parsed(answer: Answer, vendor: str) -> Any:
             parse_float=str,
             parse_int=str,
             parse_constant=str,
-            object_pairs_hook=_object,
+            object_pairs_hook=each_key_once,
         )
     except _RepeatedKeyError as repeated:
         raise MalformedAnswerError(f"{vendor} sent JSON that {repeated}") from None
@@ -51,7 +51,12 @@ def parsed(answer: Answer, vendor: str) -> Any:
         ) from None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, for `object_pairs_hook`.
+
+    Raises:
+        ValueError: it names a key twice.
+    """
     found = dict(pairs)
     if len(found) == len(pairs):
         return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from adapters.vendors.json_body import each_key_once
 from adapters.vendors.retrying import seconds_of
 from market_data.errors import (
     MalformedAnswerError,
@@ -38,7 +39,7 @@ def read_answer(status: int, content: bytes, retry_after: str | None = None) -> 
         UnknownSymbolError: Yahoo knows no such symbol.
         OutOfRangeError: further back than Yahoo serves this interval.
         VendorUnavailableError: status 5xx.
-        MalformedAnswerError: no JSON, or not the JSON of a chart.
+        MalformedAnswerError: no JSON, a key twice in one object, or not the JSON of a chart.
     """
     text = content[:200].decode("utf-8", "replace").strip()
     if status == 429 or "Too Many Requests" in text:
@@ -48,7 +49,7 @@ def read_answer(status: int, content: bytes, retry_after: str | None = None) -> 
     if status >= 500:
         raise VendorUnavailableError(f"Yahoo has trouble (HTTP {status}): {text}")
     try:
-        chart = json.loads(content)["chart"]
+        chart = json.loads(content, object_pairs_hook=each_key_once)["chart"]
         error, results = chart["error"], chart["result"]
     except (ValueError, KeyError, TypeError, RecursionError) as trouble:
         raise MalformedAnswerError(f"Yahoo sent no chart (HTTP {status}): {text}") from trouble

@@ -33,3 +33,12 @@ def test_out_of_range_by_status_or_by_words() -> None:
 def test_an_error_that_nobody_knows_is_malformed() -> None:
     with pytest.raises(MalformedAnswerError, match="never seen"):
         read_answer(400, b'{"chart": {"result": null, "error": "never seen"}}')
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [b'"timestamp": [1], "timestamp": [2]', b'"meta": {"symbol": "A", "symbol": "B"}'],
+)
+def test_a_key_twice_is_malformed(repeated: bytes) -> None:
+    with pytest.raises(MalformedAnswerError, match="no chart"):
+        read_answer(200, b'{"chart": {"result": [{%s}], "error": null}}' % repeated)
