@@ -16,7 +16,18 @@ from definitions import build_definitions
 from market_data.timeframes import Timeframe
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ["pandas", "pyspark", "kafka", "yfinance", "exchange_calendars", "deltalake", "sqlalchemy"]
+HEAVY = [
+    "pandas",
+    "pyspark",
+    "kafka",
+    "yfinance",
+    "curl_cffi",
+    "httpx",
+    "ib_async",
+    "exchange_calendars",
+    "deltalake",
+    "sqlalchemy",
+]
 ALLOWED_SECONDS = 0.7
 
 IMPORT_COST = f"""
