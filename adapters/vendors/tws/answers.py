@@ -1,7 +1,7 @@
 """From the fields of IB's messages to frames and contracts.
 
 What belongs here: what the fields of a message of bars and of a contract mean.
-What does not: receiving messages (conversation.py), the vendor's promises (vendor.py).
+What does not: receiving messages (listening.py), the vendor's promises (vendor.py).
 
 A bar is stamped with its start: with seconds since 1970, as was asked for, or with its date where
 it is a daily one. -1 stands for a volume, mean or count that IB has not, and the largest number

@@ -2,7 +2,7 @@
 
 What belongs here: one table of codes and words. IB reports everything under numbers, some of them
 (162, 420, 322) under the same number for contrary things, which only the words tell apart.
-What does not: receiving them (conversation.py), what a person does about them
+What does not: receiving them (listening.py), what a person does about them
 (docs/runbooks/tws-outage.md).
 """
 
