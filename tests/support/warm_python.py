@@ -24,6 +24,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -50,6 +51,7 @@ LIBRARIES = (
 _MOST_BYTES = 1 << 18
 # What a library reads while it is imported, and must be the same as in the process of the test.
 _OWN = ("EMP_", "DAGSTER_", "TIMESCALE", "REDIS_", "KAFKA_")
+_STARTING = threading.Lock()
 
 
 def run_python(
@@ -92,7 +94,9 @@ def _start(
     reading, writing = os.pipe()
     order = json.dumps({"words": list(words), "env": env, "cwd": str(cwd)}).encode()
     handed = array.array("i", [out.fileno(), errors.fileno(), writing])
-    _server().sendmsg([order], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handed)])
+    with _STARTING:
+        server = _server()
+    server.sendmsg([order], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handed)])
     os.close(writing)
     told = os.fdopen(reading, "rb", buffering=0)
     pid = told.readline()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -19,6 +17,7 @@ import emp
 from adapters.settings import Settings
 from emp.cli import run
 from emp.instance import open_instance
+from tests.support.warm_python import run_python
 
 RANGE = ["--start", "2024-02-12", "--end", "2024-03-01"]
 """A missing, a repeated, a contradicted, a spiked and an impossible bar lie in these days."""
@@ -43,13 +42,7 @@ class Done:
 
 
 def in_new_process(data: Path, *arguments: str) -> Done:
-    done = subprocess.run(
-        [sys.executable, "-m", "emp", *arguments],
-        env={**os.environ, "EMP_DATA_DIR": str(data)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python(["-m", "emp", *arguments], env={**os.environ, "EMP_DATA_DIR": str(data)})
     return Done(done.returncode, done.stdout, done.stderr)
 
 

@@ -15,16 +15,28 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.warm_python import run_python
+
 ONE = ["--vendors", "sample_a", "--symbols", "DEMO-BTC"]
 SHORT = [*ONE, "--daily-lookback-days", "3", "--intraday-lookback-days", "0"]
 LONG = ["--vendors", "sample_a,sample_b", "--intraday-lookback-days", "400"]
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def environment(folder: Path) -> dict[str, str]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("EMP_", "DAGSTER_"))}
+    return {**clean, "EMP_DATA_DIR": str(folder)}
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """A command that ends by itself."""
+    done = run_python(["-m", "emp", *arguments], env=environment(folder))
+    return done.returncode, done.stdout, done.stderr
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "emp", *arguments],
-        env={**clean, "EMP_DATA_DIR": str(folder)},
+        env=environment(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -51,19 +63,14 @@ def runs(folder: Path) -> list[tuple[str, str]]:
         "with open_instance(installation(None)) as i:\n"
         "    for r in reversed(i.get_runs()): print(r.job_name, r.status.value)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "EMP_DATA_DIR": str(folder)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_python(["-c", script], env=environment(folder))
+    assert done.returncode == 0, done.stderr
     return [tuple(line.split()) for line in done.stdout.splitlines()]  # type: ignore[misc]
 
 
 def test_one_slice_is_a_job_whose_parts_are_runs_of_their_own(tmp_path: Path) -> None:
-    status, out, err = end(start(tmp_path, "ingest-once", *ONE, "--intraday-timeframe", "15m",
-                                 "--daily-lookback-days", "5"))  # fmt: skip
+    status, out, err = run(tmp_path, "ingest-once", *ONE, "--intraday-timeframe", "15m",
+                           "--daily-lookback-days", "5")  # fmt: skip
     assert status == 0, err
     told = json.loads(out)
     parts = {part["part"]: part for part in told["parts"]}
@@ -74,8 +81,8 @@ def test_one_slice_is_a_job_whose_parts_are_runs_of_their_own(tmp_path: Path) ->
     found = runs(tmp_path)
     assert ("ingest_market_slice", "SUCCESS") in found
     assert len(found) == 3
-    again = json.loads(end(start(tmp_path, "ingest-once", *ONE, "--intraday-timeframe", "15m",
-                                 "--daily-lookback-days", "5"))[1])  # fmt: skip
+    again = json.loads(run(tmp_path, "ingest-once", *ONE, "--intraday-timeframe", "15m",
+                           "--daily-lookback-days", "5")[1])  # fmt: skip
     same = ("rows", "vendors", "timeframe", "status")
     for before, after in zip(told["parts"], again["parts"], strict=True):
         kept = [name for name in same if name in before and before["part"] == "daily"]
@@ -95,13 +102,8 @@ def test_two_at_once_take_turns(tmp_path: Path) -> None:
         "        if 'emp/market_slice_run' in r.dagster_run.tags:\n"
         "            print(r.start_time, r.end_time)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "EMP_DATA_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_python(["-c", script], env=environment(tmp_path))
+    assert done.returncode == 0, done.stderr
     spans = sorted(tuple(map(float, line.split())) for line in done.stdout.splitlines())
     assert len(spans) == 2
     assert spans[0][1] <= spans[1][0]
@@ -126,12 +128,12 @@ def test_a_signal_ends_a_slice_and_leaves_nothing_running(
     assert not [p for p in seen if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     assert {state for _, state in runs(tmp_path)} & {"STARTED", "STARTING"} == set()
     # The next one goes on where it was left.
-    status, _, err = end(start(tmp_path, "ingest-once", *SHORT))
+    status, _, err = run(tmp_path, "ingest-once", *SHORT)
     assert status == 0, err
 
 
 def test_out_of_time_is_a_status_of_its_own(tmp_path: Path) -> None:
-    status, _, err = end(start(tmp_path, "ingest-once", *LONG, "--timeout", "4"))
+    status, _, err = run(tmp_path, "ingest-once", *LONG, "--timeout", "4")
     assert status == 124
     assert "--timeout" in err
 
@@ -165,7 +167,7 @@ def test_what_cannot_be_is_refused_in_one_line(tmp_path: Path) -> None:
         (["--macro-start", "2024-01-02"], "macro_end"),
         (["--macro-start", "2024-01-03", "--macro-end", "2024-01-02"], "before it starts"),
     ):
-        status, out, err = end(start(tmp_path, "ingest-once", *options, "--dry-run"))
+        status, out, err = run(tmp_path, "ingest-once", *options, "--dry-run")
         assert (status, out) == (1, "")
         assert word in err
         assert err.count("\n") == 1

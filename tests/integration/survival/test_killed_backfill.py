@@ -16,20 +16,14 @@ from adapters.settings import Settings
 from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
 from market_data.timeframes import Timeframe
 from tests.support.backfill_process import FIRST, LAST, backfill
+from tests.support.warm_python import run_python
 
 ROOT = Path(__file__).resolve().parents[3]
 SESSIONS = (FIRST, LAST)
 
 
 def run_process(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tests.support.backfill_process", str(data_dir), *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run_python(["-m", "tests.support.backfill_process", str(data_dir), *arguments])
 
 
 def frames(data_dir: Path) -> dict[str, pl.DataFrame]:
