@@ -3,18 +3,22 @@
 Where a source states an action that was not known before, or states it otherwise, the stored bars
 of its symbol are compared with what curation makes of the raw logs now. Each unbroken range of
 sessions that differs becomes one ranged run of curation, checks and scores for that symbol alone.
-Bars that a run has curated since it landed the action differ in nothing, and cause no run.
+Bars that a run has curated since it landed the action differ in nothing, and cause no run. The same
+is done where a vendor that tells splits has answered about a symbol whose daily bars are flagged
+since nobody had told its splits: that there was none is news too.
 
 A range is asked for once. Where its run fails, the check 'staleness' of the curated bars tells of
 the sessions, and 'emp coverage --outdated' lists them.
 """
 
 import json
+from datetime import datetime
 from time import monotonic
 
 import dagster as dg
 
 from jobs.rebuild import NAME, rebuild_request
+from market_data.pipeline.newly_told import newly_told
 from market_data.pipeline.outdated import Outdated, outdated
 from market_data.pipeline.platform import Platform
 from resources.platform import PlatformResource
@@ -36,11 +40,15 @@ def rebuild_after_corporate_actions(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for the runs of the symbols that something new is known of."""
     opened = platform.open()
-    seen, waiting = _remembered(context.cursor)
-    waiting |= dict(opened.actions.news(seen).iter_rows())
-    if not waiting:
+    seen, waiting, before = _remembered(context.cursor)
+    news = dict(opened.actions.news(seen).iter_rows())
+    seen = max([seen, *news.values()])
+    told, asked = newly_told(opened, before)
+    if asked is not None:
+        waiting |= dict.fromkeys(told, int(asked.timestamp()))
+    waiting |= news
+    if not waiting and asked == before:
         return dg.SkipReason("no new corporate action")
-    seen = max(seen, *waiting.values())
     checks = context.repository_def.asset_graph.asset_check_keys if context.repository_def else ()
     requests: list[dg.RunRequest] = []
     began = monotonic()
@@ -59,19 +67,25 @@ def rebuild_after_corporate_actions(
             break
     # Dagster keeps the cursor after it has launched the runs; a tick that breaks off before is
     # repeated, and its run keys launch nothing twice.
-    cursor = json.dumps({"version": 1, "seen": seen, "waiting": waiting})
+    until = None if asked is None else asked.isoformat()
+    cursor = json.dumps({"version": 2, "seen": seen, "waiting": waiting, "asked": until})
     if requests:
         return dg.SensorResult(run_requests=requests, cursor=cursor)
     reason = f"{len(waiting)} symbols wait" if waiting else "no stored bar is outdated"
     return dg.SensorResult(skip_reason=reason, cursor=cursor)
 
 
-def _remembered(cursor: str | None) -> tuple[int, dict[str, int]]:
-    """The newest number seen, and symbols that a tick had no time for with their numbers."""
+def _remembered(cursor: str | None) -> tuple[int, dict[str, int], datetime | None]:
+    """The newest number seen, symbols that a tick had no time for, the newest answer looked at.
+
+    The symbols are there with the numbers that make their runs' keys.
+    """
     if not cursor:
-        return 0, {}
+        return 0, {}, None
     kept = json.loads(cursor)
-    return int(kept["seen"]), {str(s): int(n) for s, n in kept["waiting"].items()}
+    asked = kept.get("asked")
+    waiting = {str(s): int(n) for s, n in kept["waiting"].items()}
+    return int(kept["seen"]), waiting, None if asked is None else datetime.fromisoformat(asked)
 
 
 def _outdated(platform: Platform, symbol: str) -> list[Outdated]:

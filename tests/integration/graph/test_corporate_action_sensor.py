@@ -14,7 +14,8 @@ import pytest
 from market_data.datasets import SCORES_DATASET, curated_bars
 from market_data.pipeline.outdated import outdated
 from market_data.pipeline.score import score_range
-from market_data.schemas import CORPORATE_ACTIONS
+from market_data.ports import IngestRun
+from market_data.schemas import CORPORATE_ACTIONS, LEDGER
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from sensors.corporate_actions import rebuild_after_corporate_actions
@@ -34,6 +35,20 @@ SHARES = tuple(
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[Graph]:
     """Split-adjusted bars of two shares, curated and scored; an old dividend is known, no split."""
+    furnish(tmp_path, [(s.symbol, date(2023, 6, 1), "dividend", 0.1, "test", NOW) for s in SHARES])
+    with graph(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def untold(tmp_path: Path) -> Iterator[Graph]:
+    """The same, of whose splits nobody has told."""
+    furnish(tmp_path, [])
+    with graph(tmp_path) as made:
+        yield made
+
+
+def furnish(tmp_path: Path, paid: list[tuple[object, ...]]) -> None:
     for share in SHARES:
         rows = "".join(f"{d},50,51,49,50.{i},50.{i},1000\n" for i, d in enumerate(DAYS))
         (tmp_path / f"{share.symbol}.csv").write_text(HEADER + rows)
@@ -49,14 +64,11 @@ def house(tmp_path: Path) -> Iterator[Graph]:
         world.load(
             f"of_{share.symbol.lower()}", "1d", share.symbol, FIRST, LAST, exported=NOW.date()
         )
-    paid = [(s.symbol, date(2023, 6, 1), "dividend", 0.1, "test", NOW) for s in SHARES]
     world.platform.actions.add(
         pl.DataFrame(paid, schema=CORPORATE_ACTIONS.dtypes, orient="row"), now=NOW
     )
     world.curate("1d", ("AAA", "BBB"), FIRST, LAST)
     score_range(world.platform, ["AAA", "BBB"], FIRST, LAST)
-    with graph(tmp_path) as made:
-        yield made
 
 
 def learn(house: Graph, symbol: str, ex_date: date, ratio: float, source: str = "test") -> None:
@@ -217,3 +229,36 @@ def test_symbols_that_a_tick_had_no_time_for_wait(
 def test_it_runs_from_the_start(house: Graph) -> None:
     sensor = house.defs.get_sensor_def("rebuild_after_corporate_actions")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_an_answer_without_a_split_takes_the_flag_off(untold: Graph) -> None:
+    def flags(symbol: str) -> list[str]:
+        bars = untold.platform.store.scan(curated_bars(Timeframe.D1), symbols=[symbol])
+        return bars["flags"].unique().to_list()
+
+    assert flags("AAA") == ["splits_unknown"]
+    assert isinstance(tick(untold), dg.SkipReason)
+    row = ("yahoo", "1d", "AAA", FIRST, "rows", 1, True, "", NOW, "other")
+    untold.platform.ledger.record(pl.DataFrame([row], schema=LEDGER.dtypes, orient="row"))
+    untold.platform.journal.add(
+        IngestRun(
+            fetch_id="a",
+            run_id="",
+            vendor="yahoo",
+            timeframe=Timeframe.D1,
+            symbols=("AAA",),
+            sessions=(FIRST, LAST),
+            status="ok",
+            rows=9,
+            new_rows=9,
+            rejected_rows=0,
+            started_at=NOW,
+            ended_at=NOW,
+        )
+    )
+    told = tick(untold)
+    assert isinstance(told, dg.SensorResult)
+    (request,) = told.run_requests or ()
+    assert run(untold, request).success
+    assert (flags("AAA"), flags("BBB")) == (["deadjusted"], ["splits_unknown"])
+    assert isinstance(tick(untold, told.cursor), dg.SkipReason)
