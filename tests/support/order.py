@@ -18,6 +18,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 TOGETHER = "tests/e2e/"
+HEAVY = "tests/integration/"
 
 
 class FilesInOrder(LoadFileScheduling):
@@ -38,14 +39,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesInOrder
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Files with slow tests first, then those with many."""
+    """Files with slow tests first, then those of real servers and processes, then the rest."""
     if not hasattr(config, "workerinput"):
         return
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     tests = Counter(item.path for item in items)
 
-    def rank(item: pytest.Item) -> tuple[bool, int, int, str]:
-        together = item.nodeid.startswith(TOGETHER)
-        return (not together, -slow[item.path], -tests[item.path], str(item.path))
+    def rank(item: pytest.Item) -> tuple[bool, int, bool, int, str]:
+        together, heavy = item.nodeid.startswith(TOGETHER), item.nodeid.startswith(HEAVY)
+        path = item.path
+        return (not together, -slow[path], not heavy, -tests[path], str(path))
 
     items.sort(key=rank)
