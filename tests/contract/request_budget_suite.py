@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from adapters.requests.shared_time import Reading
 from adapters.requests.store import Full, Granted, RequestStore
-from market_data.errors import ConfigurationError, VendorUnavailableError
+from market_data.errors import ConfigurationError, RateLimitedError, VendorUnavailableError
 from market_data.ports import Allowance, Claim
 from market_data.requests.breaker import SECOND, Breaker, reported
 
@@ -263,6 +263,30 @@ class RequestBudgetSuite:
         assert not took(store, Claim(MINUTE))
         time.passes(29)
         assert not took(store, Claim(MINUTE))
+
+    def test_a_wall_clock_set_forward_and_back_frees_a_window_once_at_most(
+        self, new_store: NewStore, time: Machine
+    ) -> None:
+        store = new_store()
+        assert all(took(store, Claim(MINUTE)) for _ in range(5))
+        time.is_set(365 * 86_400)
+        assert sum(took(store, Claim(MINUTE)) for _ in range(20)) <= 5
+        time.is_set(-365 * 86_400)
+        assert 0 < wait_of(store, Claim(MINUTE)) <= 60
+        time.passes(60)
+        assert sum(took(new_store(), Claim(MINUTE)) for _ in range(20)) == 5
+
+    def test_a_pause_lasts_no_longer_whatever_the_wall_clock_is_set_to(
+        self, new_store: NewStore, time: Machine
+    ) -> None:
+        store = new_store()
+        trouble = RateLimitedError("slower", retry_after=60)
+        held = store.change("vendor", lambda before, now: reported(before, trouble, now))
+        assert store.standing("vendor").now < held.held_until
+        time.is_set(-3 * 3600)
+        assert store.standing("vendor").now < held.held_until
+        time.passes(61)
+        assert new_store().standing("vendor").now >= held.held_until
 
     @given(
         steps=st.lists(

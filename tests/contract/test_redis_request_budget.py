@@ -6,13 +6,17 @@ import re
 import time as clock
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
 from request_budget_suite import MINUTE, Machine, NewStore, RequestBudgetSuite, took, wait_of
 
+from adapters.cache.presence import presence_of
 from adapters.cache.settings import RedisSettings
+from adapters.requests.layered_store import LayeredRequestStore
 from adapters.requests.redis_store import RedisRequestStore
+from adapters.requests.sqlite_store import SqliteRequestStore
 from adapters.requests.store import BudgetAwayError, RequestStore
 from market_data.errors import ConfigurationError
 from market_data.ports import Claim
@@ -87,6 +91,18 @@ def test_the_servers_clock_is_the_default(redis_url: str, namespace: str) -> Non
     assert 55 < wait_of(store, Claim(MINUTE)) <= 60
     assert abs(store.standing("vendor").now - clock.time_ns() // 1_000) < 5 * SECOND
     store.close()
+
+
+def test_a_servers_clock_set_forward_lets_a_machine_ask_no_more(
+    new_store: NewStore, time: Machine, tmp_path: Path
+) -> None:
+    """Redis cannot tell; what the machine counts beside it holds."""
+    own = SqliteRequestStore(tmp_path / "requests.sqlite", Machine().read)
+    layered = LayeredRequestStore(new_store(), own, presence_of(f"test {uuid.uuid4()}", ""))
+    assert all(took(layered, Claim(MINUTE)) for _ in range(5))
+    time.is_set(365 * 86_400)
+    assert 0 < wait_of(layered, Claim(MINUTE)) <= 60
+    own.close()
 
 
 def test_instants_keep_their_microseconds(new_store: NewStore, time: Machine) -> None:
