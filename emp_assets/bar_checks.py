@@ -33,11 +33,13 @@ CHECKS = {
     "drift": "Vendors that speak of the same bar on the same basis agree.",
     "duplicates": "No bar is given twice, and no vendor contradicts itself.",
     "ohlc": "Low and high enclose open and close; prices are finite, positive and in range.",
+    "price_sanity": "No price stands still or steps further than its class does; none steps as "
+    "after a split that nobody told of.",
+    "false_ticks": "No price jumps away and comes back as if nothing had been traded between.",
+    "volume": "Every session has volume, and one near that of the sessions before.",
+    "consistency": "Days agree with the bars within them, adjusted closes with the actions that "
+    "make them, dividends with each other.",
 }
-DAILY_CHECKS = CHECKS | {
-    "price_sanity": "No overnight step of price and volume looks like a split that nobody told of.",
-}
-"""Those of curated daily bars."""
 RUN_SUMMARY = "run_summary"
 
 Inspect = Callable[[Platform, date, date], Inspection]

@@ -11,7 +11,7 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from emp_assets.bar_checks import CHECKS, DAILY_CHECKS, session_checks
+from emp_assets.bar_checks import session_checks
 from emp_assets.metadata import (
     add_session_metadata,
     column_schema,
@@ -111,5 +111,4 @@ def curated_bars_checks(universe: Universe, timeframe: Timeframe) -> dg.AssetChe
         curated_key(timeframe),
         session_partitions(universe.first_session),
         inspect,
-        CHECKS if timeframe.is_intraday else DAILY_CHECKS,
     )

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 
-from market_data.datasets import SCORES_DATASET, curated_bars
+from market_data.datasets import SCORES_DATASET
 from market_data.pipeline.curate import chunks, lock_names, step_days
 from market_data.pipeline.platform import Platform, Progress, silent
 from market_data.pipeline.telemetry import score_events
@@ -26,7 +26,6 @@ from market_data.timeframes import Timeframe
 LONGEST_FLAT_RUN = 20
 """Daily bars: a longer run of one unchanged close counts as this many sessions. A bound is needed
 for a score to be the same whether its session is scored alone or within a range."""
-_LOOK_BACK = timedelta(days=45)
 
 
 def score_range(
@@ -72,8 +71,6 @@ def _score(
     if view.bars.is_empty() and view.expected.is_empty():
         return SCORES.empty()
     outcomes = evaluate_bars(view, platform.thresholds)
-    if not timeframe.is_intraday:
-        view = replace(view, bars=_with_history(platform, view, start, end))
     scores = score_sessions(view, outcomes, platform.thresholds, rule_version=platform.rule_version)
     return scores.filter(pl.col("session") >= start).with_columns(
         pl.col("flat_run").clip(upper_bound=LONGEST_FLAT_RUN)
@@ -87,14 +84,9 @@ def _of_symbols(view: BarsView, symbols: Sequence[str]) -> BarsView:
         bars=view.bars.filter(wanted),
         expected=view.expected.filter(wanted),
         peers=None if view.peers is None else view.peers.filter(wanted),
+        around=None if view.around is None else view.around.filter(wanted),
+        actions=view.actions.filter(wanted),
+        within=None if view.within is None else view.within.filter(wanted),
         duplicates=None if view.duplicates is None else view.duplicates.filter(wanted),
         quarantine=None if view.quarantine is None else view.quarantine.filter(wanted),
-    )
-
-
-def _with_history(platform: Platform, view: BarsView, start: date, end: date) -> pl.DataFrame:
-    """The bars of the slice and of the sessions before it: a flat run may begin there."""
-    held = view.bars["symbol"].unique().to_list()
-    return platform.store.scan(
-        curated_bars(view.timeframe), symbols=held, sessions=(start - _LOOK_BACK, end)
     )

@@ -17,6 +17,7 @@ from market_data.datasets import curated_bars, raw_bars
 from market_data.pipeline.holdings import should_hold
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.split_answers import splits_told
+from market_data.pipeline.surroundings import around_curated, around_raw, within_days
 from market_data.quality.view import BarsView
 from market_data.schemas import RAW_BARS
 from market_data.timeframes import Timeframe
@@ -28,12 +29,13 @@ def raw_view(
     """One vendor's raw bars. What curation refused of them is still among them."""
     logs = _raw_of_all(platform, timeframe, start, end)
     refused = _refused(platform, [vendor], timeframe, start, end, stages=("fetch",))
+    bars = logs.get(vendor, RAW_BARS.empty())
     return BarsView(
         dataset=raw_bars(vendor, timeframe).name,
         kind="raw",
         timeframe=timeframe,
         instruments=platform.universe.instruments,
-        bars=logs.get(vendor, RAW_BARS.empty()),
+        bars=bars,
         expected=should_hold(platform, [vendor], [timeframe], start, end),
         sessions=(start, end),
         now=platform.clock.now(),
@@ -41,6 +43,8 @@ def raw_view(
         peers=_peers(platform, logs.values(), timeframe),
         duplicates=_repeats(refused),
         quarantine=refused,
+        around=around_raw(platform, vendor, timeframe, _symbols(bars), start, end),
+        actions=platform.actions.read(),
     )
 
 
@@ -74,12 +78,14 @@ def curated_view(
     vendors = [v.name for v in platform.universe.vendors]
     refused = _refused(platform, vendors, timeframe, start, end, stages=("fetch", "curate"))
     sources = list(dict.fromkeys((timeframe, Timeframe.M1)))
+    bars = platform.store.scan(curated_bars(timeframe), sessions=(start, end))
+    held = _symbols(bars)
     return BarsView(
         dataset=curated_bars(timeframe).name,
         kind="curated",
         timeframe=timeframe,
         instruments=platform.universe.instruments,
-        bars=platform.store.scan(curated_bars(timeframe), sessions=(start, end)),
+        bars=bars,
         expected=should_hold(platform, vendors, sources, start, end).filter(_kept(platform, kept)),
         sessions=(start, end),
         now=platform.clock.now(),
@@ -91,7 +97,14 @@ def curated_view(
         ),
         duplicates=_repeats(refused),
         quarantine=refused,
+        around=around_curated(platform, timeframe, held, start, end),
+        actions=platform.actions.read(),
+        within=None if timeframe.is_intraday else within_days(platform, held, start, end),
     )
+
+
+def _symbols(bars: pl.DataFrame) -> list[str]:
+    return bars.get_column("symbol").unique().sort().to_list()
 
 
 def _kept(platform: Platform, kept: Sequence[str]) -> pl.Expr:

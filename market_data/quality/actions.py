@@ -135,15 +135,16 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _line(
         "flag",
-        "jump flat_run false_tick volume zero_volume consistency score_shift",
+        "jump unit_error flat_run false_tick volume zero_volume consistency adjustment_chain "
+        "score_shift",
         DataEffect.FLAG_ROW,
         RunEffect.GO_ON,
         ReadersEffect.FLAGGED,
         WARN,
     ),
     _line(
-        "suspected split",
-        "suspected_missing_split",
+        "suspected action",
+        "suspected_missing_split phantom_dividend",
         DataEffect.NONE,
         RunEffect.GO_ON,
         ReadersEffect.UNCHANGED,

@@ -1,17 +1,20 @@
 """All checks of a bar dataset in one call.
 
-What belongs here: the entry point, and the drift check, which puts limits to market_data/quality/
-drift.py. What does not: the other checks, one module each.
+What belongs here: the entry point, and the checks that are put together of several rules. What does
+not: the rules, one module each.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
+from market_data.basis import FOREIGN_DAY
 from market_data.errors import MarketDataError
+from market_data.quality.consistency import check_against_intraday, check_phantom_dividends
 from market_data.quality.coverage import check_coverage, measure_coverage
 from market_data.quality.drift import SESSION_DRIFT, bar_drift
 from market_data.quality.duplicates import check_duplicates
+from market_data.quality.false_ticks import check_false_ticks, find_false_ticks
 from market_data.quality.findings import (
     KEY,
     SAMPLE_ROWS,
@@ -20,16 +23,31 @@ from market_data.quality.findings import (
     findings,
     grade,
     per_cent,
+    together,
 )
+from market_data.quality.flat_runs import check_flat_runs, find_flat_runs
+from market_data.quality.jumps import check_jumps, find_jumps
 from market_data.quality.ohlc import check_ohlc
 from market_data.quality.schema import check_schema, not_judged
 from market_data.quality.staleness import check_staleness
 from market_data.quality.thresholds import Thresholds
 from market_data.quality.view import BarsView
+from market_data.quality.volume import check_volume
 
 __all__ = ["CHECKS", "BarsView", "check_drift", "evaluate_bars"]
 
-CHECKS = ("schema", "coverage", "staleness", "drift", "duplicates", "ohlc")
+CHECKS = (
+    "schema",
+    "coverage",
+    "staleness",
+    "drift",
+    "duplicates",
+    "ohlc",
+    "price_sanity",
+    "false_ticks",
+    "volume",
+    "consistency",
+)
 
 
 def evaluate_bars(view: BarsView, thresholds: Thresholds) -> dict[str, CheckOutcome]:
@@ -58,7 +76,57 @@ def evaluate_bars(view: BarsView, thresholds: Thresholds) -> dict[str, CheckOutc
         "drift": check_drift(view, limits),
         "duplicates": check_duplicates(view),
         "ohlc": check_ohlc(view, limits),
+        **_of_series(view, limits),
     }
+
+
+def _of_series(view: BarsView, limits: pl.DataFrame) -> dict[str, CheckOutcome]:
+    """The checks that look at bars beside each other."""
+    series, dataset, sessions = view.series, view.dataset, view.sessions
+    ticks = find_false_ticks(series, limits, timeframe=view.timeframe)
+    sanity = [
+        check_flat_runs(
+            find_flat_runs(series, view.timeframe),
+            limits,
+            check="price_sanity",
+            dataset=dataset,
+            sessions=sessions,
+        )
+    ]
+    if view.kind == "curated":
+        # A vendor's own prices step where it has worked in a split between two fetches.
+        jumps = find_jumps(series, limits, actions=view.actions, false_ticks=ticks)
+        sanity.append(check_jumps(jumps, check="price_sanity", dataset=dataset, sessions=sessions))
+    return {
+        "price_sanity": together(sanity),
+        "false_ticks": check_false_ticks(ticks, dataset=dataset, sessions=sessions),
+        "volume": check_volume(
+            _over(view, series), limits, actions=view.actions, dataset=dataset, sessions=sessions
+        ),
+        "consistency": _consistency(view, limits),
+    }
+
+
+def _over(view: BarsView, series: pl.DataFrame) -> pl.DataFrame:
+    """Bars of sessions that are over, or lie around the slice."""
+    first, last = view.sessions
+    over = view.expected.filter(pl.col("close") + view.delay <= view.now).select(KEY)
+    around = ~pl.col("session").is_between(first, last)
+    running = series.filter(~around).select(KEY).unique().join(over, on=KEY, how="anti")
+    if running.is_empty():
+        return series
+    return series.join(running, on=KEY, how="anti", maintain_order="left")
+
+
+def _consistency(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
+    if view.timeframe.is_intraday or view.kind == "raw":
+        return CheckOutcome()
+    found = [check_phantom_dividends(view.actions, dataset=view.dataset, sessions=view.sessions)]
+    if view.within is not None:
+        foreign = pl.col("flags").str.contains(FOREIGN_DAY, literal=True)
+        days = view.bars.filter(pl.col("final") & ~foreign)
+        found.append(check_against_intraday(days, view.within, limits, dataset=view.dataset))
+    return together(found)
 
 
 def check_drift(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:

@@ -20,17 +20,50 @@ PHANTOM_LIKENESS = 0.25
 """Relative difference of two dividends up to which they are alike."""
 
 
+SPANS = {
+    "symbol": pl.String(),
+    "session": pl.Date(),
+    "inner_high": pl.Float64(),
+    "inner_low": pl.Float64(),
+    "inner_close": pl.Float64(),
+    "whole": pl.Boolean(),
+}
+"""What the bars within a session span; `whole` where none of them is missing."""
+
+
+def spans(bars: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:
+    """What bars within their days span.
+
+    Args:
+        bars: symbol, session, high, low, close of intraday bars, sorted by (symbol, ts).
+        expected: rows of EXPECTED of their timeframe.
+
+    Returns:
+        Rows of SPANS.
+    """
+    spanned = bars.group_by(KEY, maintain_order=True).agg(
+        inner_high=pl.col("high").max(),
+        inner_low=pl.col("low").min(),
+        inner_close=pl.col("close").last(),
+        bars=pl.len(),
+    )
+    return (
+        spanned.join(expected.select(*KEY, "expected"), on=KEY, maintain_order="left")
+        .with_columns(whole=pl.col("bars") >= pl.col("expected"))
+        .select(list(SPANS))
+    )
+
+
 def check_against_intraday(
-    daily: pl.DataFrame, intraday: pl.DataFrame, limits: pl.DataFrame, *, dataset: str
+    daily: pl.DataFrame, within: pl.DataFrame, limits: pl.DataFrame, *, dataset: str
 ) -> CheckOutcome:
     """Report days that the bars within them contradict.
 
     Args:
         daily: symbol, session, high, low, close of the sessions to judge, on the sessions' own
             hours.
-        intraday: the same columns and ts, sorted by (symbol, ts), and whole (Boolean): whether no
-            bar of the session is missing. Bars that are there may show that a day's range is too
-            narrow; that it is too wide, or its close wrong, only all bars together can.
+        within: rows of SPANS. Bars that are there may show that a day's range is too narrow; that
+            it is too wide, or its close wrong, only all bars together can.
         limits: see `BarsView.limits`; `consistency` is the tolerance, relative.
         dataset: name of the dataset.
 
@@ -38,19 +71,13 @@ def check_against_intraday(
         Findings consistency (warn), one per symbol-session: `value` is the largest relative
         difference.
     """
-    spans = intraday.group_by(KEY, maintain_order=True).agg(
-        inner_high=pl.col("high").max(),
-        inner_low=pl.col("low").min(),
-        inner_close=pl.col("close").last(),
-        whole=pl.col("whole").all(),
-    )
     above = pl.col("inner_high") / pl.col("high") - 1
     below = 1 - pl.col("inner_low") / pl.col("low")
     apart = (pl.col("inner_close") / pl.col("close") - 1).abs()
     of_whole = pl.max_horizontal(above.abs(), below.abs(), apart)
     measured = (
         daily.select(*KEY, "high", "low", "close")
-        .join(spans, on=KEY, maintain_order="left")
+        .join(within, on=KEY, maintain_order="left")
         .join(limits.select("symbol", "consistency"), on="symbol", maintain_order="left")
         .with_columns(
             value=pl.when("whole").then(of_whole).otherwise(pl.max_horizontal(above, below))

@@ -41,7 +41,7 @@ OVERNIGHT = 2.0
 """Times `false_tick_z` for bars within a day that only the next session's opening undoes: prices
 do move overnight."""
 _HALF = 0.5
-"""Share of the jump that the close after it may still be away: it has traded on since its opening."""
+"""Share of the jump that the close after it may be away: it has traded on since its opening."""
 _NORMAL = 1.4826
 _LONG = timedelta(hours=1)
 FALSE_TICKS = {
@@ -61,30 +61,19 @@ in robust standard deviations, and the limit that `z` broke."""
 
 
 def check_false_ticks(
-    bars: pl.DataFrame,
-    limits: pl.DataFrame,
-    *,
-    dataset: str,
-    sessions: tuple[date, date],
-    timeframe: Timeframe,
+    ticks: pl.DataFrame, *, dataset: str, sessions: tuple[date, date]
 ) -> CheckOutcome:
     """Report the false ticks of some sessions.
 
     Args:
-        bars: symbol, session, ts, open, close (positive), sorted by (symbol, ts). Bars before the
-            first session and after the last one are context: without bars after it, the last
-            bars of a series cannot be judged yet.
-        limits: see `BarsView.limits`.
+        ticks: of `find_false_ticks`.
         dataset: name of the dataset.
         sessions: first and last session that is judged.
-        timeframe: of the bars.
 
     Returns:
         Findings false_tick (warn), one per symbol-session: `value` is the largest `z`.
     """
-    found = find_false_ticks(bars, limits, timeframe=timeframe).filter(
-        pl.col("session").is_between(*sessions)
-    )
+    found = ticks.filter(pl.col("session").is_between(*sessions))
     judged = (
         found.sort("z", descending=True)
         .group_by(KEY, maintain_order=True)
@@ -109,7 +98,8 @@ def find_false_ticks(
     """Find bars whose price was never traded.
 
     Args:
-        bars: symbol, session, ts, open, close (positive), sorted by (symbol, ts).
+        bars: symbol, session, ts, open, close (positive), sorted by (symbol, ts). Without bars
+            after it, the last bars of a series cannot be judged yet.
         limits: see `BarsView.limits`.
         timeframe: of the bars.
 

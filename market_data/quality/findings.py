@@ -6,6 +6,7 @@ What does not: what is measured and judged (one module per check).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -53,6 +54,21 @@ def findings(frame: pl.DataFrame, *, check: str, dataset: str) -> pl.DataFrame:
     """Rows of FINDINGS from a frame that holds the other columns, sorted."""
     named = frame.with_columns(check=pl.lit(check), dataset=pl.lit(dataset))
     return FINDINGS.conform(named).sort("session", "symbol", "code")
+
+
+def together(outcomes: Sequence[CheckOutcome]) -> CheckOutcome:
+    """The outcomes of several rules as one check's."""
+
+    def stacked(frames: list[pl.DataFrame]) -> pl.DataFrame:
+        given = [f for f in frames if f.width]
+        return pl.concat(given, how="diagonal_relaxed") if given else pl.DataFrame()
+
+    found = pl.concat([FINDINGS.empty(), *(o.findings for o in outcomes)])
+    return CheckOutcome(
+        found.sort("session", "symbol", "code"),
+        stacked([o.rows for o in outcomes]).head(SAMPLE_ROWS),
+        stacked([o.measured for o in outcomes]),
+    )
 
 
 def per_cent(column: str) -> pl.Expr:

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from market_data.ordering import sort_if_needed
 from market_data.quality.digest import bars_digest
 from market_data.quality.findings import ERROR, KEY, CheckOutcome
 from market_data.quality.thresholds import Thresholds
@@ -23,7 +22,7 @@ from market_data.schemas import FINDINGS, SCORES
 
 UNKNOWN_FRESHNESS = 0.75
 GREEN, YELLOW, RED = "GREEN", "YELLOW", "RED"
-_OUTLIERS = frozenset({"jump", "false_tick"})
+_OUTLIERS = ("jump", "unit_error", "false_tick")
 
 
 def score_sessions(
@@ -50,7 +49,9 @@ def score_sessions(
     found = pl.concat([*(o.findings for o in outcomes.values()), *([] if also is None else [also])])
     frame = (
         _sessions(view, outcomes["coverage"].measured)
-        .join(_from_bars(view), on=KEY, how="left")
+        .join(_null_rate(view), on=KEY, how="left")
+        .join(_outliers(found), on=KEY, how="left")
+        .join(outcomes["price_sanity"].measured.select(*KEY, flat_run="run"), on=KEY, how="left")
         .join(bars_digest(view.bars), on=KEY, how="left")
         .join(_judged(found), on=KEY, how="left")
         .join(_duplicates(outcomes), on=KEY, how="left")
@@ -103,29 +104,13 @@ def _sessions(view: BarsView, coverage: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([measured.select(columns), unexpected.select(columns)])
 
 
-def _from_bars(view: BarsView) -> pl.DataFrame:
-    """null_rate, outliers and flat_run.
+def _null_rate(view: BarsView) -> pl.DataFrame:
+    return view.bars.group_by(KEY).agg(null_rate=pl.col("volume").is_null().mean())
 
-    A flat run is counted within the session; of daily bars over the sessions of the slice, up to
-    each one.
-    """
-    bars = sort_if_needed(view.bars)
-    same = pl.col("close") == pl.col("close").shift()
-    for column in KEY if view.timeframe.is_intraday else ["symbol"]:
-        same = same & (pl.col(column) == pl.col(column).shift())
-    position = pl.int_range(pl.len())
-    begun = pl.when(same.fill_null(value=False)).then(None).otherwise(position).forward_fill()
-    # few different flags exist however many rows there are
-    flags = [f for f in bars.get_column("flags").unique() if _OUTLIERS.intersection(f.split(","))]
-    return (
-        bars.with_columns(run=position - begun + 1)
-        .group_by(KEY)
-        .agg(
-            null_rate=pl.col("volume").is_null().mean(),
-            outliers=pl.col("flags").is_in(flags).sum().cast(pl.Int64),
-            flat_run=pl.col("run").max().cast(pl.Int64),
-        )
-    )
+
+def _outliers(found: pl.DataFrame) -> pl.DataFrame:
+    odd = found.filter(pl.col("code").is_in(list(_OUTLIERS)))
+    return odd.group_by(KEY).agg(outliers=pl.col("rows").sum())
 
 
 def _judged(found: pl.DataFrame) -> pl.DataFrame:

@@ -16,12 +16,20 @@ import polars as pl
 
 from market_data.basis import FOREIGN_DAY
 from market_data.errors import MarketDataError
+from market_data.ordering import repeats_key, sort_if_needed
 from market_data.quality.findings import KEY
 from market_data.quality.thresholds import Rules, Thresholds
-from market_data.schemas import CURATED_BARS, RAW_BARS, FrameSchema
+from market_data.schemas import (
+    CORPORATE_ACTIONS,
+    CURATED_BARS,
+    PRICES,
+    RAW_BARS,
+    FrameSchema,
+)
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
 
+SERIES = ["symbol", "session", "ts", *PRICES, "volume"]
 _LATEST_END = timedelta(days=2, hours=12)
 """How long after a date's midnight in UTC the last day anywhere ends that began on it."""
 
@@ -48,6 +56,11 @@ class BarsView:
             among `bars` are found there and need not be counted here.
         quarantine: symbol, session, reasons (comma-separated), rows, and optionally stage. A raw
             dataset counts the stage `fetch` alone: rows that curation refused are among its bars.
+        around: columns of SERIES: bars of the sessions next to the slice, which tell what is
+            usual, and whether a price comes back.
+        actions: rows of CORPORATE_ACTIONS that are known.
+        within: of daily bars, what shorter ones of the same sessions say, see
+            `market_data.quality.consistency.spans`; None: nothing to compare.
     """
 
     dataset: str
@@ -62,6 +75,9 @@ class BarsView:
     peers: pl.DataFrame | None = field(default=None)
     duplicates: pl.DataFrame | None = field(default=None)
     quarantine: pl.DataFrame | None = field(default=None)
+    around: pl.DataFrame | None = field(default=None)
+    actions: pl.DataFrame = field(default_factory=CORPORATE_ACTIONS.empty)
+    within: pl.DataFrame | None = field(default=None)
 
     @property
     def schema(self) -> FrameSchema:
@@ -104,6 +120,19 @@ class BarsView:
             pl.col("end") <= self.now,
             whole,
         ).select(*KEY, "ts", "end", "opens", "closes", "expected")
+
+    @cached_property
+    def series(self) -> pl.DataFrame:
+        """Whole bars with sound prices, and those around them: SERIES, sorted by (symbol, ts)."""
+        whole = self.finished.select("symbol", "ts")
+        own = self.bars.select(SERIES).join(
+            whole, on=["symbol", "ts"], how="semi", maintain_order="left"
+        )
+        both = own if self.around is None else pl.concat([own, self.around.select(SERIES)])
+        sound = pl.all_horizontal(pl.col(c).is_finite() & (pl.col(c) > 0) for c in PRICES)
+        ordered = sort_if_needed(both.filter(sound))
+        repeated = repeats_key(ordered)
+        return ordered if repeated is None else ordered.filter(~repeated)
 
     def _runs_on_its_own_day(self) -> pl.Expr:
         midnight = pl.col("session").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")

@@ -14,6 +14,7 @@ from market_data.quality.consistency import (
     check_adjustment_chain,
     check_against_intraday,
     check_phantom_dividends,
+    spans,
 )
 from market_data.quality.thresholds import Thresholds
 from market_data.schemas import CORPORATE_ACTIONS
@@ -36,13 +37,9 @@ def day(high: float = 102.0, low: float = 98.0, close: float = 101.0) -> pl.Data
 
 def within(*, whole: bool = True) -> pl.DataFrame:
     bars = [(102.0, 99.0, 100.0), (100.0, 98.0, 101.0)]
-    return pl.DataFrame(
-        [
-            {"symbol": "AAA", "session": DAY, "ts": datetime(2024, 1, 3, 15 + i, tzinfo=UTC)}
-            | {"high": high, "low": low, "close": close, "whole": whole}
-            for i, (high, low, close) in enumerate(bars)
-        ]
-    )
+    key = {"symbol": "AAA", "session": DAY}
+    frame = pl.DataFrame([{**key, "high": h, "low": lo, "close": c} for h, lo, c in bars])
+    return spans(frame, pl.DataFrame([{**key, "expected": 2 if whole else 3}]))
 
 
 @pytest.mark.parametrize(

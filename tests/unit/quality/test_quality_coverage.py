@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from market_data.quality.checks import evaluate_bars
+from market_data.quality.checks import CHECKS, evaluate_bars
 from market_data.quality.coverage import check_coverage, measure_coverage
 from market_data.quality.staleness import check_staleness
 from market_data.quality.thresholds import Thresholds
@@ -32,7 +32,7 @@ def test_a_flawless_month_of_new_york_scores_one(make_view, thresholds, kind) ->
     assert measured.height == 2 * 21
     assert measured["coverage"].to_list() == [1.0] * 42
     assert {n: o.findings.height for n, o in outcomes.items()} == dict.fromkeys(outcomes, 0)
-    assert list(outcomes) == ["schema", "coverage", "staleness", "drift", "duplicates", "ohlc"]
+    assert list(outcomes) == list(CHECKS)
 
 
 @pytest.mark.parametrize(

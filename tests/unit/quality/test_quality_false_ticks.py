@@ -172,21 +172,14 @@ def test_the_documents_rule_is_kept_beside_it(limits) -> None:
 def test_findings_name_session_rows_and_limit(limits) -> None:
     bars = spiked(walk(1), 70, 2, 1.25)
     first, second = bars["session"][70], bars["session"][71]
-    outcome = check_false_ticks(
-        bars, limits(), dataset="curated/bars_1d", sessions=(first, first), timeframe=Timeframe.D1
-    )
+    ticks = find_false_ticks(bars, limits(), timeframe=Timeframe.D1)
+    outcome = check_false_ticks(ticks, dataset="curated/bars_1d", sessions=(first, first))
     assert outcome.findings.columns == FINDINGS.names
     told = outcome.findings.row(0, named=True)
     assert (told["code"], told["severity"], told["session"]) == ("false_tick", "warn", first)
     assert told["value"] > told["threshold"] == 4.5
     assert outcome.rows.select("session", "before").rows() == [(first, bars["close"][69])]
-    later = check_false_ticks(
-        bars,
-        limits(),
-        dataset="curated/bars_1d",
-        sessions=(second, date.max),
-        timeframe=Timeframe.D1,
-    )
+    later = check_false_ticks(ticks, dataset="curated/bars_1d", sessions=(second, date.max))
     assert later.findings.get_column("session").to_list() == [second]
 
 

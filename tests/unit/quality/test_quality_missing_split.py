@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_data.quality.price_sanity import RATIOS, check_missing_split
+from market_data.quality.thresholds import Thresholds
 from market_data.schemas import CORPORATE_ACTIONS, FINDINGS
 from market_data.universe import AssetClass, Instrument
+from tests.support.raw_rows import LIMITS, THRESHOLDS
 
 FIRST = date(2024, 1, 1)
 DAYS = 60
@@ -22,7 +24,7 @@ NONE = CORPORATE_ACTIONS.empty()
 
 
 def walk(seed: int) -> pl.DataFrame:
-    """Bars of quiet days: prices within two per cent, volumes within a third of the usual."""
+    """Bars of quiet days: prices within two per cent, volumes within 15 of the usual."""
     chance = np.random.default_rng(seed)
     close = 100 * np.exp(np.cumsum(chance.uniform(-0.02, 0.02, DAYS)))
     opening = np.roll(close, 1) * (1 + chance.uniform(-0.003, 0.003, DAYS))
@@ -33,7 +35,7 @@ def walk(seed: int) -> pl.DataFrame:
             "session": [FIRST + timedelta(days=i) for i in range(DAYS)],
             "open": opening,
             "close": close,
-            "volume": 1e6 * chance.uniform(0.75, 1.3, DAYS),
+            "volume": 1e6 * chance.uniform(0.85, 1.15, DAYS),
         }
     )
 
@@ -57,7 +59,12 @@ def found(
 ) -> list[tuple[int, float]]:
     """Day number and ratio of each finding."""
     outcome = check_missing_split(
-        bars, actions, [of], dataset="x", sessions=(FIRST, FIRST + timedelta(days=DAYS))
+        bars,
+        actions,
+        [of],
+        thresholds=THRESHOLDS,
+        dataset="x",
+        sessions=(FIRST, FIRST + timedelta(days=DAYS)),
     )
     FINDINGS.check(outcome.findings)
     assert outcome.findings["severity"].unique().to_list() in ([], ["warn"])
@@ -134,13 +141,36 @@ def test_what_cannot_be_split_or_has_no_volume_is_not_judged() -> None:
 def test_only_the_sessions_of_the_slice_are_told() -> None:
     bars = stepped(walk(5), 30, 0.5, 2.0)
     day = FIRST + timedelta(days=31)
-    outcome = check_missing_split(bars, NONE, [SHARE], dataset="x", sessions=(day, day))
+    outcome = check_missing_split(
+        bars, NONE, [SHARE], thresholds=THRESHOLDS, dataset="x", sessions=(day, day)
+    )
     assert outcome.findings.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("limits", "is_found"),
+    [({}, True), ({"split_volume": 1.01}, False), ({"split_tolerance": 1e-9}, False)],
+)
+def test_the_limits_are_those_of_the_configuration(
+    limits: dict[str, float], *, is_found: bool
+) -> None:
+    layers = {"default": LIMITS, "equity/1d": limits}
+    outcome = check_missing_split(
+        stepped(walk(1), 30, 0.25, 6.0),
+        NONE,
+        [SHARE],
+        thresholds=Thresholds.parse({"rules": layers}),
+        dataset="x",
+        sessions=(FIRST, FIRST + timedelta(days=DAYS)),
+    )
+    assert outcome.findings.is_empty() is not is_found
 
 
 def said(bars: pl.DataFrame, actions: pl.DataFrame) -> list[str]:
     span = (FIRST, FIRST + timedelta(days=DAYS))
-    outcome = check_missing_split(bars, actions, [SHARE], dataset="x", sessions=span)
+    outcome = check_missing_split(
+        bars, actions, [SHARE], thresholds=THRESHOLDS, dataset="x", sessions=span
+    )
     return outcome.findings["detail"].to_list()
 
 

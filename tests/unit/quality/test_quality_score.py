@@ -84,15 +84,13 @@ def test_what_is_measured_is_kept(make_view, thresholds) -> None:
     view = make_view("XNYS", Timeframe.M1, DAY, DAY)
     at = pl.int_range(pl.len())
     bars = view.bars.with_columns(
-        close=pl.when(at.is_between(100, 109)).then(100.2).otherwise("close"),
+        close=pl.when(at.is_between(100, 109))
+        .then(100.2)
+        .when(at.is_in([50, 60]))
+        .then(pl.col("close") * 1.05)
+        .otherwise("close"),
         volume=pl.when(at < 39).then(None).otherwise("volume"),
-        flags=pl.when(at == 5)
-        .then(pl.lit("jump,side_bid"))
-        .when(at == 6)
-        .then(pl.lit("false_tick"))
-        .when(at == 7)
-        .then(pl.lit("no_jump"))
-        .otherwise("flags"),
+        high=pl.when(at.is_in([50, 60])).then(pl.col("high") * 1.05).otherwise("high"),
     ).filter(~at.is_between(200, 203))
     given = pl.DataFrame({"symbol": ["AAA"], "session": [DAY], "rows": [2]})
     refused = given.with_columns(reasons=pl.lit("ohlc"), rows=pl.lit(1))

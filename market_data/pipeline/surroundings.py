@@ -1,0 +1,106 @@
+"""Surroundings: what lies next to a slice of bars, and within its days.
+
+What belongs here: reading the sessions before and after a slice, and the shorter bars of the same
+sessions. What does not: the slice itself (market_data/pipeline/views.py), judging it
+(market_data/quality).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import polars as pl
+
+from market_data.calendars import expected_bars
+from market_data.datasets import Dataset, curated_bars, raw_bars
+from market_data.pipeline.platform import Platform
+from market_data.quality.consistency import SPANS, spans
+from market_data.quality.view import SERIES
+from market_data.timeframes import Timeframe
+
+_BEFORE = {
+    # Ninety days hold the sixty sessions that tell a usual step of daily bars.
+    Timeframe.D1: timedelta(days=100),
+    Timeframe.H4: timedelta(days=45),
+    Timeframe.H1: timedelta(days=21),
+}
+_NEXT = timedelta(days=7)
+"""Holds the next session of any calendar, across its longest holidays."""
+_WITHIN = (Timeframe.H4, Timeframe.H1, Timeframe.M15, Timeframe.M5, Timeframe.M1)
+"""The longest bars within a day say as much about it as the shortest, in fewer rows."""
+
+
+def around_curated(
+    platform: Platform, timeframe: Timeframe, symbols: Sequence[str], start: date, end: date
+) -> pl.DataFrame:
+    """Curated bars next to a slice: SERIES."""
+
+    def read(sessions: tuple[date, date]) -> pl.DataFrame:
+        found = platform.store.scan(
+            curated_bars(timeframe),
+            symbols=symbols,
+            sessions=sessions,
+            columns=[*SERIES, "final"],
+        )
+        return found.filter("final").select(SERIES)
+
+    return _around(read(_before(timeframe, start)), read(_after(end)), timeframe)
+
+
+def around_raw(
+    platform: Platform,
+    vendor: str,
+    timeframe: Timeframe,
+    symbols: Sequence[str],
+    start: date,
+    end: date,
+) -> pl.DataFrame:
+    """A vendor's raw bars next to a slice: SERIES."""
+    dataset: Dataset = raw_bars(vendor, timeframe)
+
+    def read(sessions: tuple[date, date]) -> pl.DataFrame:
+        return platform.raw_log.read(dataset, symbols=symbols, sessions=sessions).select(SERIES)
+
+    return _around(read(_before(timeframe, start)), read(_after(end)), timeframe)
+
+
+def _before(timeframe: Timeframe, start: date) -> tuple[date, date]:
+    return start - _BEFORE.get(timeframe, _NEXT), start - timedelta(days=1)
+
+
+def _after(end: date) -> tuple[date, date]:
+    return end + timedelta(days=1), end + _NEXT
+
+
+def _around(before: pl.DataFrame, after: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    """Of minutes only the session next to the slice on either side: they are many."""
+    if timeframe in _BEFORE:
+        return pl.concat([before, after])
+    last = before.filter(pl.col("session") == pl.col("session").max().over("symbol"))
+    first = after.filter(pl.col("session") == pl.col("session").min().over("symbol"))
+    return pl.concat([last, first])
+
+
+def within_days(
+    platform: Platform, symbols: Sequence[str], start: date, end: date
+) -> pl.DataFrame | None:
+    """What the intraday bars of each session span: SPANS; None where there are none."""
+    found: list[pl.DataFrame] = []
+    open_symbols = set(symbols)
+    for timeframe in _WITHIN:
+        bars = platform.store.scan(
+            curated_bars(timeframe),
+            symbols=sorted(open_symbols),
+            sessions=(start, end),
+            columns=["symbol", "session", "ts", "high", "low", "close", "dq_status", "final"],
+        ).filter(pl.col("final") & (pl.col("dq_status") != "error"))
+        if bars.is_empty():
+            continue
+        held = set(bars.get_column("symbol").unique().to_list())
+        instruments = [platform.universe.instrument(s) for s in sorted(held)]
+        found.append(spans(bars, expected_bars(instruments, timeframe, start, end)))
+        open_symbols -= held
+        if not open_symbols:
+            break
+    return pl.concat([pl.DataFrame(schema=SPANS), *found]) if found else None
