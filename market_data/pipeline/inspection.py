@@ -168,6 +168,7 @@ def _missing_splits(platform: Platform, view: BarsView) -> CheckOutcome:
         bars,
         platform.actions.read(),
         view.instruments,
+        thresholds=platform.thresholds,
         dataset=view.dataset,
         sessions=view.sessions,
     )

@@ -7,7 +7,9 @@ Judged are unadjusted daily bars of instruments that can be split. A split by k 
 at 1/k of the close before (or k times, for a reverse split) while k times as many (1/k as many)
 shares change hands. A crash or a takeover may land near such a ratio, but its volume rises without
 regard to it. The ratios are those that companies use; 3:2 is not among them, since a fall by a
-third is no rarity. A step that recorded actions explain is none.
+third is no rarity. A step that recorded actions explain is none. How near is near enough, and how
+much volume too much, is in config/quality.yaml (`split_tolerance`, `split_same_day`,
+`split_volume`).
 """
 
 from __future__ import annotations
@@ -20,20 +22,16 @@ import polars as pl
 
 from market_data.corporate_actions.conflicts import NEAR
 from market_data.quality.findings import KEY, SAMPLE_ROWS, WARN, CheckOutcome, findings
+from market_data.quality.thresholds import Rules, Thresholds
+from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
 
 CHECK = "price_sanity"
 RATIOS = (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50)
 """Shares after per share before. Beyond 5 a real step of that size is all but impossible."""
-TOLERANCE = 0.01
-"""Relative, of the opening or of the close against the close before."""
-SAME_DAY = 0.2
-"""How far, relatively, neither of them may stray: a single bad print is no split."""
 USUAL_SESSIONS = 20
 FEWEST_SESSIONS = 5
 """Sessions before that tell the usual volume: so many at most, and at least."""
-MOST_VOLUME = 3.0
-"""Times k: on its first day a split share is traded more, a crashing one out of all proportion."""
 LOOK_BACK = timedelta(days=45)
 """Calendar days that hold the sessions before."""
 _LONGEST_GAP = timedelta(days=14)
@@ -44,6 +42,7 @@ def check_missing_split(
     actions: pl.DataFrame,
     instruments: Sequence[Instrument],
     *,
+    thresholds: Thresholds,
     dataset: str,
     sessions: tuple[date, date],
 ) -> CheckOutcome:
@@ -54,6 +53,7 @@ def check_missing_split(
             from LOOK_BACK before the first session on.
         actions: rows of CORPORATE_ACTIONS that are known.
         instruments: of the symbols; only adjustable ones are judged.
+        thresholds: limits of daily bars, per asset class.
         dataset: name of the dataset.
         sessions: first and last session that is judged.
 
@@ -61,12 +61,18 @@ def check_missing_split(
         Findings suspected_missing_split (warn): `value` is the opening over the close before,
         with recorded actions taken out, `threshold` the ratio of the split that it looks like.
     """
-    splittable = [i.symbol for i in instruments if i.asset_class.is_adjustable]
-    steps = _steps(bars.filter(pl.col("symbol").is_in(splittable)), actions).filter(
+    classes = {i.symbol: i.asset_class for i in instruments if i.asset_class.is_adjustable}
+    steps = _steps(bars.filter(pl.col("symbol").is_in(list(classes))), actions).filter(
         pl.col("session").is_between(*sessions)
     )
+    # Nothing where no class can be split.
+    ratio = pl.lit(None, dtype=pl.Float64)
+    for asset_class in sorted(set(classes.values())):
+        its_own = pl.col("symbol").is_in([s for s, c in classes.items() if c is asset_class])
+        rules = thresholds.rule(asset_class, Timeframe.D1)
+        ratio = pl.when(its_own).then(_ratio(rules)).otherwise(ratio)
     suspected = _with_recorded_near(
-        steps.with_columns(ratio=_ratio()).drop_nulls("ratio"), actions
+        steps.with_columns(ratio=ratio).drop_nulls("ratio"), actions
     ).sort("session", "symbol")
     judged = suspected.with_columns(
         code=pl.lit("suspected_missing_split"),
@@ -140,22 +146,25 @@ def _with_recorded_near(suspected: pl.DataFrame, actions: pl.DataFrame) -> pl.Da
     return suspected.join(nearest, on=KEY, how="left")
 
 
-def _ratio() -> pl.Expr:
+def _ratio(rules: Rules) -> pl.Expr:
     """The split's ratio as a factor of the price (1/k or k); null where it looks like none."""
     factors = [factor for k in RATIOS for factor in (1 / k, float(k))]
-    return pl.coalesce(*(pl.when(_looks_like(f)).then(pl.lit(f)) for f in factors))
+    return pl.coalesce(*(pl.when(_looks_like(f, rules)).then(pl.lit(f)) for f in factors))
 
 
-def _looks_like(factor: float) -> pl.Expr:
+def _looks_like(factor: float, rules: Rules) -> pl.Expr:
     """Whether prices step by a factor, and volumes by its inverse rather than not at all."""
     steps = [(pl.col(name) / factor - 1.0).abs() for name in ("at_open", "at_close")]
-    priced = pl.any_horizontal(s <= TOLERANCE for s in steps) & pl.all_horizontal(
-        s <= SAME_DAY for s in steps
+    # Neither may stray far: a single bad print is no split.
+    priced = pl.any_horizontal(s <= rules.split_tolerance for s in steps) & pl.all_horizontal(
+        s <= rules.split_same_day for s in steps
     )
     shift, shares = pl.col("volume_shift"), 1 / factor
     # Nearer to the split's own shift than to none, on a scale of ratios.
     shifted = (shift >= sqrt(shares)) if shares > 1 else (shift <= sqrt(shares))
-    within = shift.is_between(shares / MOST_VOLUME, shares * MOST_VOLUME)
+    # On its first day a split share is traded more, a crashing one out of all proportion.
+    most = rules.split_volume
+    within = shift.is_between(shares / most, shares * most)
     return (priced & shifted & within).fill_null(value=False)
 
 

@@ -65,6 +65,11 @@ class Rules(BaseModel):
         volume_shift: a session's volume this many times the usual one, or its inverse, is flagged.
         consistency: relative difference of a daily bar from the bars within its day.
         chain_tolerance: relative difference of an adjusted close from what actions make of it.
+        split_tolerance: relative distance of an opening or close from a split's ratio to the
+            close before, up to which it looks like that split.
+        split_same_day: the same, that neither of the two may exceed.
+        split_volume: a split's first day trades at most this many times the volume that it alone
+            would explain, or its inverse.
         score_warn: score below which a symbol-session is YELLOW.
         score_error: score below which it is RED.
         score_shift: fall of the mean score against the sessions before that is a warning.
@@ -94,6 +99,9 @@ class Rules(BaseModel):
     volume_shift: Annotated[float, Field(gt=1)]
     consistency: Positive
     chain_tolerance: Positive
+    split_tolerance: Positive
+    split_same_day: Positive
+    split_volume: Annotated[float, Field(gt=1)]
     score_warn: Share
     score_error: Share
     score_shift: Share

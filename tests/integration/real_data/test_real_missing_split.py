@@ -48,6 +48,7 @@ def suspected(world: World) -> list[tuple[str, date, int]]:
         world.read("1d", SYMBOLS, quality="all"),
         world.platform.actions.read(),
         world.platform.universe.instruments,
+        thresholds=world.platform.thresholds,
         dataset="curated/bars_1d",
         sessions=SPAN,
     ).findings
