@@ -77,11 +77,16 @@ def explain(
         .join(_refused(platform, timeframe, (first, last), speakers), on=keys, how="left")
         .join(_unserved(platform, expected, timeframe, speakers), on=keys, how="left")
     )
+    nobody = joined.clear().select(*keys, again=pl.col("asked_at"))
     resumed = [
-        resting(part, settling=platform.vendors.settling(v), now=platform.clock.now())
-        for (v,), part in joined.partition_by("vendor", as_dict=True).items()
+        resting(
+            joined.filter(pl.col("vendor") == v),
+            settling=platform.vendors.settling(v),
+            now=platform.clock.now(),
+        ).select(*keys, "again")
+        for v in speakers
     ]
-    again = pl.concat([part.select(*keys, "again") for part in resumed])
+    again = pl.concat([nobody, *resumed])
     told = joined.join(again, on=keys, how="left").sort("symbol", "vendor", "session")
     return told.with_columns(reason=_reason(platform)).select(EXPLAINED.names())
 

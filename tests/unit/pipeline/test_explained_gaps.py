@@ -213,3 +213,9 @@ def test_a_session_outside_of_all_names_is_not_waited_for(tmp_path: Path) -> Non
     told = explain(world.platform, ["NEW"], FIRST, LAST, Timeframe.D1, ["yahoo"])
     assert reasons(told)[5] == "not served by this vendor: it had no name for the symbol then"
     assert reasons(told)[6] == "nobody has asked for it yet; 'emp ingest' does"
+
+
+def test_where_nobody_serves_there_is_nothing_to_explain(world: World) -> None:
+    told = explain(world.platform, ["AAA"], FIRST, LAST, Timeframe.H4)
+    assert told.is_empty()
+    assert together(told).is_empty()
