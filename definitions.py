@@ -33,6 +33,7 @@ from resources.storage import (
     TimescaleWarehouseResource,
     WarehouseResource,
 )
+from sensors.alerts import alert_delivery, alerts_of_runs, alerts_of_the_platform
 from sensors.corporate_actions import rebuild_after_corporate_actions
 from sensors.kafka_relay import relay_kafka_events
 from sensors.reference_files import reference_files
@@ -78,7 +79,8 @@ def build_resources(found: Installation) -> dict[str, Any]:
 
 def _sensors(found: Installation) -> list[dg.SensorDefinition]:
     streaming = found.servers is not None and found.servers.kafka.streaming
-    always = [rebuild_after_corporate_actions, reference_files]
+    alerts = [alerts_of_runs, alerts_of_the_platform, alert_delivery]
+    always = [rebuild_after_corporate_actions, reference_files, *alerts]
     return [*always, *([relay_kafka_events] if streaming else [])]
 
 

@@ -76,6 +76,7 @@ class RunFact:
         job: its name; of runs of assets, the assets in their order.
         succeeded: whether it did.
         at: when it ended.
+        cancelled: somebody ended it: that it did not succeed is no failure.
         sessions: first and last session; None for a run without partitions.
         symbols: by step, those that it was asked for; none: all.
         error: of a run that no step failed in.
@@ -94,6 +95,7 @@ class RunFact:
     steps: tuple[StepFact, ...] = ()
     checks: tuple[CheckFact, ...] = ()
     terms: Mapping[str, AssetTerms] = field(default_factory=dict)
+    cancelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,11 @@ class DaemonFact:
 
 @dataclass(frozen=True)
 class BreakerFact:
-    """The breaker of one vendor's account."""
+    """The breaker of one vendor's account: closed, open or half open, and the last failure."""
 
     vendor: str
-    is_open: bool
+    state: str
     trouble: str = ""
-    retry_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -90,11 +90,15 @@ def sightings_of_daemons(
 
 
 def sightings_of_breakers(facts: Iterable[BreakerFact], now: datetime) -> Iterator[Sighting]:
-    """Vendors that are left alone since they failed too often."""
+    """Vendors that are left alone since they failed too often.
+
+    Of one that is tried again nobody knows yet.
+    """
     for fact in facts:
         fingerprint = f"breaker|{fact.vendor}"
-        if not fact.is_open:
+        if fact.state == "closed":
             yield Sighting(fingerprint, now)
+        if fact.state != "open":
             continue
         trouble = _trouble(
             Kind.BREAKER,

@@ -195,7 +195,7 @@ def _whole(run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
             if mine and _covers(run.sessions, _all_symbols(run), alert):
                 yield Sighting(alert.fingerprint, run.at)
         return
-    if any(step.error or step.blocked for step in run.steps):
+    if run.cancelled or any(step.error or step.blocked for step in run.steps):
         return
     trouble = Trouble(
         kind=Kind.RUN,

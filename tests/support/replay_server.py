@@ -84,6 +84,12 @@ class Asked:
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def json(self) -> Any:
+        """The body of a request that holds a JSON document."""
+        return json.loads(self.body)
 
 
 @dataclass
@@ -170,7 +176,8 @@ class ReplayServer:
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         parts = urlsplit(handler.path)
         headers = {name.lower(): value for name, value in handler.headers.items()}
-        asked = Asked(unquote(parts.path), dict(parse_qsl(parts.query)), headers)
+        body = handler.rfile.read(int(headers.get("content-length") or 0))
+        asked = Asked(unquote(parts.path), dict(parse_qsl(parts.query)), headers, body)
         with self._lock:
             self.asked.append(asked)
             reply = self._reply_to(asked)

@@ -187,7 +187,7 @@ def test_daemons():
 
 
 def test_breakers_and_routes():
-    (left_alone,) = sightings_of_breakers([BreakerFact("yahoo", True, "429")], START)
+    (left_alone,) = sightings_of_breakers([BreakerFact("yahoo", "open", "429")], START)
     assert left_alone.trouble is not None
     assert left_alone.trouble.runbook == "vendor-limits"
     down = RouteFact("hook", minutes(-10), "status 500")

@@ -1,0 +1,320 @@
+"""Reads Dagster's instance into the plain facts of market_data/alerts.
+
+What belongs here: runs that have ended, ticks, backfills, heartbeats, as Dagster records them; what
+of its form is not public lies in this file alone.
+What does not: judging them (market_data/alerts).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterRunStatus
+
+from market_data.alerts.facts import (
+    AssetTerms,
+    BackfillFact,
+    CheckFact,
+    DaemonFact,
+    RunFact,
+    StepFact,
+    TickFact,
+)
+
+if TYPE_CHECKING:
+    from dagster._core.execution.backfill import PartitionBackfill
+    from dagster_shared.error import SerializableErrorInfo
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+PARTITION, BACKFILL = "dagster/partition", "dagster/backfill"
+ENDS = (
+    DagsterEventType.RUN_SUCCESS,
+    DagsterEventType.RUN_FAILURE,
+    DagsterEventType.RUN_CANCELED,
+)
+_READ = {
+    DagsterEventType.ASSET_CHECK_EVALUATION,
+    DagsterEventType.STEP_SUCCESS,
+    DagsterEventType.STEP_FAILURE,
+    DagsterEventType.RUN_FAILURE,
+}
+_BLOCKED = "DagsterAssetCheckFailedError"
+_NAMED_ASSETS = 3
+_BACKFILLS = 100
+
+
+def newest_end(instance: dg.DagsterInstance) -> int:
+    """The place of the newest end of a run in the event log; 0 where there is none."""
+    return max((place for place, _ in _ends(instance, None, 1)), default=0)
+
+
+def ended_runs(instance: dg.DagsterInstance, after: int, limit: int) -> list[tuple[int, str]]:
+    """Ends of runs behind a place in the event log, in their order: their places and runs.
+
+    Successes and failures in one order, whatever their number: a repair is never read before the
+    failure that it repairs.
+    """
+    return sorted(_ends(instance, after, limit))[:limit]
+
+
+def _ends(instance: dg.DagsterInstance, after: int | None, limit: int) -> Iterator[tuple[int, str]]:
+    for kind in ENDS:
+        found = instance.fetch_run_status_changes(
+            dg.RunStatusChangeRecordsFilter(kind, after_storage_id=after),  # type: ignore[arg-type]
+            limit=limit,
+            ascending=after is not None,
+        )
+        yield from ((record.storage_id, record.run_id) for record in found.records)
+
+
+def run_fact(
+    instance: dg.DagsterInstance, run_id: str, terms: Mapping[str, AssetTerms]
+) -> RunFact | None:
+    """A run that has ended; None for one that was deleted since.
+
+    Args:
+        instance: where it is recorded.
+        run_id: of the run.
+        terms: of every asset of the graph, by key.
+    """
+    record = instance.get_run_record_by_id(run_id)
+    if record is None:
+        return None
+    run = record.dagster_run
+    checks, steps, error, at = _events(instance, run_id)
+    ended = record.end_time or at or record.update_timestamp.timestamp()
+    touched = {key.to_user_string() for key in run.asset_selection or ()}
+    touched |= {check.asset for check in checks}
+    return RunFact(
+        run_id=run_id,
+        job=_job(run),
+        succeeded=run.status is DagsterRunStatus.SUCCESS,
+        at=_moment(ended),
+        sessions=_sessions(run.tags),
+        symbols=_symbols(run.run_config),
+        error=error,
+        steps=tuple(steps),
+        checks=tuple(checks),
+        terms={key: terms.get(key, AssetTerms()) for key in touched},
+        cancelled=run.status is DagsterRunStatus.CANCELED,
+    )
+
+
+def asset_terms(repository: dg.RepositoryDefinition | None) -> dict[str, AssetTerms]:
+    """Group and owners of every asset of a graph, by key."""
+    if repository is None:
+        return {}
+    return {
+        node.key.to_user_string(): AssetTerms(node.group_name or "", tuple(node.owners))
+        for node in repository.asset_graph.asset_nodes
+    }
+
+
+def _events(
+    instance: dg.DagsterInstance, run_id: str
+) -> tuple[list[CheckFact], list[StepFact], str, float]:
+    checks: list[CheckFact] = []
+    steps: list[StepFact] = []
+    error, at, cursor = "", 0.0, None
+    while True:
+        page = instance.get_records_for_run(run_id, cursor=cursor, of_type=_READ, limit=5_000)
+        for record in page.records:
+            event, at = record.event_log_entry.dagster_event, record.timestamp
+            if event is None:
+                continue
+            if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
+                checks.append(_check(event.asset_check_evaluation_data, at))
+            elif event.event_type is DagsterEventType.RUN_FAILURE:
+                error = told(event.job_failure_data.error) or event.message or ""
+            else:
+                steps.append(_step(event, at))
+        if not page.has_more:
+            return checks, steps, error, at
+        cursor = page.cursor
+
+
+def _step(event: dg.DagsterEvent, at: float) -> StepFact:
+    name = event.step_key or ""
+    if event.event_type is DagsterEventType.STEP_SUCCESS:
+        return StepFact(name, _moment(at))
+    error = event.step_failure_data.error
+    if any(link.cls_name == _BLOCKED for link in _chain(error)):
+        return StepFact(name, _moment(at), blocked=True)
+    return StepFact(name, _moment(at), told(error) or event.message or "failed")
+
+
+def _check(found: dg.AssetCheckEvaluation, at: float) -> CheckFact:
+    symbols = _named_symbols(found.metadata)
+    return CheckFact(
+        asset=found.asset_key.to_user_string(),
+        check=found.check_name,
+        passed=found.passed,
+        error=found.severity is dg.AssetCheckSeverity.ERROR,
+        session=_day(found.partition),
+        at=_moment(at),
+        detail=found.description or "",
+        symbols=symbols,
+        symbol_count=_number(found.metadata, "symbols"),
+        rows=_number(found.metadata, "rows"),
+        covers=_covered(found.metadata),
+    )
+
+
+def _named_symbols(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those in the table of findings."""
+    table = metadata.get("findings") or metadata.get("worst")
+    if not isinstance(table, dg.TableMetadataValue):
+        return ()
+    named = (str(row.data.get("symbol") or "") for row in table.records)
+    return tuple(sorted({symbol for symbol in named if symbol}))
+
+
+def _number(metadata: Mapping[str, Any], name: str) -> int:
+    value = metadata.get(name)
+    return int(value.value or 0) if isinstance(value, dg.IntMetadataValue) else 0
+
+
+def _covered(metadata: Mapping[str, Any]) -> tuple[date, date] | None:
+    """The sessions that a check says it speaks of: '2024-02-05 to 2024-02-09', or one."""
+    value = metadata.get("sessions")
+    if not isinstance(value, dg.TextMetadataValue) or not value.value:
+        return None
+    parts = value.value.split(" to ")
+    first, last = _day(parts[0]), _day(parts[-1])
+    return (first, last) if first and last else None
+
+
+def _job(run: dg.DagsterRun) -> str:
+    """Its name; of a run of chosen assets, the assets, since they share one job."""
+    if not run.job_name.startswith("__"):
+        return run.job_name
+    keys = sorted(key.to_user_string() for key in run.asset_selection or ())
+    if len(keys) <= _NAMED_ASSETS:
+        return ", ".join(keys) or "all assets"
+    digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:8]
+    return f"{keys[0]} and {len(keys) - 1} more ({digest})"
+
+
+def _sessions(tags: Mapping[str, str]) -> tuple[date, date] | None:
+    one = _day(tags.get(PARTITION))
+    first, last = _day(tags.get(RANGE_START)), _day(tags.get(RANGE_END))
+    if first and last:
+        return first, last
+    return (one, one) if one else None
+
+
+def _symbols(run_config: Any) -> dict[str, tuple[str, ...]]:
+    ops = run_config.get("ops", {}) if isinstance(run_config, Mapping) else {}
+    found = {}
+    for step, given in ops.items():
+        config = given.get("config", {}) if isinstance(given, Mapping) else {}
+        if isinstance(config, Mapping) and isinstance(config.get("symbols"), Sequence):
+            found[str(step)] = tuple(str(symbol) for symbol in config["symbols"])
+    return found
+
+
+def tick_facts(instance: dg.DagsterInstance, since: float, ticks: int) -> list[TickFact]:
+    """Sensors and schedules with their newest ticks; none that is older than `since`."""
+    from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
+
+    over = [TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE]
+    facts = []
+    for state in instance.all_instigator_state():
+        found = instance.get_ticks(
+            state.instigator_origin_id, state.selector_id, after=since, limit=ticks, statuses=over
+        )
+        facts.append(
+            TickFact(
+                name=state.instigator_name,
+                what=state.instigator_type.value.lower(),
+                ticks=tuple(
+                    (_moment(t.timestamp), (told(t.error) or "failed") if t.is_failure else "")
+                    for t in found
+                ),
+                running=state.status is not InstigatorStatus.STOPPED,
+            )
+        )
+    return facts
+
+
+def backfill_facts(
+    instance: dg.DagsterInstance, since: float, watched: Iterable[str]
+) -> list[BackfillFact]:
+    """Backfills that were asked for after `since`, and those that are watched already."""
+    found = {
+        b.backfill_id: b
+        for b in instance.get_backfills(limit=_BACKFILLS)
+        if b.backfill_timestamp >= since
+    }
+    for backfill_id in set(watched) - set(found):
+        known = instance.get_backfill(backfill_id)
+        if known is not None:
+            found[backfill_id] = known
+    return [_backfill(instance, b) for b in found.values()]
+
+
+def _backfill(instance: dg.DagsterInstance, found: PartitionBackfill) -> BackfillFact:
+    from dagster._core.execution.backfill import BulkActionStatus
+
+    failed = found.status in (BulkActionStatus.FAILED, BulkActionStatus.FAILING)
+    over = found.status not in (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING)
+    keys = sorted(key.to_user_string() for key in found.asset_selection or ())
+    moved = found.backfill_timestamp
+    if not over:
+        tags = {BACKFILL: found.backfill_id}
+        newest = instance.get_run_records(
+            dg.RunsFilter(tags=tags), limit=1, order_by="update_timestamp"
+        )
+        working = instance.get_runs_count(
+            dg.RunsFilter(tags=tags, statuses=[DagsterRunStatus.STARTED])
+        )
+        moved = max([moved, *(r.update_timestamp.timestamp() for r in newest)])
+        if working:
+            # A run of it works; one whose process died is found by Dagster's own monitoring.
+            moved = datetime.now(UTC).timestamp()
+    return BackfillFact(
+        backfill_id=found.backfill_id,
+        title=found.title or ", ".join(keys[:_NAMED_ASSETS]) or "backfill",
+        over=over,
+        failed=failed,
+        moved=_moment(moved),
+        error=told(found.error),
+    )
+
+
+def daemon_facts(instance: dg.DagsterInstance) -> list[DaemonFact]:
+    """The daemons that this instance needs, with their newest heartbeats."""
+    beats = instance.get_daemon_heartbeats()
+    facts = []
+    for name in sorted(instance.get_required_daemon_types()):
+        beat = beats.get(name)
+        errors = tuple(told(error) for error in (beat.errors or ())) if beat else ()
+        facts.append(DaemonFact(name, _moment(beat.timestamp) if beat else None, errors))
+    return facts
+
+
+def told(error: SerializableErrorInfo | None) -> str:
+    """The cause behind an error in one line; Dagster wraps it several times."""
+    chain = list(_chain(error))
+    return " ".join(chain[-1].message.split()) if chain else ""
+
+
+def _chain(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
+    while error is not None:
+        yield error
+        error = error.cause
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,242 @@
+"""From a fault in the data to the webhook, and from its mending to the recovery message.
+
+A real Dagster instance, the real graph, the real operations database, HTTP on the loopback.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+
+from adapters.operations import SqlAlerts
+from adapters.settings import PROJECT, Settings
+from market_data.universe import AssetClass, Instrument
+from sensors.alerts import alert_delivery, alerts_of_runs, alerts_of_the_platform
+from tests.support.graph import Graph
+from tests.support.replay_server import ReplayServer, failing, json_body
+from tests.support.worlds import FileVendor, World
+
+HOOK = "/services/T0/s3cr3t-path"
+DAYS = ["2024-02-05", "2024-02-06", "2024-02-07", "2024-02-08", "2024-02-09"]
+CHAIN = ["raw/of_aaa_bars_1d", "curated/bars_1d"]
+COVERAGE = "check|curated/bars_1d|coverage|2024-02-07"
+
+
+@dataclass
+class House:
+    """A graph with a vendor of files, a webhook, and the sensors' cursors."""
+
+    graph: Graph
+    file: Path
+    server: ReplayServer
+    config: Path
+    cursors: dict[str, str | None] = field(default_factory=dict)
+
+    def write(self, *missing: str) -> None:
+        """The vendor's file, without some days."""
+        rows = "".join(
+            f"{day},50,51,49,50.{number},1000\n"
+            for number, day in enumerate(DAYS)
+            if day not in missing
+        )
+        self.file.write_text(f"date,open,high,low,close,volume\n{rows}")
+
+    def run(self, first: str = DAYS[0], last: str = DAYS[-1]) -> dg.ExecuteInProcessResult:
+        return self.graph.run(CHAIN, first, last, symbols=["AAA"], config={"refetch": True})
+
+    def tick(self, sensor: dg.SensorDefinition) -> str:
+        with dg.build_sensor_context(
+            instance=self.graph.instance,
+            cursor=self.cursors.get(sensor.name),
+            repository_def=self.graph.defs.get_repository_def(),
+            resources=self.graph.defs.resources,
+        ) as context:
+            told = sensor(context)
+        if isinstance(told, dg.SensorResult):
+            self.cursors[sensor.name] = told.cursor
+            return str(told.skip_reason)
+        return str(told.skip_message)
+
+    def ticks(self) -> list[Any]:
+        """One round of the daemon; the messages that the webhook got by it."""
+        before = len(self.server.asked)
+        self.tick(alerts_of_runs)
+        self.tick(alert_delivery)
+        return [a.json for a in self.server.asked[before:]]
+
+    @property
+    def alerts(self) -> SqlAlerts:
+        with dg.build_resources({"platform": self.graph.defs.resources["platform"]}) as opened:
+            found: SqlAlerts = opened.platform.operations.open().alerts
+            return found
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    config = tmp_path / "config"
+    copytree(PROJECT / "config", config)
+    file = tmp_path / "aaa.csv"
+    World.at(tmp_path, datetime(2024, 3, 1, tzinfo=UTC)).register(
+        FileVendor("of_aaa", {"1d": ("plain_daily", file)}, ("AAA",)),
+        instruments=(Instrument(symbol="AAA", asset_class=AssetClass.EQUITY, calendar="XNYS"),),
+    )
+    # A real instance, its records in SQLite: an ephemeral one keeps no ticks.
+    with ReplayServer() as server, dg.instance_for_test() as instance:
+        made = Graph(Settings(data_dir=tmp_path / "data", config_dir=config), instance)
+        server.reply(HOOK, json_body({"ok": True}))
+        monkeypatch.setenv("ALERT_URL", f"{server.url}{HOOK}")
+        found = House(made, file, server, config)
+        configure(found)
+        found.write()
+        assert found.ticks() == []
+        yield found
+
+
+def configure(house: House, **changes: Any) -> None:
+    content = {
+        "collect": "0s",
+        "routes": [{"name": "hook", "type": "webhook", "url_env": "ALERT_URL"}],
+        **changes,
+    }
+    (house.config / "alerts.yaml").write_text(yaml.safe_dump(content))
+
+
+def keys(message: Any) -> set[str]:
+    return {alert["key"] for alert in message["alerts"]}
+
+
+def test_a_fault_travels_to_the_webhook_and_its_mending_too(house: House):
+    house.write(DAYS[2])
+    result = house.run()
+    assert result.success, "a check that does not block leaves the run green"
+    (opened,) = house.ticks()
+    assert opened["state"] == "opened"
+    assert COVERAGE in keys(opened)
+    (alert,) = [a for a in opened["alerts"] if a["key"] == COVERAGE]
+    assert (alert["severity"], alert["level"]) == ("error", "SEV-2")
+    assert (alert["asset"], alert["first_session"]) == ("curated/bars_1d", DAYS[2])
+    assert alert["symbols"] == ["AAA"]
+    assert alert["owners"] == ["team:market-data"]
+    assert alert["runbook"] == "docs/runbooks/check-coverage.md"
+    assert house.server.asked[-1].headers["idempotency-key"] == opened["id"]
+
+    house.run()
+    assert house.ticks() == [], "the same trouble again is no news"
+
+    house.write()
+    house.run()
+    (recovered,) = house.ticks()
+    assert recovered["state"] == "recovered"
+    assert COVERAGE in keys(recovered)
+    assert recovered["resolved"] == [opened["id"]]
+    assert house.ticks() == []
+
+
+def test_a_repair_and_its_failure_in_one_tick_are_told_to_nobody(house: House):
+    house.write(DAYS[2])
+    house.run()
+    house.write()
+    house.run()
+    assert house.ticks() == []
+
+
+def test_what_a_tick_did_is_not_done_twice(house: House):
+    """The daemon dies after the step and before the cursor is kept."""
+    house.write(DAYS[2])
+    house.run()
+    cursor = house.cursors["alerts_of_runs"]
+    assert len(house.ticks()) == 1
+    house.cursors["alerts_of_runs"] = cursor
+    assert house.ticks() == []
+
+
+def test_runs_before_the_first_tick_flood_nobody(house: House):
+    house.write(DAYS[2])
+    for _ in range(3):
+        house.run()
+    house.cursors.clear()
+    assert house.ticks() == []
+
+
+def test_an_exception_in_a_check_alerts(house: House, monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object) -> None:
+        raise RuntimeError("no such column: tiger-lily-password")
+
+    monkeypatch.setenv("SOME_PASSWORD", "tiger-lily-password")
+    monkeypatch.setattr("market_data.quality.checks.check_staleness", broken)
+    monkeypatch.setattr("market_data.pipeline.inspection.check_bars", broken, raising=False)
+    result = house.run()
+    assert not result.success
+    (opened,) = house.ticks()
+    failed = [a for a in opened["alerts"] if a["kind"] == "run"]
+    assert failed
+    assert all("could not be run" in a["title"] for a in failed)
+    assert all("no such column: ***" in a["detail"] for a in failed)
+    monkeypatch.undo()
+    assert "tiger-lily" not in json.dumps(opened)
+
+
+def test_a_webhook_that_is_down_loses_nothing(house: House, capfd: pytest.CaptureFixture[str]):
+    house.server.reply(HOOK, failing(500), json_body({}))
+    house.write(DAYS[2])
+    house.run()
+    assert len(house.ticks()) == 1
+    assert house.ticks() == [], "a pause follows a failure"
+    house.write()
+    house.run()
+    assert house.ticks() == []
+    house.alerts.outbox.hurry()
+    first, second = house.ticks()
+    assert [first["state"], second["state"]] == ["opened", "recovered"]
+    # The attempt that failed and the one that did not are one message.
+    sent = [a.headers["idempotency-key"] for a in house.server.asked]
+    assert sent == [first["id"], first["id"], second["id"]]
+    told = capfd.readouterr()
+    assert "s3cr3t" not in told.out + told.err
+
+
+def test_the_look_at_the_platform_tells_of_bars_that_end_too_early(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    from market_data.alerts.facts import AgeFact
+
+    today, found = date(2024, 3, 1), {"due": date(2024, 3, 1)}
+
+    def ages(_: object) -> list[AgeFact]:
+        due = {"AAA": found["due"]}
+        return [AgeFact("curated/bars_1d", {"AAA": today}, due, due)]
+
+    monkeypatch.setattr("market_data.pipeline.ages.ages", ages)
+    assert house.tick(alerts_of_the_platform) == "0 messages"
+    found["due"] = today + timedelta(days=1)
+    assert house.tick(alerts_of_the_platform) == "1 messages"
+    found["due"] = today
+    assert house.tick(alerts_of_the_platform) == "1 messages"
+    house.tick(alert_delivery)
+    opened, recovered = (a.json for a in house.server.asked)
+    assert opened["alerts"][0]["key"] == "stale|curated/bars_1d"
+    assert (opened["level"], recovered["state"]) == ("SEV-2", "recovered")
+
+
+def test_history_that_was_loaded_for_research_is_never_stale(house: House):
+    house.run()
+    assert house.tick(alerts_of_the_platform) == "0 messages"
+    assert json.loads(house.cursors["alerts_of_the_platform"] or "")["current"] == {
+        "curated/bars_1d": []
+    }
+
+
+def test_every_sensor_runs_by_default(house: House):
+    names = {"alerts_of_runs", "alerts_of_the_platform", "alert_delivery"}
+    found = {s.name: s.default_status for s in house.graph.defs.sensors or []}
+    assert names <= set(found)
+    assert {found[name] for name in names} == {dg.DefaultSensorStatus.RUNNING}
