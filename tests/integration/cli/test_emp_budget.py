@@ -133,7 +133,7 @@ def test_the_runbook_holds_what_it_promises(
 
     # 3. What a run would ask is told without asking.
     dry = shell.next("emp ingest")
-    assert "yahoo needs 2 requests, at once under its limits: 95 left of 100" in dry.out
+    assert "yahoo needs 2 requests, at once under its limits: 93 left of 100" in dry.out
 
     # 4. More patience does not help while the breaker is open: nobody is asked.
     patient = shell.next("emp ingest")
@@ -166,7 +166,7 @@ def test_the_runbook_holds_what_it_promises(
     # 8. The repeated run fetches what was lacking.
     assert shell.next("emp ingest").status == 0
     told = shell.next("emp budget --vendor yahoo")
-    assert re.search(r"\| yahoo +\| minute +\| 100 +\| 2 +\| 98 +\| now", told.out)
+    assert re.search(r"\| yahoo +\| minute +\| 100 +\| 3 +\| 97 +\| now", told.out)
     covered = shell.next("emp coverage")
     assert covered.out.count("| rows ") >= 4
     assert shell.commands == []
@@ -176,23 +176,23 @@ def test_two_runs_that_want_the_last_request_of_the_hour(
     shell: Shell, server: ReplayServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second one is refused with everything that a person needs, and lands later."""
-    monkeypatch.setenv("YAHOO_REQUESTS_PER_HOUR", "3")
+    monkeypatch.setenv("YAHOO_REQUESTS_PER_HOUR", "4")
     assert ingest(shell, "AAPL").status == 0
     refused = ingest(shell, "MSFT")
     assert refused.status == 1
     outcome = refused.json["outcomes"]["MSFT"]
     assert outcome["outcome"] == "refused"
     assert re.search(
-        r"yahoo: 3 requests per hour are used up; YAHOO_REQUESTS_PER_HOUR says what is allowed; "
+        r"yahoo: 4 requests per hour are used up; YAHOO_REQUESTS_PER_HOUR says what is allowed; "
         r"its next request can be sent at 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC \(in \d+ min",
         outcome["detail"],
     ), outcome
     assert "yahoo needs 2 requests, within 1 hour under its limits" in refused.err
     assert "has room for 1 of these 2 requests" in refused.err
     hour = yahoo(shell)["windows"][1]
-    assert (hour["limit"], hour["used"], hour["left"]) == (3, 3, 0)
+    assert (hour["limit"], hour["used"], hour["left"]) == (4, 4, 0)
     assert hour["next_slot"] > datetime.now(UTC).isoformat()
-    assert emp.get_request_budget("yahoo")["left"].to_list() == [97, 0]
+    assert emp.get_request_budget("yahoo")["left"].to_list() == [96, 0]
     monkeypatch.setenv("YAHOO_REQUESTS_PER_HOUR", "10")
     assert ingest(shell, "MSFT").status == 0
 
