@@ -7,7 +7,8 @@ they start Python themselves.
 
 Importing the libraries is most of what a short command costs. No module of this project is loaded
 before the fork: each process reads its own environment. Polars and what stands on it is not either,
-since its threads would not live through a fork.
+since its threads would not live through a fork. All processes of one server hash alike: what must
+not depend on PYTHONHASHSEED needs processes that start Python themselves.
 """
 
 from __future__ import annotations
@@ -118,6 +119,8 @@ def _server() -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MOST_BYTES)
     clean = {k: v for k, v in os.environ.items() if not k.startswith(_OWN)}
+    # A library that starts threads when it is loaded.
+    clean["OPENBLAS_NUM_THREADS"] = "1"
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.support.warm_python", str(theirs.fileno())],
         cwd=ROOT,
