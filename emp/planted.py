@@ -19,9 +19,6 @@ from market_data.pipeline.inspection import inspect_curated, inspect_raw
 from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe
 
-WITHOUT_CHECK = (FaultKind.SPIKE,)
-"""No check looks at prices that every vendor shares."""
-
 
 class Standing(StrEnum):
     """What became of a planted error."""
@@ -29,7 +26,6 @@ class Standing(StrEnum):
     FOUND = "found"
     ARRIVED = "arrived"
     SOUND = "sound"
-    UNWATCHED = "no check"
     MISSED = "NOT FOUND"
 
 
@@ -40,7 +36,7 @@ class Verdict:
     Attributes:
         fault: the error.
         standing: found; arrived, where a late bar has come since; sound, where a split rightly
-            raised no alarm; no check, where none looks for it; or not found.
+            raised no alarm; or not found.
         evidence: where, in a few words.
     """
 
@@ -96,8 +92,7 @@ class _Evidence:
         seen = self._seen(fault)
         if seen:
             return Verdict(fault, Standing.FOUND, ", ".join(seen))
-        standing = Standing.UNWATCHED if fault.kind in WITHOUT_CHECK else Standing.MISSED
-        return Verdict(fault, standing, f"would be {fault.expected}")
+        return Verdict(fault, Standing.MISSED, f"would be {fault.expected}")
 
     def _without_alarm(self, fault: PlantedFault) -> Verdict:
         alarms = self._at(self._findings[fault.vendor], fault)["code"].unique().sort().to_list()
