@@ -29,7 +29,8 @@ class SplitsTold:
         answers: columns symbol, session and asked_at (UTC): what those vendors have answered.
         statements: rows of STATED_ACTIONS, every revision of every source in the order in which
             they were recorded. A vendor's own are named after it.
-        vendors: every configured vendor; what other sources state was brought by a person.
+        vendors: those whose answers may tell actions; what other sources state was brought by a
+            person.
     """
 
     tellers: Collection[str]

@@ -20,6 +20,7 @@ from market_data.pipeline.views import curated_view, kept_symbols, raw_view
 from market_data.quality.actions import block_reasons
 from market_data.quality.checks import evaluate_bars
 from market_data.quality.digest import bars_digest
+from market_data.quality.disputed_splits import check_disputed_splits
 from market_data.quality.findings import CheckOutcome
 from market_data.quality.outdated import check_outdated
 from market_data.quality.price_sanity import CHECK as PRICE_SANITY
@@ -151,6 +152,11 @@ def _inspect(
             outcomes.append({"staleness": check_outdated(seen, _made_anew(platform, seen))})
         if seen.kind == "curated" and timeframe is Timeframe.D1:
             outcomes.append({PRICE_SANITY: _missing_splits(platform, seen)})
+        if seen.kind == "curated":
+            disputed = check_disputed_splits(
+                seen.bars, check=PRICE_SANITY, dataset=seen.dataset, sessions=seen.sessions
+            )
+            outcomes.append({PRICE_SANITY: disputed})
         held.append(seen.expected)
     return _merge(platform, dataset, timeframe, outcomes, held)
 

@@ -55,7 +55,8 @@ def own_words(platform: Platform, symbols: Sequence[str]) -> SplitsTold:
         statements=platform.actions.history(symbols=sorted(symbols))
         if symbols
         else pl.DataFrame(schema=STATED_ACTIONS),
-        vendors=vendors,
+        # Files hold no actions: those under the name of such a vendor came from a person.
+        vendors=[v.name for v in platform.universe.vendors if v.reader != "files"],
     )
 
 

@@ -143,6 +143,14 @@ ACTIONS: tuple[Action, ...] = (
         WARN,
     ),
     _line(
+        "disputed split",
+        "splits_disputed",
+        DataEffect.MARK_SESSION,
+        RunEffect.GO_ON,
+        ReadersEffect.LEFT_OUT,
+        WARN,
+    ),
+    _line(
         "suspected action",
         "suspected_missing_split phantom_dividend",
         DataEffect.NONE,

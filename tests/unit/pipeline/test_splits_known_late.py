@@ -88,6 +88,9 @@ def test_right_bars_are_disputed_and_not_spoilt(world: World, how: str) -> None:
     shown = later.read("1d", "AAA", sessions=(FIRST, LAST), quality="all")
     assert shown["close"].to_list() == AS_TRADED
     assert shown.select("flags", "dq_status").head(2).unique().rows() == [(DISPUTED, "error")]
+    found = later.inspect("1d", FIRST, LAST).findings.filter(code="splits_disputed")
+    assert found["session"].to_list() == DAYS[:2]
+    assert "emp ingest --vendor yahoo --symbols AAA --refetch" in found["detail"][0]
 
 
 def test_asking_again_settles_it_and_leaves_the_past_alone(world: World) -> None:
