@@ -14,6 +14,9 @@ from enum import StrEnum
 
 FOREIGN_DAY = "foreign_day"
 """Flag of curated daily bars over a day that is not the instrument's own session."""
+SPLITS_DISPUTED = "splits_disputed"
+"""Flag of prices that are divided by a split or not: one is on record that their vendor had not
+told, or that came to light after they were fetched. Asking for them again settles it."""
 
 
 class Adjustment(StrEnum):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from market_data.basis import FOREIGN_DAY, Adjustment, Basis, Side
+from market_data.basis import FOREIGN_DAY, SPLITS_DISPUTED, Adjustment, Basis, Side
 from market_data.calendars import trading_sessions
 from market_data.curation.preparation import DEADJUSTED, Group
 from market_data.curation.stitching import PARTIAL, Candidate
@@ -24,10 +24,6 @@ from market_data.universe import AssetClass
 
 SPLITS_UNKNOWN = "splits_unknown"
 """Flag of prices that are divided by splits of which nobody has told."""
-
-SPLITS_DISPUTED = "splits_disputed"
-"""Flag of prices that are divided by a split or not: one is on record that their vendor had not
-told, or that came to light after they were fetched. Asking for them again settles it."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from datetime import date
 
 import polars as pl
 
-from market_data.curation.candidates import SPLITS_DISPUTED
+from market_data.basis import SPLITS_DISPUTED
 from market_data.quality.findings import KEY, SAMPLE_ROWS, WARN, CheckOutcome, findings
 
 
