@@ -148,5 +148,6 @@ def test_every_dataset_with_sessions_is_checked(defs: dg.Definitions):
     macro = {"curated/macro_calendar", "raw/fred_releases", "raw/fred_observations"}
     every_macro = every - {"duplicates", "ohlc"}
     assert {name: checked.pop(name) for name in macro} == dict.fromkeys(macro, every_macro)
-    assert checked.pop("curated/bars_1d") == {*every, "price_sanity"}
-    assert checked == dict.fromkeys(bars - macro - {"curated/bars_1d"}, every)
+    assert checked.pop("quality/scores") == every
+    every_bar = every | {"price_sanity", "false_ticks", "volume", "consistency"}
+    assert checked == dict.fromkeys(bars - macro - {"quality/scores"}, every_bar)
