@@ -18,6 +18,7 @@ from typer.exceptions import Abort, TyperException
 
 from emp.commands import (
     actions,
+    alerts,
     bars,
     budget,
     config,
@@ -118,6 +119,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(files.app, name="files")
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(actions.app, name="actions")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(reference.app, name="reference")
 app.add_typer(macro.app, name="macro")
 app.add_typer(quarantine.app, name="quarantine")

@@ -1,0 +1,248 @@
+"""The contract of the routes, against local servers: what arrives, and what counts as taken."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from adapters.alerts.opening import open_route
+from adapters.alerts.plain_routes import Console
+from adapters.alerts.route import DeliveryError, RefusedError
+from market_data.alerts import Alert, Message, Phase, Severity, State, probe_message
+from market_data.alerts.message import from_json, grouped
+from market_data.alerts.rules import ConsoleRoute
+from market_data.errors import ConfigurationError
+from tests.support.alert_rows import START, rules, trouble
+from tests.support.dagster_server import free_port
+from tests.support.replay_server import ReplayServer, Reply, failing, json_body, redirect, slow
+from tests.support.smtp_sink import SmtpSink
+
+HOOK = "/services/T0/s3cr3t-path"
+TOKEN = "t0ken-t0ken"
+WEB: dict[str, dict[str, Any]] = {
+    "webhook": {"url_env": "ALERT_URL", "token_env": "ALERT_TOKEN"},
+    "slack": {"url_env": "ALERT_URL"},
+    "pagerduty": {"routing_key_env": "ALERT_TOKEN"},
+}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ReplayServer]:
+    with ReplayServer() as found:
+        found.reply(HOOK, json_body({"ok": True}))
+        monkeypatch.setenv("ALERT_URL", f"{found.url}{HOOK}")
+        monkeypatch.setenv("ALERT_TOKEN", TOKEN)
+        yield found
+
+
+def route(kind: str, server: ReplayServer, **changes: Any) -> Any:
+    given = {"name": "out", "type": kind, **WEB[kind], **changes}
+    if kind == "pagerduty":
+        given["url"] = f"{server.url}{HOOK}"
+    return open_route(rules(given).routes[0])
+
+
+def message(state: State = State.OPENED, **more: Any) -> Message:
+    troubles = [replace(trouble(), rows=number) for number in range(3)]
+    alerts = [Alert(f"check|{t.rows}", t, Phase.OPEN, START, START, START) for t in troubles]
+    return grouped("out", state, alerts, START, rules(), **more)
+
+
+@pytest.mark.parametrize("kind", WEB)
+def test_a_message_arrives_under_its_id(kind: str, server: ReplayServer):
+    sent = message()
+    route(kind, server).deliver(sent)
+    (asked,) = server.asked
+    assert asked.headers["idempotency-key"].startswith(sent.id)
+    assert sent.id in asked.body.decode()
+    assert "coverage" in asked.body.decode()
+
+
+def test_the_json_form_of_a_webhook(server: ReplayServer):
+    sent = message()
+    route("webhook", server).deliver(sent)
+    (asked,) = server.asked
+    assert asked.headers["authorization"] == f"Bearer {TOKEN}"
+    assert asked.json == sent.body
+    assert from_json("out", asked.body.decode()) == sent
+
+
+def test_pagerduty_triggers_and_resolves_incidents_under_one_key(server: ReplayServer):
+    pager = route("pagerduty", server)
+    opened = message()
+    pager.deliver(opened)
+    pager.deliver(message(State.RECOVERED, openings=[opened.id], resolved=[]))
+    pager.deliver(message(State.RECOVERED, openings=[opened.id], resolved=[opened.id]))
+    trigger, resolve = (asked.json for asked in server.asked)
+    assert (trigger["event_action"], trigger["dedup_key"]) == ("trigger", opened.id)
+    assert trigger["routing_key"] == TOKEN
+    assert trigger["payload"]["severity"] == "error"
+    assert trigger["payload"]["summary"] == opened.title
+    assert (resolve["event_action"], resolve["dedup_key"]) == ("resolve", opened.id)
+
+
+def test_slack_reads_no_mark_in_a_finding(server: ReplayServer):
+    odd = replace(trouble(), title="<!channel> & more")
+    alert = Alert("k", odd, Phase.OPEN, START, START, START)
+    route("slack", server).deliver(grouped("out", State.OPENED, [alert], START, rules()))
+    assert "&lt;!channel&gt; &amp; more" in server.asked[0].json["text"]
+
+
+@pytest.mark.parametrize("kind", WEB)
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (failing(500), DeliveryError),
+        (failing(503), DeliveryError),
+        (failing(404), DeliveryError),
+        (failing(401), DeliveryError),
+        (failing(400), RefusedError),
+        (failing(413), RefusedError),
+        (redirect("http://example.invalid/"), DeliveryError),
+        (slow(json_body({}), 1.0), DeliveryError),
+        (Reply(status=429, headers={"Retry-After": "77"}), DeliveryError),
+    ],
+)
+def test_only_2xx_in_time_counts_as_taken(
+    kind: str, reply: Reply, error: type[DeliveryError], server: ReplayServer
+):
+    server.reply(HOOK, reply)
+    with pytest.raises(DeliveryError) as failure:
+        route(kind, server, timeout="0.3s").deliver(message())
+    assert type(failure.value) is error
+    if reply.status == 429:
+        assert failure.value.after == 77
+
+
+@pytest.mark.parametrize("kind", WEB)
+def test_no_text_and_no_log_shows_a_secret(
+    kind: str,
+    server: ReplayServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    shown = []
+    with caplog.at_level(logging.DEBUG):
+        for reply in (json_body({}), failing(500), failing(400)):
+            server.reply(HOOK, reply)
+            try:
+                route(kind, server).deliver(message())
+            except DeliveryError as error:
+                shown.append(f"{error!r} {error} {error.__cause__}")
+        monkeypatch.setenv("ALERT_URL", f"http://127.0.0.1:{free_port()}{HOOK}")
+        gone = rules({"name": "out", "type": "slack", "url_env": "ALERT_URL"}).routes[0]
+        with pytest.raises(DeliveryError) as failure:
+            open_route(gone).deliver(message())
+        shown += [f"{failure.value!r}", f"{open_route(gone)!r}"]
+    text = "".join(shown) + caplog.text
+    assert "s3cr3t" not in text
+    assert TOKEN not in text
+
+
+@pytest.mark.parametrize("kind", WEB)
+def test_a_variable_that_is_not_set_is_named(
+    kind: str, server: ReplayServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("ALERT_URL")
+    monkeypatch.delenv("ALERT_TOKEN")
+    with pytest.raises(ConfigurationError, match=r"ALERT_(URL|TOKEN) is not set"):
+        route(kind, server).deliver(message())
+
+
+def mail(port: int, **changes: Any) -> Any:
+    given = {
+        "name": "out",
+        "type": "email",
+        "host": "127.0.0.1",
+        "port": port,
+        "security": "none",
+        "sender": "Alerts <alerts@example.com>",
+        "recipients": ["ann@example.com", "bob@example.com"],
+        "timeout": "2s",
+    }
+    return open_route(rules({**given, **changes}).routes[0])
+
+
+def test_letters_of_one_story_belong_together():
+    with SmtpSink() as sink:
+        opened = message()
+        mail(sink.port).deliver(opened)
+        mail(sink.port).deliver(message(State.RECOVERED, openings=[opened.id]))
+    first, second = sink.letters
+    assert first["Subject"] == opened.title
+    assert first["Message-ID"] == f"<{opened.id}@example.com>" == second["In-Reply-To"]
+    assert first["X-Idempotency-Key"] == opened.id
+    assert first["To"] == "ann@example.com, bob@example.com"
+    assert opened.text.splitlines() == first.get_content().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"), [("451 try later", DeliveryError), ("550 never", RefusedError)]
+)
+def test_what_a_mail_server_says_decides(reply: str, error: type[DeliveryError]):
+    with SmtpSink() as sink:
+        sink.replies = [reply]
+        with pytest.raises(DeliveryError) as failure:
+            mail(sink.port).deliver(message())
+        assert type(failure.value) is error
+        mail(sink.port).deliver(message())
+    assert len(sink.letters) == 1
+
+
+def test_a_mail_server_that_is_down_or_silent():
+    with pytest.raises(DeliveryError, match="ConnectionRefusedError"):
+        mail(free_port()).deliver(message())
+
+
+def test_a_login_goes_over_tls_alone_and_its_password_shows_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    import ssl
+
+    import trustme
+
+    authority = trustme.CA()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    create = ssl.create_default_context
+
+    def trusting(*arguments: Any, **options: Any) -> ssl.SSLContext:
+        made = create(*arguments, **options)
+        authority.configure_trust(made)
+        return made
+
+    monkeypatch.setattr("adapters.alerts.email_route.ssl.create_default_context", trusting)
+    login = {"security": "starttls", "username": "me", "password_env": "ALERT_PASSWORD"}
+    with SmtpSink(tls=tls, password="hunter22") as sink:
+        monkeypatch.setenv("ALERT_PASSWORD", "wrong-one")
+        with pytest.raises(DeliveryError) as failure:
+            mail(sink.port, **login).deliver(message())
+        assert "ALERT_PASSWORD" in str(failure.value)
+        assert "wrong-one" not in f"{failure.value!r}{failure.value.__cause__}"
+        monkeypatch.setenv("ALERT_PASSWORD", "hunter22")
+        mail(sink.port, **login).deliver(message())
+    assert sink.logins[-1] == "me"
+    assert len(sink.letters) == 1
+
+
+def test_the_console_and_a_console_that_is_gone():
+    (console,) = [r for r in rules().routes if isinstance(r, ConsoleRoute)]
+    stream = io.StringIO()
+    Console(console, stream).deliver(probe_message("all", Severity.WARN, START))
+    assert "[test]" in stream.getvalue()
+    stream.close()
+    with pytest.raises(DeliveryError):
+        Console(console, stream).deliver(message())
+
+
+def test_kafka_without_a_broker_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("KAFKA_TIMEOUT_SECONDS", "1")
+    bus = open_route(rules({"name": "out", "type": "kafka"}).routes[0])
+    with pytest.raises(DeliveryError, match="KAFKA_BOOTSTRAP_SERVERS"):
+        bus.deliver(message())
