@@ -15,6 +15,7 @@ from difflib import get_close_matches
 
 from pydantic_settings import BaseSettings
 
+from adapters.alerts.configuration import load_alert_rules
 from adapters.configuration import load_thresholds, load_universe
 from adapters.dagster_storage import DagsterStorageSettings
 from adapters.modes import check, settings_classes
@@ -79,7 +80,12 @@ def _data_folder(settings: Settings) -> Iterator[Problem]:
 
 
 def _files(settings: Settings) -> Iterator[Problem]:
-    for load, name in ((_universe, "universe.yaml"), (load_thresholds, "quality.yaml")):
+    files = (
+        (_universe, "universe.yaml"),
+        (load_thresholds, "quality.yaml"),
+        (load_alert_rules, "alerts.yaml"),
+    )
+    for load, name in files:
         try:
             load(settings)
         except ConfigurationError as error:

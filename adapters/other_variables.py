@@ -17,6 +17,12 @@ OTHERS = {
     "where it is not set, 1000 in docker/compose.yaml",
     "POSTGRES_PASSWORD": "docker/compose.yaml: password of PostgreSQL's user emp, who owns "
     "operations database and Dagster's records",
+    "ALERT_WEBHOOK_URL": "config/alerts.yaml, where a route of that file names it, as the next four: "
+    "address of a webhook, with its token",
+    "ALERT_WEBHOOK_TOKEN": "bearer token of a webhook",
+    "ALERT_SLACK_URL": "address of Slack's incoming webhook",
+    "ALERT_PAGERDUTY_KEY": "routing key of PagerDuty",
+    "ALERT_SMTP_PASSWORD": "password of the mail server's user",
     "EMP_IMAGE": "docker/compose.yaml, docker/build-image: name of the platform's image",
     "EMP_UI_PUBLISHED_PORT": "docker/compose.yaml: port of the Dagster UI on 127.0.0.1",
     "TIMESCALEDB_PUBLISHED_PORT": "docker/compose.yaml: port of TimescaleDB on 127.0.0.1",

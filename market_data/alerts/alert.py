@@ -74,7 +74,11 @@ RUNBOOKS = {
     Kind.BREAKER: "vendor-limits",
     Kind.ROUTE: "alert-route-down",
 }
-"""The page of docs/runbooks that says what to do; a check has its own."""
+"""The page of docs/runbooks that says what to do, by kind of trouble."""
+
+CHECK_RUNBOOK = "failed-check"
+CHECK_RUNBOOKS: Mapping[str, str] = {"kafka_readiness": "kafka-offset-recovery"}
+"""The pages of checks that have their own; the others share CHECK_RUNBOOK."""
 
 
 @dataclass(frozen=True)

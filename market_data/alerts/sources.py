@@ -17,6 +17,8 @@ from dataclasses import replace
 from datetime import date
 
 from market_data.alerts.alert import (
+    CHECK_RUNBOOK,
+    CHECK_RUNBOOKS,
     NAMED_SYMBOLS,
     RUNBOOKS,
     Alert,
@@ -122,7 +124,7 @@ def _of_check(check: CheckFact, run: RunFact) -> Trouble:
         symbol_count=max(check.symbol_count, len(check.symbols)),
         rows=check.rows,
         run_id=run.run_id,
-        runbook=f"check-{check.check.replace('_', '-')}",
+        runbook=CHECK_RUNBOOKS.get(check.check, CHECK_RUNBOOK),
     )
 
 
