@@ -1,0 +1,185 @@
+"""What the alerts read of Dagster's records that is not public: ticks, backfills, heartbeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.remote_origin import (
+    InProcessCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    TickData,
+    TickStatus,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._daemon.types import DaemonHeartbeat
+from dagster_shared.error import SerializableErrorInfo
+
+from sensors.instance_facts import (
+    backfill_facts,
+    daemon_facts,
+    ended_runs,
+    newest_end,
+    run_fact,
+    tick_facts,
+)
+
+NOW = datetime.now(UTC).timestamp()
+WRAPPED = SerializableErrorInfo(
+    "wrapped", [], "DagsterError", SerializableErrorInfo("KeyError:\n  'close'", [], "KeyError")
+)
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as made:
+        yield made
+
+
+def test_ticks(instance: dg.DagsterInstance):
+    location = InProcessCodeLocationOrigin(LoadableTargetOrigin(python_file="x.py"))
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "repo"), "reference_files")
+    state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE)
+    instance.add_instigator_state(state)
+    for age, status in (
+        (50, TickStatus.FAILURE),
+        (20, TickStatus.SKIPPED),
+        (10, TickStatus.FAILURE),
+    ):
+        error = WRAPPED if status is bad else None
+        instance.create_tick(
+            TickData(
+                state.instigator_origin_id,
+                state.instigator_name,
+                InstigatorType.SENSOR,
+                status,
+                NOW - age,
+                selector_id=state.selector_id,
+                error=error,
+            )
+        )
+    (fact,) = tick_facts(instance, NOW - 30, 5)
+    assert (fact.name, fact.what, fact.running) == ("reference_files", "sensor", True)
+    assert [error for _, error in fact.ticks] == ["KeyError: 'close'", ""]
+    instance.update_instigator_state(state.with_status(InstigatorStatus.STOPPED))
+    assert not tick_facts(instance, NOW - 30, 5)[0].running
+
+
+def test_backfills(instance: dg.DagsterInstance):
+    def add(name: str, status: BulkActionStatus, age: float) -> None:
+        instance.add_backfill(
+            PartitionBackfill(
+                name,
+                status,
+                from_failure=False,
+                tags={},
+                backfill_timestamp=NOW - age,
+                asset_selection=[dg.AssetKey(["raw", "bars"])],
+                serialized_asset_backfill_data="{}",
+                error=WRAPPED if status is BulkActionStatus.FAILED else None,
+            )
+        )
+
+    add("old", BulkActionStatus.REQUESTED, 9_000)
+    add("new", BulkActionStatus.REQUESTED, 100)
+    add("done", BulkActionStatus.COMPLETED_SUCCESS, 100)
+    add("failed", BulkActionStatus.FAILED, 100)
+    found = {f.backfill_id: f for f in backfill_facts(instance, NOW - 1_000, [])}
+    assert set(found) == {"new", "done", "failed"}
+    assert (found["new"].over, found["new"].failed, found["new"].title) == (
+        False,
+        False,
+        "raw/bars",
+    )
+    assert (found["done"].over, found["done"].failed) == (True, False)
+    assert (found["failed"].failed, found["failed"].error) == (True, "KeyError: 'close'")
+    assert {f.backfill_id for f in backfill_facts(instance, NOW - 1_000, ["old"])} >= {"old", "new"}
+    # A run of it that works is no standstill, however long.
+    instance.create_run_for_job(
+        _job(), tags={"dagster/backfill": "new"}, status=dg.DagsterRunStatus.STARTED
+    )
+    (moving,) = [f for f in backfill_facts(instance, NOW - 1_000, []) if f.backfill_id == "new"]
+    assert moving.moved.timestamp() > NOW - 60
+
+
+def test_heartbeats(instance: dg.DagsterInstance):
+    assert {f.name: f.beat for f in daemon_facts(instance)}["SENSOR"] is None
+    instance.add_daemon_heartbeat(DaemonHeartbeat(NOW - 5, "SENSOR", "id", [WRAPPED]))
+    (sensor,) = [f for f in daemon_facts(instance) if f.name == "SENSOR"]
+    assert sensor.beat == datetime.fromtimestamp(NOW - 5, UTC)
+    assert sensor.errors == ("KeyError: 'close'",)
+
+
+def _job() -> dg.JobDefinition:
+    @dg.op
+    def fine() -> None:
+        """Do nothing."""
+
+    @dg.op
+    def broken() -> None:
+        raise KeyError("close")
+
+    @dg.job
+    def both() -> None:
+        fine()
+        broken()
+
+    return both
+
+
+def test_runs_in_their_order_and_what_they_say(instance: dg.DagsterInstance):
+    assert newest_end(instance) == 0
+    runs = [
+        _job().execute_in_process(instance=instance, raise_on_error=False, op_selection=chosen)
+        for chosen in (["broken"], ["fine"], ["fine", "broken"])
+    ]
+    ends = ended_runs(instance, 0, 10)
+    assert [run_id for _, run_id in ends] == [r.run_id for r in runs]
+    assert newest_end(instance) == ends[-1][0]
+    assert [run_id for _, run_id in ended_runs(instance, ends[0][0], 1)] == [runs[1].run_id]
+    failed, done, mixed = (run_fact(instance, r.run_id, {}) for r in runs)
+    assert failed is not None
+    assert done is not None
+    assert mixed is not None
+    assert (failed.succeeded, failed.job) == (False, "both")
+    assert [(s.step, s.error) for s in failed.steps] == [("broken", "KeyError: 'close'")]
+    assert (done.succeeded, [(s.step, s.error) for s in done.steps]) == (True, [("fine", "")])
+    assert {s.step: bool(s.error) for s in mixed.steps} == {"fine": False, "broken": True}
+    assert run_fact(instance, "unknown", {}) is None
+
+
+def test_a_check_that_blocks_is_told_from_one_that_could_not_be_run(instance: dg.DagsterInstance):
+    @dg.asset
+    def bars() -> None:
+        """Make nothing."""
+
+    @dg.asset_check(asset=bars, blocking=True)
+    def blocks() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, description="too much is missing")
+
+    @dg.asset_check(asset=bars)
+    def raises() -> dg.AssetCheckResult:
+        raise ZeroDivisionError
+
+    definitions = dg.Definitions(assets=[bars], asset_checks=[blocks, raises])
+    done = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance, raise_on_error=False
+    )
+    fact = run_fact(instance, done.run_id, {})
+    assert fact is not None
+    steps = {s.step: (s.blocked, s.error) for s in fact.steps}
+    assert steps["bars_blocks"] == (True, "")
+    assert steps["bars_raises"][0] is False
+    assert "ZeroDivisionError" in steps["bars_raises"][1]
+    (check,) = fact.checks
+    assert (check.asset, check.check, check.passed, check.error) == ("bars", "blocks", False, True)
