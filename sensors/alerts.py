@@ -31,6 +31,7 @@ from market_data.alerts.rules import AlertRules
 from market_data.alerts.sources import sightings_of_run
 from resources.platform import PlatformResource
 from sensors.instance_facts import (
+    Ends,
     asset_terms,
     backfill_facts,
     daemon_facts,
@@ -65,12 +66,13 @@ def alerts_of_runs(
     instance = context.instance
     if not context.cursor:
         return _runs_seen(newest_end(instance), "watching from here on")
-    after = int(json.loads(context.cursor)["after"])
-    ends = ended_runs(instance, after, RUNS_PER_TICK)
-    if not ends:
-        return _runs_seen(after, "no run has ended")
+    kept = json.loads(context.cursor)
+    read = Ends(kept["after"], {int(place): at for place, at in kept["recent"].items()})
+    run_ids, read = ended_runs(instance, read, RUNS_PER_TICK)
+    if not run_ids:
+        return _runs_seen(read, "no run has ended")
     terms = asset_terms(context.repository_def)
-    runs = [run for _, run_id in ends if (run := run_fact(instance, run_id, terms)) is not None]
+    runs = [run for run_id in run_ids if (run := run_fact(instance, run_id, terms)) is not None]
 
     def look(live: Mapping[str, Alert]) -> list[Sighting]:
         # A run may mend what an earlier one of the same tick has opened.
@@ -82,7 +84,7 @@ def alerts_of_runs(
         return seen
 
     messages = _evaluate(platform, look)
-    return _runs_seen(ends[-1][0], f"{len(runs)} runs, {messages} messages")
+    return _runs_seen(read, f"{len(runs)} runs, {messages} messages")
 
 
 @dg.sensor(
@@ -216,6 +218,6 @@ def _evaluate(platform: PlatformResource, look: Look, rules: AlertRules | None =
     return len(done.messages)
 
 
-def _runs_seen(after: int, reason: str) -> dg.SensorResult:
-    cursor = json.dumps({"version": 1, "after": after})
+def _runs_seen(read: Ends, reason: str) -> dg.SensorResult:
+    cursor = json.dumps({"version": 1, "after": read.place, "recent": dict(read.recent)})
     return dg.SensorResult(skip_reason=reason, cursor=cursor)

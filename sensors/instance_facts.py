@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,30 +46,68 @@ _READ = {
 _BLOCKED = "DagsterAssetCheckFailedError"
 _NAMED_ASSETS = 3
 _BACKFILLS = 100
+_AT_ONCE = 500
+_LATE_SECONDS = 300.0
+"""How long an end may take from its place in the log to being seen there."""
 
 
-def newest_end(instance: dg.DagsterInstance) -> int:
-    """The place of the newest end of a run in the event log; 0 where there is none."""
-    return max((place for place, _ in _ends(instance, None, 1)), default=0)
+@dataclass(frozen=True)
+class Ends:
+    """Ends of runs that were read, for a sensor to remember.
+
+    Attributes:
+        place: in the event log, up to which ends were read.
+        recent: places of those that were read of late, with their times; seconds since 1970.
+    """
+
+    place: int
+    recent: Mapping[int, float] = field(default_factory=dict)
 
 
-def ended_runs(instance: dg.DagsterInstance, after: int, limit: int) -> list[tuple[int, str]]:
-    """Ends of runs behind a place in the event log, in their order: their places and runs.
+def newest_end(instance: dg.DagsterInstance) -> Ends:
+    """Where the event log stands now: what is there counts as read."""
+    found = list(_ends(instance, _AT_ONCE))
+    return Ends(max((e.storage_id for e in found), default=0), _recent(found))
+
+
+def ended_runs(instance: dg.DagsterInstance, read: Ends, limit: int) -> tuple[list[str], Ends]:
+    """Runs that ended since, in the order of their ends, and what is read now.
 
     Successes and failures in one order, whatever their number: a repair is never read before the
-    failure that it repairs.
+    failure that it repairs. An end takes its place in the log before it can be seen there, so that
+    one may turn up before others that were read: the last minutes are looked through again.
     """
-    return sorted(_ends(instance, after, limit))[:limit]
+    later = sorted(_ends(instance, limit, after_storage_id=read.place), key=_place)[:limit]
+    since = datetime.now(UTC).timestamp() - _LATE_SECONDS
+    late = [
+        end
+        for end in _ends(instance, _AT_ONCE, after_timestamp=since, before_storage_id=read.place)
+        if end.storage_id not in read.recent
+    ]
+    found = sorted([*late, *later], key=_place)
+    known = {place: at for place, at in read.recent.items() if at >= since}
+    place = max([read.place, *(end.storage_id for end in later)])
+    return [end.run_id for end in found], Ends(place, {**known, **_recent(found)})
 
 
-def _ends(instance: dg.DagsterInstance, after: int | None, limit: int) -> Iterator[tuple[int, str]]:
+def _ends(instance: dg.DagsterInstance, limit: int, **bounds: Any) -> Iterator[dg.EventLogRecord]:
+    """The oldest ends behind a place, or the newest of a time."""
     for kind in ENDS:
         found = instance.fetch_run_status_changes(
-            dg.RunStatusChangeRecordsFilter(kind, after_storage_id=after),  # type: ignore[arg-type]
+            dg.RunStatusChangeRecordsFilter(kind, **bounds),  # type: ignore[arg-type]
             limit=limit,
-            ascending=after is not None,
+            ascending="after_storage_id" in bounds,
         )
-        yield from ((record.storage_id, record.run_id) for record in found.records)
+        yield from found.records
+
+
+def _recent(found: Iterable[dg.EventLogRecord]) -> dict[int, float]:
+    since = datetime.now(UTC).timestamp() - _LATE_SECONDS
+    return {end.storage_id: end.timestamp for end in found if end.timestamp >= since}
+
+
+def _place(end: dg.EventLogRecord) -> int:
+    return end.storage_id
 
 
 def run_fact(
@@ -170,7 +209,7 @@ def _named_symbols(metadata: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(table, dg.TableMetadataValue):
         return ()
     named = (str(row.data.get("symbol") or "") for row in table.records)
-    return tuple(sorted({symbol for symbol in named if symbol}))
+    return tuple(sorted({symbol for symbol in named if symbol not in ("", "*")}))
 
 
 def _number(metadata: Mapping[str, Any], name: str) -> int:

@@ -26,6 +26,7 @@ from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
 
 from sensors.instance_facts import (
+    Ends,
     backfill_facts,
     daemon_facts,
     ended_runs,
@@ -51,11 +52,8 @@ def test_ticks(instance: dg.DagsterInstance):
     origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "repo"), "reference_files")
     state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE)
     instance.add_instigator_state(state)
-    for age, status in (
-        (50, TickStatus.FAILURE),
-        (20, TickStatus.SKIPPED),
-        (10, TickStatus.FAILURE),
-    ):
+    bad, fine = TickStatus.FAILURE, TickStatus.SKIPPED
+    for age, status in ((50, bad), (20, fine), (10, bad)):
         error = WRAPPED if status is bad else None
         instance.create_tick(
             TickData(
@@ -138,15 +136,22 @@ def _job() -> dg.JobDefinition:
 
 
 def test_runs_in_their_order_and_what_they_say(instance: dg.DagsterInstance):
-    assert newest_end(instance) == 0
+    assert newest_end(instance) == Ends(0)
     runs = [
         _job().execute_in_process(instance=instance, raise_on_error=False, op_selection=chosen)
         for chosen in (["broken"], ["fine"], ["fine", "broken"])
     ]
-    ends = ended_runs(instance, 0, 10)
-    assert [run_id for _, run_id in ends] == [r.run_id for r in runs]
-    assert newest_end(instance) == ends[-1][0]
-    assert [run_id for _, run_id in ended_runs(instance, ends[0][0], 1)] == [runs[1].run_id]
+    ids = [r.run_id for r in runs]
+    found, read = ended_runs(instance, Ends(0), 10)
+    assert found == ids
+    assert read == newest_end(instance)
+    assert ended_runs(instance, read, 10) == ([], read)
+    found, part = ended_runs(instance, Ends(0), 2)
+    assert (found, ended_runs(instance, part, 2)[0]) == (ids[:2], ids[2:])
+    # An end that was written before others and seen after them.
+    first = min(read.recent)
+    missed = Ends(read.place, {p: at for p, at in read.recent.items() if p != first})
+    assert ended_runs(instance, missed, 10) == ([ids[0]], read)
     failed, done, mixed = (run_fact(instance, r.run_id, {}) for r in runs)
     assert failed is not None
     assert done is not None
