@@ -5,7 +5,9 @@ What belongs here: which class stands for which type. What does not: how it send
 
 from __future__ import annotations
 
+from adapters.alerts.configuration import load_alert_rules
 from adapters.alerts.route import AlertRoute
+from adapters.settings import Settings
 from market_data.alerts.rules import (
     ConsoleRoute,
     EmailRoute,
@@ -33,6 +35,16 @@ def open_route(rules: Route) -> AlertRoute:
     if isinstance(rules, PagerDutyRoute):
         return PagerDuty(rules)
     return Webhook(rules)
+
+
+def alert_topics(settings: Settings) -> list[str]:
+    """The topics of Kafka that routes lead to.
+
+    Raises:
+        ConfigurationError: config/alerts.yaml is wrong.
+    """
+    routes = load_alert_rules(settings).routes
+    return [route.topic for route in routes if isinstance(route, KafkaRoute)]
 
 
 def target(rules: Route) -> str:

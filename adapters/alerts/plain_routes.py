@@ -47,6 +47,7 @@ class Kafka:
         from adapters.kafka.delivery import Message as Record
         from adapters.kafka.delivery import delivery
         from adapters.kafka.settings import KafkaSettings
+        from adapters.kafka.topics import provision
         from adapters.variables import read
 
         record = Record(
@@ -55,8 +56,12 @@ class Kafka:
             message.to_json().encode(),
             (("idempotency_key", message.id.encode()), ("state", str(message.state).encode())),
         )
+        settings = read(KafkaSettings)
         try:
-            with delivery(read(KafkaSettings), linger_milliseconds=0) as opened:
+            if settings.ingest_auto_create_topics:
+                mine = [s for s in settings.topic_specs(self._topic) if s.name == self._topic]
+                provision(settings, mine)
+            with delivery(settings, linger_milliseconds=0) as opened:
                 delivered = opened.send([record])
         except StreamError as error:
             raise DeliveryError(f"route {self.name}: {error}") from error

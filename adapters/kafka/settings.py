@@ -224,8 +224,12 @@ class KafkaSettings(BaseSettings):
             for dimension in Dimension
         }
 
-    def topic_specs(self) -> list[TopicSpec]:
-        """Every topic that the platform writes to, by name."""
+    def topic_specs(self, *others: str) -> list[TopicSpec]:
+        """Every topic that the platform writes to, by name.
+
+        Args:
+            others: topics that other settings name, such as those of alerts.
+        """
         config = dict(entry.split("=", 1) for entry in self.ingest_default_topic_config)
         return [
             TopicSpec(
@@ -234,7 +238,7 @@ class KafkaSettings(BaseSettings):
                 self.ingest_default_topic_replication_factor,
                 config,
             )
-            for name in sorted({*self.topics().values(), self.replay_topic})
+            for name in sorted({*self.topics().values(), self.replay_topic, *others})
         ]
 
     def client_options(self) -> dict[str, Any]:

@@ -70,9 +70,12 @@ def topics(
     as_json: JsonOption = False,
 ) -> None:
     """Make the topics that are missing, and list all that the platform writes to."""
+    from adapters.alerts.opening import alert_topics
     from adapters.kafka.topics import provision
 
-    found = provision(_streaming(context).kafka, dry_run=dry_run)
+    kafka = _streaming(context).kafka
+    wanted = kafka.topic_specs(*alert_topics(settings_of(context)))
+    found = provision(kafka, wanted, dry_run=dry_run)
     if as_json:
         print_json([asdict(topic) for topic in found])
         return
