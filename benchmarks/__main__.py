@@ -20,6 +20,7 @@ MODULES = (
     "request_budget",
     "vendors",
     "detectors",
+    "quality",
 )
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import polars as pl
 
+from adapters.configuration import load_thresholds
+from adapters.settings import Settings
 from benchmarks.ratio import Ratio
 from market_data.calendars import bar_starts, expected_bars, trading_sessions
 from market_data.curation import CurationInput, curate
 from market_data.ordering import is_sorted, sort_if_needed
-from market_data.quality.thresholds import Thresholds
 from market_data.schemas import PRICES, RAW_BARS
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
@@ -28,29 +29,7 @@ INSTRUMENTS = tuple(
     Instrument(symbol=f"S{i:03d}", asset_class=AssetClass.EQUITY, calendar="XNYS")
     for i in range(SYMBOLS)
 )
-THRESHOLDS = Thresholds.parse(
-    {
-        "rules": {
-            "default": {
-                "price_min": 0.0001,
-                "price_max": 1_000_000.0,
-                "coverage_warn": 0.9,
-                "coverage_error": 0.75,
-                "drift_error": 0.01,
-                "drift_statistic": "max",
-                "stale_warn": "1d",
-                "reject_warn_share": 0.01,
-                "reject_error_share": 0.05,
-                "block_share": 0.1,
-                "flat_run_bars": 30,
-                "jump": 0.3,
-                "score_warn": 0.9,
-                "score_error": 0.7,
-                "score_shift": 0.1,
-            }
-        }
-    }
-)
+THRESHOLDS = load_thresholds(Settings())
 
 
 def raw_bars(vendor: str = "a") -> pl.DataFrame:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from market_data.ordering import repeats_key, sort_if_needed
 from market_data.quality.findings import KEY, SAMPLE_ROWS, WARN, CheckOutcome, findings
 from market_data.quality.view import BarsView
 from market_data.schemas import PRICES
@@ -56,7 +57,11 @@ def check_duplicates(view: BarsView) -> CheckOutcome:
 def _repeated(bars: pl.DataFrame) -> pl.DataFrame:
     """All rows of the keys that come more than once."""
     wanted = [*KEY, "ts", *(c for c in ("vendor", "source") if c in bars.columns), *_VALUES]
-    return bars.filter(bars.select("symbol", "ts").is_duplicated()).select(wanted)
+    ordered = sort_if_needed(bars)
+    again = repeats_key(ordered)
+    if again is None:
+        return bars.clear().select(wanted)
+    return ordered.filter(again | again.shift(-1).fill_null(value=False)).select(wanted)
 
 
 def _counts(repeated: pl.DataFrame) -> pl.DataFrame:

@@ -118,30 +118,42 @@ def find_false_ticks(
 
 
 def _by_reversal(bars: pl.DataFrame, limits: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
-    own = bars.select("symbol", "session", "ts", "open", "close").join(
-        limits, on="symbol", how="inner", maintain_order="left"
-    )
-    series = own.select(
+    candidates = _moved(bars, limits)
+    if candidates.is_empty():
+        return pl.DataFrame(schema=FALSE_TICKS)
+    series = bars.select(
         "symbol",
         "session",
         "ts",
         pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
         open=pl.col("open").log(),
         close=pl.col("close").log(),
+        step=pl.when(_same_symbol()).then((pl.col("close") / pl.col("close").shift()).log()),
     )
-    before = pl.when(_same_symbol()).then(pl.col("close").shift())
-    series = series.with_columns(step=pl.col("close") - before)
-    # Few bars move so far; whatever else is looked at, is looked at for these alone.
-    large = own.get_column("false_tick_move").log1p()
-    jumps = series.filter(pl.col("step").abs() >= large)
-    if jumps.is_empty():
-        return pl.DataFrame(schema=FALSE_TICKS)
-    sized = jumps.join(_scales(series, jumps, timeframe), on="row").join(limits, on="symbol")
-    far = sized.with_columns(z=pl.col("step").abs() / pl.col("scale")).filter(
-        pl.col("z") >= pl.col("false_tick_z")
+    moved = series[candidates].join(limits, on="symbol", maintain_order="left")
+    jumps = moved.filter(pl.col("step").abs() >= pl.col("false_tick_move").log1p())
+    far = (
+        jumps.join(_scales(series, jumps, timeframe), on="row")
+        .with_columns(z=pl.col("step").abs() / pl.col("scale"))
+        .filter(pl.col("z") >= pl.col("false_tick_z"))
     )
-    runs = _runs(far.sort("row"), series, timeframe)
-    return _bars_of(runs, own)
+    return _bars_of(_runs(far.sort("row"), series, timeframe), bars)
+
+
+def _moved(bars: pl.DataFrame, limits: pl.DataFrame) -> pl.Series:
+    """Numbers of the bars that move far enough for some symbol.
+
+    They are few, and whatever else is looked at, is looked at for them alone.
+    """
+    if limits.is_empty():
+        return pl.Series(dtype=pl.UInt32)
+    least = 1 + limits.select(pl.col("false_tick_move").min()).item()
+    ratio = pl.col("close") / pl.col("close").shift()
+    rows = bars.select(((ratio >= least) | (ratio <= 1 / least)).arg_true()).to_series()
+    symbols = bars.get_column("symbol")
+    return rows.filter(
+        (symbols[rows] == symbols[rows - 1]) & symbols[rows].is_in(limits["symbol"].implode())
+    )
 
 
 def _same_symbol() -> pl.Expr:

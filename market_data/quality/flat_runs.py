@@ -15,7 +15,7 @@ from market_data.timeframes import Timeframe
 
 
 def find_flat_runs(bars: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
-    """The longest run of one close that reaches into each symbol-session.
+    """The longest run of one close that reaches into each symbol-session, where one has two bars.
 
     Args:
         bars: symbol, session, ts, close, sorted by (symbol, ts). Runs of intraday bars begin anew
@@ -26,14 +26,19 @@ def find_flat_runs(bars: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
         symbol, session, run (bars up to the run's last one in the session), ts (of that bar),
         close; in the order of `bars`.
     """
-    same = pl.col("close") == pl.col("close").shift()
+    closes = bars.get_column("close")
+    # Few bars repeat the close before: only those are looked at.
+    rows = (closes == closes.shift()).arg_true()
+    same = pl.lit(value=True)
     for column in KEY if timeframe.is_intraday else ["symbol"]:
-        same = same & (pl.col(column) == pl.col(column).shift())
-    position = pl.int_range(pl.len(), dtype=pl.Int64)
-    begun = pl.when(same.fill_null(value=False)).then(None).otherwise(position).forward_fill()
+        values = bars.get_column(column)
+        same = same & pl.lit(values[rows] == values[rows - 1])
+    repeats = bars[rows].select(*KEY, "ts", "close", row=pl.Series(rows)).filter(same)
+    apart = pl.col("row") != pl.col("row").shift() + 1
+    begun = pl.when(apart.fill_null(value=True)).then("row").forward_fill()
     longest = pl.col("run").arg_max()
     return (
-        bars.select(*KEY, "ts", "close", run=position - begun + 1)
+        repeats.with_columns(run=(pl.col("row") - begun + 2).cast(pl.Int64))
         .group_by(KEY, maintain_order=True)
         .agg(pl.col("run").max(), pl.col("ts", "close").get(longest))
         .select(*KEY, "run", "ts", "close")

@@ -42,25 +42,11 @@ def find_jumps(
         was paid out), at (close over before), jump (the limit); sorted by (symbol, ts).
     """
     shown = ["symbol", "session", "ts", "close", "before", "at", "jump"]
-    same = pl.col("symbol") == pl.col("symbol").shift()
-    steps = bars.select(
-        *KEY,
-        "ts",
-        "close",
-        before=pl.when(same).then(pl.col("close").shift()),
-        ts_before=pl.when(same).then(pl.col("ts").shift()),
-        session_before=pl.when(same).then(pl.col("session").shift()),
-    )
     limit = limits.select("symbol", "jump")
     beyond = (pl.col("close") / pl.col("before") - 1).abs() > pl.col("jump")
+    stepped = _stepped(bars, limit, actions).join(limit, on="symbol", maintain_order="left")
     # A split of which the price knows nothing is a step too, in shares of before.
-    split = _at_splits(steps, actions)
-    far = pl.concat(
-        [
-            steps.join(limit, on="symbol", maintain_order="left").filter(beyond),
-            split.join(limit, on="symbol").filter(~beyond),
-        ]
-    )
+    far = stepped.filter(beyond | pl.col("split_due"))
     ticks = false_ticks.select("symbol", "ts")
     settled = far.join(ticks, on=["symbol", "ts"], how="anti", maintain_order="left").join(
         ticks, left_on=["symbol", "ts_before"], right_on=["symbol", "ts"], how="anti"
@@ -112,17 +98,35 @@ def _by_unit() -> pl.Expr:
     return distance <= pl.lit(1 + UNIT_TOLERANCE).log()
 
 
-def _at_splits(steps: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
-    """The first bars of sessions at which a split is recorded."""
-    splits = actions.filter(pl.col("kind") == "split").select("symbol", "ex_date")
-    first = steps.filter(pl.col("session") != pl.col("session_before"))
-    return (
-        first.join(splits, on="symbol")
+def _stepped(bars: pl.DataFrame, limit: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+    """The few bars that may be jumps, with those before them.
+
+    Such as step further than the least of all limits, and the first ones of sessions since the
+    last of which a split is recorded (`split_due`).
+    """
+    least = limit.select(pl.col("jump").min()).item() if limit.height else None
+    step = (pl.col("close") / pl.col("close").shift() - 1).abs() > least
+    days = actions.filter(pl.col("kind") == "split").select("symbol", "ex_date").unique()
+    concerned = bars.get_column("symbol").is_in(days["symbol"].implode())
+    opens = concerned & (bars.get_column("session") != bars.get_column("session").shift())
+    rows = bars.select((step | opens).arg_true()).to_series()
+    at = bars[rows].select(*KEY, "ts", "close")
+    before = bars[rows - 1]
+    found = at.with_columns(
+        before["close"].alias("before"),
+        before["ts"].alias("ts_before"),
+        before["session"].alias("session_before"),
+    ).filter(pl.lit(before["symbol"]) == pl.col("symbol"))
+    due = (
+        found.join(days, on="symbol")
         .filter(
             pl.col("ex_date") > pl.col("session_before"), pl.col("ex_date") <= pl.col("session")
         )
-        .drop("ex_date")
-        .unique(["symbol", "ts"])
+        .select("symbol", "ts", split_due=pl.lit(value=True))
+        .unique()
+    )
+    return found.join(due, on=["symbol", "ts"], how="left", maintain_order="left").with_columns(
+        pl.col("split_due").fill_null(value=False)
     )
 
 

@@ -60,7 +60,9 @@ def score_sessions(
         .join(view.limits(thresholds), on="symbol", how="left")
     )
     scored = frame.with_columns(
-        pl.col("outliers", "flat_run", "duplicates", "ohlc_violations").fill_null(0),
+        pl.col("outliers", "duplicates", "ohlc_violations").fill_null(0),
+        # A bar alone is a run of one.
+        pl.col("flat_run").fill_null((pl.col("observed") > 0).cast(pl.Int64)),
         pl.col("null_rate").fill_null(0.0),
         pl.col("reasons", "bars_digest").fill_null(""),
         pl.col("worst").fill_null(0),

@@ -124,15 +124,17 @@ class BarsView:
     @cached_property
     def series(self) -> pl.DataFrame:
         """Whole bars with sound prices, and those around them: SERIES, sorted by (symbol, ts)."""
-        whole = self.finished.select("symbol", "ts")
-        own = self.bars.select(SERIES).join(
-            whole, on=["symbol", "ts"], how="semi", maintain_order="left"
-        )
-        both = own if self.around is None else pl.concat([own, self.around.select(SERIES)])
-        sound = pl.all_horizontal(pl.col(c).is_finite() & (pl.col(c) > 0) for c in PRICES)
-        ordered = sort_if_needed(both.filter(sound))
-        repeated = repeats_key(ordered)
-        return ordered if repeated is None else ordered.filter(~repeated)
+        own = sort_if_needed(self.bars)
+        if self.finished.height < own.height:
+            whole = self.finished.select("symbol", "ts")
+            own = own.join(whole, on=["symbol", "ts"], how="semi", maintain_order="left")
+        own = _sound(own.select(SERIES))
+        repeated = repeats_key(own)
+        if repeated is not None:
+            own = own.filter(~repeated)
+        if self.around is None or self.around.is_empty():
+            return own
+        return _in_between(own, _sound(self.around.select(SERIES)), self.sessions)
 
     def _runs_on_its_own_day(self) -> pl.Expr:
         midnight = pl.col("session").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
@@ -143,6 +145,26 @@ class BarsView:
         if not self.timeframe.is_intraday:
             return pl.col("closes")
         return pl.min_horizontal(pl.col("ts") + self.timeframe.duration, "closes")
+
+
+def _sound(bars: pl.DataFrame) -> pl.DataFrame:
+    """The bars whose prices are positive numbers."""
+    sound = [pl.col(c).is_finite() & (pl.col(c) > 0) for c in PRICES]
+    if bars.select(pl.all_horizontal(one.all() for one in sound)).item():
+        return bars
+    return bars.filter(pl.all_horizontal(sound))
+
+
+def _in_between(
+    own: pl.DataFrame, around: pl.DataFrame, sessions: tuple[date, date]
+) -> pl.DataFrame:
+    """Each symbol's bars between those around them, without sorting the many again."""
+    before = around.filter(pl.col("session") < sessions[0]).sort("symbol", "ts")
+    after = around.filter(pl.col("session") > sessions[1]).sort("symbol", "ts")
+    apart = [f.partition_by("symbol", as_dict=True) for f in (before, own, after)]
+    symbols = sorted({symbol for part in apart for symbol in part})
+    pieces = [part[symbol] for symbol in symbols for part in apart if symbol in part]
+    return pl.concat(pieces, rechunk=True) if pieces else own
 
 
 def limits_of(

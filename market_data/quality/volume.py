@@ -50,13 +50,12 @@ def check_volume(
     traded = limits.filter(pl.col("asset_class").is_in([str(c) for c in TRADED]))
     known = pl.col("volume").is_not_null().any()
     totals = (
-        bars.join(traded.select("symbol", "volume_shift"), on="symbol", maintain_order="left")
-        .group_by(KEY, maintain_order=True)
+        bars.group_by(KEY, maintain_order=True)
         .agg(
             volume=pl.when(known).then(pl.col("volume").sum()),
             bars=pl.len().cast(pl.Int64),
-            volume_shift=pl.col("volume_shift").first(),
         )
+        .join(traded.select("symbol", "volume_shift"), on="symbol", maintain_order="left")
     )
     judged = _against_usual(totals, actions).filter(pl.col("session").is_between(*sessions))
     shift, limit = pl.col("shift"), pl.col("volume_shift")
