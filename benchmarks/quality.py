@@ -1,0 +1,150 @@
+"""All checks of five million one-minute bars, against pandas and against their curation.
+
+What belongs here: speed. What does not: how well faults are found (detectors.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from benchmarks.curation import FIRST, INSTRUMENTS, LAST, NOW, THRESHOLDS, in_polars, raw_bars
+from benchmarks.ratio import Ratio
+from benchmarks.rounds import Times
+from market_data.calendars import expected_bars
+from market_data.quality.checks import evaluate_bars
+from market_data.quality.false_ticks import find_false_ticks
+from market_data.quality.view import BarsView, limits_of
+from market_data.schemas import PRICES
+from market_data.timeframes import Timeframe
+
+ROUNDS = 4
+APPLIED = 20_000
+"""Bars of the rolling apply, which takes half a minute for as many as the others judge in one."""
+_WINDOW = 20
+
+
+def view_of(bars: pl.DataFrame) -> BarsView:
+    """The curated bars, and what should be there."""
+    return BarsView(
+        dataset="curated/bars_1m",
+        kind="curated",
+        timeframe=Timeframe.M1,
+        instruments=INSTRUMENTS,
+        bars=bars,
+        expected=expected_bars(INSTRUMENTS, Timeframe.M1, FIRST, LAST),
+        sessions=(FIRST, LAST),
+        now=NOW,
+    )
+
+
+def in_pandas(bars: Any, expected: Any) -> dict[str, Any]:
+    """The same ten questions as a careful pandas user asks them: whole columns, no loop."""
+    import pandas as pd
+
+    keys = ["symbol", "session"]
+    by_session, by_symbol = bars.groupby(keys, sort=False), bars.groupby("symbol", sort=False)
+    counted = expected.merge(by_session.size().rename("observed").reset_index(), how="left")
+    share = counted["observed"].fillna(0) / counted["expected"]
+    newest = by_session["ts"].max().rename("newest").reset_index()
+    lag = counted.merge(newest, how="left")
+    late = lag["close"] - (lag["newest"] + pd.Timedelta(minutes=1)) > pd.Timedelta(minutes=15)
+    prices = bars[list(PRICES)]
+    broken = (
+        (bars["high"] < prices.max(axis=1))
+        | (bars["low"] > prices.min(axis=1))
+        | (prices <= 0).any(axis=1)
+        | ~np.isfinite(prices).all(axis=1)
+    )
+    before = by_symbol["close"].shift()
+    step = np.log(bars["close"] / before).abs()
+    scale = step.groupby([bars["symbol"], bars["session"]], sort=False).transform("median")
+    after, opened = by_symbol["close"].shift(-1), by_symbol["open"].shift(-1)
+    size = (bars["close"] - before).abs()
+    false = (
+        (step >= 6 * 1.4826 * scale)
+        & (step >= np.log1p(0.005))
+        & ((opened - before).abs() <= 0.35 * size)
+        & ((after - before).abs() <= 0.5 * size)
+    )
+    changed = (bars["close"] != before) | (bars["session"] != by_symbol["session"].shift())
+    runs = changed.cumsum()
+    flat = runs.map(runs.value_counts()) >= 30
+    volume = by_session["volume"].sum().rename("volume").reset_index()
+    usual = volume.groupby("symbol")["volume"].transform(
+        lambda v: v.rolling(_WINDOW, min_periods=5).median().shift()
+    )
+    return {
+        "schema": bars.dtypes,
+        "coverage": counted[share < 0.9],
+        "staleness": lag[late],
+        "duplicates": bars[bars.duplicated(["symbol", "ts"])],
+        "ohlc": bars[broken],
+        "jumps": bars[(bars["close"] / before - 1).abs() > 0.3],
+        "flat": bars[flat],
+        "false_ticks": bars[false],
+        "volume": volume[(volume["volume"] == 0) | (volume["volume"] > 30 * usual)],
+    }
+
+
+def rolling_apply(bars: Any) -> Any:
+    """False ticks by the documents' rule, window by window."""
+    import pandas as pd
+
+    def apart(window: Any) -> float:
+        middle = np.median(window)
+        mad = np.median(np.abs(window - middle))
+        return float(abs(window[-1] - middle) / (1.4826 * mad)) if mad else 0.0
+
+    rolled = [
+        group["close"].rolling(_WINDOW, min_periods=_WINDOW // 2).apply(apart, raw=True)
+        for _, group in bars.groupby("symbol", sort=False)
+    ]
+    return pd.concat(rolled) >= 6
+
+
+def run() -> list[Ratio]:
+    """Measure; about two minutes."""
+    raw = raw_bars()
+    bars = in_polars(raw)
+    view = view_of(bars)
+    limits = limits_of(INSTRUMENTS, Timeframe.M1, THRESHOLDS)
+    pandas, expected = bars.to_pandas(), view.expected.to_pandas()
+    few = bars.group_by("symbol", maintain_order=True).head(APPLIED // len(INSTRUMENTS))
+    times = Times()
+    steps: dict[str, Callable[[], object]] = {
+        "checks": lambda: evaluate_bars(view_of(bars), THRESHOLDS),
+        "pandas": partial(in_pandas, pandas, expected),
+        "curation": partial(in_polars, raw),
+        "false ticks": partial(find_false_ticks, bars, limits, timeframe=Timeframe.M1),
+    }
+    for turn in range(ROUNDS):
+        times.turn(steps, backwards=turn % 2 == 1)
+    times.turn({"rolling apply": partial(rolling_apply, few.to_pandas())})
+    each_applied = times.shortest("rolling apply") / few.height
+    each = times.shortest("false ticks") / bars.height
+    return [
+        Ratio(
+            "all checks of 5M 1m bars, speed of pandas",
+            times.ratio("pandas", "checks"),
+            3.0,
+            detail=times.told("checks", "pandas"),
+        ),
+        Ratio(
+            "all checks of 5M 1m bars, share of curating them",
+            times.ratio("checks", "curation"),
+            1.5,
+            higher_is_better=False,
+            detail=times.told("checks", "curation"),
+        ),
+        Ratio(
+            "false ticks, speed of a rolling apply per symbol",
+            each_applied / each,
+            30.0,
+            detail=f"{each * 1e9:.3g} against {each_applied * 1e9:.3g} ns a bar",
+        ),
+    ]
