@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emp.budgets import get_circuit_breaker_stats, get_request_budget
     from emp.client import get_coverage, get_curated_bars, get_findings, get_quality_scores
+    from emp.health import get_data_quality_summary, get_dataset_health
     from emp.macro import get_macro_bias, get_macro_events
     from emp.reference import get_instruments, get_trading_sessions
 
@@ -20,6 +21,8 @@ __all__ = [
     "get_circuit_breaker_stats",
     "get_coverage",
     "get_curated_bars",
+    "get_data_quality_summary",
+    "get_dataset_health",
     "get_findings",
     "get_instruments",
     "get_macro_bias",
@@ -30,6 +33,8 @@ __all__ = [
 ]
 _MODULES = {
     "get_circuit_breaker_stats": "emp.budgets",
+    "get_data_quality_summary": "emp.health",
+    "get_dataset_health": "emp.health",
     "get_instruments": "emp.reference",
     "get_macro_bias": "emp.macro",
     "get_macro_events": "emp.macro",

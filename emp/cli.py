@@ -29,6 +29,7 @@ from emp.commands import (
     doctor,
     export_status,
     files,
+    health,
     ingest,
     ingest_once,
     kafka,
@@ -98,7 +99,8 @@ def options(
 
 app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
 app.command("bars", epilog=bars.EXAMPLES)(bars.bars)
-app.command("quality", epilog=quality.EXAMPLES)(quality.quality)
+app.add_typer(quality.app, name="quality")
+app.command("health", epilog=health.EXAMPLES)(health.health)
 app.command("coverage", epilog=coverage.EXAMPLES)(coverage.coverage)
 app.command("outages", epilog=outages.EXAMPLES)(outages.outages)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)

@@ -1,36 +1,61 @@
-"""`emp quality`: what the checks find, and the scores."""
+"""`emp quality`: what the checks find, and the scores; its summary per symbol and session."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from emp.commands.options import EndOption, JsonOption, StartOption, TimeframeOption, split
+from emp.commands.options import JsonOption, TimeframeOption, split
 from emp.invocation import settings_of
-from emp.output import print_json, print_line, records, table
+from emp.output import Format, print_json, print_line, records, table, write_frame
+from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 
 EXAMPLES = """
 Examples:\n
   emp quality --symbols AAPL --start 2024-01-02 --end 2024-03-28\n
-  emp quality --symbols AAPL,MSFT --start 2024-03-07 --end 2024-03-13 --timeframe 1m --json
+  emp quality --symbols AAPL,MSFT --start 2024-03-07 --end 2024-03-13 --timeframe 1m --json\n
+  emp quality summary curated/bars_1d --start 2024-01-02 --end 2024-03-28
 """
+SUMMARY_EXAMPLES = """
+Examples:\n
+  emp quality summary --start 2024-01-02 --end 2024-03-28\n
+  emp quality summary raw/yahoo_bars_1d --symbols AAPL --format csv --out quality.csv
+
+Without --start and --end: the last 30 days.
+"""
+
+app = typer.Typer(help="Findings and scores.", rich_markup_mode=None)
+Start = Annotated[str | None, typer.Option(metavar="DATE", help="First session, 2024-01-02.")]
+End = Annotated[str | None, typer.Option(metavar="DATE", help="Last session, included.")]
 
 SHOWN_ROWS = 50
 
 
+@app.callback(invoke_without_command=True, epilog=EXAMPLES)
 def quality(
     context: typer.Context,
-    symbols: Annotated[list[str], typer.Option(metavar="A,B", help="Platform symbols.")],
-    start: StartOption,
-    end: EndOption,
+    symbols: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="Platform symbols.")
+    ] = None,
+    start: Start = None,
+    end: End = None,
     timeframe: TimeframeOption = Timeframe.D1,
     as_json: JsonOption = False,
 ) -> None:
     """Print findings, errors first, and scores, worst first."""
+    if context.invoked_subcommand is not None:
+        if symbols or start or end or as_json:
+            raise ConfigurationError(
+                f"options of 'emp quality {context.invoked_subcommand}' stand after its name"
+            )
+        return
     from emp.client import get_findings, get_quality_scores
 
+    if not symbols or start is None or end is None:
+        raise ConfigurationError("'emp quality' takes --symbols, --start and --end")
     settings = settings_of(context)
     names = split(symbols)
     findings = get_findings(names, start, end, timeframe, settings=settings)
@@ -59,3 +84,29 @@ def quality(
 
 def _first_of(rows: int) -> str:
     return f"; the first {SHOWN_ROWS} (--json has all)" if rows > SHOWN_ROWS else ""
+
+
+@app.command("summary", epilog=SUMMARY_EXAMPLES)
+def summary(
+    context: typer.Context,
+    dataset: Annotated[
+        str, typer.Argument(help="curated/bars_1d, raw/<vendor>_bars_1d, quality/scores ...")
+    ] = "curated/bars_1d",
+    symbols: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="Only these symbols.")
+    ] = None,
+    start: Start = None,
+    end: End = None,
+    form: Annotated[Format, typer.Option("--format", help="Form of the rows.")] = "table",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print status, score, coverage and findings per symbol and session."""
+    from emp.health import get_data_quality_summary
+
+    rows = get_data_quality_summary(
+        dataset, start, end, symbols=split(symbols) or None, settings=settings_of(context)
+    )
+    write_frame(rows, "json" if as_json else form, out)

@@ -179,6 +179,40 @@ def test_quality_tells_findings_and_scores(call: Call) -> None:
     assert "findings" in call("quality", "--symbols", "DEMO-GLOBEX", *RANGE).out
 
 
+def test_quality_is_summed_up_per_symbol_and_session(call: Call) -> None:
+    rows = call("quality", "summary", *RANGE, "--json").json
+    by_day = {(r["symbol"], r["session"]): r for r in rows}
+    bad = by_day["DEMO-GLOBEX", "2024-02-28"]
+    assert (bad["status"], bad["errors"], bad["codes"]) == ("RED", 3, "no_data,ohlc,stale")
+    assert (bad["coverage"], bad["expected"], bad["observed"]) == (0.0, 1, 0)
+    assert by_day["DEMO-GLOBEX", "2024-02-27"]["status"] == "GREEN"
+    alone = call("quality", "summary", "--symbols", "DEMO-ACME", *RANGE, "--format", "csv").out
+    assert set(pl.read_csv(BytesIO(alone.encode()))["symbol"]) == {"DEMO-ACME"}
+    lost = call("quality", "--json", "summary", *RANGE)
+    assert (lost.status, "stand after its name" in lost.err) == (1, True)
+    assert "--symbols, --start and --end" in call("quality", *RANGE).err
+
+
+def test_health_is_told_of_a_moment(call: Call) -> None:
+    told = call("health", "curated/bars_1d", "--as-of", "2024-03-01", "--json").json
+    assert (told["status"], told["as_of"]) == ("YELLOW", "2024-03-01T00:00:00+00:00")
+    assert "ohlc" in {r["code"] for r in told["reasons"]}
+    before = call("health", "--as-of", "2024-02-27", "--symbols", "DEMO-ACME", "--json").json
+    assert (before["status"], [r["code"] for r in before["reasons"]]) == ("YELLOW", ["false_tick"])
+    assert "YELLOW" in call("health", "--as-of", "2024-03-01").out
+
+
+def test_health_decides_when_asked(call: Call) -> None:
+    """Nobody asked for anything since: the newest sessions are missing."""
+    now = call("health", "--json", "--fail-on-quality")
+    assert (now.status, now.json["status"]) == (2, "RED")
+    assert "stale" in {r["code"] for r in now.json["reasons"]}
+    assert call("health").status == 0
+    wrong = call("health", "curated/bars_7d")
+    assert (wrong.status, "no dataset" in wrong.err) == (1, True)
+    assert "future" in call("health", "--as-of", "2999-01-01").err
+
+
 def test_coverage_tells_every_day(call: Call) -> None:
     arguments = ["coverage", "DEMO-ACME", "--start", "2024-02-17", "--end", "2024-02-21"]
     told = call(*arguments, "--json").json

@@ -15,6 +15,8 @@ COMMANDS = [
     ["ingest"],
     ["bars"],
     ["quality"],
+    ["quality", "summary"],
+    ["health"],
     ["coverage"],
     ["demo"],
     ["dev"],

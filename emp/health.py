@@ -1,0 +1,108 @@
+"""The Python client's part about quality: the health of a dataset, its quality day by day.
+
+What belongs here: from what a person writes in a notebook to one call of a use-case.
+What does not: the use-cases (market_data/pipeline/health.py), Dagster.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from emp.client import Symbols, listed
+from emp.moments import Moment, day, instant
+from emp.platforms import platform_of
+from market_data.errors import ConfigurationError
+from market_data.quality.health import Health
+
+if TYPE_CHECKING:
+    from adapters.settings import Settings
+
+_MEASURED = (
+    "expected",
+    "observed",
+    "gaps",
+    "null_rate",
+    "duplicates",
+    "ohlc_violations",
+    "outliers",
+    "flat_run",
+    "drift_max",
+    "freshness_seconds",
+)
+
+
+def get_dataset_health(
+    dataset: str = "curated/bars_1d",
+    as_of: Moment | None = None,
+    *,
+    symbols: Symbols | None = None,
+    days: int = 7,
+    settings: Settings | None = None,
+) -> Health:
+    """GREEN, YELLOW or RED, with reasons; docs/quality.md says what makes which.
+
+    Args:
+        dataset: curated/bars_1d, raw/<vendor>_bars_1d, quality/scores ...
+        as_of: the sessions that were over by then are judged, by what is known of them now; a day
+            means its first moment, UTC. None: now.
+        symbols: only these; None for all that should be there.
+        days: how many days before that moment are looked at.
+        settings: another installation than that of the environment.
+
+    Raises:
+        ConfigurationError: there is no such dataset or symbol, or the moment is none or lies in
+            the future.
+    """
+    from market_data.pipeline.health import health_of
+
+    if days < 1:
+        raise ConfigurationError(f"days={days}; at least one has to be looked at")
+    return health_of(
+        platform_of(settings),
+        dataset,
+        None if as_of is None else instant(as_of, "as_of"),
+        days=days,
+        symbols=None if symbols is None else listed(symbols),
+    )
+
+
+def get_data_quality_summary(
+    dataset: str = "curated/bars_1d",
+    start: Moment | None = None,
+    end: Moment | None = None,
+    *,
+    symbols: Symbols | None = None,
+    settings: Settings | None = None,
+) -> pl.DataFrame:
+    """What was measured per symbol and session, sorted by (symbol, session).
+
+    Args:
+        dataset: as of `get_dataset_health`.
+        start: first session; None: 30 days before the end.
+        end: last session, included; None: today.
+        symbols: only these; None for all that should be there.
+        settings: another installation than that of the environment.
+
+    Returns:
+        symbol, session, status (GREEN, YELLOW or RED), score, coverage (0 to 1), errors, warnings
+        (how many findings), codes (theirs, comma-separated), and of the score's row expected,
+        observed, gaps, null_rate, duplicates, ohlc_violations, outliers, flat_run, drift_max
+        (relative), freshness_seconds; null where a session has no score.
+
+    Raises:
+        ConfigurationError: there is no such dataset or symbol, or the period is none.
+    """
+    from market_data.pipeline.health import judged_range
+
+    platform = platform_of(settings)
+    last = platform.clock.now().date() if end is None else day(end, "end")
+    first = last - timedelta(days=30) if start is None else day(start, "start")
+    if last < first:
+        raise ConfigurationError(f"the period ends ({last}) before it starts ({first})")
+    names = None if symbols is None else listed(symbols)
+    seen = judged_range(platform, dataset, first, last, symbols=names)
+    measured = seen.scores.select("symbol", "session", *_MEASURED)
+    return seen.sessions.join(measured, on=["symbol", "session"], how="left", maintain_order="left")

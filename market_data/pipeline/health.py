@@ -1,0 +1,176 @@
+"""Health: what the checks and the scores say of a dataset at a moment.
+
+What belongs here: from a dataset's name to the sessions, scores and findings that it is judged by.
+What does not: the verdict (market_data/quality/health.py), printing it (emp).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from market_data.calendars import last_closed_session
+from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
+from market_data.errors import ConfigurationError
+from market_data.pipeline.inspection import (
+    Inspection,
+    inspect_curated,
+    inspect_raw,
+    inspect_scores,
+)
+from market_data.pipeline.platform import Platform
+from market_data.pipeline.views import kept_symbols
+from market_data.quality.findings import KEY
+from market_data.quality.health import JUDGED, Health, health, judge_sessions
+from market_data.quality.score import RED
+from market_data.quality.view import limits_of
+from market_data.schemas import SCORES
+from market_data.timeframes import Timeframe
+
+WINDOW_DAYS = 7
+"""So many days before the moment are looked at: a trading week, whatever holidays it has."""
+
+
+@dataclass(frozen=True)
+class JudgedRange:
+    """A dataset over a range of sessions.
+
+    Attributes:
+        dataset: its name.
+        timeframe: whose limits hold.
+        sessions: rows of `market_data.quality.health.JUDGED`.
+        scores: rows of SCORES; none where the dataset is not scored.
+        inspection: what the checks found.
+        limits: symbol, asset_class and every limit.
+    """
+
+    dataset: str
+    timeframe: Timeframe
+    sessions: pl.DataFrame
+    scores: pl.DataFrame
+    inspection: Inspection
+    limits: pl.DataFrame
+
+
+def health_of(
+    platform: Platform,
+    dataset: str,
+    as_of: datetime | None = None,
+    *,
+    days: int = WINDOW_DAYS,
+    symbols: Sequence[str] | None = None,
+) -> Health:
+    """The verdict over the days before a moment.
+
+    Args:
+        platform: configuration and ports.
+        dataset: curated/bars_1d, raw/<vendor>_bars_1d, quality/scores ...
+        as_of: sessions that were over by then are judged, by what is known of them now; None: now.
+        days: length of the window.
+        symbols: only these; None for all that should be there.
+
+    Raises:
+        ConfigurationError: there is no such dataset, a symbol is not in the universe, or the
+            moment lies in the future.
+    """
+    now = platform.clock.now()
+    moment = now if as_of is None else as_of
+    if moment > now:
+        raise ConfigurationError(f"as_of={moment.isoformat()} lies in the future")
+    last = moment.date()
+    first = last - timedelta(days=days)
+    seen = judged_range(platform, dataset, first, last, as_of=moment, symbols=symbols)
+    behind = _left_behind(platform, dataset, seen.timeframe, moment)
+    if symbols is not None:
+        behind = behind.filter(pl.col("symbol").is_in(list(symbols)))
+    judged = pl.concat([seen.sessions, behind]).unique(KEY, keep="first").sort(KEY)
+    return health(dataset, judged, seen.limits, as_of=moment, sessions=(first, last))
+
+
+def _left_behind(
+    platform: Platform, dataset: str, timeframe: Timeframe, as_of: datetime
+) -> pl.DataFrame:
+    """Symbols whose newest due session nobody has asked for, as RED rows of JUDGED.
+
+    A check looks for bars up to the last session that was asked for. When the asking itself stops,
+    there is nothing that it could miss.
+    """
+    layer, _, rest = dataset.partition("/")
+    if layer == "quality":
+        return pl.DataFrame(schema=JUDGED)
+    vendors = None if layer == "curated" else [rest.removesuffix(f"_bars_{timeframe}")]
+    sources = (timeframe, Timeframe.M1) if layer == "curated" else (timeframe,)
+    kept = kept_symbols(platform, timeframe) if layer == "curated" else None
+    asked = (
+        pl.concat(platform.ledger.spans(timeframe=t, vendors=vendors) for t in sources)
+        .group_by("symbol")
+        .agg(pl.col("first").min(), pl.col("last").max())
+        .filter(pl.lit(value=True) if kept is None else pl.col("symbol").is_in(kept))
+    )
+    known = {i.symbol: i for i in platform.universe.instruments}
+    closed: dict[tuple[str, timedelta], date] = {}
+    rows = []
+    for symbol, first, last in asked.select("symbol", "first", "last").iter_rows():
+        if (instrument := known.get(symbol)) is None:
+            continue
+        lag = platform.thresholds.rule(instrument.asset_class, timeframe).stale_error
+        key = instrument.calendar, lag
+        if key not in closed:
+            closed[key] = last_closed_session(instrument.calendar, as_of - lag)
+        due = min(closed[key], instrument.delisted or date.max)
+        if first <= due and last < due:
+            rows.append((symbol, due, RED, None, None, 1, 0, "stale"))
+    return pl.DataFrame(rows, schema=JUDGED, orient="row")
+
+
+def judged_range(
+    platform: Platform,
+    dataset: str,
+    first: date,
+    last: date,
+    *,
+    as_of: datetime | None = None,
+    symbols: Sequence[str] | None = None,
+) -> JudgedRange:
+    """Every symbol-session of a range that was over at a moment, with its status.
+
+    Raises:
+        ConfigurationError: there is no such dataset, or a symbol is not in the universe.
+    """
+    moment = as_of or platform.clock.now()
+    timeframe, inspection = _inspected(platform, dataset, first, last)
+    scores = SCORES.empty()
+    scored = dataset in {curated_bars(t).name for t in Timeframe}
+    if scored:
+        scores = platform.store.scan(SCORES_DATASET, sessions=(first, last)).filter(
+            pl.col("dataset") == dataset
+        )
+    limits = limits_of(platform.universe.instruments, timeframe, platform.thresholds)
+    held, findings = inspection.held, inspection.findings
+    if symbols is not None:
+        wanted = [platform.universe.instrument(s).symbol for s in symbols]
+        chosen = pl.col("symbol").is_in(wanted)
+        held, findings, scores = held.filter(chosen), findings.filter(chosen), scores.filter(chosen)
+    sessions = judge_sessions(held, scores if scored else None, findings, limits, as_of=moment)
+    return JudgedRange(dataset, timeframe, sessions, scores, inspection, limits)
+
+
+def _inspected(
+    platform: Platform, dataset: str, first: date, last: date
+) -> tuple[Timeframe, Inspection]:
+    if dataset == SCORES_DATASET.name:
+        return Timeframe.D1, inspect_scores(platform, first, last)
+    for timeframe in Timeframe:
+        if dataset == curated_bars(timeframe).name:
+            return timeframe, inspect_curated(platform, timeframe, first, last)
+    for vendor in platform.universe.vendors:
+        for timeframe in vendor.timeframes:
+            if dataset == raw_bars(vendor.name, timeframe).name:
+                return timeframe, inspect_raw(platform, vendor.name, timeframe, first, last)
+    raise ConfigurationError(
+        f"no dataset {dataset!r} is checked; there are curated/bars_<timeframe>, "
+        f"raw/<vendor>_bars_<timeframe> and {SCORES_DATASET.name}"
+    )

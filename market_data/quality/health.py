@@ -1,0 +1,284 @@
+"""Health: one word for a dataset, and why.
+
+What belongs here: how a symbol-session's score and findings become its status, and how those of
+many become the dataset's. What does not: gathering them (market_data/pipeline/health.py), the score
+itself (score.py), what a finding does to data and runs (actions.py).
+
+A dataset is judged by the sessions that were over at a moment, `as_of`. What is known of them is
+what is known now: bars that were fetched or mended later count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from market_data.quality.findings import ERROR, KEY, WARN
+from market_data.quality.score import GREEN, RED, YELLOW
+from market_data.schemas import FINDINGS, SCORES
+
+_ABSENT = "no_data"
+_UNSCORED = "no_score"
+
+JUDGED = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "session": pl.Date(),
+        "status": pl.String(),
+        "score": pl.Float64(),
+        "coverage": pl.Float64(),
+        "errors": pl.UInt32(),
+        "warnings": pl.UInt32(),
+        "codes": pl.String(),
+    }
+)
+"""Columns of `judge_sessions`: `errors` and `warnings` count findings, `codes` are theirs,
+comma-separated; score and coverage are null where there is no score."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing that keeps a dataset from being GREEN.
+
+    Attributes:
+        status: RED where it alone makes the dataset RED, else YELLOW.
+        code: of the findings, or what was measured (red_share, score, nothing).
+        symbols: how many it concerns.
+        symbol_sessions: the same in symbol-sessions.
+        text: one sentence.
+    """
+
+    status: str
+    code: str
+    symbols: int
+    symbol_sessions: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """The verdict over a dataset.
+
+    Attributes:
+        dataset: its name.
+        as_of: sessions that were over by then are judged, UTC.
+        sessions: first and last day of the window.
+        status: GREEN, YELLOW or RED.
+        reasons: why it is not GREEN, the worst first; empty where it is.
+        symbols: how many have a session in the window.
+        counts: symbol-sessions by status.
+        score: their mean score; None where nothing is scored.
+    """
+
+    dataset: str
+    as_of: datetime
+    sessions: tuple[date, date]
+    status: str
+    reasons: tuple[Reason, ...]
+    symbols: int
+    counts: dict[str, int]
+    score: float | None
+
+    def told(self) -> dict[str, Any]:
+        """Everything for JSON."""
+        return {
+            "dataset": self.dataset,
+            "as_of": self.as_of.isoformat(),
+            "sessions": {"first": str(self.sessions[0]), "last": str(self.sessions[1])},
+            "status": self.status,
+            "reasons": [vars(reason) for reason in self.reasons],
+            "symbols": self.symbols,
+            "symbol_sessions": self.counts,
+            "score": self.score,
+        }
+
+
+def judge_sessions(
+    expected: pl.DataFrame,
+    scores: pl.DataFrame | None,
+    findings: pl.DataFrame,
+    limits: pl.DataFrame,
+    *,
+    as_of: datetime,
+) -> pl.DataFrame:
+    """The status of every symbol-session that was over at a moment.
+
+    RED with an error or a RED score; YELLOW with a warning, a YELLOW score, or none where there
+    should be one; else GREEN. A session without any bar is left out until `stale_warn` has passed
+    since its close, and YELLOW until `stale_error` has: its bars may be on their way.
+
+    Args:
+        expected: symbol, session and, where known, close: what should be there.
+        scores: rows of SCORES of the dataset; None: it is one that nobody scores.
+        findings: rows of FINDINGS of the dataset.
+        limits: symbol, stale_warn, stale_error, see `market_data.quality.view.limits_of`.
+        as_of: the moment, UTC.
+
+    Returns:
+        Rows of JUDGED sorted by (symbol, session).
+    """
+    found = _found(FINDINGS.conform(findings))
+    scored = SCORES.empty() if scores is None else scores
+    spoken = scored.select(*KEY, "score", "coverage", scored_as="status")
+    named = pl.concat([expected.select(KEY), spoken.select(KEY), found.select(KEY)]).unique()
+    due = pl.col("close") if "close" in expected.columns else pl.lit(None, pl.Datetime("us", "UTC"))
+    rows = (
+        named.join(expected.select(*KEY, close=due).unique(KEY), on=KEY, how="left")
+        .filter(pl.coalesce(pl.col("close") <= as_of, pl.col("session") < as_of.date()))
+        .join(spoken.unique(KEY), on=KEY, how="left")
+        .join(found, on=KEY, how="left")
+        .join(limits.select("symbol", "stale_warn", "stale_error"), on="symbol", how="left")
+        .with_columns(
+            pl.col("errors", "warnings").fill_null(0),
+            pl.col("code").fill_null(pl.lit([], pl.List(pl.String))),
+            absent=pl.col("code").list.contains(_ABSENT).fill_null(value=False),
+            lag=pl.lit(as_of) - pl.col("close"),
+        )
+    )
+    early = pl.col("absent") & (pl.col("lag") <= pl.col("stale_warn")).fill_null(value=False)
+    young = pl.col("absent") & (pl.col("lag") <= pl.col("stale_error")).fill_null(value=False)
+    lacking = pl.col("scored_as").is_null() & pl.lit(scores is not None)
+    red = (pl.col("errors") > 0) | (pl.col("scored_as") == RED)
+    yellow = (pl.col("warnings") > 0) | (pl.col("scored_as") == YELLOW) | lacking
+    judged = rows.filter(~early).with_columns(
+        status=pl.when(red & ~young)
+        .then(pl.lit(RED))
+        .when(red | yellow)
+        .then(pl.lit(YELLOW))
+        .otherwise(pl.lit(GREEN)),
+        codes=pl.when(lacking & ~pl.col("absent"))
+        .then(pl.concat_list("code", pl.lit(_UNSCORED)).list.unique())
+        .otherwise("code")
+        .list.sort()
+        .list.join(","),
+    )
+    return judged.select(pl.col(n).cast(t) for n, t in JUDGED.items()).sort(KEY)
+
+
+def _found(findings: pl.DataFrame) -> pl.DataFrame:
+    """Columns symbol, session, errors, warnings, code (a list)."""
+    return findings.group_by(KEY).agg(
+        errors=(pl.col("severity") == ERROR).sum(),
+        warnings=(pl.col("severity") == WARN).sum(),
+        code=pl.col("code").unique().sort(),
+    )
+
+
+def health(
+    dataset: str,
+    judged: pl.DataFrame,
+    limits: pl.DataFrame,
+    *,
+    as_of: datetime,
+    sessions: tuple[date, date],
+) -> Health:
+    """The verdict over a window of sessions.
+
+    RED where nothing was due, or where of an asset class more than `block_share` of the
+    symbol-sessions are RED, more than that share of the symbols are in their newest session, or
+    the mean score is below `score_error`. YELLOW where any symbol-session is not GREEN. Else GREEN.
+
+    Args:
+        dataset: its name.
+        judged: rows of JUDGED.
+        limits: symbol, asset_class, block_share, score_warn, score_error.
+        as_of: the moment, UTC.
+        sessions: first and last day that `judged` is about.
+    """
+    per_class = judged.join(
+        limits.select("symbol", "asset_class", "block_share", "score_error"),
+        on="symbol",
+        how="left",
+    )
+    reasons = [*_reasons_of_classes(per_class), *_reasons_of_codes(judged)]
+    if judged.is_empty():
+        text = f"no session of {sessions[0]} to {sessions[1]} was due: nothing is known of it"
+        reasons = [Reason(RED, "nothing", 0, 0, text)]
+    reds = any(reason.status == RED for reason in reasons)
+    mean = judged["score"].mean()
+    return Health(
+        dataset=dataset,
+        as_of=as_of,
+        sessions=sessions,
+        status=RED if reds else YELLOW if reasons else GREEN,
+        reasons=tuple(reasons),
+        symbols=judged["symbol"].n_unique(),
+        counts={s: int((judged["status"] == s).sum()) for s in (GREEN, YELLOW, RED)},
+        score=mean if isinstance(mean, float) else None,
+    )
+
+
+def _reasons_of_classes(rows: pl.DataFrame) -> list[Reason]:
+    """What makes a dataset RED, by asset class."""
+    bad = pl.col("status") == RED
+    newest = pl.col("session") == pl.col("session").max().over("symbol")
+    classes = (
+        rows.with_columns(bad=bad, newest=newest)
+        .group_by("asset_class")
+        .agg(
+            pl.col("block_share", "score_error").first(),
+            red=pl.col("bad").sum(),
+            total=pl.len(),
+            red_newest=(pl.col("bad") & pl.col("newest")).sum(),
+            symbols=pl.col("symbol").n_unique(),
+            red_symbols=pl.col("symbol").filter("bad").n_unique(),
+            score=pl.col("score").mean(),
+        )
+        .sort("asset_class")
+    )
+    reasons = []
+    for row in classes.iter_rows(named=True):
+        name, share = row["asset_class"] or "unknown symbols", row["block_share"] or 0.0
+        if row["red"] > share * row["total"]:
+            text = (
+                f"{name}: {row['red']} of {row['total']} symbol-sessions are RED, more than "
+                f"{share:.0%}"
+            )
+            reasons.append(Reason(RED, "red_share", row["red_symbols"], row["red"], text))
+        elif row["red_newest"] > share * row["symbols"]:
+            text = (
+                f"{name}: of {row['symbols']} symbols {row['red_newest']} are RED in their newest "
+                f"session, more than {share:.0%}"
+            )
+            newest_red = row["red_newest"]
+            reasons.append(Reason(RED, "red_share", newest_red, newest_red, text))
+        if row["score"] is not None and row["score"] < (row["score_error"] or 0.0):
+            text = f"{name}: the mean score is {row['score']:.2f}, below {row['score_error']}"
+            reasons.append(Reason(RED, "score", row["symbols"], row["total"], text))
+    return reasons
+
+
+def _reasons_of_codes(judged: pl.DataFrame) -> list[Reason]:
+    """What was found, the codes of RED symbol-sessions first, then the most frequent."""
+    codes = (
+        judged.filter(pl.col("status") != GREEN)
+        .with_columns(
+            code=pl.when(pl.col("codes") == "").then(pl.lit("score")).otherwise("codes"),
+            red=pl.col("status") == RED,
+        )
+        .with_columns(pl.col("code").str.split(","))
+        .explode("code")
+        .sort("session", "symbol", descending=[True, False])
+        .group_by("code", maintain_order=True)
+        .agg(
+            pl.col("red").sum(),
+            symbols=pl.col("symbol").n_unique(),
+            rows=pl.len(),
+            newest=pl.format("{} {}", pl.col("symbol").first(), pl.col("session").first()),
+        )
+        .sort("red", "rows", "code", descending=[True, True, False])
+    )
+    return [
+        Reason(
+            YELLOW,
+            row["code"],
+            row["symbols"],
+            row["rows"],
+            f"{row['code']}: {row['rows']} symbol-session(s) of {row['symbols']} symbol(s), "
+            f"{row['red']} of them RED; the newest is {row['newest']}",
+        )
+        for row in codes.iter_rows(named=True)
+    ]
