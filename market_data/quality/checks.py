@@ -108,11 +108,8 @@ def _of_series(view: BarsView, limits: pl.DataFrame) -> dict[str, CheckOutcome]:
 
 
 def _over(view: BarsView, series: pl.DataFrame) -> pl.DataFrame:
-    """Bars of sessions that are over, or lie around the slice."""
-    first, last = view.sessions
-    over = view.expected.filter(pl.col("close") + view.delay <= view.now).select(KEY)
-    around = ~pl.col("session").is_between(first, last)
-    running = series.filter(~around).select(KEY).unique().join(over, on=KEY, how="anti")
+    """Bars of sessions that are not running."""
+    running = view.expected.filter(pl.col("close") + view.delay > view.now)
     if running.is_empty():
         return series
     return series.join(running, on=KEY, how="anti", maintain_order="left")

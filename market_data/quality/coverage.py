@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from market_data.ordering import repeats_key, sort_if_needed
+from market_data.ordering import repeats_key, runs, sort_if_needed
 from market_data.quality.findings import (
     ERROR,
     KEY,
@@ -118,23 +118,33 @@ def _counted(finished: pl.DataFrame, step: timedelta) -> pl.DataFrame:
     bars = sort_if_needed(finished)
     repeated = repeats_key(bars)
     bars = bars if repeated is None else bars.filter(~repeated)
-    same = (pl.col("session") == pl.col("session").shift()) & (
-        pl.col("symbol") == pl.col("symbol").shift()
+    sessions = runs(bars)
+    last = bars.get_column("end").gather(sessions.get_column("rows").cum_sum() - 1)
+    return (
+        sessions.with_columns(newest_end=last)
+        .join(_holes(bars, step), on=KEY, how="left", maintain_order="left")
+        .select(*KEY, "first", "newest_end", pl.col("holes").fill_null(0), observed="rows")
     )
-    missing = _steps(pl.col("ts") - pl.col("ts").shift(), step) - 1
+
+
+def _holes(bars: pl.DataFrame, step: timedelta) -> pl.DataFrame:
+    """Gaps between two bars of a session, but for its lunch break: symbol, session, holes."""
+    ts = bars.get_column("ts")
+    # Few bars do not follow upon the one before: only those are looked at.
+    rows = (ts - ts.shift() != step).arg_true()
+    here, before = bars[rows], bars[rows - 1]
+    apart = here.with_columns(
+        before["ts"].alias("ts_before"),
+        same=pl.lit(before["session"] == here["session"]) & (before["symbol"] == here["symbol"]),
+    )
+    missing = _steps(pl.col("ts") - pl.col("ts_before"), step) - 1
     # the lunch break is the stretch of the day for which no bar is expected
     pause = _steps(pl.col("closes") - pl.col("opens") + step - timedelta(microseconds=1), step)
     pause = pause - pl.col("expected")
-    hole = same & (missing > 0) & (missing != pause)
     return (
-        bars.with_columns(hole=hole.fill_null(value=False))
+        apart.filter("same", missing > 0, missing != pause)
         .group_by(KEY)
-        .agg(
-            observed=pl.len().cast(pl.Int64),
-            first=pl.col("ts").min(),
-            newest_end=pl.col("end").max(),
-            holes=pl.col("hole").sum().cast(pl.Int64),
-        )
+        .agg(holes=pl.len().cast(pl.Int64))
     )
 
 

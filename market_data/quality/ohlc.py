@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from market_data.ordering import runs, sort_if_needed
 from market_data.quality.actions import INVALID_ROW
 from market_data.quality.findings import (
     KEY,
@@ -41,14 +42,7 @@ def check_ohlc(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
     Returns:
         An outcome whose `measured` has symbol, session, refused, rows (good and bad), share.
     """
-    ranged = view.bars.join(
-        limits.select("symbol", "price_min", "price_max"),
-        on="symbol",
-        how="left",
-        maintain_order="left",
-    )
-    prices = PriceRange(pl.col("price_min"), pl.col("price_max"))
-    bad = validate_rows(ranged, prices=prices, now=view.now).bad
+    bad = _invalid(view, limits)
     refused = pl.concat(
         [
             bad.group_by(*KEY, "reasons").agg(rows=pl.len().cast(pl.Int64)).select(list(_REASONS)),
@@ -87,6 +81,23 @@ def check_ohlc(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
     )
 
 
+def _invalid(view: BarsView, limits: pl.DataFrame) -> pl.DataFrame:
+    """The bars that break a rule about themselves, with `reasons`."""
+    narrowest = limits.select(pl.col("price_min").max(), pl.col("price_max").min())
+    if not limits.is_empty():
+        first = validate_rows(view.bars, prices=PriceRange(*narrowest.row(0)), now=view.now)
+        if first.bad.is_empty():
+            return first.bad
+    ranged = view.bars.join(
+        limits.select("symbol", "price_min", "price_max"),
+        on="symbol",
+        how="left",
+        maintain_order="left",
+    )
+    prices = PriceRange(pl.col("price_min"), pl.col("price_max"))
+    return validate_rows(ranged, prices=prices, now=view.now).bad
+
+
 def _known_code() -> pl.Expr:
     """The reason, or `unreadable` for the many that vendors' answers can have."""
     known = pl.col("code").is_in(sorted(INVALID_ROW))
@@ -110,7 +121,7 @@ def _quarantined(view: BarsView) -> pl.DataFrame:
 
 def _measured(view: BarsView, bad: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
     """Rows and refused rows of every symbol-session that is expected or holds any."""
-    stored = view.bars.group_by(KEY).agg(stored=pl.len().cast(pl.Int64))
+    stored = runs(sort_if_needed(view.bars)).select(*KEY, stored="rows")
     among = bad.group_by(KEY).agg(among=pl.len().cast(pl.Int64))
     all_refused = refused.group_by(KEY).agg(refused=pl.col("rows").sum())
     every = pl.concat([view.expected.select(KEY), stored.select(KEY), all_refused.select(KEY)])

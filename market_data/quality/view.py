@@ -16,7 +16,7 @@ import polars as pl
 
 from market_data.basis import FOREIGN_DAY
 from market_data.errors import MarketDataError
-from market_data.ordering import repeats_key, sort_if_needed
+from market_data.ordering import is_sorted, repeats_key, runs, sort_if_needed
 from market_data.quality.findings import KEY
 from market_data.quality.thresholds import Rules, Thresholds
 from market_data.schemas import (
@@ -111,10 +111,12 @@ class BarsView:
             closes, expected; in the order of `bars`.
         """
         hours = self.expected.select(*KEY, "expected", opens="open", closes="close")
-        placed = self.bars.join(hours, on=KEY, maintain_order="left").with_columns(end=self._end())
+        placed = _with_hours(self.bars, hours).with_columns(end=self._end())
         whole = pl.col("fetched_at") >= pl.col("end")
         if self.kind == "curated":
-            whole = pl.col("final") | self._runs_on_its_own_day()
+            whole = pl.col("final")
+            if not self.timeframe.is_intraday:
+                whole = whole | self._runs_on_its_own_day()
         return placed.filter(
             pl.col("ts").is_between("opens", "closes", closed="left"),
             pl.col("end") <= self.now,
@@ -145,6 +147,18 @@ class BarsView:
         if not self.timeframe.is_intraday:
             return pl.col("closes")
         return pl.min_horizontal(pl.col("ts") + self.timeframe.duration, "closes")
+
+
+def _with_hours(bars: pl.DataFrame, hours: pl.DataFrame) -> pl.DataFrame:
+    """The bars of the sessions that have hours, with these."""
+    if not is_sorted(bars):
+        return bars.join(hours, on=KEY, maintain_order="left")
+    # One look per session, not per bar.
+    sessions = runs(bars).join(hours, on=KEY, how="left", maintain_order="left")
+    number = pl.int_range(pl.len()).repeat_by("rows").explode(empty_as_null=False)
+    whose = sessions.select(number).to_series()
+    added = sessions.select(pl.exclude(*KEY, "first", "last", "rows"))[whose]
+    return pl.concat([bars, added], how="horizontal").drop_nulls("opens")
 
 
 def _sound(bars: pl.DataFrame) -> pl.DataFrame:
