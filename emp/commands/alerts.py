@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,6 +69,8 @@ For what no run will mend any more, such as the failure of a run that nobody rep
 told of it is told that it is over; should it be seen again, it is told anew.
 """
 
+MINUTE = "%Y-%m-%d %H:%M UTC"
+
 RouteOption = Annotated[str | None, typer.Option(help="Only this route.")]
 
 
@@ -98,15 +101,7 @@ def list_alerts(
     if undelivered and not messages:
         raise ConfigurationError("--undelivered goes with --messages")
     if messages:
-        kept = parts.store.outbox.messages(undelivered=undelivered, limit=limit)
-        if as_json:
-            print_json([asdict(m) for m in kept])
-            return
-        for m in kept:
-            how = "refused" if m.refused_at else "sent" if m.sent_at else "waits"
-            note = f" ({m.error})" if m.error else ""
-            print_line(f"{m.created_at:%Y-%m-%d %H:%M:%S} {m.route} {how}: {m.title}{note}")
-        print_line() if not kept else None
+        _print_messages(parts, undelivered=undelivered, limit=limit, as_json=as_json)
         return
     found = parts.store.newest(closed=every, limit=limit)
     health, silences = parts.health(), parts.store.silences(parts.now())
@@ -119,24 +114,36 @@ def list_alerts(
             }
         )
         return
+    _print_alerts(parts, found)
+    for h in health:
+        state = f"down since {h.down_since:{MINUTE}}: {h.error}" if h.down_since else "up"
+        where = parts.target(h.route)
+        print_line(f"route {h.route} ({where}): {state}; {h.waiting} wait, {h.refused} refused")
+    for s in silences:
+        print_line(f"silence {s.number}: {s.pattern} until {s.until:{MINUTE}}, {s.reason}")
+
+
+def _print_alerts(parts: AlertParts, found: Sequence[Alert]) -> None:
     for alert in found:
         trouble = alert.trouble
         print_line(
-            f"{parts.rules.level(trouble)} {alert.phase} since {alert.first_seen:%Y-%m-%d %H:%M} "
-            f"UTC, seen {alert.sightings} times: {trouble.title}"
+            f"{parts.rules.level(trouble)} {alert.phase} since {alert.first_seen:{MINUTE}}, seen "
+            f"{alert.sightings} times: {trouble.title}"
         )
         print_line(f"    {alert.fingerprint}" + (f": {trouble.detail}" if trouble.detail else ""))
     print_line("no alerts" if not found else "")
-    for h in health:
-        state = f"down since {h.down_since:%Y-%m-%d %H:%M} UTC: {h.error}" if h.down_since else "up"
-        print_line(
-            f"route {h.route} ({parts.target(h.route)}): {state}; {h.waiting} wait, "
-            f"{h.refused} refused"
-        )
-    for s in silences:
-        print_line(
-            f"silence {s.number}: {s.pattern} until {s.until:%Y-%m-%d %H:%M} UTC, {s.reason}"
-        )
+
+
+def _print_messages(parts: AlertParts, *, undelivered: bool, limit: int, as_json: bool) -> None:
+    kept = parts.store.outbox.messages(undelivered=undelivered, limit=limit)
+    if as_json:
+        print_json([asdict(m) for m in kept])
+        return
+    for m in kept:
+        how = "refused" if m.refused_at else "sent" if m.sent_at else "waits"
+        note = f" ({m.error})" if m.error else ""
+        print_line(f"{m.created_at:{MINUTE}} {m.route} {how}: {m.title}{note}")
+    print_line("no messages" if not kept else "")
 
 
 @app.command("test", epilog=TEST_EXAMPLES)
@@ -198,7 +205,7 @@ def silence(
         print_json([asdict(s) for s in found])
         return
     for s in found:
-        print_line(f"{s.number}: {s.pattern} until {s.until:%Y-%m-%d %H:%M} UTC, {s.reason}")
+        print_line(f"{s.number}: {s.pattern} until {s.until:{MINUTE}}, {s.reason}")
     print_line("no silences" if not found else "")
 
 

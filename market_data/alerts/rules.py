@@ -65,7 +65,7 @@ class RouteRules(_Strict):
     groups: Patterns = ()
     owners: Patterns = ()
     recovered: bool = True
-    timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(seconds=40))] = timedelta(
+    timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(seconds=30))] = timedelta(
         seconds=10
     )
 

@@ -307,10 +307,11 @@ def test_secrets_are_in_no_row(
     store.evaluate(lambda _: [seen], told, START, clean=cleaner(told))
     with engine.connect() as connection:
         for table in ("alerts", "alert_outbox"):
-            rows = connection.execute(sa.text(f"select * from {table}")).all()
-            assert rows
-            assert "s3cr3t" not in str(rows)
-            assert "pa55" not in str(rows)
+            # Whole values: a row's own form cuts long ones short.
+            found = connection.execute(sa.text(f"select * from {table}")).all()
+            rows = str([tuple(row) for row in found])
+            assert "s3cr3t" not in rows
+            assert "pa55" not in rows
 
 
 def test_what_a_message_holds_survives_the_database(store: SqlAlerts):

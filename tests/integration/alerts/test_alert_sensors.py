@@ -186,6 +186,7 @@ def test_the_look_at_the_platform_tells_of_bars_that_end_too_early(
         return [AgeFact("curated/bars_1d", {"AAA": today}, due, due)]
 
     monkeypatch.setattr("market_data.pipeline.ages.ages", ages)
+    monkeypatch.setattr("sensors.alert_ticks.AGES_EVERY_SECONDS", 0.0)
     assert house.tick(alerts_of_the_platform) == "0 messages"
     found["due"] = today + timedelta(days=1)
     assert house.tick(alerts_of_the_platform) == "1 messages"

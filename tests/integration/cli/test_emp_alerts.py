@@ -126,7 +126,7 @@ def test_messages_are_listed_and_sent_again(emp: Emp, store: SqlAlerts, server: 
     server.reply(PATH, json_body({}))
     assert emp("replay", "--refused")[1] == {"messages": 1, "dry_run": False}
     emp("send")
-    assert emp("list", "--messages", "--undelivered")[1].strip() == ""
+    assert emp("list", "--messages", "--undelivered")[1] == "no messages\n"
     assert emp("replay", "--since", "2020-01-01", "--route", "other")[1]["messages"] == 0
     assert emp("replay", "--since", "2020-01-01")[1]["messages"] == 1
 

@@ -1,0 +1,209 @@
+"""What the ticks of the alert sensors do.
+
+What belongs here: cursors, the order of the steps.
+What does not: the sensors (alerts.py, which loads this module with their first tick), reading
+Dagster (instance_facts.py), judging (market_data/alerts), sending (adapters/alerts).
+
+A tick that evaluates writes alerts and messages in one transaction and moves its cursor
+afterwards: one that breaks off between the two is repeated, and looks that were taken already
+change nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from market_data.alerts.alert import Alert, Kind, Phase, Sighting
+from market_data.alerts.facts import AgeFact, AssetTerms, BreakerFact
+from market_data.alerts.platform_sources import (
+    current_symbols,
+    sightings_of_ages,
+    sightings_of_backfills,
+    sightings_of_breakers,
+    sightings_of_daemons,
+    sightings_of_routes,
+    sightings_of_ticks,
+)
+from market_data.alerts.rules import AlertRules
+from market_data.alerts.sources import sightings_of_run
+from resources.platform import PlatformResource
+from sensors.instance_facts import (
+    Ends,
+    asset_terms,
+    backfill_facts,
+    daemon_facts,
+    ended_runs,
+    newest_end,
+    run_fact,
+    tick_facts,
+)
+
+RUNS_PER_TICK = 50
+SENDING_SECONDS = 20.0
+"""No message is begun after this long. Dagster gives a tick a minute, and an attempt takes up to
+the time-out of its route."""
+AGES_EVERY_SECONDS = 300.0
+"""The newest bars of every symbol are looked up so often: it is the dearest of the looks."""
+FORGOTTEN_AFTER = timedelta(days=30)
+Look = Callable[[Mapping[str, Alert]], Sequence[Sighting]]
+
+
+def look_at_runs(
+    context: dg.SensorEvaluationContext, platform: PlatformResource
+) -> dg.SensorResult:
+    """Look at the runs that ended since the last tick."""
+    instance = context.instance
+    if not context.cursor:
+        return _runs_seen(newest_end(instance), "watching from here on")
+    kept = json.loads(context.cursor)
+    read = Ends(kept["after"], {int(place): at for place, at in kept["recent"].items()})
+    run_ids, read = ended_runs(instance, read, RUNS_PER_TICK)
+    if not run_ids:
+        return _runs_seen(read, "no run has ended")
+    terms = asset_terms(context.repository_def)
+    runs = [run for run_id in run_ids if (run := run_fact(instance, run_id, terms)) is not None]
+
+    def look(live: Mapping[str, Alert]) -> list[Sighting]:
+        # A run may mend what an earlier one of the same tick has opened.
+        known, seen = dict(live), list[Sighting]()
+        for run in runs:
+            found = sightings_of_run(run, known)
+            known |= {s.fingerprint: _standing(s, known) for s in found if s.trouble is not None}
+            seen += found
+        return seen
+
+    messages = _evaluate(platform, look)
+    return _runs_seen(read, f"{len(runs)} runs, {messages} messages")
+
+
+def look_at_the_platform(
+    context: dg.SensorEvaluationContext, platform: PlatformResource
+) -> dg.SensorResult:
+    """Look at the platform."""
+    from adapters.alerts.configuration import load_alert_rules
+
+    seen = _Seen.read(context.cursor)
+    rules, now = load_alert_rules(platform.settings()), datetime.now(UTC)
+    instance, watch = context.instance, rules.watch
+    # Read before the step that writes, which others wait for.
+    live = platform.operations.open().alerts.newest()
+    watched = [a.fingerprint.partition("|")[2] for a in live if a.trouble.kind is Kind.BACKFILL]
+    seen_now = [
+        *sightings_of_ticks(tick_facts(instance, seen.since, watch.failed_ticks), watch),
+        *sightings_of_backfills(backfill_facts(instance, seen.since, watched), watch, now),
+        *sightings_of_daemons(daemon_facts(instance), watch, now),
+        *sightings_of_breakers(_breakers(platform), now),
+    ]
+    facts = []
+    if watch.freshness and now.timestamp() - seen.aged >= AGES_EVERY_SECONDS:
+        facts, seen.aged = list(_ages(context, platform, seen)), now.timestamp()
+
+    def look(live: Mapping[str, Alert]) -> list[Sighting]:
+        return [*seen_now, *sightings_of_ages(facts, seen.current, live, now)]
+
+    messages = _evaluate(platform, look, rules)
+    return dg.SensorResult(skip_reason=f"{messages} messages", cursor=seen.written())
+
+
+def deliver(platform: PlatformResource) -> dg.SkipReason:
+    """Send what waits."""
+    from adapters.alerts.configuration import load_alert_rules
+    from adapters.alerts.sender import AlertSender, summary
+    from adapters.clock import SystemClock
+
+    rules, clock = load_alert_rules(platform.settings()), SystemClock()
+    alerts = platform.operations.open().alerts
+    sender = AlertSender(alerts.outbox, rules, clock)
+    routes = list(sightings_of_routes(sender.facts(), rules.watch, clock.now()))
+    # What waited for its time is told in the same step.
+    _evaluate(platform, lambda _: routes, rules)
+    done = sender.drain(seconds=SENDING_SECONDS)
+    alerts.purge(before=clock.now() - FORGOTTEN_AFTER)
+    return dg.SkipReason(summary(done))
+
+
+@dataclass
+class _Seen:
+    """What the look at the platform remembers.
+
+    Attributes:
+        since: when it began; seconds since 1970.
+        current: by asset, symbols whose bars were current once.
+        aged: when the newest bars were looked up last; seconds since 1970.
+    """
+
+    since: float
+    current: dict[str, set[str]] = field(default_factory=dict)
+    aged: float = 0.0
+
+    @classmethod
+    def read(cls, cursor: str | None) -> _Seen:
+        """From the sensor's cursor; of the first tick, from now on."""
+        if not cursor:
+            return cls(datetime.now(UTC).timestamp())
+        kept = json.loads(cursor)
+        current = {asset: set(names) for asset, names in kept["current"].items()}
+        return cls(kept["since"], current, kept["aged"])
+
+    def written(self) -> str:
+        """As a cursor."""
+        current = {asset: sorted(names) for asset, names in self.current.items()}
+        return json.dumps(
+            {"version": 1, "since": self.since, "current": current, "aged": self.aged}
+        )
+
+
+def _ages(
+    context: dg.SensorEvaluationContext, platform: PlatformResource, seen: _Seen
+) -> Iterator[AgeFact]:
+    from market_data.pipeline.ages import ages
+
+    terms = asset_terms(context.repository_def)
+    for fact in ages(platform.open()):
+        seen.current.setdefault(fact.asset, set()).update(current_symbols(fact))
+        yield replace(fact, terms=terms.get(fact.asset, AssetTerms()))
+
+
+def _breakers(platform: PlatformResource) -> Sequence[BreakerFact]:
+    """The breaker of every vendor that is asked over a network."""
+    from adapters.clock import SystemClock
+    from adapters.requests.opening import Gates
+    from adapters.requests.report import report
+    from adapters.vendors.registry import profile_of
+
+    opened, clock = platform.open(), SystemClock()
+    readers = {v.reader for v in opened.universe.vendors if profile_of(v.reader).asks_somebody}
+    store = Gates(platform.settings(), clock, platform.requests.shared()).store
+    found = [report(store, reader, (), clock) for reader in sorted(readers)]
+    return [BreakerFact(f.account, str(f.state), f.trouble) for f in found]
+
+
+def _standing(sighting: Sighting, known: Mapping[str, Alert]) -> Alert:
+    """The alert that a look is about to open, for the runs after it."""
+    assert sighting.trouble is not None  # noqa: S101
+    old = known.get(sighting.fingerprint)
+    if old is not None:
+        return replace(old, trouble=sighting.trouble)
+    at = sighting.at
+    return Alert(sighting.fingerprint, sighting.trouble, Phase.WAITING, at, at, at)
+
+
+def _evaluate(platform: PlatformResource, look: Look, rules: AlertRules | None = None) -> int:
+    """Take looks and put messages into the outbox; how many."""
+    from adapters.alerts.configuration import load_alert_rules
+    from adapters.alerts.secrets import cleaner
+
+    rules = rules or load_alert_rules(platform.settings())
+    alerts = platform.operations.open().alerts
+    done = alerts.evaluate(look, rules, datetime.now(UTC), clean=cleaner(rules))
+    return len(done.messages)
+
+
+def _runs_seen(read: Ends, reason: str) -> dg.SensorResult:
+    cursor = json.dumps({"version": 1, "after": read.place, "recent": dict(read.recent)})
+    return dg.SensorResult(skip_reason=reason, cursor=cursor)
