@@ -42,6 +42,7 @@ from emp.commands import (
     readiness,
     reference,
     rehearse,
+    report,
     summary,
     vendors,
 )
@@ -125,6 +126,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(reference.app, name="reference")
 app.add_typer(macro.app, name="macro")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(report.app, name="report")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -213,6 +213,16 @@ def test_health_decides_when_asked(call: Call) -> None:
     assert "future" in call("health", "--as-of", "2999-01-01").err
 
 
+def test_the_quality_report_is_one_page(call: Call, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    assert call("report", "quality", "--out", str(out)).out.strip() == str(out)
+    text = out.read_text()
+    for told in ("curated/bars_1d", "DEMO-GLOBEX", "2024-02-28", "false_tick", "<svg"):
+        assert told in text
+    wrong = call("report", "quality", "--out", str(tmp_path / "none" / "report.html"))
+    assert (wrong.status, "cannot write" in wrong.err) == (1, True)
+
+
 def test_coverage_tells_every_day(call: Call) -> None:
     arguments = ["coverage", "DEMO-ACME", "--start", "2024-02-17", "--end", "2024-02-21"]
     told = call(*arguments, "--json").json

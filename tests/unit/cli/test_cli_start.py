@@ -17,6 +17,7 @@ COMMANDS = [
     ["quality"],
     ["quality", "summary"],
     ["health"],
+    ["report", "quality"],
     ["coverage"],
     ["demo"],
     ["dev"],

@@ -1,0 +1,37 @@
+"""Which page of docs/runbooks says what to do about a finding.
+
+What belongs here: from a check and a code to a page and its place. What does not: the pages, where
+they are served (config/alerts.yaml, `runbooks`).
+"""
+
+from __future__ import annotations
+
+_PAGES = {
+    "schema": "schema not_judged",
+    "coverage": "no_data coverage_error coverage_low no_score",
+    "staleness": "stale outdated score_outdated rules_changed",
+    "drift": "drift drift_outlier score_shift",
+    "duplicates": "duplicate_rows contradiction",
+    "ohlc": "ohlc not_finite not_positive negative_volume future price_range not_a_session "
+    "outside_session off_grid unreadable inconsistent",
+    "price_sanity": "jump unit_error flat_run suspected_missing_split splits_disputed",
+    "false_ticks": "false_tick",
+    "volume": "volume zero_volume",
+    "consistency": "consistency adjustment_chain phantom_dividend",
+}
+_CHECK_OF = {code: check for check, codes in _PAGES.items() for code in codes.split()}
+
+
+def page_of_check(check: str) -> str:
+    """The page of a check: its name in docs/runbooks, with .md."""
+    return f"check-{check.replace('_', '-')}.md"
+
+
+def page_of(code: str, check: str = "") -> str:
+    """The page and the place in it of a finding's code, for instance check-drift.md#drift.
+
+    Args:
+        code: of the finding.
+        check: that found it, for codes that no page names.
+    """
+    return f"{page_of_check(_CHECK_OF.get(code, check or code))}#{code}"

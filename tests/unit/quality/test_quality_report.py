@@ -1,0 +1,176 @@
+"""The quality report: what it shows, and that its page stays small and loads nothing."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from emp.quality_report import page
+from market_data.quality.health import JUDGED, health
+from market_data.quality.report import SHOWN_SYMBOLS, DatasetReport, dataset_report
+from market_data.quality.thresholds import Thresholds
+from market_data.quality.view import limits_of
+from market_data.schemas import FINDINGS
+from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass, Instrument
+
+NOW = datetime(2024, 4, 1, tzinfo=UTC)
+FIRST = date(2024, 1, 1)
+DRIFT = {
+    "drift": 0.02,
+    "drift_max": 0.02,
+    "bars": 1,
+    "vendors": 2,
+    "odd_vendor": None,
+    "worst_ts": None,
+}
+
+
+def report(
+    thresholds: Thresholds,
+    symbols: list[str],
+    days: int = 5,
+    bad: dict[tuple[str, int], dict[str, Any]] | None = None,
+    findings: pl.DataFrame | None = None,
+    drift: pl.DataFrame | None = None,
+) -> DatasetReport:
+    rows = [
+        {
+            "symbol": symbol,
+            "session": FIRST + timedelta(days=day),
+            "status": "GREEN",
+            "score": 1.0,
+            "coverage": 1.0,
+            "errors": 0,
+            "warnings": 0,
+            "codes": "",
+        }
+        | (bad or {}).get((symbol, day), {})
+        for symbol in symbols
+        for day in range(days)
+    ]
+    judged = pl.DataFrame(rows, schema=JUDGED)
+    instruments = [
+        Instrument(symbol=s, asset_class=AssetClass.EQUITY, calendar="XNYS") for s in symbols
+    ]
+    limits = limits_of(instruments, Timeframe.D1, thresholds)
+    window = (FIRST, FIRST + timedelta(days=days - 1))
+    verdict = health("curated/bars_1d", judged, limits, as_of=NOW, sessions=window)
+    found = FINDINGS.empty() if findings is None else findings
+    return dataset_report(
+        verdict, judged, found, pl.DataFrame() if drift is None else drift, limits
+    )
+
+
+def written(*reports: DatasetReport) -> str:
+    return page(
+        reports,
+        made_at=NOW,
+        rule_version="r1",
+        period=(FIRST, FIRST) if reports else None,
+        runbooks="docs/runbooks",
+    )
+
+
+def test_neighbours_of_one_level_are_one_run(thresholds: Thresholds) -> None:
+    told = report(
+        thresholds,
+        ["AAA", "BBB"],
+        bad={("BBB", 2): {"status": "RED", "coverage": 0.8, "codes": "coverage_low"}},
+    )
+    assert [s["symbol"] for s in told.symbols] == ["BBB", "AAA"]
+    seen = [(r["row"], r["first"], r["last"], r["level"]) for r in told.scores.runs]
+    assert seen == [(0, 0, 1, "full"), (0, 2, 2, "red"), (0, 3, 4, "full"), (1, 0, 4, "full")]
+    levels = [r["level"] for r in told.coverage.runs if r["row"] == 0]
+    assert levels == ["full", "yellow", "full"]
+
+
+def test_a_hole_in_the_sessions_of_a_symbol_stays_a_hole(thresholds: Thresholds) -> None:
+    whole = report(thresholds, ["AAA", "BBB"])
+    judged = pl.DataFrame(
+        [
+            (s, FIRST + timedelta(days=d), "GREEN", None, None, 0, 0, "")
+            for s, d in [("AAA", 0), ("AAA", 2), ("BBB", 1)]
+        ],
+        schema=JUDGED,
+        orient="row",
+    )
+    limits = pl.DataFrame(
+        {"symbol": ["AAA", "BBB"], "coverage_warn": 0.9, "coverage_error": 0.7, "drift_error": 0.01}
+    )
+    told = dataset_report(whole.health, judged, FINDINGS.empty(), pl.DataFrame(), limits)
+    assert [(r["row"], r["first"], r["last"]) for r in told.coverage.runs] == [
+        (0, 0, 0),
+        (0, 2, 2),
+        (1, 1, 1),
+    ]
+    assert {r["level"] for r in told.coverage.runs} == {"none"}
+
+
+def test_the_page_tells_of_findings_drift_and_the_worst(thresholds: Thresholds) -> None:
+    found = FINDINGS.conform(
+        pl.DataFrame(
+            [
+                {
+                    "check": "drift",
+                    "code": "drift",
+                    "severity": "error",
+                    "dataset": "curated/bars_1d",
+                    "symbol": "AAA",
+                    "session": FIRST,
+                    "value": 0.02,
+                    "threshold": 0.01,
+                    "rows": 1,
+                    "detail": "two vendors <b>disagree",
+                }
+            ]
+        )
+    )
+    drift = pl.DataFrame([{"symbol": "AAA", "session": FIRST, **DRIFT}])
+    bad = {("AAA", 0): {"status": "RED", "codes": "drift", "errors": 1}}
+    told = report(thresholds, ["AAA", "BBB"], bad=bad, findings=found, drift=drift)
+    assert [(d["symbol"], d["limit"], d["share"]) for d in told.drift] == [("AAA", 0.01, 2.0)]
+    assert (told.codes[0]["code"], told.codes[0]["findings"]) == ("drift", 1)
+    text = written(told)
+    assert 'href="docs/runbooks/check-drift.md#drift"' in text
+    assert "two vendors &lt;b&gt;disagree" in text
+    assert "<b>" not in re.sub(r"<b>(RED|YELLOW)</b>", "", text)
+    assert "2.0000 %" in text
+
+
+def test_the_page_loads_nothing(thresholds: Thresholds) -> None:
+    text = written(report(thresholds, ["AAA"]))
+    assert not re.search(r"(src|href)\s*=\s*[\"']?(?!#|docs/)|url\(|@import|https?://", text)
+
+
+def test_an_empty_store_has_a_page(thresholds: Thresholds) -> None:
+    assert 'id="empty"' in written()
+    nothing = dataset_report(
+        report(thresholds, ["AAA"]).health,
+        pl.DataFrame(schema=JUDGED),
+        FINDINGS.empty(),
+        pl.DataFrame(),
+        pl.DataFrame(
+            schema={
+                "symbol": pl.String,
+                "coverage_warn": pl.Float64,
+                "coverage_error": pl.Float64,
+                "drift_error": pl.Float64,
+            }
+        ),
+    )
+    assert "No session of this period was due" in written(nothing)
+
+
+@pytest.mark.parametrize(("symbols", "most"), [(20, 60_000), (3000, 900_000)])
+def test_long_lists_stay_small(thresholds: Thresholds, symbols: int, most: int) -> None:
+    names = [f"S{n:04}" for n in range(symbols)]
+    bad = {(name, 3): {"status": "YELLOW", "score": 0.8} for name in names[::7]}
+    told = report(thresholds, names, days=60, bad=bad)
+    assert len(told.scores.symbols) == min(symbols, SHOWN_SYMBOLS)
+    assert len(told.symbols) == symbols
+    assert len(written(told)) < most
