@@ -26,6 +26,9 @@ from market_data.alerts.rules import AlertRules, Silence
 ToldAt = Mapping[tuple[str, State, str], datetime]
 """When a route was told of a group last: (route, opened or recovered, group) to the moment."""
 
+GONE = timedelta(days=30)
+"""A route that was not configured for so long after a mending is not told of it any more."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -120,7 +123,7 @@ def tell(
     for name in (route.name for route in rules.routes):
         _recover(current, name, rules, pace, told)
         _open(current, name, rules, pace, told, silences)
-    _forget_routes(current, rules, told)
+    _forget_routes(current, now, rules, told)
     for alert in current.values():
         # What every route has heard is over; what nobody was told of has nothing to tell.
         if alert.phase is Phase.MENDED and not alert.told:
@@ -214,11 +217,15 @@ def _recover(
         )
 
 
-def _forget_routes(current: dict[str, Alert], rules: AlertRules, told: Told) -> None:
-    """A route that was taken out of the configuration hears of nothing any more."""
+def _forget_routes(current: dict[str, Alert], now: datetime, rules: AlertRules, told: Told) -> None:
+    """A route that is not configured hears what it has to hear should it come back within a month.
+
+    After that nothing waits for it any more.
+    """
     names = {route.name for route in rules.routes}
     for alert in list(current.values()):
-        if not names.issuperset(alert.told):
+        gone = not names.issuperset(alert.told)
+        if gone and alert.phase is Phase.MENDED and now - alert.last_seen > GONE:
             left = {name: opening for name, opening in alert.told.items() if name in names}
             _keep(current, told, replace(alert, told=left))
 

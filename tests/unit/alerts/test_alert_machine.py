@@ -201,11 +201,24 @@ def test_a_route_that_wants_no_recovery_gets_none_and_hears_of_the_next_break():
     assert states(house.sent) == ["opened", "opened"]
 
 
-def test_a_route_that_was_taken_out_keeps_no_alert_open():
+def test_a_route_that_is_off_for_a_while_hears_of_the_mending_when_it_is_back():
+    house = House(rules(console("all"), console("pager")))
+    house.evaluate([bad(START)], START)
+    house.rules = rules(console("all"))
+    assert [m.route for m in house.evaluate([good(minutes(1))], minutes(1))] == ["all"]
+    house.rules = rules(console("all"), console("pager"))
+    (late,) = house.evaluate([], minutes(2))
+    assert (late.route, str(late.state)) == ("pager", "recovered")
+    assert house.alerts["check|a"].phase is Phase.CLOSED
+
+
+def test_nothing_waits_for_ever_for_a_route_that_was_taken_out():
     house = House(rules(console("all"), console("gone")))
     house.evaluate([bad(START)], START)
     house.rules = rules(console("all"))
     house.evaluate([good(minutes(1))], minutes(1))
+    assert house.alerts["check|a"].phase is Phase.MENDED
+    house.evaluate([], START + timedelta(days=31))
     assert house.alerts["check|a"].phase is Phase.CLOSED
 
 
