@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     """Folder of all data: lake, warehouse, operations database, Dagster's own records."""
 
     config_dir: Path = Field(default=PROJECT / "config")
-    """Folder of universe.yaml, quality.yaml and formats/."""
+    """Folder of universe.yaml, quality.yaml, alerts.yaml and formats/."""
 
     reference_dir: Path | None = None
     """Folder of sessions.yaml, holidays.yaml and instruments.yaml; reference/ in EMP_CONFIG_DIR
