@@ -22,8 +22,10 @@ from emp_assets.metadata import markdown_table, table
 from emp_assets.naming import op_name
 from emp_assets.partitions import session_range
 from emp_assets.run_config import SymbolsConfig
+from market_data.errors import ConfigurationError
 from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.platform import Platform
+from market_data.quality.runbooks import page_of, page_of_check
 from resources.platform import PlatformResource
 
 CHECKS = {
@@ -75,7 +77,7 @@ def session_checks(
         first, last = session_range(keys)
         inspection = inspect(platform.open(), first, last)
         selected = {key.name for key in context.selected_asset_check_keys}
-        report = _Report(asset, inspection, keys)
+        report = _Report(asset, inspection, keys, _runbooks(platform))
         if len(keys) > 1:
             chosen = [
                 result
@@ -99,6 +101,7 @@ class _Report:
     asset: dg.AssetKey
     inspection: Inspection
     keys: list[str]
+    runbooks: str
 
     def results(self, check: str, *, only_failed: bool) -> Iterator[SessionResult]:
         """One result per session of the run, or only those of failing sessions."""
@@ -173,14 +176,37 @@ class _Report:
             else self.keys[0]
         }
 
+    def _runbook(self, check: str, findings: pl.DataFrame) -> dg.MetadataValue[Any]:
+        """The page that says what to do; a link where the runbooks have an address."""
+        codes = findings.get_column("code").unique().to_list()
+        page = page_of(codes[0], check) if len(codes) == 1 else page_of_check(check)
+        address = f"{self.runbooks}/{page}"
+        if "://" in address:
+            return dg.MetadataValue.url(address)
+        return dg.MetadataValue.text(address)
+
     def _evidence(self, check: str, findings: pl.DataFrame) -> dict[str, Any]:
         rows = self.inspection.rows.get(check)
-        evidence = {"findings": table(findings.drop("check", "dataset"), rows=20)}
+        evidence = {
+            "findings": table(findings.drop("check", "dataset"), rows=20),
+            "runbook": self._runbook(check, findings),
+        }
         if rows is not None and not rows.is_empty():
             wanted = findings.select("symbol", "session").unique()
             shown = rows.join(wanted, on=["symbol", "session"], how="semi", maintain_order="left")
             evidence["rows"] = table(shown, rows=20)
         return evidence
+
+
+def _runbooks(platform: PlatformResource) -> str:
+    """The address of the folder of the runbooks; a check does not depend on the alerts' file."""
+    from adapters.alerts.configuration import load_alert_rules
+
+    try:
+        return load_alert_rules(platform.settings()).runbooks.rstrip("/")
+    except ConfigurationError:
+        # The sensors of alerts tell of it.
+        return "docs/runbooks"
 
 
 def _severity(findings: pl.DataFrame) -> dg.AssetCheckSeverity:

@@ -84,6 +84,12 @@ def test_a_long_run_marks_what_fails_and_skips_nothing(world: Graph):
     ]
     assert len(summary) == 1
     assert "2024-02-08" in str(summary[0].metadata["sessions_with_findings"].value)
+    missing = next(
+        e
+        for e in result.get_asset_check_evaluations()
+        if e.check_name == "coverage" and e.asset_key == AssetKey(["curated", "bars_1d"])
+    )
+    assert missing.metadata["runbook"].value == "docs/runbooks/check-coverage.md#no_data"
 
 
 def test_the_run_fails_when_too_much_of_its_own_data_is_in_error(world: Graph):

@@ -1,0 +1,51 @@
+"""Every finding leads to a page that says what to do, and its commands exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from emp.cli import app
+from market_data.quality.actions import ACTIONS
+from market_data.quality.checks import CHECKS
+from market_data.quality.runbooks import page_of, page_of_check
+
+FOLDER = Path(__file__).resolve().parents[3] / "docs/runbooks"
+CODES = sorted(code for action in ACTIONS for code in action.codes)
+PAGES = sorted(page_of_check(check) for check in CHECKS)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_has_a_place_in_a_page(code: str) -> None:
+    page, _, place = page_of(code).partition("#")
+    assert page in PAGES
+    assert place == code
+    assert f"\n## {code}\n" in (FOLDER / page).read_text()
+
+
+def test_no_page_names_a_code_that_nothing_finds() -> None:
+    told = [
+        c for p in PAGES for c in re.findall(r"^## (\w+)$", (FOLDER / p).read_text(), re.MULTILINE)
+    ]
+    assert sorted(told) == CODES
+
+
+def test_a_strange_code_leads_to_the_page_of_its_check() -> None:
+    assert page_of("of_tomorrow", "false_ticks") == "check-false-ticks.md#of_tomorrow"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_and_commands_of_a_page_exist(page: str) -> None:
+    text = (FOLDER / page).read_text()
+    for link in re.findall(r"\]\(([\w.-]+)\)", text):
+        assert (FOLDER / link).exists(), link
+    for line in re.findall(r"^ {7}emp (.+)$", text, re.MULTILINE):
+        words, command = shlex.split(line), typer.main.get_command(app)
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+        known = {o for p in command.params for o in p.opts}
+        assert {w for w in words if w.startswith("--")} <= known, line
