@@ -77,7 +77,19 @@ RUNBOOKS = {
 """The page of docs/runbooks that says what to do, by kind of trouble."""
 
 CHECK_RUNBOOK = "failed-check"
-CHECK_RUNBOOKS: Mapping[str, str] = {"kafka_readiness": "kafka-offset-recovery"}
+CHECK_RUNBOOKS: Mapping[str, str] = {
+    "kafka_readiness": "kafka-offset-recovery",
+    "schema": "check-schema",
+    "coverage": "check-coverage",
+    "staleness": "check-staleness",
+    "drift": "check-drift",
+    "duplicates": "check-duplicates",
+    "ohlc": "check-ohlc",
+    "price_sanity": "check-price-sanity",
+    "false_ticks": "check-false-ticks",
+    "volume": "check-volume",
+    "consistency": "check-consistency",
+}
 """The pages of checks that have their own; the others share CHECK_RUNBOOK."""
 
 

@@ -70,7 +70,7 @@ def test_a_failed_check_alerts_although_the_run_is_green():
     assert trouble is not None
     assert (trouble.kind, trouble.severity, trouble.asset) == (Kind.CHECK, Severity.ERROR, ASSET)
     assert trouble.sessions == (DAY, DAY)
-    assert trouble.runbook == "failed-check"
+    assert trouble.runbook == "check-coverage"
 
 
 def test_a_session_s_verdict_goes_before_that_of_the_whole_range():
