@@ -99,3 +99,11 @@ def test_three_years_of_sound_dividends_raise_no_alarm(
     bars, actions = read(test_data / "defects_yahoo/EWG-1d-no-bad-divs.csv")
     assert actions.height > 3
     assert detect(bars, actions, limits).findings.is_empty()
+
+
+def test_the_page_about_quality_names_every_pair() -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs/quality.md").read_text()
+    told = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if "-1d-" in line}
+    for name, _, code, sessions in PAIRS:
+        assert f"`{code}`" in told[name]
+        assert told[name].endswith(f"| {', '.join(map(str, sessions))} |")

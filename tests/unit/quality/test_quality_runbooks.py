@@ -13,8 +13,10 @@ from emp.cli import app
 from market_data.quality.actions import ACTIONS
 from market_data.quality.checks import CHECKS
 from market_data.quality.runbooks import page_of, page_of_check
+from market_data.quality.thresholds import Rules
 
-FOLDER = Path(__file__).resolve().parents[3] / "docs/runbooks"
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+FOLDER = DOCS / "runbooks"
 CODES = sorted(code for action in ACTIONS for code in action.codes)
 PAGES = sorted(page_of_check(check) for check in CHECKS)
 
@@ -49,3 +51,11 @@ def test_links_and_commands_of_a_page_exist(page: str) -> None:
             command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
         known = {o for p in command.params for o in p.opts}
         assert {w for w in words if w.startswith("--")} <= known, line
+
+
+def test_the_page_about_quality_names_every_check_code_and_limit() -> None:
+    text = (DOCS / "quality.md").read_text()
+    table = text[text.index("## The checks") : text.index("## The score")]
+    assert re.findall(r"^\| (\w+) \| `", table, re.MULTILINE) == list(CHECKS)
+    assert [c for c in CODES if f"`{c}`" not in table] == []
+    assert [limit for limit in Rules.model_fields if f"`{limit}" not in text] == []
