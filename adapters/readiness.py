@@ -19,8 +19,10 @@ from adapters.backend import Operations, open_redis_cache
 from adapters.clock import SystemClock
 from adapters.modes import Installation
 from adapters.probes import Finding, Probe, State, run_probes
+from market_data.alerts.alert import Phase
 from market_data.datasets import SCORES_DATASET
 from market_data.errors import ConfigurationError, MarketDataError
+from market_data.operations.alert_routes import evaluate_alert_routes
 from market_data.operations.cache_health import evaluate_cache_health
 from market_data.operations.grades import Grade, Reason
 from market_data.operations.ingest_health import evaluate_ingest_health
@@ -205,6 +207,16 @@ def _kafka(evidence: Evidence) -> Section:
     return Section.of("kafka", verdict.reasons, facts)
 
 
+def _alerts(evidence: Evidence) -> Section:
+    from adapters.alerts.configuration import load_alert_rules
+    from adapters.alerts.sender import AlertSender
+
+    alerts = evidence.operations.alerts
+    sender = AlertSender(alerts.outbox, load_alert_rules(evidence.found.settings), SystemClock())
+    still_open = [alert for alert in alerts.newest() if alert.phase is Phase.OPEN]
+    return evaluate_alert_routes(sender.facts(), len(still_open))
+
+
 SECTIONS: Mapping[str, Callable[[Evidence], Section]] = {
     "connectivity": _connectivity,
     "migrations": _migrations,
@@ -212,5 +224,6 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section]] = {
     "quality": _quality,
     "cache": _cache,
     "kafka": _kafka,
+    "alerts": _alerts,
 }
 """Name of a section to what makes it, in the order of the report."""

@@ -19,7 +19,7 @@ NOWHERE = {
 }
 BROKEN = {
     "timescaledb": {"migrations", "quality"},
-    "postgresql": {"migrations", "ingest", "quality", "kafka"},
+    "postgresql": {"migrations", "ingest", "quality", "kafka", "alerts"},
     "redis": {"cache"},
     "kafka": {"kafka"},
 }

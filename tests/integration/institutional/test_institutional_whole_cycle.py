@@ -92,6 +92,7 @@ def test_every_part_is_ready_after_a_rehearsal(
         "quality": "ok",
         "cache": "ok",
         "kafka": "ok",
+        "alerts": "ok",
     }, told
     assert house.run("doctor").returncode == 0
     rehearsed = house.run(*rehearse)
