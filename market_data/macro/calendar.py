@@ -6,7 +6,10 @@ What does not: which statement about a period counts (vintages.py), fetching
 (checks.py).
 
 A vintage belongs to the release date on which it appeared, or that lies at most LATE_DAYS before:
-FRED takes a value over on the day of its release, seldom a day or two later.
+FRED takes a value over on the day of its release, seldom a day or two later. The first value of a
+period that belongs to none by this goes to the nearest date of its release that has no value: one
+that lies at most `least_days` of the release before it, or a quarter of them after. What then still
+belongs to none is told (`astray`).
 """
 
 from __future__ import annotations
@@ -25,10 +28,14 @@ WITHDRAWN = "withdrawn"
 LATE_DAYS = 3
 ANNOUNCED_DAYS = 100
 """How far ahead the calendar has sessions, today included: a quarter."""
+NEAR_DAYS = 90
+"""How far beyond a range dates and periods must be known: a value goes to the nearest date, which
+may lie half a quarter away, and so may its other neighbour."""
 HISTORY = timedelta(days=400)
 """How far before a release the periods begin that it may speak of or be compared with."""
 
 _BY = ["symbol", "session"]
+_DAY = ["series", "seen"]
 
 
 def build_calendar(
@@ -43,7 +50,7 @@ def build_calendar(
     """The rows of a range of release dates, from what is known.
 
     Args:
-        dates: rows of FRED_RELEASES, the statements that hold; reaching LATE_DAYS beyond the
+        dates: rows of FRED_RELEASES, the statements that hold; reaching NEAR_DAYS beyond the
             range on both sides.
         vintages: rows of FRED_OBSERVATIONS that hold, of periods from HISTORY before the range on.
         table: the reviewed table; releases that it has not are left out.
@@ -58,11 +65,14 @@ def build_calendar(
     announced = _announced(dates, table)
     statements = said(vintages, FRED_OBSERVATIONS.empty() if withdrawn is None else withdrawn)
     values = statements.drop_nulls("value")
-    assigned = _assigned(values, announced)
+    belonging = _belonging(values, announced)
+    assigned = belonging.group_by(_BY).agg(pl.col("seen").min())
     told = announced.filter(pl.col("session").is_between(*sessions)).join(
         assigned, on=_BY, how="left", maintain_order="left"
     )
-    judged = _with_neighbours(_with_values(told, statements), values)
+    # A revision that belongs to no date says nothing of whether a date was kept.
+    days = pl.concat([belonging.select(_DAY), _firsts(values).select(_DAY)]).unique()
+    judged = _with_neighbours(_with_values(told, statements), days)
     known_at = pl.max_horizontal("known_at", "value_known_at")
     return MACRO_EVENTS.conform(
         judged.with_columns(
@@ -71,6 +81,32 @@ def build_calendar(
             known_at=known_at,
         )
     ).sort("symbol", "ts")
+
+
+def astray(dates: pl.DataFrame, vintages: pl.DataFrame, table: MacroTable) -> pl.DataFrame:
+    """First values of periods that belong to no announced date.
+
+    Args:
+        dates: rows of FRED_RELEASES that hold.
+        vintages: rows of FRED_OBSERVATIONS that hold.
+        table: the reviewed table.
+
+    Returns:
+        Columns symbol (the series), session (first day of the value), period (Date), sorted by
+        them. Values from before the first known date of their release are left out: nobody has
+        asked for the dates of that time.
+    """
+    announced = _announced(dates, table)
+    values = vintages.drop_nulls("value").select("period", "value", series="symbol", seen="session")
+    since = announced.group_by("series").agg(since=pl.col("session").min())
+    return (
+        _firsts(values)
+        .join(_belonging(values, announced), on=_DAY, how="anti")
+        .join(since, on="series")
+        .filter(pl.col("seen") >= pl.col("since"))
+        .select(symbol="series", session="seen", period="period")
+        .sort("symbol", "session", "period")
+    )
 
 
 def with_status_at(events: pl.DataFrame, table: MacroTable, now: datetime) -> pl.DataFrame:
@@ -90,11 +126,17 @@ def _announced(dates: pl.DataFrame, table: MacroTable) -> pl.DataFrame:
     )
 
 
-def _assigned(values: pl.DataFrame, announced: pl.DataFrame) -> pl.DataFrame:
-    """Columns symbol, session, seen: the first vintage day of each event's release."""
-    days = values.select("series", "seen").unique().sort("seen")
-    by_day = announced.select("series", "symbol", "session").sort("session")
-    return (
+def _firsts(values: pl.DataFrame) -> pl.DataFrame:
+    """Columns series, period, seen: the day of the first value of each period."""
+    return values.group_by("series", "period").agg(pl.col("seen").min())
+
+
+def _belonging(values: pl.DataFrame, announced: pl.DataFrame) -> pl.DataFrame:
+    """Columns series, seen, symbol, session: the vintage days that belong to an event's release."""
+    columns = [*_DAY, *_BY]
+    days = values.select(_DAY).unique().sort("seen")
+    by_day = announced.select("series", *_BY).sort("session")
+    kept = (
         days.join_asof(
             by_day,
             left_on="seen",
@@ -105,9 +147,22 @@ def _assigned(values: pl.DataFrame, announced: pl.DataFrame) -> pl.DataFrame:
             check_sortedness=False,
         )
         .drop_nulls("session")
-        .group_by("symbol", "session")
-        .agg(pl.col("seen").min())
+        .select(columns)
     )
+    open_dates = announced.join(kept, on=_BY, how="anti").select("series", *_BY, "least_days")
+    late = (pl.col("seen") - pl.col("session")).dt.total_days()
+    near = (
+        _firsts(values)
+        .select(_DAY)
+        .unique()
+        .join(kept, on=_DAY, how="anti")
+        .join(open_dates, on="series")
+        .filter(late.is_between(-(pl.col("least_days") // 4), pl.col("least_days")))
+        .sort(*_DAY, late.abs(), "session")
+        .unique(_DAY, keep="first", maintain_order=True)
+        .select(columns)
+    )
+    return pl.concat([kept, near])
 
 
 def _with_values(told: pl.DataFrame, statements: pl.DataFrame) -> pl.DataFrame:
@@ -160,10 +215,13 @@ def _as_of(rows: pl.DataFrame, known: pl.DataFrame, by: list[str], *, exact: boo
     )
 
 
-def _with_neighbours(rows: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
-    """Adds `last_before` and `newest`: the vintage days before the date, and the last of all."""
-    days = values.select("series", last_before="seen").unique().sort("last_before")
-    newest = values.group_by("series").agg(newest=pl.col("seen").max())
+def _with_neighbours(rows: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
+    """Adds `last_before` and `newest`: the last of some days before the date, and the last of all.
+
+    `days` has the columns series, seen.
+    """
+    newest = days.group_by("series").agg(newest=pl.col("seen").max())
+    days = days.select("series", last_before="seen").sort("last_before")
     placed = rows.with_row_index("_row")
     before = (
         placed.select("_row", "series", "session")

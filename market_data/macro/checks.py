@@ -36,13 +36,15 @@ def check_vintages(
     events: pl.DataFrame,
     table: MacroTable,
     *,
+    astray: pl.DataFrame,
     sessions: tuple[date, date],
     now: datetime,
 ) -> dict[str, CheckOutcome]:
     """Judge the values behind the releases of a range.
 
     Codes: coverage no_value_ever (error): a release came out and nothing at all is known of its
-    series; staleness value_overdue (warn, error after LONG_OVERDUE times the limit); drift
+    series, value_without_event (warn): the first value of a period belongs to no announced date;
+    staleness value_overdue (warn, error after LONG_OVERDUE times the limit); drift
     value_revised (warn): a vintage of the range left the first publication of its period further
     behind than the table allows.
 
@@ -50,13 +52,16 @@ def check_vintages(
         vintages: rows of FRED_OBSERVATIONS that hold, of all periods that the range speaks of.
         events: rows of MACRO_EVENTS of the range as they follow from what is known.
         table: the reviewed table.
+        astray: values that belong to no event, see `market_data.macro.calendar.astray`.
         sessions: first and last session judged.
         now: the moment, UTC.
     """
     ranged = vintages.filter(pl.col("session").is_between(*sessions))
     return {
         "schema": schema_of(ranged, FRED_OBSERVATIONS, VINTAGES),
-        "coverage": _never_seen(vintages, events),
+        "coverage": _unmatched(
+            vintages, events, astray.filter(pl.col("session").is_between(*sessions))
+        ),
         "staleness": outcome("staleness", VINTAGES, _overdue(events, table, now)),
         "drift": _revised_in_range(vintages, table, sessions),
     }
@@ -95,16 +100,23 @@ def check_calendar(
     }
 
 
-def _never_seen(vintages: pl.DataFrame, events: pl.DataFrame) -> CheckOutcome:
+def _unmatched(vintages: pl.DataFrame, events: pl.DataFrame, astray: pl.DataFrame) -> CheckOutcome:
+    """Events of which no value was ever seen, and values that no event has."""
     known = vintages.select(series="symbol").unique()
     due = events.filter(pl.col("status").is_in([OVERDUE, RELEASED, NOTHING, WITHDRAWN]))
-    found = found_rows(
+    never = found_rows(
         due.join(known, on="series", how="anti", maintain_order="left"),
         "no_value_ever",
         ERROR,
         pl.format("nothing is known of the series {}", "series"),
     )
-    return outcome("coverage", VINTAGES, found, due.select("symbol", "session"))
+    lost = found_rows(
+        astray,
+        "value_without_event",
+        WARN,
+        pl.format("the first value of {} came far from every announced date", "period"),
+    )
+    return outcome("coverage", VINTAGES, pl.concat([never, lost]), due.select("symbol", "session"))
 
 
 def _overdue(events: pl.DataFrame, table: MacroTable, now: datetime) -> pl.DataFrame:

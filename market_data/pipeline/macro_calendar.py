@@ -19,6 +19,7 @@ from market_data.macro.calendar import (
     ANNOUNCED_DAYS,
     HISTORY,
     LATE_DAYS,
+    NEAR_DAYS,
     build_calendar,
     with_status_at,
 )
@@ -28,6 +29,7 @@ from market_data.pipeline.platform import Platform
 from market_data.statements import holding
 
 LATE = timedelta(days=LATE_DAYS)
+NEAR = timedelta(days=NEAR_DAYS)
 _DAY = timedelta(days=1)
 
 
@@ -134,7 +136,7 @@ def calendar_of(
     platform: Platform, first: date, last: date, as_of: datetime | None = None
 ) -> pl.DataFrame:
     """The calendar of a range as it follows from what is known, or was at `as_of`."""
-    dates = known_dates(platform, first - LATE, last + LATE, as_of)
+    dates = known_dates(platform, first - NEAR, last + NEAR, as_of)
     rows = _vintages(platform, first, last)
     return build_calendar(
         dates,
@@ -149,7 +151,7 @@ def calendar_of(
 def _vintages(platform: Platform, first: date, last: date) -> pl.DataFrame:
     """Every statement about the periods that the releases of a range may speak of."""
     rows = platform.raw_log.statements(FRED_VINTAGES, sessions=(first - HISTORY, date.max))
-    return rows.filter(pl.col("period").is_between(first - HISTORY, last))
+    return rows.filter(pl.col("period").is_between(first - HISTORY, last + NEAR))
 
 
 def read_macro_bias(platform: Platform, symbols: Sequence[str], at: datetime) -> pl.DataFrame:

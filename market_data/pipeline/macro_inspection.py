@@ -17,11 +17,16 @@ from market_data.datasets import (
     MACRO_CALENDAR,
     Dataset,
 )
-from market_data.macro.calendar import with_status_at
+from market_data.macro.calendar import astray, with_status_at
 from market_data.macro.checks import check_calendar, check_vintages
 from market_data.macro.date_checks import check_dates
 from market_data.pipeline.inspection import Inspection
-from market_data.pipeline.macro_calendar import calendar_of, known_dates, known_vintages
+from market_data.pipeline.macro_calendar import (
+    NEAR,
+    calendar_of,
+    known_dates,
+    known_vintages,
+)
 from market_data.pipeline.macro_records import RELEASES
 from market_data.pipeline.platform import Platform
 from market_data.quality.findings import CheckOutcome
@@ -55,11 +60,13 @@ def inspect_release_dates(platform: Platform, first: date, last: date) -> Inspec
 
 def inspect_vintages(platform: Platform, first: date, last: date) -> Inspection:
     """Judge the values behind the releases."""
-    events = calendar_of(platform, first, last)
+    events, table = calendar_of(platform, first, last), platform.macro.table
+    vintages = known_vintages(platform, first, last)
     found = check_vintages(
-        known_vintages(platform, first, last),
+        vintages,
         events,
-        platform.macro.table,
+        table,
+        astray=astray(known_dates(platform, first - _BEFORE, last + NEAR), vintages, table),
         sessions=(first, last),
         now=platform.clock.now(),
     )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_data.macro.calendar import build_calendar, with_status_at
+from market_data.macro.calendar import astray, build_calendar, with_status_at
 from market_data.macro.schemas import FRED_OBSERVATIONS, FRED_RELEASES, MACRO_EVENTS
 from tests.support.macro_rows import GDP, LONG_AGO, TABLE, dates, vintages
 
@@ -45,7 +45,7 @@ def test_a_quarter_is_published_three_times() -> None:
 
 @pytest.mark.parametrize(
     ("day", "status"),
-    [("2024-07-25", "released"), ("2024-07-28", "released"), ("2024-07-29", "nothing")],
+    [("2024-07-25", "released"), ("2024-08-09", "released"), ("2024-08-10", "nothing")],
 )
 def test_a_value_that_fred_took_over_late_belongs_to_the_release_before(
     day: str, status: str
@@ -53,6 +53,47 @@ def test_a_value_that_fred_took_over_late_belongs_to_the_release_before(
     values = vintages([("2024-04-25", "2024-01-01", 1.0), (day, "2024-04-01", 2.0)])
     (found,) = events(dates("2024-07-25"), values)
     assert found["status"] == status
+
+
+@pytest.mark.parametrize("day", ["2024-07-22", "2024-07-24", "2024-07-30"])
+def test_the_first_value_of_a_period_goes_to_the_nearest_date_without_one(day: str) -> None:
+    values = [(day if seen == "2024-07-25" else seen, *rest) for seen, *rest in GDP]
+    first, second, *_ = events(
+        dates("2024-07-25", "2024-08-29", "2024-09-26", "2024-10-30"),
+        vintages(values),  # type: ignore[arg-type]
+    )
+    assert (first["status"], first["period"]) == ("released", date(2024, 4, 1))
+    assert (first["published"], first["actual"]) == (28629.2, 29016.7)
+    assert (first["previous"], first["revised_previous"]) == (28284.5, 28269.2)
+    assert (second["published"], second["previous"]) == (28652.3, 28629.2)
+
+
+def test_a_late_value_is_not_the_next_weeks() -> None:
+    claims = [("2024-05-02", "2024-04-27", 208_000.0), ("2024-05-13", "2024-05-04", 231_000.0)]
+    rows = events(
+        dates("2024-05-02", "2024-05-09", "2024-05-16", release="180"),
+        vintages(claims, "ICSA"),
+        now="2024-05-14",
+        symbol="US-JOBLESS-CLAIMS",
+    )
+    assert [e["status"] for e in rows] == ["released", "released", "scheduled"]
+    assert rows[1]["period"] == date(2024, 5, 4)
+
+
+def test_a_revision_between_dates_keeps_no_date() -> None:
+    """The quarter's first value is missing; older ones were revised shortly before and after."""
+    revisions = [("2024-07-17", "2024-01-01", 28269.0), ("2024-07-31", "2024-01-01", 28270.0)]
+    (found,) = events(dates("2024-07-25"), vintages([GDP[0], *revisions]), now="2024-08-05")
+    assert found["status"] == "overdue"
+
+
+def test_a_value_far_from_every_date_belongs_to_no_event() -> None:
+    values = [("2024-08-12" if seen == "2024-07-25" else seen, *rest) for seen, *rest in GDP]
+    announced = dates("2024-04-25", "2024-07-25", "2024-08-29", "2024-10-30")
+    lost = astray(announced, vintages(values), TABLE)  # type: ignore[arg-type]
+    assert lost.rows() == [("GDP", date(2024, 8, 12), date(2024, 4, 1))]
+    assert astray(announced, vintages(GDP), TABLE).is_empty()
+    assert astray(announced.tail(1), vintages(GDP), TABLE).is_empty()
 
 
 def test_weekly_releases_do_not_take_each_others_values() -> None:
@@ -206,5 +247,7 @@ def test_what_is_read_as_of_a_time_never_depends_on_what_came_later(
         assert row["actual"] == of_period[-1][1]
         day = str(row["session"])
         told = [s for s, _ in by_hand if day <= s <= str(row["session"] + timedelta(days=3))]
+        if not told:  # the nearest date without a value; shown above
+            continue
         before = [s for s, _ in by_hand if s < min(told)]
         assert (row["previous"] is None) == (not before)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from market_data.macro.calendar import build_calendar
+from market_data.macro.calendar import astray, build_calendar
 from market_data.macro.checks import check_calendar, check_vintages
 from market_data.macro.date_checks import check_dates
 from market_data.macro.releases import MacroTable
@@ -77,10 +77,16 @@ def test_a_release_that_moved() -> None:
 
 
 def of_values(values: pl.DataFrame, now: datetime = NOW) -> dict[str, CheckOutcome]:
-    made = build_calendar(
-        dates("2024-07-25", "2024-10-30"), values, ONLY_GDP, sessions=YEAR, now=now
-    ).filter(symbol="US-GDP")
-    return check_vintages(values, made, ONLY_GDP, sessions=YEAR, now=now)
+    announced = dates("2024-07-25", "2024-10-30")
+    made = build_calendar(announced, values, ONLY_GDP, sessions=YEAR, now=now)
+    return check_vintages(
+        values,
+        made.filter(symbol="US-GDP"),
+        ONLY_GDP,
+        astray=astray(announced, values, ONLY_GDP),
+        sessions=YEAR,
+        now=now,
+    )
 
 
 def test_a_value_that_went_far_from_its_first_publication() -> None:
@@ -91,6 +97,11 @@ def test_a_value_that_went_far_from_its_first_publication() -> None:
     ]
     assert outcomes["drift"].findings["value"].max() == pytest.approx(29016.7 / 28629.2 - 1)
     assert found(outcomes, "coverage") == found(outcomes, "staleness") == []
+
+
+def test_a_value_that_no_announced_date_has() -> None:
+    outcomes = of_values(vintages([*GDP[:2], ("2024-09-10", "2024-04-01", 28629.2)]))
+    assert found(outcomes, "coverage") == [("GDP", "value_without_event", "warn", "2024-09-10")]
 
 
 def test_a_series_of_which_nothing_is_known() -> None:
