@@ -25,7 +25,7 @@ from emp_assets.run_config import SymbolsConfig
 from market_data.errors import ConfigurationError
 from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.platform import Platform
-from market_data.quality.runbooks import page_of, page_of_check
+from market_data.quality.runbooks import page_of_all
 from resources.platform import PlatformResource
 
 CHECKS = {
@@ -178,9 +178,7 @@ class _Report:
 
     def _runbook(self, check: str, findings: pl.DataFrame) -> dg.MetadataValue[Any]:
         """The page that says what to do; a link where the runbooks have an address."""
-        codes = findings.get_column("code").unique().to_list()
-        page = page_of(codes[0], check) if len(codes) == 1 else page_of_check(check)
-        address = f"{self.runbooks}/{page}"
+        address = f"{self.runbooks}/{page_of_all(findings.get_column('code').to_list(), check)}"
         if "://" in address:
             return dg.MetadataValue.url(address)
         return dg.MetadataValue.text(address)

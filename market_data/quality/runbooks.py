@@ -6,6 +6,8 @@ they are served (config/alerts.yaml, `runbooks`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 _PAGES = {
     "schema": "schema not_judged",
     "coverage": "no_data coverage_error coverage_low no_score",
@@ -18,6 +20,9 @@ _PAGES = {
     "false_ticks": "false_tick",
     "volume": "volume zero_volume",
     "consistency": "consistency adjustment_chain phantom_dividend",
+    "macro": "release_not_announced last_asked_long_before release_moved no_value_ever "
+    "value_without_event value_overdue value_revised value_withdrawn event_missing "
+    "event_withdrawn event_outdated",
 }
 _CHECK_OF = {code: check for check, codes in _PAGES.items() for code in codes.split()}
 
@@ -35,3 +40,11 @@ def page_of(code: str, check: str = "") -> str:
         check: that found it, for codes that no page names.
     """
     return f"{page_of_check(_CHECK_OF.get(code, check or code))}#{code}"
+
+
+def page_of_all(codes: Sequence[str], check: str) -> str:
+    """The page of what one check found: with the place of a single code, without of several."""
+    pages = sorted({page_of(code, check) for code in codes})
+    if len(pages) == 1:
+        return pages[0]
+    return pages[0].partition("#")[0] if pages else page_of_check(check)

@@ -12,7 +12,7 @@ import typer
 from emp.cli import app
 from market_data.quality.actions import ACTIONS
 from market_data.quality.checks import CHECKS
-from market_data.quality.runbooks import page_of, page_of_check
+from market_data.quality.runbooks import page_of, page_of_all, page_of_check
 from market_data.quality.thresholds import Rules
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -36,11 +36,27 @@ def test_no_page_names_a_code_that_nothing_finds() -> None:
     assert sorted(told) == CODES
 
 
+def test_several_codes_lead_to_the_page_without_a_place() -> None:
+    assert page_of_all(["drift"], "drift") == "check-drift.md#drift"
+    assert page_of_all(["drift", "drift_outlier"], "drift") == "check-drift.md"
+    assert page_of_all(["value_overdue"], "staleness") == "check-macro.md#value_overdue"
+
+
+def test_every_code_of_macro_releases_has_a_place() -> None:
+    macro = DOCS.parent / "market_data/macro"
+    found = "".join((macro / f"{name}.py").read_text() for name in ("checks", "date_checks"))
+    codes = set(re.findall(r'^        "([a-z]+_[a-z_]+)",$', found, re.MULTILINE))
+    assert len(codes) == 11
+    page = (FOLDER / "check-macro.md").read_text()
+    assert set(re.findall(r"^## (\w+)$", page, re.MULTILINE)) == codes
+    assert {page_of(code) for code in codes} == {f"check-macro.md#{code}" for code in codes}
+
+
 def test_a_strange_code_leads_to_the_page_of_its_check() -> None:
     assert page_of("of_tomorrow", "false_ticks") == "check-false-ticks.md#of_tomorrow"
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "check-macro.md"])
 def test_links_and_commands_of_a_page_exist(page: str) -> None:
     text = (FOLDER / page).read_text()
     for link in re.findall(r"\]\(([\w.-]+)\)", text):
