@@ -2,7 +2,7 @@
 
 What belongs here: cursors, the order of the steps.
 What does not: the sensors (alerts.py, which loads this module with their first tick), reading
-Dagster (instance_facts.py), judging (market_data/alerts), sending (adapters/alerts).
+Dagster (run_facts.py, instance_facts.py), judging (market_data/alerts), sending (adapters/alerts).
 
 A tick that evaluates writes alerts and messages in one transaction and moves its cursor
 afterwards: one that breaks off between the two is repeated, and looks that were taken already
@@ -32,16 +32,8 @@ from market_data.alerts.platform_sources import (
 from market_data.alerts.rules import AlertRules
 from market_data.alerts.sources import sightings_of_run
 from resources.platform import PlatformResource
-from sensors.instance_facts import (
-    Ends,
-    asset_terms,
-    backfill_facts,
-    daemon_facts,
-    ended_runs,
-    newest_end,
-    run_fact,
-    tick_facts,
-)
+from sensors.instance_facts import backfill_facts, daemon_facts, tick_facts
+from sensors.run_facts import Ends, asset_terms, ended_runs, newest_end, run_fact
 
 RUNS_PER_TICK = 50
 SENDING_SECONDS = 20.0

@@ -1,259 +1,28 @@
-"""Reads Dagster's instance into the plain facts of market_data/alerts.
+"""Reads the state of Dagster's instance into the plain facts of market_data/alerts.
 
-What belongs here: runs that have ended, ticks, backfills, heartbeats, as Dagster records them; what
-of its form is not public lies in this file alone.
-What does not: judging them (market_data/alerts).
+What belongs here: ticks, backfills, heartbeats, as Dagster records them; what of its form is not
+public lies here and in run_facts.py alone.
+What does not: runs (run_facts.py), judging (market_data/alerts).
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster import DagsterEventType, DagsterRunStatus
+from dagster import DagsterRunStatus
 
-from market_data.alerts.facts import (
-    AssetTerms,
-    BackfillFact,
-    CheckFact,
-    DaemonFact,
-    RunFact,
-    StepFact,
-    TickFact,
-)
+from market_data.alerts.facts import BackfillFact, DaemonFact, TickFact
 
 if TYPE_CHECKING:
     from dagster._core.execution.backfill import PartitionBackfill
     from dagster_shared.error import SerializableErrorInfo
 
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-PARTITION, BACKFILL = "dagster/partition", "dagster/backfill"
-ENDS = (
-    DagsterEventType.RUN_SUCCESS,
-    DagsterEventType.RUN_FAILURE,
-    DagsterEventType.RUN_CANCELED,
-)
-_READ = {
-    DagsterEventType.ASSET_CHECK_EVALUATION,
-    DagsterEventType.STEP_SUCCESS,
-    DagsterEventType.STEP_FAILURE,
-    DagsterEventType.RUN_FAILURE,
-}
-_BLOCKED = "DagsterAssetCheckFailedError"
-_NAMED_ASSETS = 3
+BACKFILL = "dagster/backfill"
+NAMED_ASSETS = 3
 _BACKFILLS = 100
-_AT_ONCE = 500
-_LATE_SECONDS = 300.0
-"""How long an end may take from its place in the log to being seen there."""
-
-
-@dataclass(frozen=True)
-class Ends:
-    """Ends of runs that were read, for a sensor to remember.
-
-    Attributes:
-        place: in the event log, up to which ends were read.
-        recent: places of those that were read of late, with their times; seconds since 1970.
-    """
-
-    place: int
-    recent: Mapping[int, float] = field(default_factory=dict)
-
-
-def newest_end(instance: dg.DagsterInstance) -> Ends:
-    """Where the event log stands now: what is there counts as read."""
-    found = list(_ends(instance, _AT_ONCE))
-    return Ends(max((e.storage_id for e in found), default=0), _recent(found))
-
-
-def ended_runs(instance: dg.DagsterInstance, read: Ends, limit: int) -> tuple[list[str], Ends]:
-    """Runs that ended since, in the order of their ends, and what is read now.
-
-    Successes and failures in one order, whatever their number: a repair is never read before the
-    failure that it repairs. An end takes its place in the log before it can be seen there, so that
-    one may turn up before others that were read: the last minutes are looked through again.
-    """
-    later = sorted(_ends(instance, limit, after_storage_id=read.place), key=_place)[:limit]
-    since = datetime.now(UTC).timestamp() - _LATE_SECONDS
-    late = [
-        end
-        for end in _ends(instance, _AT_ONCE, after_timestamp=since, before_storage_id=read.place)
-        if end.storage_id not in read.recent
-    ]
-    found = sorted([*late, *later], key=_place)
-    known = {place: at for place, at in read.recent.items() if at >= since}
-    place = max([read.place, *(end.storage_id for end in later)])
-    return [end.run_id for end in found], Ends(place, {**known, **_recent(found)})
-
-
-def _ends(instance: dg.DagsterInstance, limit: int, **bounds: Any) -> Iterator[dg.EventLogRecord]:
-    """The oldest ends behind a place, or the newest of a time."""
-    for kind in ENDS:
-        found = instance.fetch_run_status_changes(
-            dg.RunStatusChangeRecordsFilter(kind, **bounds),  # type: ignore[arg-type]
-            limit=limit,
-            ascending="after_storage_id" in bounds,
-        )
-        yield from found.records
-
-
-def _recent(found: Iterable[dg.EventLogRecord]) -> dict[int, float]:
-    since = datetime.now(UTC).timestamp() - _LATE_SECONDS
-    return {end.storage_id: end.timestamp for end in found if end.timestamp >= since}
-
-
-def _place(end: dg.EventLogRecord) -> int:
-    return end.storage_id
-
-
-def run_fact(
-    instance: dg.DagsterInstance, run_id: str, terms: Mapping[str, AssetTerms]
-) -> RunFact | None:
-    """A run that has ended; None for one that was deleted since.
-
-    Args:
-        instance: where it is recorded.
-        run_id: of the run.
-        terms: of every asset of the graph, by key.
-    """
-    record = instance.get_run_record_by_id(run_id)
-    if record is None:
-        return None
-    run = record.dagster_run
-    checks, steps, error, at = _events(instance, run_id)
-    ended = record.end_time or at or record.update_timestamp.timestamp()
-    touched = {key.to_user_string() for key in run.asset_selection or ()}
-    touched |= {check.asset for check in checks}
-    return RunFact(
-        run_id=run_id,
-        job=_job(run),
-        succeeded=run.status is DagsterRunStatus.SUCCESS,
-        at=_moment(ended),
-        sessions=_sessions(run.tags),
-        symbols=_symbols(run.run_config),
-        error=error,
-        steps=tuple(steps),
-        checks=tuple(checks),
-        terms={key: terms.get(key, AssetTerms()) for key in touched},
-        cancelled=run.status is DagsterRunStatus.CANCELED,
-    )
-
-
-def asset_terms(repository: dg.RepositoryDefinition | None) -> dict[str, AssetTerms]:
-    """Group and owners of every asset of a graph, by key."""
-    if repository is None:
-        return {}
-    return {
-        node.key.to_user_string(): AssetTerms(node.group_name or "", tuple(node.owners))
-        for node in repository.asset_graph.asset_nodes
-    }
-
-
-def _events(
-    instance: dg.DagsterInstance, run_id: str
-) -> tuple[list[CheckFact], list[StepFact], str, float]:
-    checks: list[CheckFact] = []
-    steps: list[StepFact] = []
-    error, at, cursor = "", 0.0, None
-    while True:
-        page = instance.get_records_for_run(run_id, cursor=cursor, of_type=_READ, limit=5_000)
-        for record in page.records:
-            event, at = record.event_log_entry.dagster_event, record.timestamp
-            if event is None:
-                continue
-            if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
-                checks.append(_check(event.asset_check_evaluation_data, at))
-            elif event.event_type is DagsterEventType.RUN_FAILURE:
-                error = told(event.job_failure_data.error) or event.message or ""
-            else:
-                steps.append(_step(event, at))
-        if not page.has_more:
-            return checks, steps, error, at
-        cursor = page.cursor
-
-
-def _step(event: dg.DagsterEvent, at: float) -> StepFact:
-    name = event.step_key or ""
-    if event.event_type is DagsterEventType.STEP_SUCCESS:
-        return StepFact(name, _moment(at))
-    error = event.step_failure_data.error
-    if any(link.cls_name == _BLOCKED for link in _chain(error)):
-        return StepFact(name, _moment(at), blocked=True)
-    return StepFact(name, _moment(at), told(error) or event.message or "failed")
-
-
-def _check(found: dg.AssetCheckEvaluation, at: float) -> CheckFact:
-    symbols = _named_symbols(found.metadata)
-    return CheckFact(
-        asset=found.asset_key.to_user_string(),
-        check=found.check_name,
-        passed=found.passed,
-        error=found.severity is dg.AssetCheckSeverity.ERROR,
-        session=_day(found.partition),
-        at=_moment(at),
-        detail=found.description or "",
-        symbols=symbols,
-        symbol_count=_number(found.metadata, "symbols"),
-        rows=_number(found.metadata, "rows"),
-        covers=_covered(found.metadata),
-    )
-
-
-def _named_symbols(metadata: Mapping[str, Any]) -> tuple[str, ...]:
-    """Those in the table of findings."""
-    table = metadata.get("findings") or metadata.get("worst")
-    if not isinstance(table, dg.TableMetadataValue):
-        return ()
-    named = (str(row.data.get("symbol") or "") for row in table.records)
-    return tuple(sorted({symbol for symbol in named if symbol not in ("", "*")}))
-
-
-def _number(metadata: Mapping[str, Any], name: str) -> int:
-    value = metadata.get(name)
-    return int(value.value or 0) if isinstance(value, dg.IntMetadataValue) else 0
-
-
-def _covered(metadata: Mapping[str, Any]) -> tuple[date, date] | None:
-    """The sessions that a check says it speaks of: '2024-02-05 to 2024-02-09', or one."""
-    value = metadata.get("sessions")
-    if not isinstance(value, dg.TextMetadataValue) or not value.value:
-        return None
-    parts = value.value.split(" to ")
-    first, last = _day(parts[0]), _day(parts[-1])
-    return (first, last) if first and last else None
-
-
-def _job(run: dg.DagsterRun) -> str:
-    """Its name; of a run of chosen assets, the assets, since they share one job."""
-    if not run.job_name.startswith("__"):
-        return run.job_name
-    keys = sorted(key.to_user_string() for key in run.asset_selection or ())
-    if len(keys) <= _NAMED_ASSETS:
-        return ", ".join(keys) or "all assets"
-    digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:8]
-    return f"{keys[0]} and {len(keys) - 1} more ({digest})"
-
-
-def _sessions(tags: Mapping[str, str]) -> tuple[date, date] | None:
-    one = _day(tags.get(PARTITION))
-    first, last = _day(tags.get(RANGE_START)), _day(tags.get(RANGE_END))
-    if first and last:
-        return first, last
-    return (one, one) if one else None
-
-
-def _symbols(run_config: Any) -> dict[str, tuple[str, ...]]:
-    ops = run_config.get("ops", {}) if isinstance(run_config, Mapping) else {}
-    found = {}
-    for step, given in ops.items():
-        config = given.get("config", {}) if isinstance(given, Mapping) else {}
-        if isinstance(config, Mapping) and isinstance(config.get("symbols"), Sequence):
-            found[str(step)] = tuple(str(symbol) for symbol in config["symbols"])
-    return found
 
 
 def tick_facts(instance: dg.DagsterInstance, since: float, ticks: int) -> list[TickFact]:
@@ -271,7 +40,7 @@ def tick_facts(instance: dg.DagsterInstance, since: float, ticks: int) -> list[T
                 name=state.instigator_name,
                 what=state.instigator_type.value.lower(),
                 ticks=tuple(
-                    (_moment(t.timestamp), (told(t.error) or "failed") if t.is_failure else "")
+                    (moment(t.timestamp), (told(t.error) or "failed") if t.is_failure else "")
                     for t in found
                 ),
                 running=state.status is not InstigatorStatus.STOPPED,
@@ -317,10 +86,10 @@ def _backfill(instance: dg.DagsterInstance, found: PartitionBackfill) -> Backfil
             moved = datetime.now(UTC).timestamp()
     return BackfillFact(
         backfill_id=found.backfill_id,
-        title=found.title or ", ".join(keys[:_NAMED_ASSETS]) or "backfill",
+        title=found.title or ", ".join(keys[:NAMED_ASSETS]) or "backfill",
         over=over,
         failed=failed,
-        moved=_moment(moved),
+        moved=moment(moved),
         error=told(found.error),
     )
 
@@ -332,28 +101,23 @@ def daemon_facts(instance: dg.DagsterInstance) -> list[DaemonFact]:
     for name in sorted(instance.get_required_daemon_types()):
         beat = beats.get(name)
         errors = tuple(told(error) for error in (beat.errors or ())) if beat else ()
-        facts.append(DaemonFact(name, _moment(beat.timestamp) if beat else None, errors))
+        facts.append(DaemonFact(name, moment(beat.timestamp) if beat else None, errors))
     return facts
 
 
 def told(error: SerializableErrorInfo | None) -> str:
     """The cause behind an error in one line; Dagster wraps it several times."""
-    chain = list(_chain(error))
-    return " ".join(chain[-1].message.split()) if chain else ""
+    links = list(chain(error))
+    return " ".join(links[-1].message.split()) if links else ""
 
 
-def _chain(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
+def chain(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
+    """An error and what caused it, in turn."""
     while error is not None:
         yield error
         error = error.cause
 
 
-def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-
-
-def _moment(seconds: float) -> datetime:
+def moment(seconds: float) -> datetime:
+    """Seconds since 1970 as a moment, UTC."""
     return datetime.fromtimestamp(seconds, UTC)

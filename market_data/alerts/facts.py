@@ -1,7 +1,7 @@
 """What was seen of Dagster and of the stores, in plain records.
 
-What belongs here: the input of the sources. What does not: reading it (sensors/instance_facts.py),
-judging it (sources.py, platform_sources.py).
+What belongs here: the input of the sources. What does not: reading it (sensors/run_facts.py,
+sensors/instance_facts.py), judging it (sources.py, platform_sources.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From a run that has ended to looks at things: its checks, its steps, the run as a whole.
 
 What belongs here: fingerprints, and what counts as mended by a run.
-What does not: reading Dagster (sensors/instance_facts.py), the rest of the platform
+What does not: reading Dagster (sensors/run_facts.py), the rest of the platform
 (platform_sources.py).
 
 A check speaks for a session whatever the run asked for, so its verdict mends what it opened. A

@@ -25,15 +25,8 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
 
-from sensors.instance_facts import (
-    Ends,
-    backfill_facts,
-    daemon_facts,
-    ended_runs,
-    newest_end,
-    run_fact,
-    tick_facts,
-)
+from sensors.instance_facts import backfill_facts, daemon_facts, tick_facts
+from sensors.run_facts import Ends, ended_runs, newest_end, run_fact
 
 NOW = datetime.now(UTC).timestamp()
 WRAPPED = SerializableErrorInfo(
