@@ -16,12 +16,13 @@ from datetime import datetime
 import polars as pl
 
 from market_data.ordering import KEY, repeats_key, sort_if_needed
+from market_data.overtaking import FETCH as _FETCH
+from market_data.overtaking import behind, came, overtaken, overtaking
 from market_data.schemas import PRICES
 
 VALUES = (*PRICES, "adj_close", "volume", "vwap", "trades", "basis")
 """What a revision can change. NaN equals NaN here, and null equals null."""
 
-_FETCH = ("fetched_at", "fetch_id")
 _COMPLETED = (pl.col("fetched_at_known") < pl.col("known_at")) & (
     pl.col("known_at") < pl.col("fetched_at")
 )
@@ -53,10 +54,19 @@ def newest(revisions: pl.DataFrame, known_at: datetime | None = None) -> pl.Data
 
     Returns:
         Rows sorted by (symbol, ts). Exact repeats within the fetch are collapsed; where it
-        contradicts itself, all its different rows are there.
+        contradicts itself, all its different rows are there. Rows that overtook those of a clock
+        that was ahead have the time at which they came.
     """
     rows = sort_if_needed(revisions, (*KEY, *_FETCH))
     same = repeats_key(rows)
+    after = overtaking(rows, same)
+    if after is None:
+        return _newest(rows, same, known_at)
+    marked = rows.with_columns(_after=after)
+    return _newest(marked, same, known_at).with_columns(came("_after")).select(rows.columns)
+
+
+def _newest(rows: pl.DataFrame, same: pl.Series | None, known_at: datetime | None) -> pl.DataFrame:
     if same is not None:
         rows = _known_when_fetched(rows, same)
     if known_at is not None:
@@ -84,6 +94,8 @@ def _known_when_fetched(rows: pl.DataFrame, same: pl.Series) -> pl.DataFrame:
         same: which rows have the key of the row before them.
     """
     early = same & (rows.get_column("known_at") < rows.get_column("fetched_at"))
+    if "_after" in rows.columns:
+        early = early & ~rows.get_column("_after")
     if not early.any():
         return rows
     starts, group = (~same).arg_true(), (~same).cum_sum() - 1
@@ -100,6 +112,7 @@ def new_or_changed(
     known: pl.DataFrame,
     seen: pl.DataFrame | None = None,
     confirmed: pl.DataFrame | None = None,
+    now: datetime | None = None,
 ) -> Difference:
     """The bars of one fetch that are new or differ from the newest revision known before it.
 
@@ -119,6 +132,8 @@ def new_or_changed(
             `known` tells.
         confirmed: columns symbol, ts: bars of which it is news that an earlier fetch's values are
             told again; they are kept though nothing differs.
+        now: when the answer is appended, where it came just now. It is later than every row of a
+            time still to come (market_data/overtaking.py). None for an answer of another time.
 
     Returns:
         The rows to append. `known_at` is `fetched_at` for a bar that revises a known one, and for
@@ -128,12 +143,21 @@ def new_or_changed(
     rows = _without_repeats(sort_if_needed(incoming))
     if rows.is_empty():
         return Difference(rows, 0, 0)
+    last = overtaken(rows, known, now)
+    if not last.is_empty():
+        first = _overtaking(rows.join(last, on=KEY, how="semi"), known, last, confirmed)
+        others = rows.join(last, on=KEY, how="anti", maintain_order="left")
+        rest = new_or_changed(others, known, seen, confirmed)
+        frame = sort_if_needed(pl.concat([first, rest.frame.select(first.columns)]))
+        return Difference(frame, frame.height, first.height + rest.revised)
     asked = rows.select(_FETCH).unique().sort(_FETCH).row(-1, named=True)
     is_earlier = (pl.col("fetched_at") < asked["fetched_at"]) | (
         (pl.col("fetched_at") == asked["fetched_at"]) & (pl.col("fetch_id") <= asked["fetch_id"])
     )
     earlier, later = known.filter(is_earlier), known.filter(~is_earlier)
     if not later.is_empty():
+        own = later.filter(pl.col("fetch_id") == asked["fetch_id"])
+        rows = rows.join(own, on=KEY, how="anti", maintain_order="left")
         told = _told_since(rows, later.join(earlier, on=KEY, how="anti"))
         rows = rows.join(told, on=KEY, how="anti", maintain_order="left")
         if rows.is_empty():
@@ -163,6 +187,20 @@ def new_or_changed(
         known_at=pl.when(revises | late).then("fetched_at").otherwise("known_at")
     ).select(incoming.columns)
     return Difference(frame, frame.height, revised)
+
+
+def _overtaking(
+    rows: pl.DataFrame, known: pl.DataFrame, last: pl.DataFrame, confirmed: pl.DataFrame | None
+) -> pl.DataFrame:
+    """What an answer says anew of bars that a log holds of a time still to come.
+
+    The first answer after such a row is kept whatever it says: it tells when the values were known.
+    """
+    before = newest(known.join(last, on=KEY, how="semi"))
+    unchanged = _unchanged(rows, before).join(last.filter("_behind"), on=KEY, how="semi")
+    if confirmed is not None:
+        unchanged = unchanged.join(confirmed, on=KEY, how="anti")
+    return behind(rows.join(unchanged, on=KEY, how="anti", maintain_order="left"), last)
 
 
 def _told_since(rows: pl.DataFrame, later: pl.DataFrame) -> pl.DataFrame:

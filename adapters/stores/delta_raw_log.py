@@ -49,6 +49,7 @@ class DeltaRawLog:
         *,
         seen: pl.DataFrame | None = None,
         confirmed: pl.DataFrame | None = None,
+        now: datetime | None = None,
     ) -> Appended:
         """Keep the bars of one fetch that are new or differ from the newest revision known.
 
@@ -59,6 +60,7 @@ class DeltaRawLog:
             frame: rows of RAW_BARS, all of one fetch.
             seen: columns symbol, session, asked_at: answers about a session, with rows or without.
             confirmed: columns symbol, ts: bars to keep though nothing differs.
+            now: when the answer came, if just now: it is later than rows of a time to come.
 
         Raises:
             SchemaError: wrong columns, or rows of several fetches.
@@ -78,7 +80,7 @@ class DeltaRawLog:
             new = revised = 0
             for unit in units:
                 known = _known(table, snapshot.of([unit]), parts[unit])
-                difference = new_or_changed(parts[unit], known, seen, confirmed)
+                difference = new_or_changed(parts[unit], known, seen, confirmed, now)
                 new, revised = new + difference.new, revised + difference.revised
                 if not difference.frame.is_empty():
                     rows = sort_if_needed(difference.frame, dataset.sort)

@@ -30,6 +30,7 @@ class RawLog(Protocol):
         *,
         seen: pl.DataFrame | None = None,
         confirmed: pl.DataFrame | None = None,
+        now: datetime | None = None,
     ) -> Appended:
         """Keep the bars of one fetch that are new or differ from the newest revision known.
 
@@ -53,6 +54,9 @@ class RawLog(Protocol):
                 session, with rows or without; None where nobody kept count.
             confirmed: columns symbol, ts: bars that are kept though they are known with the same
                 values, because it is news that they were told again; None for none.
+            now: the time, where the answer came just now: what the log holds of a time still to
+                come was written by a clock that was ahead, and the answer is later. None for an
+                answer out of the archive.
         """
         ...
 

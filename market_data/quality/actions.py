@@ -127,7 +127,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _line(
         "staleness",
-        "stale outdated score_outdated rules_changed",
+        "stale outdated score_outdated rules_changed fetched_in_future",
         DataEffect.NONE,
         RunEffect.EXIT_IF_ASKED,
         ReadersEffect.TOLD,

@@ -15,6 +15,7 @@ from market_data.quality.coverage import check_coverage, measure_coverage
 from market_data.quality.drift import SESSION_DRIFT, bar_drift
 from market_data.quality.duplicates import check_duplicates
 from market_data.quality.false_ticks import check_false_ticks, find_false_ticks
+from market_data.quality.fetch_times import check_fetch_times
 from market_data.quality.findings import (
     KEY,
     SAMPLE_ROWS,
@@ -72,7 +73,7 @@ def evaluate_bars(view: BarsView, thresholds: Thresholds) -> dict[str, CheckOutc
     return {
         "schema": schema,
         "coverage": check_coverage(view, limits, coverage),
-        "staleness": check_staleness(view, limits, coverage),
+        "staleness": together([check_staleness(view, limits, coverage), check_fetch_times(view)]),
         "drift": check_drift(view, limits),
         "duplicates": check_duplicates(view),
         "ohlc": check_ohlc(view, limits),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 _PAGES = {
     "schema": "schema not_judged",
     "coverage": "no_data coverage_error coverage_low no_score",
-    "staleness": "stale outdated score_outdated rules_changed",
+    "staleness": "stale outdated score_outdated rules_changed fetched_in_future",
     "drift": "drift drift_outlier score_shift",
     "duplicates": "duplicate_rows contradiction",
     "ohlc": "ohlc not_finite not_positive negative_volume future price_range not_a_session "
