@@ -12,7 +12,6 @@ the sessions, and 'emp coverage --outdated' lists them.
 """
 
 import json
-from datetime import datetime
 from time import monotonic
 
 import dagster as dg
@@ -44,8 +43,8 @@ def rebuild_after_corporate_actions(
     news = dict(opened.actions.news(seen).iter_rows())
     seen = max([seen, *news.values()])
     told, asked = newly_told(opened, before)
-    if asked is not None:
-        waiting |= dict.fromkeys(told, int(asked.timestamp()))
+    # Below zero, so that no key of a run is one that the action log's numbers make.
+    waiting |= dict.fromkeys(told, -asked)
     waiting |= news
     if not waiting and asked == before:
         return dg.SkipReason("no new corporate action")
@@ -67,25 +66,25 @@ def rebuild_after_corporate_actions(
             break
     # Dagster keeps the cursor after it has launched the runs; a tick that breaks off before is
     # repeated, and its run keys launch nothing twice.
-    until = None if asked is None else asked.isoformat()
-    cursor = json.dumps({"version": 2, "seen": seen, "waiting": waiting, "asked": until})
+    cursor = json.dumps({"version": 3, "seen": seen, "waiting": waiting, "asked": asked})
     if requests:
         return dg.SensorResult(run_requests=requests, cursor=cursor)
     reason = f"{len(waiting)} symbols wait" if waiting else "no stored bar is outdated"
     return dg.SensorResult(skip_reason=reason, cursor=cursor)
 
 
-def _remembered(cursor: str | None) -> tuple[int, dict[str, int], datetime | None]:
+def _remembered(cursor: str | None) -> tuple[int, dict[str, int], int]:
     """The newest number seen, symbols that a tick had no time for, the newest answer looked at.
 
-    The symbols are there with the numbers that make their runs' keys.
+    The symbols are there with the numbers that make their runs' keys. Cursors before version 3
+    have a time for the answer: all answers are looked at once more then, which costs one look.
     """
     if not cursor:
-        return 0, {}, None
+        return 0, {}, 0
     kept = json.loads(cursor)
-    asked = kept.get("asked")
     waiting = {str(s): int(n) for s, n in kept["waiting"].items()}
-    return int(kept["seen"]), waiting, None if asked is None else datetime.fromisoformat(asked)
+    asked = int(kept["asked"]) if kept.get("version") == 3 else 0
+    return int(kept["seen"]), waiting, asked
 
 
 def _outdated(platform: Platform, symbol: str) -> list[Outdated]:

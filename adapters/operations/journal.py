@@ -32,7 +32,10 @@ class SqlJournal:
             sqlalchemy.exc.StatementError: a time without a zone.
         """
         row = _to_row(run)
-        with writing(self._engine) as connection:
+        # One after another, so that numbers become visible in their order.
+        with writing(self._engine, alone="ingest_journal") as connection:
+            newest = connection.execute(sa.select(sa.func.max(ingest_journal.c.number))).scalar()
+            row["number"] = (newest or 0) + 1
             insert = upsert_into(ingest_journal, connection).values(row)
             connection.execute(
                 insert.on_conflict_do_update(
@@ -50,6 +53,23 @@ class SqlJournal:
         query = query.order_by(table.started_at.desc(), table.fetch_id.desc()).limit(limit)
         with reading(self._engine) as connection:
             return [_from_row(row) for row in connection.execute(query).mappings()]
+
+    def news(self, after: int, vendors: Sequence[str]) -> tuple[set[str], int]:
+        """Symbols of answers with rows above a number, and the newest number; see the port."""
+        table = ingest_journal.c
+        query = (
+            sa.select(table.number, table.rows, table.symbols)
+            .where(table.number > after)
+            .where(table.vendor.in_(list(vendors)))
+        )
+        symbols: set[str] = set()
+        newest = after
+        with reading(self._engine) as connection:
+            for number, rows, named in connection.execute(query):
+                newest = max(newest, number)
+                if rows:
+                    symbols.update(named)
+        return symbols, newest
 
     def of(self, fetch_ids: Sequence[str]) -> list[IngestRun]:
         """The attempts of these names, in the order of their names."""
@@ -78,6 +98,7 @@ def _to_row(run: IngestRun) -> dict[str, Any]:
 
 def _from_row(row: sa.RowMapping) -> IngestRun:
     fields = dict(row)
+    del fields["number"]
     sessions = (fields.pop("first_session"), fields.pop("last_session"))
     fields["timeframe"] = Timeframe(fields["timeframe"])
     fields["symbols"] = tuple(fields["symbols"])

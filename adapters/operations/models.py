@@ -122,8 +122,10 @@ ingest_journal = sa.Table(
     _required("error", LongText()),
     sa.Column("trouble", ShortText()),
     sa.Column("payload_symbols", sa.JSON()),
+    sa.Column("number", sa.BigInteger()),
     sa.Index(None, "started_at"),
     sa.Index(None, "vendor", "started_at"),
+    sa.Index(None, "number"),
 )
 
 ledger = sa.Table(

@@ -9,8 +9,6 @@ traded from then on.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import polars as pl
 
 from market_data.curation.candidates import SPLITS_UNKNOWN
@@ -18,33 +16,22 @@ from market_data.datasets import curated_bars
 from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe
 
-MOST_ANSWERS = 1_000
-"""Answers of one vendor that are looked at; more than come between two looks."""
 
-
-def newly_told(platform: Platform, since: datetime | None) -> tuple[list[str], datetime | None]:
+def newly_told(platform: Platform, since: int) -> tuple[list[str], int]:
     """Flagged symbols that a vendor which tells splits has answered about.
 
     Daily bars are looked at alone: whoever has bars of another length has those made of them.
 
     Args:
         platform: configuration and ports.
-        since: answers that were begun later; None for all.
+        since: the journal's number of the newest answer that was looked at; 0 for none.
 
     Returns:
-        The symbols in order, and when the newest answer was begun; `since` where there is none.
+        The symbols in order, and the number of the newest answer; `since` where there is none.
     """
-    asked: set[str] = set()
-    newest = since
-    for vendor in platform.universe.vendors:
-        if not platform.vendors.tells_splits(vendor.name):
-            continue
-        for run in platform.journal.runs(vendor=vendor.name, limit=MOST_ANSWERS):
-            if since is not None and run.started_at <= since:
-                break
-            newest = run.started_at if newest is None else max(newest, run.started_at)
-            if run.rows:
-                asked.update(run.symbols)
+    names = [v.name for v in platform.universe.vendors]
+    told = [name for name in names if platform.vendors.tells_splits(name)]
+    asked, newest = platform.journal.news(since, told)
     known = {i.symbol for i in platform.universe.instruments}
     if not asked & known:
         return [], newest

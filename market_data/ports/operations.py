@@ -98,6 +98,20 @@ class Journal(Protocol):
         """Attempts, newest first."""
         ...
 
+    def news(self, after: int, vendors: Sequence[str]) -> tuple[set[str], int]:
+        """What some vendors' answers that were recorded after a number were about.
+
+        Args:
+            after: the newest number that was looked at; 0 for all.
+            vendors: whose answers.
+
+        Returns:
+            The symbols of answers that had rows, and the newest number; `after` where nothing was
+            recorded. Numbers rise with every attempt that is added or replaced, whenever it was
+            begun, and none is recorded late below one that was seen.
+        """
+        ...
+
     def of(self, fetch_ids: Sequence[str]) -> list[IngestRun]:
         """The attempts of these names, in the order of their names; unknown names are left out."""
         ...

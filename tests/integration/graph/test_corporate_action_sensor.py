@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -231,6 +231,48 @@ def test_it_runs_from_the_start(house: Graph) -> None:
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
 
 
+def answer(house: Graph, symbol: str, begun: datetime) -> None:
+    """Journal an answer of a vendor that tells splits, which has none."""
+    row = ("yahoo", "1d", symbol, FIRST, "rows", 1, True, "", NOW, "other")
+    house.platform.ledger.record(pl.DataFrame([row], schema=LEDGER.dtypes, orient="row"))
+    house.platform.journal.add(
+        IngestRun(
+            fetch_id=f"{symbol} {begun}",
+            run_id="",
+            vendor="yahoo",
+            timeframe=Timeframe.D1,
+            symbols=(symbol,),
+            sessions=(FIRST, LAST),
+            status="ok",
+            rows=9,
+            new_rows=9,
+            rejected_rows=0,
+            started_at=begun,
+            ended_at=NOW,
+        )
+    )
+
+
+def test_an_answer_that_is_journaled_after_a_later_one_is_not_missed(untold: Graph) -> None:
+    answer(untold, "BBB", NOW)
+    first = tick(untold)
+    assert isinstance(first, dg.SensorResult)
+    answer(untold, "AAA", NOW - timedelta(hours=1))
+    second = tick(untold, first.cursor)
+    assert isinstance(second, dg.SensorResult)
+    (request,) = second.run_requests or ()
+    assert request.run_key is not None
+    assert request.run_key.startswith("AAA ")
+    # A clock that was ahead once hides nothing either, and an older cursor costs one more look.
+    answer(untold, "AAA", NOW + timedelta(days=400))
+    third = tick(untold, second.cursor)
+    assert isinstance(third, dg.SensorResult)
+    old = json.dumps({"version": 2, "seen": 0, "waiting": {}, "asked": NOW.isoformat()})
+    again = tick(untold, old)
+    assert isinstance(again, dg.SensorResult)
+    assert len(again.run_requests or ()) == 2
+
+
 def test_an_answer_without_a_split_takes_the_flag_off(untold: Graph) -> None:
     def flags(symbol: str) -> list[str]:
         bars = untold.platform.store.scan(curated_bars(Timeframe.D1), symbols=[symbol])
@@ -238,24 +280,7 @@ def test_an_answer_without_a_split_takes_the_flag_off(untold: Graph) -> None:
 
     assert flags("AAA") == ["splits_unknown"]
     assert isinstance(tick(untold), dg.SkipReason)
-    row = ("yahoo", "1d", "AAA", FIRST, "rows", 1, True, "", NOW, "other")
-    untold.platform.ledger.record(pl.DataFrame([row], schema=LEDGER.dtypes, orient="row"))
-    untold.platform.journal.add(
-        IngestRun(
-            fetch_id="a",
-            run_id="",
-            vendor="yahoo",
-            timeframe=Timeframe.D1,
-            symbols=("AAA",),
-            sessions=(FIRST, LAST),
-            status="ok",
-            rows=9,
-            new_rows=9,
-            rejected_rows=0,
-            started_at=NOW,
-            ended_at=NOW,
-        )
-    )
+    answer(untold, "AAA", NOW)
     told = tick(untold)
     assert isinstance(told, dg.SensorResult)
     (request,) = told.run_requests or ()

@@ -72,6 +72,22 @@ def test_attempts_come_newest_first_of_one_vendor_and_so_many(engine: sa.Engine)
     assert [r.fetch_id for r in journal.runs(vendor="yahoo", limit=2)] == ["f3", "f2"]
 
 
+def test_news_follow_the_order_of_writing_down(engine: sa.Engine) -> None:
+    journal: Journal = SqlJournal(engine)
+    journal.add(replace(RUN, fetch_id="a", symbols=("A",), started_at=NOON))
+    told, newest = journal.news(0, ["yahoo"])
+    assert told == {"A"}
+    journal.add(replace(RUN, fetch_id="b", symbols=("B",), started_at=NOON - timedelta(hours=1)))
+    journal.add(replace(RUN, fetch_id="c", symbols=("C",), vendor="lean"))
+    journal.add(replace(RUN, fetch_id="d", symbols=("D",), rows=0))
+    told, last = journal.news(newest, ["yahoo"])
+    assert told == {"B"}
+    assert journal.news(last, ["yahoo"]) == (set(), last)
+    assert journal.news(0, []) == (set(), 0)
+    journal.add(replace(RUN, fetch_id="a", symbols=("A",), started_at=NOON))
+    assert journal.news(last, ["yahoo"])[0] == {"A"}, "an attempt that is replaced is news"
+
+
 def test_a_time_without_a_zone_is_refused(engine: sa.Engine) -> None:
     with pytest.raises(sa.exc.StatementError, match="no time zone"):
         SqlJournal(engine).add(replace(RUN, started_at=datetime(2024, 1, 1)))  # noqa: DTZ001
