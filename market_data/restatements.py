@@ -32,6 +32,10 @@ to decimals is allowed half a step of them too."""
 _UNCHANGED = 1e-9
 """Relative. Products of the same splits differ by less."""
 
+_SAME_PRODUCT = (pl.col("product") - pl.col("product_known")).abs() <= (
+    pl.col("product_known") * _UNCHANGED
+)
+
 _WHOLE = 1.0
 """Volumes are whole numbers of the shares of their day: rounded to one, a volume after a reverse
 split of 1:30 tells the number of shares before it to thirty."""
@@ -46,7 +50,7 @@ def may_restate(raw: pl.DataFrame, actions: pl.DataFrame, seen: pl.DataFrame) ->
 
     Args:
         raw: rows of RAW_BARS of one fetch.
-        actions: rows of CORPORATE_ACTIONS.
+        actions: rows of CORPORATE_ACTIONS, whatever anybody ever said: what is no longer so, too.
         seen: columns symbol, session, asked_at: what was answered before.
     """
     if raw.is_empty() or actions.is_empty() or seen.is_empty() or not _adjusted(raw):
@@ -123,10 +127,10 @@ def settled(
     calendar: str,
     told: SplitsTold,
 ) -> pl.DataFrame:
-    """Bars of an answer that are no longer disputed, while what is known of them is.
+    """Bars of an answer that are divided by other splits than what is known of them.
 
-    It is news that the vendor gives them now, be the values the same: now it is known which splits
-    they are divided by.
+    Or that are no longer disputed, while what is known of them is. It is news that the vendor
+    gives them now, be the values the same: now it is known which splits they are divided by.
 
     Args:
         raw: rows of RAW_BARS of one fetch.
@@ -139,11 +143,9 @@ def settled(
         Columns symbol, ts.
     """
     splits = Splits(actions, None, raw.item(0, "fetched_at"), calendar, told)
-    clear, unclear = (
-        splits.multiplied(frame, actions).filter(wanted).select(KEY)
-        for frame, wanted in ((raw, ~pl.col(DISPUTED)), (_before(raw, known), pl.col(DISPUTED)))
-    )
-    return clear.join(unclear, on=KEY, how="semi").unique()
+    given, before = (_as_traded(frame, splits) for frame in (raw, _before(raw, known)))
+    pairs = given.filter(~pl.col(DISPUTED)).join(before, on=KEY, suffix="_known")
+    return pairs.filter(pl.col(f"{DISPUTED}_known") | ~_SAME_PRODUCT).select(KEY).unique()
 
 
 def _before(raw: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
@@ -175,8 +177,7 @@ def _rounding(step: str) -> pl.Expr:
     """How far two roundings of one price may lie apart; none where both divide by the same."""
     product, known = pl.col("product"), pl.col("product_known")
     apart = (pl.col(step) * product + pl.col(f"{step}_known") * known) / 2
-    same = (product - known).abs() <= known * _UNCHANGED
-    return pl.when(same).then(0.0).otherwise(apart)
+    return pl.when(_SAME_PRODUCT).then(0.0).otherwise(apart)
 
 
 def _near(column: str, absolute: pl.Expr) -> pl.Expr:

@@ -5,6 +5,8 @@ What does not: what an action does to prices (market_data/corporate_actions/adju
 
 Which one stands: for a symbol, ex_date and kind the one known last, whoever said it; known at the
 same microsecond, that of the source first in the alphabet; within a source, the one recorded last.
+A source that takes back what it said itself (market_data/corporate_actions/withdrawals.py) leaves
+the word to the others; one that never said it says that there was none.
 Sources sometimes put one event on neighbouring days. A row is left out as an echo when the row
 next to it, of another source, states the same value at most four days away and stands before it by
 the same order; so that no split or dividend counts twice.
@@ -13,7 +15,7 @@ the same order; so that no split or dividend counts twice.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -23,14 +25,13 @@ from sqlalchemy.engine import Connection, Engine
 from adapters.operations.database import reading, writing
 from adapters.operations.frames import among, checked, read_frame, write_frame
 from adapters.operations.models import corporate_actions
+from market_data.corporate_actions.conflicts import NEAR, rounding
+from market_data.corporate_actions.withdrawals import BY_HAND, is_withdrawal
 from market_data.errors import SchemaError
 from market_data.ports.operations import STATED_ACTIONS
 from market_data.schemas import CORPORATE_ACTIONS, UTC
 
 _KEY = ("symbol", "ex_date", "kind", "source")
-_ECHO_DAYS = timedelta(days=4)
-_ECHO_TOLERANCE = 1e-6
-"""Relative; sources round a dividend to six digits or more."""
 
 
 class SqlActionLog:
@@ -80,27 +81,11 @@ class SqlActionLog:
             symbols: only these; None for all.
             known_at: as it was known then (included), aware; None for what is known now.
         """
-        table = corporate_actions.c
-        conditions: list[sa.ColumnElement[bool]] = []
-        if known_at is not None:
-            conditions.append(table.known_at <= known_at)
-        rank = (
-            sa.func.row_number()
-            .over(
-                partition_by=(table.symbol, table.ex_date, table.kind),
-                order_by=(table.known_at.desc(), table.source, table.id.desc()),
-            )
-            .label("rank")
-        )
         with reading(self._engine) as connection:
-            if symbols is not None:
-                conditions.append(among(table.symbol, symbols, connection))
-            ranked = sa.select(corporate_actions, rank).where(*conditions).subquery()
-            query = sa.select(*(ranked.c[name] for name in CORPORATE_ACTIONS.names)).where(
-                ranked.c.rank == 1
-            )
-            standing = read_frame(connection, query, CORPORATE_ACTIONS.dtypes)
-        return _without_echoes(standing).sort("symbol", "ex_date", "kind")
+            every = self._read(connection, symbols)
+        if known_at is not None:
+            every = every.filter(pl.col("known_at") <= known_at)
+        return _without_echoes(_standing(every)).sort("symbol", "ex_date", "kind")
 
     def statements(self, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
         """What every source says now, see the port."""
@@ -184,15 +169,31 @@ def _first_sights(rows: pl.DataFrame, newest: pl.DataFrame) -> pl.DataFrame:
 
 
 def _changes(rows: pl.DataFrame, newest: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """What the sources say now where it differs from what they said last."""
+    """What the sources say now where it differs from what they said last.
+
+    A person takes back anew what a source has told again since.
+    """
     known = newest.select(*_KEY, old_value="value", old_known_at="known_at")
     learnt = pl.max_horizontal("known_at", "old_known_at", pl.lit(now, dtype=UTC))
     return (
         _newest(rows)
         .join(known, on=_KEY, maintain_order="left")
-        .filter(pl.col("value") != pl.col("old_value"))
+        .filter((pl.col("value") != pl.col("old_value")) | (pl.col("source") == BY_HAND))
         .with_columns(known_at=learnt)
         .select(CORPORATE_ACTIONS.names)
+    )
+
+
+def _standing(rows: pl.DataFrame) -> pl.DataFrame:
+    """Per symbol, ex_date and kind the statement that stands; none where there was no action."""
+    said = rows.filter(~is_withdrawal()).select(_KEY).unique()
+    newest = _newest(rows)
+    taken_back = newest.filter(is_withdrawal()).join(said, on=_KEY, how="semi")
+    return (
+        newest.join(taken_back, on=_KEY, how="anti")
+        .sort("known_at", "source", descending=[True, False])
+        .unique(["symbol", "ex_date", "kind"], keep="first", maintain_order=True)
+        .filter(~is_withdrawal())
     )
 
 
@@ -208,8 +209,8 @@ def _is_echo_of(step: int) -> pl.Expr:
     value, source, known_at = pl.col("value"), pl.col("source"), pl.col("known_at")
     same = (
         (other("source") != source)
-        & ((other("ex_date") - pl.col("ex_date")).abs() <= _ECHO_DAYS)
-        & ((other("value") - value).abs() <= _ECHO_TOLERANCE * value.abs())
+        & ((other("ex_date") - pl.col("ex_date")).abs() <= NEAR)
+        & ((other("value") - value).abs() <= rounding() * value.abs())
     )
     stands_before = (other("known_at") > known_at) | (
         (other("known_at") == known_at) & (other("source") < source)

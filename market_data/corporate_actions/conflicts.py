@@ -10,10 +10,12 @@ from datetime import timedelta
 
 import polars as pl
 
+from market_data.corporate_actions.withdrawals import is_withdrawal
+
 NEAR = timedelta(days=4)
 """Sources put one event on neighbouring days; statements further apart are of different events."""
 
-_ROUNDING = {"split": 1e-6, "dividend": 1e-3}
+ROUNDING = {"split": 1e-6, "dividend": 1e-3}
 """Relative. Some sources round a dividend to cents, or convert it by a rate of their own."""
 
 CONFLICTS = pl.Schema(
@@ -31,8 +33,16 @@ CONFLICTS = pl.Schema(
 )
 
 
+def rounding() -> pl.Expr:
+    """By how much statements of one event may differ, relative to `value`, by `kind`."""
+    return pl.col("kind").replace_strict(ROUNDING, default=0.0, return_dtype=pl.Float64)
+
+
 def conflicts(statements: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
-    """Pairs of statements about one event that differ in value.
+    """Pairs of statements about one event that differ in value, or of which both count.
+
+    Of one source that is one value on neighbouring days: it corrected the day, and the earlier
+    statement was not taken back. That an action was none contradicts statements of its day alone.
 
     Args:
         statements: rows of CORPORATE_ACTIONS: what every source says now.
@@ -43,12 +53,17 @@ def conflicts(statements: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
         counts, both where both do (of different days, so that the event counts twice).
     """
     numbered = statements.with_row_index("number")
+    days_apart = (pl.col("ex_date_other") - pl.col("ex_date")).abs()
+    differ = (pl.col("value") - pl.col("value_other")).abs() > rounding() * pl.col("value").abs()
+    same_source = pl.col("source") == pl.col("source_other")
+    none = is_withdrawal() | is_withdrawal("value_other")
     pairs = numbered.join(numbered, on=["symbol", "kind"], suffix="_other").filter(
-        pl.col("source") < pl.col("source_other"),
-        (pl.col("ex_date") - pl.col("ex_date_other")).abs() <= NEAR,
+        days_apart <= NEAR,
+        (pl.col("source") < pl.col("source_other"))
+        | (same_source & (pl.col("ex_date") < pl.col("ex_date_other"))),
+        ~none | (days_apart == timedelta(0)),
     )
-    rounding = pl.col("kind").replace_strict(_ROUNDING, default=0.0, return_dtype=pl.Float64)
-    apart = (pl.col("value") - pl.col("value_other")).abs() > rounding * pl.col("value").abs()
+    apart = differ != same_source
     key = ["symbol", "kind", "ex_date", "source"]
     counted = standing.select(key)
     return (

@@ -9,8 +9,9 @@ some days later. What a price was divided by is known in two ways only.
 A vendor that tells splits with its bars has said so itself: an answer that reaches back to a bar
 names every split after that bar that it was divided by. So a bar was divided by what its own
 vendor had said by the time of the fetch, and by nothing else. Where somebody, the vendor itself
-later on or another source, states a split that had traded by then, one of the two is wrong or
-late, and the price does not say which: the bar is disputed.
+later on or another source, states a split that had traded by then, or another value of it, or that
+there was none, one of the two is wrong or late, and the price does not say which: the bar is
+disputed. So it is where the vendor told a split before it had traded.
 
 Of a vendor that tells none, it is taken that it works a split in within two days of the ex-date,
 if the split was known by then. Whatever it gave within those two days, or before the split came to
@@ -26,7 +27,8 @@ from datetime import date, timedelta
 import polars as pl
 
 from market_data.corporate_actions.adjustment import with_trading_start
-from market_data.corporate_actions.conflicts import NEAR
+from market_data.corporate_actions.conflicts import NEAR, ROUNDING
+from market_data.corporate_actions.withdrawals import NO_ACTION
 
 WORKED_IN_WITHIN = timedelta(days=2)
 """After the opening of the ex-date, for vendors that tell nothing."""
@@ -57,17 +59,31 @@ def by_own_word(
         .filter(pl.col("known_at") <= pl.col("fetched_at"))
         .sort("known_at", maintain_order=True)
         .unique([*_FETCH, "ex_date"], keep="last", maintain_order=True)
-        .filter(pl.col("day_began") <= pl.col("fetched_at"))
+        .filter(pl.col("value") != NO_ACTION["split"])
     )
     traded = pl.col("traded_from") <= pl.col("fetched_at")
-    others = asked.join(_splits(known, calendar), on="symbol").filter(traded)
-    same = others.join(heard, on=_FETCH, suffix="_own").filter(
-        (pl.col("ex_date") - pl.col("ex_date_own")).abs() <= NEAR
+    others = asked.join(_splits(known, calendar), on="symbol")
+    same = _same_splits(heard, others)
+    unsaid = others.filter(traded).join(same, on=[*_FETCH, "ex_date"], how="anti")
+    unsaid_since = heard.join(
+        same, left_on=[*_FETCH, "ex_date"], right_on=[*_FETCH, "ex_date_own"], how="anti"
     )
-    # Sources put one split on neighbouring days; of its own prices the vendor's day counts.
-    unsaid = others.join(same, on=[*_FETCH, "ex_date"], how="anti")
-    open_questions = pl.concat([heard.filter(~traded), unsaid], how="diagonal")
+    open_questions = pl.concat([heard.filter(~traded), unsaid_since, unsaid], how="diagonal")
     return _with_disputes(_with_factor(keys, heard.filter(traded)), open_questions, on=_FETCH)
+
+
+def _same_splits(heard: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """What stands of a fetch's vendor's own word, with `ex_date_own`.
+
+    Sources put one split on neighbouring days; of its own prices the vendor's day counts. Where it
+    has moved its own, the day that it said first was wrong.
+    """
+    own_day = pl.col("ex_date_own")
+    return known.join(heard, on=_FETCH, suffix="_own").filter(
+        (pl.col("ex_date") - own_day).abs() <= NEAR,
+        (pl.col("value") - pl.col("value_own")).abs() <= ROUNDING["split"] * pl.col("value"),
+        (pl.col("ex_date") == own_day) | (pl.col("source") != pl.col("source_own")),
+    )
 
 
 def disputed_by_time(
@@ -104,8 +120,8 @@ def disputed_by_time(
 
 
 def _splits(actions: pl.DataFrame, calendar: str) -> pl.DataFrame:
-    splits = actions.filter(pl.col("kind") == "split")
-    return with_trading_start(splits.select("symbol", "ex_date", "value", "known_at"), calendar)
+    columns = ["symbol", "ex_date", "value", "source", "known_at"]
+    return with_trading_start(actions.filter(pl.col("kind") == "split").select(columns), calendar)
 
 
 def _with_factor(keys: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from datetime import datetime
 import polars as pl
 
 from market_data.basis import Adjustment, Basis
+from market_data.corporate_actions.withdrawals import BY_HAND
 from market_data.ports.operations import STATED_ACTIONS
 
 
@@ -44,7 +45,7 @@ class SplitsTold:
 
     def people(self) -> pl.DataFrame:
         """Columns symbol, _stated: the day on which a person last brought a symbol's actions."""
-        named = {*self.tellers, *self.vendors}
+        named = {*self.tellers, *self.vendors, BY_HAND}
         return (
             self.statements.filter(~pl.col("source").is_in(list(named)))
             .group_by("symbol")

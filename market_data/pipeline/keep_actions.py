@@ -1,8 +1,9 @@
 """The one door to the action log: what cannot be goes to the quarantine, whoever tells it.
 
-What belongs here: keeping splits and dividends, and what is refused of them. What does not: what
-cannot be (market_data/corporate_actions/plausible.py), reading a source (the vendors' adapters,
-emp/actions.py), when an action counts as known (market_data/corporate_actions/lateness.py).
+What belongs here: keeping splits and dividends, what is refused of them, and what a vendor takes
+back. What does not: what cannot be (market_data/corporate_actions/plausible.py), reading a source
+(the vendors' adapters, emp/actions.py), when an action counts as known
+(market_data/corporate_actions/lateness.py).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import datetime
 import polars as pl
 
 from market_data.corporate_actions.plausible import plausible_actions
+from market_data.corporate_actions.withdrawals import no_longer_told
 from market_data.pipeline.platform import Platform
 from market_data.quarantine import row_ids
 from market_data.schemas import QUARANTINE, UTC
@@ -31,6 +33,28 @@ def keep_actions(platform: Platform, actions: pl.DataFrame, *, fetch_id: str, no
     if not bad.is_empty():
         refuse_actions(platform, bad, source=actions.item(0, "source"), fetch_id=fetch_id, now=now)
     return platform.actions.add(good, now=now)
+
+
+def take_back(
+    platform: Platform, told: pl.DataFrame, bars: pl.DataFrame, *, vendor: str, now: datetime
+) -> int:
+    """Take back what a vendor said of splits and dividends and no longer does; how many it were.
+
+    Only a vendor that tells splits speaks by its silence.
+
+    Args:
+        platform: where they are kept.
+        told: columns symbol, ex_date, kind: what the answer names, also what was refused of it.
+        bars: columns symbol, session of the answer.
+        vendor: who answered.
+        now: the time of asking.
+    """
+    if bars.is_empty() or not platform.vendors.tells_splits(vendor):
+        return 0
+    symbols = bars.get_column("symbol").unique().to_list()
+    said = platform.actions.statements(symbols=symbols).filter(pl.col("source") == vendor)
+    gone = no_longer_told(said, told, bars, now=now)
+    return 0 if gone.is_empty() else platform.actions.add(gone, now=now)
 
 
 def refuse_actions(

@@ -19,11 +19,9 @@ import polars as pl
 from market_data.corporate_actions.lateness import with_known_at
 from market_data.datasets import Dataset, raw_bars
 from market_data.errors import VendorError
-from market_data.ordering import KEY, sort_if_needed
-from market_data.overtaking import without_overtaken
 from market_data.pipeline.asking import SPOKE, Asking
 from market_data.pipeline.doubts import REFUSED, count_refused
-from market_data.pipeline.keep_actions import keep_actions
+from market_data.pipeline.keep_actions import keep_actions, take_back
 from market_data.pipeline.split_answers import own_words
 from market_data.pipeline.telemetry import slice_events
 from market_data.pipeline.verdicts import COUNTS, Answer, common_kind, ledger_rows, settle
@@ -35,10 +33,12 @@ from market_data.ports import (
 from market_data.quarantine import quarantine_bars, quarantine_rejected
 from market_data.restatements import may_restate, settled, without_restated
 from market_data.revisions import VALUES
+from market_data.schemas import CORPORATE_ACTIONS
 
 SLICE_ROWS = 500_000
 """Rows gathered before they are written: one commit for many small files, bounded memory."""
 VALUE_KEY = ["symbol", "ts", *VALUES]
+_EVENT = ["symbol", "ex_date", "kind"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class Landing:
         self._begins: dict[str, datetime] = {}
         self._payloads: list[tuple[str, str]] = []
         self._refused = [pl.DataFrame(schema=REFUSED)]
+        self._told = [CORPORATE_ACTIONS.empty().select(_EVENT)]
         self._rejected = 0
         self._timeless: Counter[str] = Counter()
         self._new = 0
@@ -124,12 +125,13 @@ class Landing:
             self._begins.update(result.begins)
         self._keep_actions(_concat(r.actions for r in results))
         raw = self._asking.to_raw(_concat(r.frame for r in results))
+        self._take_back(_concat(r.rejected for r in results), raw)
         if not raw.is_empty():
             dataset = raw_bars(self._request.vendor, self._request.timeframe)
             said, confirmed = self._said_anew(raw, dataset)
             if not said.is_empty():
                 appended = self._platform.raw_log.append(
-                    dataset, said, seen=self._asking.seen, confirmed=confirmed, now=self._now()
+                    dataset, said, seen=self._asking.seen, confirmed=confirmed
                 )
                 self._new += appended.new
                 self._revised += appended.revised
@@ -156,14 +158,11 @@ class Landing:
             self._refused.append(count_refused(refused))
             self._platform.quarantine.add(refused)
 
-    def _now(self) -> datetime | None:
-        """When the answer came, if just now."""
-        return self._platform.clock.now()
-
     def _keep_actions(self, told: pl.DataFrame) -> None:
         """Splits and dividends, under the vendor's name, known since the vendor has told them."""
         if told.is_empty():
             return
+        self._told.append(told.select(_EVENT))
         actions = told.with_columns(source=pl.lit(self._request.vendor))
         log, now = self._platform.actions, self._asking.started
         same = [c for c in actions.columns if c != "known_at"]
@@ -172,6 +171,22 @@ class Landing:
             last = news.select(pl.col("ex_date").max()).item()
             known = with_known_at(news, self._answers_until(last), now=now)
             keep_actions(self._platform, known, fetch_id=self._asking.fetch_id, now=now)
+
+    def _take_back(self, rejected: pl.DataFrame, raw: pl.DataFrame) -> None:
+        """What the vendor once told of these sessions, and tells no more.
+
+        A dividend that was refused is told all the same.
+        """
+        if not rejected.is_empty():
+            days = rejected.select("symbol", ex_date=pl.col("ts").dt.date())
+            self._told.append(days.with_columns(kind=pl.lit("dividend")))
+        take_back(
+            self._platform,
+            pl.concat(self._told),
+            raw,
+            vendor=self._request.vendor,
+            now=self._asking.started,
+        )
 
     def _answers_until(self, last: date) -> pl.DataFrame:
         """Columns symbol, session, asked_at: what the vendor was asked, bars of any length."""
@@ -192,24 +207,17 @@ class Landing:
         And which of them say anew what they are divided by.
         """
         symbols, calendar = self._fetch.symbols, self._fetch.calendar
-        actions = self._platform.actions.read(symbols=symbols)
-        if not may_restate(raw, actions, self._asking.seen):
+        told = own_words(self._platform, symbols)
+        if not may_restate(raw, told.statements, self._asking.seen):
             return raw, None
         known = self._platform.raw_log.revisions(
             dataset, symbols=symbols, sessions=(self._fetch.first, self._fetch.last)
         )
         if known.is_empty():
             return raw, None
-        told = own_words(self._platform, symbols)
-        known = without_overtaken(known)
-        # What a clock wrote that was ahead is no form of these bars that they could restate.
-        now = self._now()
-        ahead = known.clear() if now is None else known.filter(pl.col("fetched_at") > now)
-        fresh = raw.join(ahead, on=KEY, how="semi", maintain_order="left")
-        rest = raw.join(ahead, on=KEY, how="anti", maintain_order="left")
-        said = without_restated(rest, known, actions, calendar=calendar, told=told)
-        confirmed = settled(rest, known, actions, calendar=calendar, told=told)
-        return sort_if_needed(pl.concat([fresh, said])), confirmed
+        actions = self._platform.actions.read(symbols=symbols)
+        said = without_restated(raw, known, actions, calendar=calendar, told=told)
+        return said, settled(raw, known, actions, calendar=calendar, told=told)
 
     def _keep_repeats(self, raw: pl.DataFrame) -> None:
         """The log keeps a bar once; that it came twice in one answer is kept in quarantine."""

@@ -166,8 +166,8 @@ class _Archived:
 class _ArchivedLanding(Landing):
     """Lands a past answer; of the verdicts it keeps those that nobody has asked about since."""
 
-    def _now(self) -> None:
-        """Long ago."""
+    def _take_back(self, rejected: pl.DataFrame, raw: pl.DataFrame) -> None:
+        """Nothing: of a past answer no actions are read, so that it names none."""
 
     def _record(self, verdicts: pl.DataFrame, entry: IngestRun, landed: Landed) -> None:  # noqa: ARG002
         """The verdicts on sessions whose newest question is this one.

@@ -105,10 +105,10 @@ def test_the_first_word_of_another_source_or_day_keeps_its_assumed_time(engine: 
 
 def test_revisions_of_one_frame_are_taken_in_the_order_of_knowledge(engine: sa.Engine) -> None:
     log = SqlActionLog(engine)
-    history = [action(value=v, known_at=days(n)) for n, v in enumerate([1.0, 1.0, 2.0, 2.0, 1.0])]
+    history = [action(value=v, known_at=days(n)) for n, v in enumerate([3.0, 3.0, 2.0, 2.0, 3.0])]
     assert log.add(frame(*reversed(history)), now=days(4)) == 3
     assert log.add(frame(*history), now=days(5)) == 0
-    assert [log.read(known_at=days(n))["value"].item() for n in range(5)] == [1, 1, 2, 2, 1]
+    assert [log.read(known_at=days(n))["value"].item() for n in range(5)] == [3, 3, 2, 2, 3]
 
 
 def test_a_correction_at_the_same_time_stands(engine: sa.Engine) -> None:
@@ -145,6 +145,43 @@ def test_sources_that_put_one_action_on_neighbouring_days_count_once(
     assert log.read(known_at=JAN)["source"].to_list() == ["yahoo"]
 
 
+def test_a_dividend_that_a_source_rounds_on_a_neighbouring_day_counts_once(
+    engine: sa.Engine,
+) -> None:
+    log = SqlActionLog(engine)
+    exact = action(kind="dividend", value=20.0)
+    rounded = {**exact, "value": 20.0001, "source": "lean", "ex_date": date(2020, 9, 1)}
+    log.add(frame(exact, rounded), now=JAN)
+    assert log.read()["source"].to_list() == ["lean"]
+
+
+def test_what_its_source_takes_back_counts_no_more_and_did_before(engine: sa.Engine) -> None:
+    log = SqlActionLog(engine)
+    log.add(frame(action()), now=JAN)
+    assert log.add(frame(action(value=1.0, known_at=days(3))), now=days(3)) == 1
+    assert log.read().is_empty()
+    assert log.read(known_at=days(2))["value"].to_list() == [4.0]
+    assert log.add(frame(action()), now=days(5)) == 1
+    assert log.read()["known_at"].to_list() == [days(5)]
+
+
+def test_a_source_takes_back_its_own_word_and_not_that_of_others(engine: sa.Engine) -> None:
+    log = SqlActionLog(engine)
+    log.add(frame(action(), action(source="lean")), now=JAN)
+    log.add(frame(action(value=1.0, known_at=days(1))), now=days(1))
+    assert log.read()["source"].to_list() == ["lean"]
+
+
+def test_somebody_who_never_said_it_says_that_there_was_none(engine: sa.Engine) -> None:
+    log = SqlActionLog(engine)
+    log.add(frame(action(), action(kind="dividend", value=0.2)), now=JAN)
+    none = {"source": "withdrawal", "known_at": days(1)}
+    log.add(frame(action(value=1.0, **none)), now=days(1))
+    assert log.read()["kind"].to_list() == ["dividend"]
+    log.add(frame(action(kind="dividend", value=0.0, **none)), now=days(1))
+    assert log.read().is_empty()
+
+
 def test_actions_that_only_look_alike_are_all_kept(engine: sa.Engine) -> None:
     log = SqlActionLog(engine)
     actions = frame(
@@ -160,7 +197,7 @@ def test_actions_that_only_look_alike_are_all_kept(engine: sa.Engine) -> None:
 
 
 statements = st.lists(
-    st.tuples(st.sampled_from(["a", "b"]), st.sampled_from([1.0, 2.0]), st.integers(0, 5)),
+    st.tuples(st.sampled_from(["a", "b"]), st.sampled_from([3.0, 2.0]), st.integers(0, 5)),
     unique_by=lambda s: (s[0], s[2]),
     max_size=8,
 )

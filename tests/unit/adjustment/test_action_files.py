@@ -115,6 +115,25 @@ def test_contradictions_are_told_with_the_one_that_stands() -> None:
     assert both["stands"].to_list() == ["lean and yahoo"]
 
 
+def test_one_source_that_states_one_split_on_neighbouring_days_is_named() -> None:
+    day = date(2020, 8, 31)
+    twice = frame(statement("a", day, 4.0), statement("a", day + timedelta(days=1), 4.0))
+    found = conflicts(twice, standing=twice)
+    assert found.select("ex_date", "other_ex_date", "stands").rows() == [
+        (day, day + timedelta(days=1), "a and a")
+    ]
+    corrected = frame(statement("a", day, 1.0), statement("a", day + timedelta(days=1), 4.0))
+    assert conflicts(corrected, standing=corrected[1:]).is_empty()
+
+
+def test_that_there_was_no_split_contradicts_the_one_of_its_day_alone() -> None:
+    day = date(2020, 8, 31)
+    none, split = statement("a", day, 1.0), statement("b", day, 4.0)
+    near = statement("b", day + timedelta(days=1), 4.0)
+    assert conflicts(frame(none, split), standing=frame(split))["stands"].to_list() == ["b"]
+    assert conflicts(frame(none, near), standing=frame(near)).is_empty()
+
+
 def test_statements_that_agree_or_are_of_other_events_are_no_contradiction() -> None:
     day = date(2020, 8, 31)
     agreed = frame(statement("lean", day, 4.0), statement("yahoo", day + timedelta(days=1), 4.0))
