@@ -19,6 +19,8 @@ import polars as pl
 from market_data.corporate_actions.lateness import with_known_at
 from market_data.datasets import Dataset, raw_bars
 from market_data.errors import VendorError
+from market_data.ordering import KEY, sort_if_needed
+from market_data.overtaking import without_overtaken
 from market_data.pipeline.asking import SPOKE, Asking
 from market_data.pipeline.doubts import REFUSED, count_refused
 from market_data.pipeline.keep_actions import keep_actions, take_back
@@ -131,7 +133,7 @@ class Landing:
             said, confirmed = self._said_anew(raw, dataset)
             if not said.is_empty():
                 appended = self._platform.raw_log.append(
-                    dataset, said, seen=self._asking.seen, confirmed=confirmed
+                    dataset, said, seen=self._asking.seen, confirmed=confirmed, now=self._now()
                 )
                 self._new += appended.new
                 self._revised += appended.revised
@@ -157,6 +159,10 @@ class Landing:
             )
             self._refused.append(count_refused(refused))
             self._platform.quarantine.add(refused)
+
+    def _now(self) -> datetime | None:
+        """When the answer came, if just now."""
+        return self._platform.clock.now()
 
     def _keep_actions(self, told: pl.DataFrame) -> None:
         """Splits and dividends, under the vendor's name, known since the vendor has told them."""
@@ -216,8 +222,15 @@ class Landing:
         if known.is_empty():
             return raw, None
         actions = self._platform.actions.read(symbols=symbols)
-        said = without_restated(raw, known, actions, calendar=calendar, told=told)
-        return said, settled(raw, known, actions, calendar=calendar, told=told)
+        known = without_overtaken(known)
+        # What a clock wrote that was ahead is no form of these bars that they could restate.
+        now = self._now()
+        ahead = known.clear() if now is None else known.filter(pl.col("fetched_at") > now)
+        fresh = raw.join(ahead, on=KEY, how="semi", maintain_order="left")
+        rest = raw.join(ahead, on=KEY, how="anti", maintain_order="left")
+        said = without_restated(rest, known, actions, calendar=calendar, told=told)
+        confirmed = settled(rest, known, actions, calendar=calendar, told=told)
+        return sort_if_needed(pl.concat([fresh, said])), confirmed
 
     def _keep_repeats(self, raw: pl.DataFrame) -> None:
         """The log keeps a bar once; that it came twice in one answer is kept in quarantine."""

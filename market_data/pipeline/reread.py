@@ -169,6 +169,9 @@ class _ArchivedLanding(Landing):
     def _take_back(self, rejected: pl.DataFrame, raw: pl.DataFrame) -> None:
         """Nothing: of a past answer no actions are read, so that it names none."""
 
+    def _now(self) -> None:
+        """Long ago."""
+
     def _record(self, verdicts: pl.DataFrame, entry: IngestRun, landed: Landed) -> None:  # noqa: ARG002
         """The verdicts on sessions whose newest question is this one.
 
