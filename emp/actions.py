@@ -1,8 +1,8 @@
-"""Corporate actions out of a user's files: what a file says, what is kept of it, what it changes.
+"""Corporate actions from people: what a file says, what is kept of it, what somebody takes back.
 
 What belongs here: opening a file, giving its reader what it needs, keeping good rows and refused
-ones. What does not: reading and adjustment (market_data/corporate_actions), curating again
-(emp/run.py).
+ones, withdrawals. What does not: reading and adjustment (market_data/corporate_actions), curating
+again (emp/run.py).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from market_data.calendars import trading_sessions
 from market_data.corporate_actions.conflicts import conflicts
 from market_data.corporate_actions.csv_text import REQUIRED, parse_actions_csv
 from market_data.corporate_actions.lean_factors import lean_actions, parse_factor_file
+from market_data.corporate_actions.withdrawals import BY_HAND, NO_ACTION
 from market_data.errors import ConfigurationError
 from market_data.pipeline.keep_actions import keep_actions, refuse_actions
 from market_data.pipeline.platform import Platform
@@ -28,6 +29,7 @@ from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
 
 FileFormat = Literal["csv", "lean_factors"]
+ActionKind = Literal["split", "dividend"]
 _SOURCES: dict[FileFormat, str] = {"csv": "csv", "lean_factors": "lean_factor_file"}
 """Who says it, where the user names nobody."""
 
@@ -114,6 +116,40 @@ def keep(platform: Platform, read: ActionsFile) -> int:
     platform.quarantine.supersede(told, vendor=read.source, timeframe=Timeframe.D1)
     refuse_actions(platform, read.rejected, source=read.source, fetch_id=fetch_id, now=now)
     return new
+
+
+def withdraw(platform: Platform, symbol: str, ex_date: date, kind: ActionKind) -> pl.DataFrame:
+    """Say that there was no such action, whoever says so; what stood until now.
+
+    Known from now on: reads as of earlier times still see it.
+
+    Args:
+        platform: where the actions are.
+        symbol: platform symbol.
+        ex_date: of the action.
+        kind: split or dividend.
+
+    Returns:
+        The row of CORPORATE_ACTIONS that stood.
+
+    Raises:
+        ConfigurationError: no such action is known.
+    """
+    platform.universe.instrument(symbol)
+    stood = platform.actions.read(symbols=[symbol]).filter(
+        pl.col("ex_date") == ex_date, pl.col("kind") == kind
+    )
+    if stood.is_empty():
+        raise ConfigurationError(
+            f"no {kind} of {symbol} on {ex_date} is known; 'emp actions list --symbols {symbol}' "
+            "shows those that are"
+        )
+    now = platform.clock.now()
+    none = stood.with_columns(
+        value=pl.lit(NO_ACTION[kind]), source=pl.lit(BY_HAND), known_at=pl.lit(now, dtype=UTC)
+    )
+    platform.actions.add(none, now=now)
+    return stood
 
 
 def known_conflicts(

@@ -1,9 +1,9 @@
-"""`emp actions`: corporate actions from files, and those that are known."""
+"""`emp actions`: corporate actions from files, withdrawals, and those that are known."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -31,6 +31,11 @@ Examples:\n
 A CSV file has the columns symbol, ex_date, kind (split or dividend), value (a 2:1 split is 2, a
 dividend is cash per share) and, if you like, known_at. Rows that are refused go to the quarantine,
 each with its reasons; import the corrected file again.
+"""
+WITHDRAW_EXAMPLES = """
+Examples:\n
+  emp actions withdraw AAPL 2024-06-10\n
+  emp actions withdraw AAPL 2024-05-10 --kind dividend
 """
 LIST_EXAMPLES = """
 Examples:\n
@@ -83,22 +88,37 @@ def import_file(
         return
     told["new_or_changed"] = keep(platform, read)
     stale = {name: outdated(platform, name) for name in read.symbols}
-    done = True
-    for name, ranges in stale.items():
-        done &= _curate_anew(settings, name, ranges, debug=invocation(context).debug)
-    told["curated_again"] = [
-        {
-            "symbol": name,
-            "timeframe": str(found.timeframe),
-            "first": found.first.isoformat(),
-            "last": found.last.isoformat(),
-            "outdated_sessions": found.sessions,
-        }
-        for name, ranges in stale.items()
-        for found in ranges
-    ]
+    told["curated_again"], done = _all_curated_anew(context, settings, stale)
     told["conflicts"] = records(known_conflicts(platform, read.symbols))
     print_json(told)
+    raise typer.Exit(0 if done else 1)
+
+
+@app.command("withdraw", epilog=WITHDRAW_EXAMPLES)
+def withdraw_action(
+    context: typer.Context,
+    symbol: Annotated[str, typer.Argument(help="Platform symbol.")],
+    ex_date: Annotated[str, typer.Argument(metavar="EX_DATE", help="Its day, 2024-01-02.")],
+    *,
+    kind: Annotated[
+        Literal["split", "dividend"], typer.Option(help="What it was said to be.")
+    ] = "split",
+) -> None:
+    """Say that there was no such split or dividend, and curate anew the bars that it changes.
+
+    Known from now on: reads as of earlier times still see it. What a source states anew after it
+    counts again.
+    """
+    from adapters.backend import open_platform
+    from emp.actions import withdraw
+    from emp.moments import day
+    from market_data.pipeline.outdated import outdated
+
+    settings = settings_of(context)
+    platform = open_platform(settings)
+    stood = withdraw(platform, symbol, day(ex_date, "EX_DATE"), kind)
+    again, done = _all_curated_anew(context, settings, {symbol: outdated(platform, symbol)})
+    print_json({"withdrawn": records(stood), "curated_again": again})
     raise typer.Exit(0 if done else 1)
 
 
@@ -115,6 +135,27 @@ def _told(read: ActionsFile, file: Path) -> dict[str, Any]:
             for row, reasons in read.rejected.select("row", "reasons").iter_rows()
         ],
     }
+
+
+def _all_curated_anew(
+    context: typer.Context, settings: Settings, stale: Mapping[str, Sequence[Outdated]]
+) -> tuple[list[dict[str, Any]], bool]:
+    """Curate anew what is outdated, by symbol; what that was, and whether it succeeded."""
+    done = True
+    for name, ranges in stale.items():
+        done &= _curate_anew(settings, name, ranges, debug=invocation(context).debug)
+    again = [
+        {
+            "symbol": name,
+            "timeframe": str(found.timeframe),
+            "first": found.first.isoformat(),
+            "last": found.last.isoformat(),
+            "outdated_sessions": found.sessions,
+        }
+        for name, ranges in stale.items()
+        for found in ranges
+    ]
+    return again, done
 
 
 def _curate_anew(

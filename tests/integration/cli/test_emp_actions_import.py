@@ -95,3 +95,25 @@ def test_a_csv_with_bad_rows_and_a_source_that_contradicts(
     own.write_text("symbol,ex_date,kind,value\nAAPL,2014-06-09,split,7\n")
     mended, _ = call("actions", "import", str(own), "--source", "broker")
     assert mended["conflicts"] == []
+
+
+def test_a_person_takes_a_split_back_and_the_bars_are_curated_anew(
+    call: Call, test_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = test_data / "daily/yahoo/yahoofinance-AAPL-20040819-20180120.csv"
+    span = ["--start", "2014-06-02", "--end", "2014-06-06"]
+    call("ingest", "--path", str(path), "--spec", "yahoo_csv", "--symbols", "AAPL", *span)
+    own = tmp_path / "splits.csv"
+    own.write_text("symbol,ex_date,kind,value\nAAPL,2014-06-09,split,7\n")
+    call("actions", "import", str(own))
+    bars = ["bars", "AAPL", *span, "--format", "json"]
+    divided = [bar["close"] for bar in call(*bars)[0]]
+
+    gone, _ = call("actions", "withdraw", "AAPL", "2014-06-09")
+    assert [row["value"] for row in gone["withdrawn"]] == [7.0]
+    assert [again["outdated_sessions"] for again in gone["curated_again"]] == [5]
+    assert [bar["close"] * 7 for bar in call(*bars)[0]] == pytest.approx(divided)
+    assert call("actions", "list", "--json")[0] == []
+
+    assert run(("actions", "withdraw", "AAPL", "2014-06-09")) != 0
+    assert "no split of AAPL on 2014-06-09 is known" in capfd.readouterr().err

@@ -180,6 +180,10 @@ def test_somebody_who_never_said_it_says_that_there_was_none(engine: sa.Engine) 
     assert log.read()["kind"].to_list() == ["dividend"]
     log.add(frame(action(kind="dividend", value=0.0, **none)), now=days(1))
     assert log.read().is_empty()
+    log.add(frame(action(value=5.0)), now=days(2))
+    assert log.read()["value"].to_list() == [5.0]
+    log.add(frame(action(value=1.0, **{**none, "known_at": days(3)})), now=days(3))
+    assert log.read().is_empty()
 
 
 def test_actions_that_only_look_alike_are_all_kept(engine: sa.Engine) -> None:
