@@ -259,6 +259,9 @@ class ActionLog(Protocol):
         it came with. A statement that changes an earlier one was not known before `now`, whatever
         it came with: what was read as of an earlier time stays as it was.
 
+        That there was no such action is a statement too, see
+        market_data/corporate_actions/withdrawals.py; `read` leaves such rows out.
+
         Args:
             frame: what the sources state now.
             now: the time of the statement, aware.
