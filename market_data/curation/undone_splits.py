@@ -18,7 +18,8 @@ from market_data.corporate_actions.worked_in import by_own_word, disputed_by_tim
 from market_data.curation.split_evidence import SplitsTold, untold
 
 DISPUTED = "disputed"
-"""Rows that were divided by a split or not: sources differ, and the price does not say."""
+"""Rows that were divided by a split or not: sources differ, or nobody has told of all that were
+worked in while one is on record, and the price does not say."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,12 @@ class Splits:
         if self.told is None:
             return done
         unknown = untold(rows, actions, self.told, since=since, now=self.now)
-        return done if unknown is None else _as_they_came(done, rows, unknown)
+        if unknown is None:
+            return done
+        # Nobody knows all of their splits, but that there was one.
+        spanned = unknown & _before_a_split(rows, actions, self.now)
+        done = done.with_columns(pl.col(DISPUTED) | spanned)
+        return _as_they_came(done, rows, unknown)
 
     def multiplied(self, rows: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
         """The rows as traded but for the disputed ones; a split that nobody told is left out."""
@@ -79,6 +85,18 @@ def _days(rows: pl.DataFrame) -> dict[str, date | None]:
     """Texts of the bases that are adjusted for splits, with the day of their adjustment."""
     bases = {text: Basis.parse(text) for text in rows.get_column("basis").unique()}
     return {t: b.adjusted_on for t, b in bases.items() if b.adjustment is Adjustment.SPLITS}
+
+
+def _before_a_split(rows: pl.DataFrame, actions: pl.DataFrame, now: datetime) -> pl.Series:
+    """Rows between which and the day of their adjustment a split is on record."""
+    splits = actions.filter(pl.col("kind") == "split", pl.col("ex_date") <= now.date())
+    days = pl.col("basis").replace_strict(_days(rows), default=None, return_dtype=pl.Date)
+    until = rows.select("symbol", "session", _day=pl.coalesce(days, pl.col("fetched_at").dt.date()))
+    spans = until.unique().join(splits.select("symbol", "ex_date"), on="symbol")
+    found = spans.filter(pl.col("ex_date") > pl.col("session"), pl.col("ex_date") <= pl.col("_day"))
+    split = found.select("symbol", "session", "_day", _split=pl.lit(value=True)).unique()
+    joined = until.join(split, on=["symbol", "session", "_day"], how="left", maintain_order="left")
+    return joined.get_column("_split").fill_null(value=False)
 
 
 def _at(

@@ -15,6 +15,7 @@ import polars as pl
 
 from market_data.calendars import expected_bars
 from market_data.corporate_actions.adjustment import Adjust, adjust
+from market_data.curation.candidates import SPLITS_UNKNOWN
 from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError, UnknownActionsWarning
 from market_data.pipeline.curate import chunks, curate_slice, step_days
@@ -64,7 +65,8 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
         ConfigurationError: a symbol is not in the universe, or an argument has no such value.
 
     Warns:
-        UnknownActionsWarning: adjusted prices of symbols of which no corporate action is known.
+        UnknownActionsWarning: adjusted prices of symbols of which no corporate action is known, or
+            bars that are left out of adjusted prices since nobody knows all splits in them.
     """
     for symbol in symbols:
         platform.universe.instrument(symbol)
@@ -155,6 +157,7 @@ def _adjusted(
             UnknownActionsWarning,
             stacklevel=3,
         )
+    touched = _of_known_splits(touched, actions, moment)
     closes = None
     if mode is Adjust.TOTAL:
         # A dividend is weighed against the close before its ex-date, which may lie outside the
@@ -164,6 +167,40 @@ def _adjusted(
         ).select("symbol", "session", "close")
     done = adjust(touched, actions, mode=mode, as_of=moment, closes=closes)
     return pl.concat([done, untouched]).sort("symbol", "ts").select(CURATED_BARS.names)
+
+
+def _of_known_splits(bars: pl.DataFrame, actions: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """The bars less those that a split concerns and that may be divided by it already."""
+    last = (
+        actions.filter(pl.col("kind") == "split", pl.col("ex_date") <= moment.date())
+        .group_by("symbol")
+        .agg(_last=pl.col("ex_date").max())
+    )
+    marked = bars.join(last, on="symbol", how="left", maintain_order="left")
+    unclear = pl.col("flags").str.contains(SPLITS_UNKNOWN, literal=True) & (
+        pl.col("session") < pl.col("_last")
+    ).fill_null(value=False)
+    left_out = marked.filter(unclear)
+    if left_out.is_empty():
+        return bars
+    spans = left_out.group_by("symbol").agg(
+        text=pl.format(
+            "{} ({} bars from {} to {})",
+            pl.col("symbol").first(),
+            pl.len(),
+            pl.col("session").min(),
+            pl.col("session").max(),
+        )
+    )
+    names = ", ".join(spans.sort("symbol")["text"].head(10)) + (" ..." if spans.height > 10 else "")
+    warnings.warn(
+        f"left out of adjusted prices: {names}. Their vendor divides by splits that nobody has "
+        "told in full, and one is on record since. Ask a vendor that tells splits about these "
+        "sessions, or bring all actions of the symbols with 'emp actions import', and curate again",
+        UnknownActionsWarning,
+        stacklevel=4,
+    )
+    return marked.filter(~unclear).select(bars.columns)
 
 
 def ledger_by_session(

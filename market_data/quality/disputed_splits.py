@@ -36,10 +36,12 @@ def check_disputed_splits(
     sentence = pl.format(
         "{} may have divided these prices by a split or not: one is on record that it had not "
         "told, or that came to light since; 'emp ingest --vendor {} --symbols {} --refetch' from "
-        "here to the ex-date settles it",
+        "here to the ex-date settles it, and where {} tells no splits: asking a vendor that does "
+        "about these sessions, or 'emp actions import' of all actions of the symbol, first",
         "source",
         "source",
         "symbol",
+        "source",
     )
     judged = told.with_columns(
         code=pl.lit(SPLITS_DISPUTED),

@@ -44,6 +44,7 @@ def told_of(bars: pl.DataFrame) -> list[tuple[str, str]]:
 
 
 UNKNOWN, KNOWN = ("splits_unknown", "warn"), ("deadjusted", "ok")
+DISPUTED = ("splits_disputed,splits_unknown", "error")
 
 
 def test_nobody_was_asked_about_splits() -> None:
@@ -60,12 +61,26 @@ def test_a_list_that_a_person_brought_is_evidence_until_its_day(kind: str) -> No
     assert told_of(found) == [KNOWN]
     assert found["close"].to_list() == [402.0 if kind == "split" else 100.5] * 4
     old = stated(known, FETCHED - DAY)
-    assert told_of(curated(rows, actions=known, told=old).bars) == [UNKNOWN]
+    doubted = DISPUTED if kind == "split" else UNKNOWN
+    assert told_of(curated(rows, actions=known, told=old).bars) == [doubted]
     for none in (
         action(kind, 4.0, date(2018, 2, 1), symbol="BBB"),
         action(kind, 4.0, date(2018, 2, 1), source="gamma"),
     ):
         assert told_of(curated(rows, actions=none, told=stated(none, NOW)).bars) == [UNKNOWN]
+
+
+def test_bars_before_a_split_on_record_are_not_served_beside_others() -> None:
+    split = action("split", 4.0, date(2024, 1, 4), source="gamma")
+    for basis, expected in (
+        (ADJUSTED, [DISPUTED] * 2 + [UNKNOWN] * 2),
+        ("splits|trade||regular||2024-01-03", [UNKNOWN] * 4),
+    ):
+        found = curated(raw_rows(basis=basis), actions=split, told=stated(split, NOW)).bars
+        assert found.select("flags", "dq_status").rows() == expected
+        assert found["close"].to_list() == [100.5] * 4
+    ahead = split.with_columns(ex_date=pl.lit(NOW.date() + DAY))
+    assert told_of(curated(raw_rows(basis=ADJUSTED), actions=ahead, told=told()).bars) == [UNKNOWN]
 
 
 def test_a_vendor_that_tells_splits_is_evidence_for_its_own_bars() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,6 +14,7 @@ import pytest
 from market_data.basis import Adjustment, Basis
 from market_data.calendars import trading_sessions
 from market_data.datasets import raw_bars
+from market_data.errors import UnknownActionsWarning
 from market_data.pipeline.keep_actions import keep_actions
 from market_data.ports import FetchRequest, FetchResult, Refused
 from market_data.schemas import CORPORATE_ACTIONS
@@ -127,3 +129,38 @@ def test_what_cannot_be_goes_to_the_quarantine_whoever_tells_it(world: World) ->
     assert world.platform.actions.read().is_empty()
     (row,) = world.platform.quarantine.entries(Refused(vendors=["somebody"])).to_dicts()
     assert (row["session"], row["reasons"]) == (EX_DATE, "implausible_split")
+
+
+@pytest.fixture
+def doubted(tmp_path: Path) -> World:
+    """A vendor that tells no splits, its prices divided; another told a split since."""
+    made = shares(World.at(tmp_path, GAP))
+    ask(made, vendor("mine", divided=True, told=False), FIRST, LAST)
+    made.curate("1d", "AAA", FIRST, LAST)
+    later = made.later(LATER)
+    later.platform.actions.add(split(), now=LATER)
+    return later
+
+
+def bars_of(world: World, **how: object) -> dict[date, float]:
+    bars = world.read("1d", "AAA", sessions=(FIRST, LAST), **how)
+    return dict(bars.select("session", "close").iter_rows())
+
+
+@pytest.mark.parametrize("quality", ["trusted", "all"])
+def test_they_are_left_out_with_a_warning(doubted: World, quality: str) -> None:
+    with pytest.warns(UnknownActionsWarning, match=r"AAA \(2 bars .*emp actions import"):
+        found = bars_of(doubted, adjusted="splits", quality=quality)
+    assert list(found) == DAYS[2:]
+    assert set(found.values()) == {100.0}
+    assert [day for day in bars_of(doubted) if day < EX_DATE] == DAYS[:2]
+
+
+def test_curated_anew_they_are_an_error(doubted: World) -> None:
+    doubted.curate("1d", "AAA", FIRST, LAST)
+    assert list(bars_of(doubted)) == DAYS[2:]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnknownActionsWarning)
+        assert list(bars_of(doubted, adjusted="splits")) == DAYS[2:]
+    found = doubted.inspect("1d", FIRST, LAST).findings.filter(code="splits_disputed")
+    assert found["session"].to_list() == DAYS[:2]
