@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adapters.clock import SystemClock
-from adapters.configuration import load_thresholds, load_universe, rule_version
+from adapters.configuration import (
+    load_thresholds,
+    load_universe,
+    rule_version,
+    rule_versions,
+)
 from adapters.macro_releases import load_macro_releases
 from adapters.modes import decide
 from adapters.requests.opening import Gates
@@ -223,6 +228,7 @@ def assemble(
         universe=universe,
         thresholds=thresholds,
         rule_version=rule_version(universe, thresholds),
+        rule_versions=rule_versions(universe, thresholds),
         store=store,
         raw_log=raw_log,
         payloads=payloads,

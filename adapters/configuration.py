@@ -20,7 +20,8 @@ from adapters.reference_files import INSTRUMENTS, load_reference
 from adapters.settings import Settings
 from market_data.errors import ConfigurationError
 from market_data.quality.thresholds import Thresholds
-from market_data.universe import Instrument, Universe, VendorConfig
+from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass, Instrument, Universe, VendorConfig
 
 CURATION_VERSION = "2"
 """Raised by hand when the code of curation changes what it makes of the same rows."""
@@ -199,7 +200,32 @@ def load_thresholds(settings: Settings) -> Thresholds:
 
 def rule_version(universe: Universe, thresholds: Thresholds) -> str:
     """Names the rules that make curated rows: code, thresholds, vendor priority."""
-    content = json.dumps(
-        [CURATION_VERSION, thresholds.version, universe.priority], default=str, sort_keys=True
-    )
+    return _digest([thresholds.version, universe.priority])
+
+
+def rule_versions(
+    universe: Universe, thresholds: Thresholds
+) -> dict[tuple[AssetClass, Timeframe], str]:
+    """The same for the rows of each asset class and timeframe.
+
+    Bars may be made of minutes, and scores look at prices by the limits of days: limits and order
+    of both belong to a version.
+    """
+    return {
+        (of, timeframe): _digest(
+            [
+                [
+                    thresholds.rule(of, length).model_dump(mode="json")
+                    for length in (timeframe, Timeframe.M1, Timeframe.D1)
+                ],
+                [universe.named_order(of, length) for length in (timeframe, Timeframe.M1)],
+            ]
+        )
+        for of in AssetClass
+        for timeframe in Timeframe
+    }
+
+
+def _digest(rules: list[Any]) -> str:
+    content = json.dumps([CURATION_VERSION, *rules], default=str, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]

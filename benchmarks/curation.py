@@ -71,7 +71,7 @@ def in_polars(raw: pl.DataFrame) -> pl.DataFrame:
             order={AssetClass.EQUITY: ("a", "b")},
             thresholds=THRESHOLDS,
             now=NOW,
-            rule_version="bench",
+            rule_versions={AssetClass.EQUITY: "bench"},
         )
     ).bars
 

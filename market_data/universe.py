@@ -265,9 +265,9 @@ class Universe(BaseModel):
         """Vendors with native bars of a timeframe."""
         return tuple(v for v in self.vendors if timeframe in v.timeframes)
 
-    def order(self, asset_class: AssetClass, timeframe: Timeframe) -> tuple[str, ...]:
-        """Vendors of a timeframe, best first; those the priority leaves out come last."""
-        named = next(
+    def named_order(self, asset_class: AssetClass, timeframe: Timeframe) -> tuple[str, ...]:
+        """The priority that is written down for an asset class and timeframe, best first."""
+        return next(
             (
                 self.priority[key]
                 for key in (f"{asset_class}/{timeframe}", str(asset_class), "default")
@@ -275,5 +275,9 @@ class Universe(BaseModel):
             ),
             (),
         )
+
+    def order(self, asset_class: AssetClass, timeframe: Timeframe) -> tuple[str, ...]:
+        """Vendors of a timeframe, best first; those the priority leaves out come last."""
+        named = self.named_order(asset_class, timeframe)
         serving = [v.name for v in self.vendors_of(timeframe)]
         return tuple([v for v in named if v in serving] + [v for v in serving if v not in named])

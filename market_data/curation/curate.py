@@ -58,7 +58,7 @@ class CurationInput:
         order: per asset class the vendors of the timeframe, best first.
         thresholds: limits.
         now: bars ending later are not final, bars starting later are refused.
-        rule_version: written to each row.
+        rule_versions: per asset class the version of the rules, written to each row.
         actions: rows of CORPORATE_ACTIONS that were known by `now`.
         actions_since: rows of CORPORATE_ACTIONS known by today, where `now` lies in the past: the
             prices that were fetched since are divided by splits of which `now` had not heard.
@@ -72,7 +72,7 @@ class CurationInput:
     order: Mapping[AssetClass, Sequence[str]]
     thresholds: Thresholds
     now: datetime
-    rule_version: str
+    rule_versions: Mapping[AssetClass, str]
     minutes: Sequence[pl.DataFrame] = ()
     actions: pl.DataFrame | None = None
     actions_since: pl.DataFrame | None = None
@@ -243,9 +243,8 @@ class _Curation:
     def _finished(self, stitched: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:
         """Stitched bars with the marks of their sessions, exactly the columns of CURATED_BARS."""
         marked = with_marks(stitched, [drift, self._coverage(stitched)])
-        return marked.with_columns(rule_version=pl.lit(self._given.rule_version)).select(
-            CURATED_BARS.names
-        )
+        version = self._given.rule_versions[self._group.asset_class]
+        return marked.with_columns(rule_version=pl.lit(version)).select(CURATED_BARS.names)
 
     def _coverage(self, stitched: pl.DataFrame) -> pl.DataFrame:
         """Marks of the sessions that are over and lack too many of their bars."""

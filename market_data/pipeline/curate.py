@@ -17,6 +17,7 @@ from market_data.curation import CurationInput, CurationResult, curate
 from market_data.curation.contracts import check_curated
 from market_data.datasets import curated_bars, raw_bars
 from market_data.pipeline.platform import Platform, Progress, silent
+from market_data.pipeline.rules import rules_of
 from market_data.pipeline.split_answers import splits_told
 from market_data.ports import Outcome
 from market_data.schemas import CURATED_BARS
@@ -115,7 +116,7 @@ def curate_slice(
             order={c: _order(platform, c, timeframe) for c in AssetClass},
             thresholds=platform.thresholds,
             now=as_of or platform.clock.now(),
-            rule_version=platform.rule_version,
+            rule_versions=rules_of(platform, timeframe),
             actions=actions,
             # A bar fetched later counts as known at `as_of`, but its price as traded does: the
             # vendor has divided it by splits that came in between.

@@ -16,6 +16,7 @@ import polars as pl
 from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
 from market_data.pipeline.curate import chunks, curate_slice, step_days
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.rules import rules_in_force
 from market_data.pipeline.views import curated_view, kept_symbols, raw_view
 from market_data.quality.actions import block_reasons
 from market_data.quality.checks import evaluate_bars
@@ -128,7 +129,7 @@ def inspect_scores(platform: Platform, first: date, last: date) -> Inspection:
         scores,
         curated,
         sessions=(first, last),
-        rule_version=platform.rule_version,
+        rule_version=rules_in_force(platform),
         score_shift=platform.thresholds.rule(AssetClass.EQUITY, Timeframe.D1).score_shift,
     )
     held = curated.select("symbol", "session").unique()

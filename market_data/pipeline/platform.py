@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -25,7 +25,8 @@ from market_data.ports import (
 )
 from market_data.quality.thresholds import Thresholds
 from market_data.requests.cost import Cost
-from market_data.universe import Universe
+from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass, Universe
 
 Progress = Callable[[str], None]
 """Told, in a sentence, what a long step is doing."""
@@ -71,7 +72,8 @@ class Platform:
     Attributes:
         universe: instruments, vendors, priorities.
         thresholds: limits of the checks.
-        rule_version: names the rules that make curated rows.
+        rule_version: names all rules that make curated rows.
+        rule_versions: names those that make the rows of an asset class and timeframe.
         vendors: the configured vendors.
         events: where steps tell what they did.
         macro: macro releases.
@@ -80,6 +82,7 @@ class Platform:
     universe: Universe
     thresholds: Thresholds
     rule_version: str
+    rule_versions: Mapping[tuple[AssetClass, Timeframe], str]
     store: BarStore
     raw_log: RawLog
     payloads: PayloadArchive

@@ -15,6 +15,7 @@ import polars as pl
 from market_data.datasets import SCORES_DATASET, raw_bars
 from market_data.pipeline.holdings import should_hold
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.rules import rules_in_force
 from market_data.reference.tables import instruments_table, moved_sessions, sessions_table
 from market_data.schemas import INSTRUMENTS, TRADING_SESSIONS
 from market_data.timeframes import Timeframe
@@ -208,12 +209,15 @@ def _span(frame: pl.DataFrame) -> tuple[date, date]:
 
 
 def _of_other_rules(platform: Platform) -> pl.DataFrame:
-    """Curated sessions that were scored under other limits or another vendor priority."""
+    """Curated sessions that were scored under other limits or another vendor priority.
+
+    What is in force is that of their asset class and timeframe.
+    """
     scored = platform.store.scan(
         SCORES_DATASET, columns=["dataset", "symbol", "session", "rule_version"]
     )
     return (
-        scored.filter(pl.col("rule_version") != platform.rule_version)
+        scored.filter(pl.col("rule_version") != rules_in_force(platform))
         .drop("rule_version")
         .with_columns(reason=pl.lit("other limits or vendor priority"))
     )

@@ -15,6 +15,7 @@ import polars as pl
 from market_data.datasets import SCORES_DATASET
 from market_data.pipeline.curate import chunks, lock_names, step_days
 from market_data.pipeline.platform import Platform, Progress, silent
+from market_data.pipeline.rules import rules_in_force
 from market_data.pipeline.telemetry import score_events
 from market_data.pipeline.views import curated_view, kept_symbols
 from market_data.quality.checks import evaluate_bars
@@ -73,7 +74,7 @@ def _score(
     outcomes = evaluate_bars(view, platform.thresholds)
     scores = score_sessions(view, outcomes, platform.thresholds, rule_version=platform.rule_version)
     return scores.filter(pl.col("session") >= start).with_columns(
-        pl.col("flat_run").clip(upper_bound=LONGEST_FLAT_RUN)
+        pl.col("flat_run").clip(upper_bound=LONGEST_FLAT_RUN), rule_version=rules_in_force(platform)
     )
 
 

@@ -35,7 +35,7 @@ def evaluate_scores(
     curated: pl.DataFrame,
     *,
     sessions: tuple[date, date],
-    rule_version: str,
+    rule_version: str | pl.Expr,
     score_shift: float,
 ) -> dict[str, CheckOutcome]:
     """Judge the scores of a range of sessions.
@@ -50,7 +50,7 @@ def evaluate_scores(
         curated: dataset, symbol, session, bars_digest (market_data/quality/digest.py) of the
             stored bars of the range.
         sessions: first and last session judged.
-        rule_version: version of the rules in force.
+        rule_version: version of the rules in force, or what tells it of each row of SCORES.
         score_shift: fall of the mean that is reported.
 
     Returns:
@@ -103,7 +103,9 @@ def _coverage(scores: pl.DataFrame, curated: pl.DataFrame) -> CheckOutcome:
     return _outcome("coverage", found, measured)
 
 
-def _staleness(scores: pl.DataFrame, curated: pl.DataFrame, rule_version: str) -> CheckOutcome:
+def _staleness(
+    scores: pl.DataFrame, curated: pl.DataFrame, rule_version: str | pl.Expr
+) -> CheckOutcome:
     """Scores that speak of other bars than the stored ones, or by other rules."""
     now = curated.select(*_ROW, stored="bars_digest")
     measured = scores.select(*_ROW, "bars_digest", "rule_version").join(now, on=_ROW, how="left")

@@ -99,7 +99,7 @@ def curated(
             order=ORDER,
             thresholds=THRESHOLDS,
             now=now,
-            rule_version="rules-1",
+            rule_versions=dict.fromkeys(AssetClass, "rules-1"),
             actions=actions,
             actions_since=since,
             told=told,

@@ -1,0 +1,37 @@
+"""Which rules are in force for a row: their version by asset class and timeframe.
+
+What belongs here: the version that each row should have. What does not: what makes a version
+(adapters/configuration.py), making rows anew (curate.py, score.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from market_data.datasets import curated_bars
+from market_data.pipeline.platform import Platform
+from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass
+
+
+def rules_of(platform: Platform, timeframe: Timeframe) -> Mapping[AssetClass, str]:
+    """The version of the rules of each asset class at a timeframe."""
+    return {c: platform.rule_versions[c, timeframe] for c in AssetClass}
+
+
+def rules_in_force(platform: Platform) -> pl.Expr:
+    """The version for rows with the columns dataset (of curated bars) and symbol.
+
+    Rows of a symbol that was taken out of the universe keep what their column rule_version says:
+    no rules are in force for them.
+    """
+    versions = {
+        f"{curated_bars(t).name} {i.symbol}": platform.rule_versions[i.asset_class, t]
+        for i in platform.universe.instruments
+        for t in Timeframe
+    }
+    return pl.concat_str("dataset", "symbol", separator=" ").replace_strict(
+        versions, default=pl.col("rule_version"), return_dtype=pl.String
+    )
