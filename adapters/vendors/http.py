@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlencode, urlsplit
 
 import httpx
 
@@ -32,6 +32,8 @@ from market_data.ports.redaction import sanitised_text
 
 T = TypeVar("T")
 MOST_REDIRECTS = 3
+_MAY_PASS = (408, 425, 429)
+"""Refusals of today that speak neither against the question nor against whoever puts it."""
 _SHOWN = 200
 """Characters of an error's body that a person gets to see."""
 _LOOKED_AT = 4_096
@@ -65,6 +67,11 @@ class Answer:
     secrets: Sequence[str] = field(default=(), repr=False)
 
     @property
+    def refuses_question(self) -> bool:
+        """Whether it was not taken as it was put: asking again would bring the same answer."""
+        return 400 <= self.status < 500 and self.status not in _MAY_PASS
+
+    @property
     def text(self) -> str:
         """The beginning of the body, for messages, without the secrets that it repeats."""
         said = self.content[:_LOOKED_AT].decode("utf-8", "replace").strip()
@@ -87,6 +94,13 @@ class Secrets:
         # A short name is a word that may stand anywhere.
         login = [part for part in login if len(part) >= PIECE or part == parts.password]
         return tuple(text for text in (*self.params.values(), *tokens, *login) if text)
+
+
+def _told_forms(secrets: Sequence[str]) -> frozenset[bytes]:
+    """How whole secrets would stand in a body; short ones would be found there by chance."""
+    written = (lambda text: text, quote, lambda text: quote(text, safe=""), quote_plus)
+    long = [secret for secret in secrets if len(secret) >= PIECE]
+    return frozenset(write(secret).encode() for secret in long for write in written)
 
 
 @dataclass(frozen=True)
@@ -134,6 +148,7 @@ class VendorHttp:
         self._gate = gate or OpenGate()
         self._secrets = secrets or Secrets()
         self._hidden = self._secrets.of(base_url)
+        self._told_forms = _told_forms(self._hidden)
         self._shown_url = sanitised_text(self._base_url)
         self._patience = patience or Patience()
         self._retrying = retrying(self._patience.attempts, self._patience.sleep)
@@ -169,7 +184,9 @@ class VendorHttp:
     ) -> T:
         self._gate.enter(claims)
         try:
-            found = read(self._ask(path, params))
+            answer = self._ask(path, params)
+            found = read(answer)
+            self._refuse_repeated_secrets(answer)
         except VendorError as trouble:
             # Some vendors repeat the key in what they say against it.
             trouble.args = (without_secrets(str(trouble), self._hidden),)
@@ -262,6 +279,21 @@ class VendorHttp:
             raise UnauthorisedError(said)
         if answer.status >= 500:
             raise VendorUnavailableError(said)
+
+    def _refuse_repeated_secrets(self, answer: Answer) -> None:
+        """Refuse data in which a secret stands: it would be stored with them.
+
+        Only what is kept is looked through, and only for whole secrets: what a refusal says is
+        cleaned where it is told.
+
+        Raises:
+            MalformedAnswerError: one does.
+        """
+        if any(form in answer.content for form in self._told_forms):
+            raise MalformedAnswerError(
+                f"{self._name}: the answer repeats the key or a password that it was asked with; "
+                "nothing of it is kept"
+            )
 
     def _shown(self, params: Mapping[str, str | int]) -> dict[str, str | int]:
         return {**params, **dict.fromkeys(self._secrets.params, REDACTED)}

@@ -6,6 +6,9 @@ What does not: trouble, which has an outcome already (market_data/errors.py).
 
 from __future__ import annotations
 
+import polars as pl
+
+from market_data.pipeline.doubts import NO_BAR
 from market_data.ports import Outcome, SymbolOutcome
 
 
@@ -28,3 +31,12 @@ def outcome_of(rows: int, refused: int) -> SymbolOutcome:
             "malformed answer",
         )
     return SymbolOutcome(Outcome.NOTHING)
+
+
+def spoiled(rejected: pl.DataFrame) -> int:
+    """How many refused rows meant to be bars: one without any price says that there is none.
+
+    Args:
+        rejected: rows of REJECTED_ROWS.
+    """
+    return int((rejected["reasons"] != NO_BAR).sum())

@@ -19,6 +19,8 @@ from market_data.errors import (
     RateLimitedError,
     UnauthorisedError,
     UnknownSymbolError,
+    VendorError,
+    VendorUnavailableError,
 )
 
 NAME = "Alpha Vantage"
@@ -26,6 +28,13 @@ _TOO_MANY = re.compile(
     r"rate limit is|requests? per (second|minute|day)|call frequency|calls per|sparingly",
     re.IGNORECASE,
 )
+_NO_ACCESS = re.compile(
+    r"api ?key|premium|entitle|subscri|not (authori[sz]ed|allowed|permitted)|forbidden",
+    re.IGNORECASE,
+)
+"""What it says where a key is missing, wrong, or not enough."""
+_SENTENCES = ("error message", "information", "note", "message", "detail")
+"""Keys of an answer that holds a sentence in place of data, in small letters."""
 _PAUSES = (("per second", 1.0), ("per minute", 60.0))
 _NEXT_DAY = 3600.0
 """Seconds after which a day's limit is tried again; nobody tells when the day begins."""
@@ -43,17 +52,22 @@ def read_answer(answer: Answer) -> Series:
         WholeHistoryRefusedError: the key is given the newest rows only.
         UnauthorisedError: a wrong key, or a question that its plan does not cover.
         UnknownSymbolError: Alpha Vantage calls the question invalid.
+        VendorUnavailableError: any other sentence in place of data, as about maintenance.
+        VendorError: itself where HTTP refuses the question.
         MalformedAnswerError: neither a table nor a sentence of these kinds.
     """
+    if answer.refuses_question:
+        raise VendorError(f"{NAME} (HTTP {answer.status}): {answer.text}")
     if answer.status != 200:
         raise MalformedAnswerError(f"{NAME} (HTTP {answer.status}): {answer.text}")
     if not answer.content[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return csv_series(answer)
-    body = parsed(answer, NAME)
-    for key in ("Error Message", "Information", "Note", "message", "detail"):
-        if key in body:
-            _refuse(key, str(body[key])[:400])
-    return json_series(_mapping(body))
+    body = _mapping(parsed(answer, NAME))
+    said = {key.casefold(): value for key, value in body.items()}
+    for key in _SENTENCES:
+        if key in said:
+            _refuse(key, str(said[key])[:400])
+    return json_series(body)
 
 
 def _mapping(body: Any) -> Mapping[str, Any]:
@@ -64,16 +78,18 @@ def _mapping(body: Any) -> Mapping[str, Any]:
 
 def _refuse(key: str, words: str) -> NoReturn:
     said = f"{NAME}: {words}"
-    if key == "Error Message":
+    if key == "error message":
         if "apikey" in words.lower():
             raise UnauthorisedError(said)
         raise UnknownSymbolError(said)
     # The sentence about the limit praises premium plans too, so it is looked for first.
-    if key == "Note" or _TOO_MANY.search(words):
+    if key == "note" or _TOO_MANY.search(words):
         raise RateLimitedError(said, retry_after=_pause(words))
     if "outputsize" in words and "premium" in words:
         raise WholeHistoryRefusedError(said)
-    raise UnauthorisedError(said)
+    if _NO_ACCESS.search(words):
+        raise UnauthorisedError(said)
+    raise VendorUnavailableError(said)
 
 
 def _pause(words: str) -> float:

@@ -114,6 +114,12 @@ def _names(wanted: SymbolRequest) -> dict[str, str]:
     return {"symbol": pair[1], "market": pair[2]}
 
 
+def quote_of(symbol: str) -> str:
+    """The currency in which a pair is quoted; empty for what is none."""
+    pair = _PAIR.fullmatch(symbol)
+    return pair[2].upper() if pair else ""
+
+
 def _months(request: FetchRequest) -> list[tuple[int, int]]:
     """Months of New York that the range touches, the newest first."""
     zone = ZoneInfo(NEW_YORK)

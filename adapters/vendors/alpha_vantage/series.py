@@ -48,10 +48,12 @@ class Series:
             dividend and split: numbers where every cell is one, otherwise texts; perhaps `why`.
         about: what the answer says of itself, by name in small letters ("symbol", "time zone");
             None where its form has no room for that.
+        title: what it calls its table ("Time Series (Daily)"); None like `about`.
     """
 
     cells: pl.DataFrame
     about: Mapping[str, str] | None = None
+    title: str | None = None
 
     @property
     def zone(self) -> str:
@@ -133,9 +135,13 @@ def json_series(body: Mapping[str, Any]) -> Series:
     own or in a currency, is refused: which of the two is meant nobody can tell.
 
     Raises:
-        MalformedAnswerError: there is no such object, or it lacks a price throughout.
+        MalformedAnswerError: there is no such object, or more than one, or it lacks a price
+            throughout.
     """
-    found = next((body[key] for key in body if key.startswith("Time Series")), None)
+    titles = [key for key in body if "time series" in key.casefold()]
+    if len(titles) > 1:
+        raise MalformedAnswerError(f"Alpha Vantage sent {len(titles)} time series in one answer")
+    found = next((body[title] for title in titles if title.startswith("Time Series")), None)
     meta = body.get("Meta Data")
     if not isinstance(found, dict) or not isinstance(meta, dict):
         raise MalformedAnswerError("Alpha Vantage sent JSON without a time series")
@@ -158,7 +164,7 @@ def json_series(body: Mapping[str, Any]) -> Series:
     odd = {shape for shape in shapes if _is_ambiguous(shape)}
     if odd:
         cells = with_reason(cells, "ambiguous_names", pl.lit(_among(rows, odd)))
-    return Series(cells, _about(meta))
+    return Series(cells, _about(meta), titles[0])
 
 
 def _column(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Any]:

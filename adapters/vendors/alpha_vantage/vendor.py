@@ -23,6 +23,7 @@ from adapters.vendors.alpha_vantage.questions import (
     INTERVALS,
     Question,
     questions,
+    quote_of,
 )
 from adapters.vendors.alpha_vantage.series import Series
 from adapters.vendors.archived import archived_answers
@@ -31,6 +32,7 @@ from adapters.vendors.each_symbol import count_each, each_symbol
 from adapters.vendors.http import Answer, Patience, Secrets, VendorHttp
 from adapters.vendors.outcome import outcome_of
 from market_data.basis import Basis, Side
+from market_data.calendars import trading_sessions
 from market_data.errors import (
     RateLimitedError,
     UnauthorisedError,
@@ -127,13 +129,15 @@ class AlphaVantageVendor:
         """
         is_fx = instrument.asset_class is AssetClass.FX
         symbol = instrument.vendor_symbols.get(self.name, instrument.symbol)
+        is_pair = is_fx or instrument.asset_class is AssetClass.CRYPTO
+        quote = quote_of(symbol) if is_pair else ""
         pence = instrument.currency == "GBP" and symbol.endswith(".LON")
         zone = self._days.get(instrument.symbol, _FX_DAY if is_fx else "UTC")
         # The day of UTC is a coin's own session, and an answer about shares names no zone.
         is_foreign = is_fx or (instrument.asset_class is AssetClass.CRYPTO and zone != "UTC")
         return Basis(
             side=Side.MID if is_fx else Side.TRADE,
-            unit="GBp" if pence else instrument.currency,
+            unit="GBp" if pence else quote or instrument.currency,
             day=f"{zone} 00:00" if is_foreign and not timeframe.is_intraday else "",
         )
 
@@ -155,7 +159,7 @@ class AlphaVantageVendor:
         """Read archived answers again, see `market_data.ports.ReadsArchived`."""
         for wanted, answer in archived_answers(contents, request, NAME):
             series = read_answer(answer)
-            refuse_other(_lasting(wanted, request), series.about)
+            refuse_other(_lasting(wanted, request), series)
             cells = self._dated(series, wanted, request.timeframe)
             bars, rejected = read_cells(cells, wanted, request.start, request.end)
             yield FetchResult(frame=bars, rejected=rejected)
@@ -188,12 +192,13 @@ class AlphaVantageVendor:
         actions, unbelieved = told_actions(cells, wanted.symbol, self.name, request.now)
         begins: dict[str, datetime] = {}
         oldest: datetime | None = cells["ts"].min()  # type: ignore[assignment]
-        if oldest is not None and question.month is None and question.is_whole:
+        if oldest is not None and question.month is None:
             # A short answer proves nothing but by its own word: it may have been cut or limited.
             if asked.is_whole and series.is_full:
                 begins = {wanted.symbol: oldest}
-            elif asked.is_compact and oldest > request.start and not _is_first(oldest, wanted):
-                tally.lacks = f"the key is given the newest bars only, from {oldest:%Y-%m-%d} on"
+            elif asked.is_compact and _begins_late(oldest, wanted, request):
+                who = "the key is given" if question.is_whole else "the answer holds"
+                tally.lacks = f"{who} the newest bars only, from {oldest:%Y-%m-%d} on"
         return FetchResult(
             frame=bars,
             rejected=pl.concat([rejected, unbelieved]),
@@ -217,7 +222,7 @@ class AlphaVantageVendor:
     def _get(self, question: Question) -> tuple[Series, Payload]:
         def read(answer: Answer) -> tuple[Series, Payload]:
             series = read_answer(answer)
-            refuse_other(question.params, series.about)
+            refuse_other(question.params, series)
             return series, answer.payload
 
         return self._http.get("/query", question.params, read, self._claims)
@@ -243,13 +248,19 @@ class AlphaVantageVendor:
 def _lasting(wanted: SymbolRequest, request: FetchRequest) -> dict[str, str]:
     """What every answer to a request is about, whatever part of it was asked for."""
     (asked, *_) = questions(wanted, request, adjusted=False) or [Question({})]
-    return {name: value for name, value in asked.params.items() if name != "outputsize"}
+    return {
+        name: value for name, value in asked.params.items() if name not in ("outputsize", "month")
+    }
 
 
-def _is_first(oldest: datetime, wanted: SymbolRequest) -> bool:
-    """Whether a symbol's oldest bar is its first, by the day on which it was listed."""
+def _begins_late(oldest: datetime, wanted: SymbolRequest, request: FetchRequest) -> bool:
+    """Whether sessions before a symbol's oldest bar were asked for, and it was listed then."""
     listed = wanted.instrument.listed
-    return listed is not None and oldest.date() <= listed + _LISTED_LATELY
+    if oldest <= request.start or (listed is not None and oldest.date() <= listed + _LISTED_LATELY):
+        return False
+    before = oldest.date() - timedelta(days=1)
+    missing = trading_sessions(wanted.instrument.calendar, request.start.date(), before)
+    return not missing.is_empty()
 
 
 def _outcome(tally: _Tally, wanted: SymbolRequest) -> SymbolOutcome:
@@ -258,7 +269,7 @@ def _outcome(tally: _Tally, wanted: SymbolRequest) -> SymbolOutcome:
         _, first = tally.troubles[0]
         told = "; ".join(_month_in_trouble(*each, wanted, tally) for each in tally.troubles)
         return replace(SymbolOutcome.of(first), detail=told)
-    if tally.lacks:
+    if tally.lacks and (tally.rows or not tally.refused):
         return SymbolOutcome(Outcome.REFUSED, f"{NAME}: {tally.lacks}")
     return outcome_of(tally.rows, tally.refused)
 

@@ -13,7 +13,7 @@ import polars as pl
 from adapters.vendors.cells import TIME, seconds_to_utc
 from adapters.vendors.http import Answer
 from adapters.vendors.json_body import parsed, text_column
-from market_data.errors import MalformedAnswerError, UnknownSymbolError
+from market_data.errors import MalformedAnswerError, UnknownSymbolError, VendorError
 
 NAME = "Coinbase"
 _COLUMNS = (TIME, "low", "high", "open", "close", "volume")
@@ -26,11 +26,12 @@ def read_candles(answer: Answer) -> pl.DataFrame:
 
     Raises:
         UnknownSymbolError: there is no such product.
+        VendorError: itself for a question that Coinbase does not take.
         MalformedAnswerError: anything else that is no list of candles.
     """
+    if answer.refuses_question:
+        raise _refusal(answer)
     body = parsed(answer, NAME)
-    if answer.status == 404:
-        raise UnknownSymbolError(f"{NAME} knows no such product: {_message(body)}")
     if answer.status != 200 or not isinstance(body, list):
         raise MalformedAnswerError(f"{NAME} (HTTP {answer.status}): {_message(body)}")
     rows = [r if isinstance(r, list) and len(r) == len(_COLUMNS) else _NOTHING for r in body]
@@ -39,6 +40,16 @@ def read_candles(answer: Answer) -> pl.DataFrame:
         [text_column(name, column) for name, column in zip(_COLUMNS, columns, strict=True)]
     )
     return cells.with_columns(ts=seconds_to_utc(pl.col(TIME)))
+
+
+def _refusal(answer: Answer) -> VendorError:
+    try:
+        said = _message(parsed(answer, NAME))
+    except MalformedAnswerError:
+        return VendorError(f"{NAME} (HTTP {answer.status}): {answer.text}")
+    if answer.status == 404:
+        return UnknownSymbolError(f"{NAME} knows no such product: {said}")
+    return VendorError(f"{NAME} (HTTP {answer.status}): {said}")
 
 
 def _message(body: Any) -> str:

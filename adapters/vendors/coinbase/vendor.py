@@ -19,7 +19,7 @@ from adapters.vendors.coinbase.candles import NAME, read_candles
 from adapters.vendors.coinbase.profile import PROFILE
 from adapters.vendors.each_symbol import each_symbol
 from adapters.vendors.http import Answer, Patience, VendorHttp
-from adapters.vendors.pages import page_by_page
+from adapters.vendors.pages import page_by_page, refuse_elsewhere
 from market_data.basis import Basis
 from market_data.errors import OutOfRangeError, UnknownSymbolError
 from market_data.ports import (
@@ -117,7 +117,10 @@ class CoinbaseVendor:
         self, product: str, step: timedelta, first: datetime, until: datetime
     ) -> tuple[pl.DataFrame, Payload]:
         def read(answer: Answer) -> tuple[pl.DataFrame, Payload]:
-            return _on_grid(read_candles(answer), step), answer.payload
+            cells = read_candles(answer)
+            # Its documentation allows itself candles that precede the start.
+            refuse_elsewhere(cells, first - MOST_CANDLES * step, until, name=NAME)
+            return _on_grid(cells, step), answer.payload
 
         # Both ends are included, and the last candle may begin less than a step before the end.
         last = max(first, _last_start(until, step))

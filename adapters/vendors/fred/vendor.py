@@ -21,14 +21,13 @@ from adapters.vendors.fred.client import FredClient, read_body
 from adapters.vendors.fred.cost import OBSERVATIONS_LIMIT
 from adapters.vendors.fred.paging import Pages
 from adapters.vendors.fred.profile import PROFILE
+from adapters.vendors.outcome import outcome_of
 from market_data.basis import Basis, Side
 from market_data.errors import OutOfRangeError, UnknownSymbolError
 from market_data.ports import (
     Capabilities,
     FetchRequest,
     FetchResult,
-    Outcome,
-    SymbolOutcome,
     SymbolRequest,
 )
 from market_data.schemas import PRICES
@@ -100,12 +99,11 @@ class FredVendor:
             limit=OBSERVATIONS_LIMIT,
         )
         bars, rejected = read_cells(_cells(rows), wanted, request.start, request.end)
-        outcome = Outcome.NOTHING if bars.is_empty() else Outcome.ROWS
         yield FetchResult(
             frame=bars,
             rejected=rejected,
             payloads=payloads,
-            outcomes={wanted.symbol: SymbolOutcome(outcome)},
+            outcomes={wanted.symbol: outcome_of(bars.height, rejected.height)},
         )
 
 

@@ -16,7 +16,7 @@ from adapters.vendors.cells import TIME, with_reason
 from adapters.vendors.http import Answer
 from adapters.vendors.instants import LATEST_MICROSECOND
 from adapters.vendors.json_body import parsed, text_column
-from market_data.errors import MalformedAnswerError, UnknownSymbolError
+from market_data.errors import MalformedAnswerError, UnknownSymbolError, VendorError
 
 NAME = "OANDA"
 _PRICES = {"open": "o", "high": "h", "low": "l", "close": "c"}
@@ -51,15 +51,15 @@ def read_candles(
 
     Raises:
         UnknownSymbolError: there is no such instrument.
+        VendorError: itself for a question that OANDA does not take.
         MalformedAnswerError: anything else that is no list of candles, or one of something else.
     """
+    if answer.refuses_question:
+        raise _refusal(answer)
     body = parsed(answer, NAME)
     candles = body.get("candles") if isinstance(body, dict) else None
     if answer.status != 200 or not isinstance(candles, list):
-        said = f"{NAME} (HTTP {answer.status}): {_message(body)}"
-        if answer.status in (400, 404) and "instrument" in said:
-            raise UnknownSymbolError(said)
-        raise MalformedAnswerError(said)
+        raise MalformedAnswerError(f"{NAME} (HTTP {answer.status}): {_message(body)}")
     if asked is not None:
         _refuse_other(asked, body)
     listed = [c if isinstance(c, dict) else {} for c in candles]
@@ -73,6 +73,15 @@ def read_candles(
     cells = pl.DataFrame(columns).with_columns(ts=_instant(pl.col(TIME)))
     unsure = pl.Series([c.get(_IS_COMPLETE) is not True for c in rows], dtype=pl.Boolean)
     return with_reason(cells, "bad_complete", pl.lit(unsure))
+
+
+def _refusal(answer: Answer) -> VendorError:
+    try:
+        said = f"{NAME} (HTTP {answer.status}): {_message(parsed(answer, NAME))}"
+    except MalformedAnswerError:
+        return VendorError(f"{NAME} (HTTP {answer.status}): {answer.text}")
+    is_unknown = answer.status in (400, 404) and "instrument" in said
+    return UnknownSymbolError(said) if is_unknown else VendorError(said)
 
 
 def _refuse_other(asked: Asked, body: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from adapters.vendors.each_symbol import each_symbol
 from adapters.vendors.http import Answer, Patience, Secrets, VendorHttp
 from adapters.vendors.oanda.candles import NAME, Asked, read_candles
 from adapters.vendors.oanda.profile import PROFILE
-from adapters.vendors.pages import page_by_page
+from adapters.vendors.pages import page_by_page, refuse_elsewhere
 from market_data.basis import Basis, Side
 from market_data.errors import OutOfRangeError, UnknownSymbolError
 from market_data.ports import (
@@ -132,7 +132,11 @@ class OandaVendor:
         self, instrument: str, timeframe: Timeframe, begin: datetime, end: datetime
     ) -> tuple[pl.DataFrame, Payload]:
         def read(answer: Answer) -> tuple[pl.DataFrame, Payload]:
-            return self._read(answer, instrument, timeframe), answer.payload
+            cells = self._read(answer, instrument, timeframe)
+            # The candle that covers the start begins before it; a day is under its session's date.
+            margin = 2 * timeframe.duration
+            refuse_elsewhere(cells, begin - margin, end + margin, name=NAME)
+            return cells, answer.payload
 
         params: dict[str, str | int] = {
             "granularity": _GRANULARITIES[timeframe],

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from adapters.vendors.each_symbol import each_symbol
+from adapters.vendors.outcome import outcome_of, spoiled
 from adapters.vendors.tws.answers import read_bars
 from adapters.vendors.tws.contracts import Found, parse
 from adapters.vendors.tws.inquiry import Address
@@ -34,7 +35,6 @@ from market_data.ports import (
     FetchRequest,
     FetchResult,
     Locks,
-    Outcome,
     RequestGate,
     SymbolOutcome,
     SymbolRequest,
@@ -150,7 +150,7 @@ class TwsVendor:
     def _pages(
         self, found: Found, wanted: SymbolRequest, request: FetchRequest
     ) -> Iterator[FetchResult]:
-        rows = 0
+        rows = refused = 0
         lots = self._settings.volume_unit == "lots" and _is_us_share(found, wanted.instrument)
         for page in pages(found.kind, request.timeframe, request.start, request.end, request.now):
             answer = self._client.bars(found, page.question)
@@ -160,9 +160,9 @@ class TwsVendor:
             if lots:
                 bars = bars.with_columns(volume=pl.col("volume") * _LOT)
             rows += bars.height
+            refused += spoiled(rejected)
             yield FetchResult(frame=bars, rejected=rejected, payloads=[answer.payload])
-        outcome = SymbolOutcome(Outcome.ROWS if rows else Outcome.NOTHING)
-        yield FetchResult(outcomes={wanted.symbol: outcome})
+        yield FetchResult(outcomes={wanted.symbol: outcome_of(rows, refused)})
 
     def _refuse_unserved(self, instrument: Instrument, request: FetchRequest) -> None:
         """Refuse bars that IB has not, or that would mean another stretch of the day.

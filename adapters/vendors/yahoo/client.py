@@ -106,6 +106,9 @@ class _Session(requests.Session):  # type: ignore[misc]
             if is_chart:
                 raise _typed(trouble) from trouble
             raise
+        except ValueError as trouble:
+            # An address to go on to that is none, bytes of a header that are no text.
+            raise MalformedAnswerError(f"Yahoo's answer cannot be read: {trouble}") from trouble
         if is_cookie_page:
             self._cookie_page = response
         if is_chart and response.status_code in _LEFT_TO_YFINANCE:
@@ -224,6 +227,8 @@ class YahooClient:
                 raise RateLimitedError(f"Yahoo: {trouble}") from trouble
             except (YFException, exceptions.RequestException) as trouble:
                 raise VendorUnavailableError(f"Yahoo gives no access: {trouble}") from trouble
+            except ValueError as trouble:
+                raise MalformedAnswerError(f"Yahoo's answer cannot be read: {trouble}") from trouble
         content: bytes = response.content
         return ChartAnswer(
             read_answer(response.status_code, content),

@@ -27,6 +27,7 @@ from tests.support.replay_server import (
     failing,
     html_page,
     json_body,
+    redirect,
     slow,
     too_many,
 )
@@ -212,6 +213,16 @@ def test_a_chart_of_another_shape_fails_its_symbol_alone(
     results = list(yahoo_on(server).fetch(question("QQQ", "GOLD")))
     assert outcome(results, "QQQ")[0] is Outcome.FAILED
     assert rows(results) == ["GOLD"]
+
+
+@pytest.mark.parametrize("place", ["http://\xff\xfe/", "http://[::1/", "http://x:port/"])
+def test_an_address_that_is_none_fails_its_symbol_alone(server: ReplayServer, place: str) -> None:
+    server.reply(QQQ, redirect(place))
+    gate = Counting()
+    results = list(yahoo_on(server, gate=gate, attempts=2).fetch(question("QQQ", "GOLD")))
+    assert outcome(results, "QQQ")[0] is Outcome.FAILED
+    assert rows(results) == ["GOLD"]
+    assert gate.heard == 3, "the breaker is told of each attempt"
 
 
 class Counting:
