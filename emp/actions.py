@@ -29,6 +29,9 @@ from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
 
 FileFormat = Literal["csv", "lean_factors"]
+Known = Literal["when_told", "now", "since_ex_date"]
+_SAME = 1e-6
+"""Relative; sources round a dividend to six digits or more."""
 ActionKind = Literal["split", "dividend"]
 _SOURCES: dict[FileFormat, str] = {"csv": "csv", "lean_factors": "lean_factor_file"}
 """Who says it, where the user names nobody."""
@@ -63,7 +66,7 @@ def read_actions_file(
     form: FileFormat | None,
     symbol: str | None,
     source: str | None,
-    known_now: bool = False,
+    known: Known = "when_told",
 ) -> ActionsFile:
     """Read a file of splits and dividends.
 
@@ -73,8 +76,10 @@ def read_actions_file(
         form: its format; None tells it from the header.
         symbol: whom a factor file speaks of.
         source: who says it; where None, `csv` or `lean_factor_file`.
-        known_now: nobody here knew the actions before, so that reads as of earlier times stay as
-            they were; else they count as known since the ex-date, or since `known_at` in the file.
+        known: "now": nobody here knew the actions before, so that reads as of earlier times stay
+            as they were. "since_ex_date": they were known all the time, or since `known_at` in the
+            file. "when_told": now, where the file names no other time and bars of the symbol were
+            fetched since the ex-date; what others told already counts as known since then.
 
     Raises:
         ConfigurationError: the file cannot be read, is empty, or needs a symbol that splits.
@@ -94,10 +99,43 @@ def read_actions_file(
         if instrument is None:
             raise ConfigurationError("a factor file does not name its symbol: give --symbol")
         read = ActionsFile(form, name, _factors(text, file, instrument, name, now))
-    if not known_now:
+    if known == "since_ex_date" or read.actions.is_empty():
         return read
-    today = read.actions.with_columns(known_at=pl.lit(now, dtype=UTC))
-    return ActionsFile(read.form, read.source, today, read.rejected)
+    dated = (
+        read.actions.with_columns(known_at=pl.lit(now, dtype=UTC))
+        if known == "now"
+        else _known_when_told(platform, read.actions, now)
+    )
+    return ActionsFile(read.form, read.source, dated, read.rejected)
+
+
+def _known_when_told(platform: Platform, actions: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """The actions, those that nobody told before bars were fetched known at `now`."""
+    symbols = actions["symbol"].unique().sort().to_list()
+    standing = platform.actions.read(symbols=symbols).select(
+        "symbol", "ex_date", "kind", _value="value", _since="known_at"
+    )
+    fetched = (
+        platform.ledger.read(symbols=symbols)
+        .filter(pl.col("rows") > 0)
+        .group_by("symbol")
+        .agg(_fetched=pl.col("asked_at").max())
+    )
+    midnight = pl.col("ex_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    repeats = (pl.col("value") - pl.col("_value")).abs() <= _SAME * pl.col("_value").abs()
+    joined = actions.join(
+        standing, on=["symbol", "ex_date", "kind"], how="left", maintain_order="left"
+    ).join(fetched, on="symbol", how="left", maintain_order="left")
+    known_at = (
+        pl.when(pl.col("known_at") != midnight)
+        .then("known_at")
+        .when(repeats)
+        .then(pl.max_horizontal("known_at", "_since"))
+        .when(pl.col("_fetched") >= midnight)
+        .then(pl.lit(now, dtype=UTC))
+        .otherwise("known_at")
+    )
+    return joined.with_columns(known_at=known_at).select(actions.columns)
 
 
 def keep(platform: Platform, read: ActionsFile) -> int:

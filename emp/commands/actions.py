@@ -15,7 +15,7 @@ from emp.output import print_json, print_line, records, table
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
-    from emp.actions import ActionsFile
+    from emp.actions import ActionsFile, Known
     from market_data.pipeline.outdated import Outdated
 
 app = typer.Typer(
@@ -62,7 +62,15 @@ def import_file(
     ] = None,
     known_now: Annotated[
         bool,
-        typer.Option("--known-now", help="Known from now on, not since the ex-date."),
+        typer.Option("--known-now", help="Known from now on, whatever the file says."),
+    ] = False,
+    known_since_ex_date: Annotated[
+        bool,
+        typer.Option(
+            "--known-since-ex-date",
+            help="Known since the ex-date, though bars were fetched since: a first load of history."
+            " Reads as of earlier times change.",
+        ),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what the file holds; write nothing.")
@@ -74,13 +82,16 @@ def import_file(
     """
     from adapters.backend import open_platform
     from emp.actions import keep, known_conflicts, read_actions_file
+    from market_data.errors import ConfigurationError
     from market_data.pipeline.outdated import outdated
+
+    if known_now and known_since_ex_date:
+        raise ConfigurationError("give --known-now or --known-since-ex-date, not both")
+    known: Known = "now" if known_now else "since_ex_date" if known_since_ex_date else "when_told"
 
     settings = settings_of(context)
     platform = open_platform(settings)
-    read = read_actions_file(
-        platform, file, form=form, symbol=symbol, source=source, known_now=known_now
-    )
+    read = read_actions_file(platform, file, form=form, symbol=symbol, source=source, known=known)
     told = _told(read, file)
     if dry_run:
         found = known_conflicts(platform, read.symbols, also=read.actions)

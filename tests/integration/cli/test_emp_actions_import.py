@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def test_bars_that_a_split_changes_are_curated_anew(call: Call, test_data: Path)
     (before,), _ = call(*friday)
 
     factors = test_data / "reference/lean_factor_files/aapl.csv"
-    imported, said = call("actions", "import", str(factors), "--symbol", "AAPL")
+    since = "--known-since-ex-date"
+    imported, said = call("actions", "import", str(factors), "--symbol", "AAPL", since)
     # Prices change until the split; all sessions lose the flag that nobody had told of one.
     assert imported["curated_again"] == [
         {
@@ -105,7 +107,7 @@ def test_a_person_takes_a_split_back_and_the_bars_are_curated_anew(
     call("ingest", "--path", str(path), "--spec", "yahoo_csv", "--symbols", "AAPL", *span)
     own = tmp_path / "splits.csv"
     own.write_text("symbol,ex_date,kind,value\nAAPL,2014-06-09,split,7\n")
-    call("actions", "import", str(own))
+    call("actions", "import", str(own), "--known-since-ex-date")
     bars = ["bars", "AAPL", *span, "--format", "json"]
     divided = [bar["close"] for bar in call(*bars)[0]]
 
@@ -117,3 +119,41 @@ def test_a_person_takes_a_split_back_and_the_bars_are_curated_anew(
 
     assert run(("actions", "withdraw", "AAPL", "2014-06-09")) != 0
     assert "no split of AAPL on 2014-06-09 is known" in capfd.readouterr().err
+
+
+def test_a_late_import_leaves_reads_of_before_alone(
+    call: Call, test_data: Path, tmp_path: Path
+) -> None:
+    path = test_data / "daily/yahoo/yahoofinance-AAPL-20040819-20180120.csv"
+    span = ["--start", "2014-06-02", "--end", "2014-06-11"]
+    load = ["ingest", "--path", str(path), "--spec", "yahoo_csv", "--symbols", "AAPL", *span]
+    call(*load)
+    bars = ["bars", "AAPL", *span, "--format", "json"]
+    before = datetime.now(UTC).isoformat()
+    served, _ = call(*bars)
+    own = tmp_path / "splits.csv"
+    own.write_text("symbol,ex_date,kind,value\nAAPL,2014-06-09,split,7\n")
+    call("actions", "import", str(own), "--source", "broker")
+    (kept,) = call("actions", "list", "--json")[0]
+    assert kept["known_at"] > before
+    then, _ = call(*bars, "--as-of", before)
+    assert [b["close"] for b in then] == [b["close"] for b in served]
+    # Another source that says the same says nothing new.
+    call("actions", "import", str(own), "--source", "another")
+    assert call("actions", "list", "--json")[0][0]["known_at"] == kept["known_at"]
+    # Asked for again, now that the split is known, the bars are turned back.
+    call(*load, "--refetch")
+    after, _ = call(*bars)
+    assert after[0]["close"] == pytest.approx(served[0]["close"] * 7)
+    then, _ = call(*bars, "--as-of", before)
+    assert [b["close"] for b in then] == [b["close"] for b in served]
+
+
+def test_actions_that_come_before_the_bars_are_known_since_their_ex_date(
+    call: Call, tmp_path: Path
+) -> None:
+    own = tmp_path / "splits.csv"
+    own.write_text("symbol,ex_date,kind,value\nAAPL,2014-06-09,split,7\n")
+    call("actions", "import", str(own))
+    (kept,) = call("actions", "list", "--json")[0]
+    assert kept["known_at"].startswith("2014-06-09")
