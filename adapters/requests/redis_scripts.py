@@ -2,11 +2,13 @@
 
 What belongs here: the scripts. What does not: who calls them (redis_store.py).
 
-Keys of an account: its mark (`at`, `wall`), its windows by the end of their newest grant, its
-breaker, and one sorted set per window whose members are granted requests and whose scores are the
-instants at which they are forgotten. The time is the server's own, so that clocks of machines do
-not matter; where it was set back, the mark goes on from it, and never back itself. That it was set
-forward nobody can tell here: each machine's own count holds its requests back then.
+Keys of an account: its mark (`at`, `wall`, and the latest `wall` so far with its `at`), its windows
+by the end of their newest grant, its breaker, and one sorted set per window whose members are
+granted requests and whose scores are the instants at which they are forgotten. The time is the
+server's own, so that clocks of machines do not matter; where it was set back, the mark goes on from
+it, never back itself, and counts from the latest time shown when it is put right (see
+`adapters.requests.shared_time`). That it was set forward nobody can tell here: each machine's own
+count holds its requests back then.
 """
 
 _NOW = """
@@ -17,10 +19,20 @@ local function present(mark, given)
     local told = redis.call('TIME')
     wall = tonumber(told[1]) * 1000000 + tonumber(told[2])
   end
-  local known = redis.call('HMGET', mark, 'at', 'wall')
-  local at = wall
-  if known[1] then at = tonumber(known[1]) + math.max(0, wall - tonumber(known[2])) end
-  redis.call('HSET', mark, 'at', written(at), 'wall', written(wall))
+  local known = redis.call('HMGET', mark, 'at', 'wall', 'top', 'at_top')
+  local at, top, at_top = wall, wall, wall
+  if known[1] then
+    local before, seen = tonumber(known[1]), tonumber(known[2])
+    top, at_top = tonumber(known[3] or seen), tonumber(known[4] or before)
+    if wall < top then
+      at = before + math.max(0, wall - seen)
+    else
+      at = math.max(before, at_top + wall - top)
+      top, at_top = wall, at
+    end
+  end
+  redis.call('HSET', mark, 'at', written(at), 'wall', written(wall),
+    'top', written(top), 'at_top', written(at_top))
   return at
 end
 """

@@ -5,7 +5,9 @@ What does not: where the mark lies (sqlite_store.py).
 
 Windows of a day must outlive a restart, so the clock cannot be one that begins with the machine;
 and it must not follow a wall clock that is set. So it goes on from a mark: on the same boot by the
-time that the machine has been up, otherwise by the wall clock, and never back.
+time that the machine has been up, otherwise by the wall clock, and never back. A wall clock that
+was set back and is put right again has told nothing new: what passed is then counted from the
+latest time that it had shown.
 """
 
 from __future__ import annotations
@@ -39,12 +41,19 @@ class Mark:
 
     at: int
     reading: Reading
+    peak: tuple[int, int] | None = None
+    """Where the wall clock counts: the latest time that it has shown, and the instant of that."""
 
 
 def instant(mark: Mark | None, reading: Reading) -> int:
     """The instant of the shared clock at a reading; the first of all is the wall clock's."""
+    return advanced(mark, reading).at
+
+
+def advanced(mark: Mark | None, reading: Reading) -> Mark:
+    """The mark of a reading that follows on another."""
     if mark is None:
-        return reading.wall
+        return Mark(reading.wall, reading, (reading.wall, reading.wall))
     before = mark.reading
     if (
         reading.boot
@@ -53,9 +62,13 @@ def instant(mark: Mark | None, reading: Reading) -> int:
         and before.steady is not None
         and reading.steady >= before.steady
     ):
-        return mark.at + reading.steady - before.steady
-    # A wall clock that was set back tells nothing: the mark that follows starts from it.
-    return mark.at + max(0, reading.wall - before.wall)
+        return Mark(mark.at + reading.steady - before.steady, reading)
+    top, at_top = mark.peak or (before.wall, mark.at)
+    if reading.wall < top:
+        # What passes on a clock that is behind counts, or nobody could ask until it has caught up.
+        return Mark(mark.at + max(0, reading.wall - before.wall), reading, (top, at_top))
+    at = max(mark.at, at_top + reading.wall - top)
+    return Mark(at, reading, (reading.wall, at))
 
 
 def machine_reading() -> Reading:

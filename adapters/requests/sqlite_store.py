@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from adapters.disk import refusal
 from adapters.requests.breaker_text import breaker_of, text_of
-from adapters.requests.shared_time import Mark, Reading, instant, machine_reading
+from adapters.requests.shared_time import Mark, Reading, advanced, instant, machine_reading
 from adapters.requests.store import (
     Change,
     Full,
@@ -53,6 +53,9 @@ create table if not exists mark (
     one integer primary key check (one = 1),
     at integer not null, wall integer not null, steady integer, boot text not null,
     receipts integer not null
+) strict;
+create table if not exists peak (
+    one integer primary key check (one = 1), wall integer not null, at integer not null
 ) strict;
 """
 
@@ -158,12 +161,16 @@ class SqliteRequestStore:
         """The present instant and a new receipt; the mark moves with every transaction."""
         reading = self._reading()
         mark, receipts = _mark(connection)
-        now = instant(mark, reading)
+        new = advanced(mark, reading)
         connection.execute(
             "insert or replace into mark values (1, ?, ?, ?, ?, ?)",
-            (now, reading.wall, reading.steady, reading.boot, receipts + 1),
+            (new.at, reading.wall, reading.steady, reading.boot, receipts + 1),
         )
-        return now, receipts + 1
+        if new.peak is not None:
+            connection.execute("insert or replace into peak values (1, ?, ?)", new.peak)
+        elif mark is not None and mark.peak is not None:
+            connection.execute("delete from peak")
+        return new.at, receipts + 1
 
     def _now(self, connection: sqlite3.Connection) -> int:
         return instant(_mark(connection)[0], self._reading())
@@ -230,7 +237,8 @@ def _mark(connection: sqlite3.Connection) -> tuple[Mark | None, int]:
     if row is None:
         return None, 0
     at, wall, steady, boot, receipts = row
-    return Mark(at, Reading(wall, steady, boot)), receipts
+    peak = connection.execute("select wall, at from peak").fetchone()
+    return Mark(at, Reading(wall, steady, boot), peak), receipts
 
 
 def _breaker(connection: sqlite3.Connection, account: str) -> Breaker:

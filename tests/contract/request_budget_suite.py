@@ -276,6 +276,22 @@ class RequestBudgetSuite:
         time.passes(60)
         assert sum(took(new_store(), Claim(MINUTE)) for _ in range(20)) == 5
 
+    def test_a_wall_clock_set_back_and_put_right_frees_nothing_early(
+        self, new_store: NewStore, time: Machine
+    ) -> None:
+        store = new_store()
+        assert all(took(store, Claim(MINUTE)) for _ in range(5))
+        time.passes(10)
+        time.is_set(-3600)
+        assert not took(store, Claim(MINUTE))
+        time.passes(10)
+        assert not took(store, Claim(MINUTE))
+        time.is_set(3600)
+        time.passes(10)
+        assert 30 <= wait_of(new_store(), Claim(MINUTE)) <= 50
+        time.passes(50)
+        assert sum(took(store, Claim(MINUTE)) for _ in range(20)) == 5
+
     def test_a_pause_lasts_no_longer_whatever_the_wall_clock_is_set_to(
         self, new_store: NewStore, time: Machine
     ) -> None:

@@ -108,6 +108,23 @@ def test_without_a_steady_clock_the_wall_clock_counts(new_store: NewStore, time:
     assert took(store, Claim(MINUTE))
 
 
+def test_without_a_steady_clock_a_wall_clock_put_right_frees_nothing(
+    new_store: NewStore, time: Machine
+) -> None:
+    time.has_steady = False
+    store = new_store()
+    assert all(took(store, Claim(MINUTE)) for _ in range(5))
+    time.is_set(-3600)
+    time.passes(5)
+    assert not took(store, Claim(MINUTE))
+    time.passes(5)
+    assert not took(store, Claim(MINUTE))
+    time.is_set(3600)
+    assert wait_of(new_store(), Claim(MINUTE)) == 50
+    time.passes(50)
+    assert took(store, Claim(MINUTE))
+
+
 def test_the_shared_clock_of_readings() -> None:
     seen = Mark(100, Reading(1_000, 50, "a"))
     assert instant(None, Reading(7)) == 7
