@@ -49,8 +49,9 @@ def get_macro_events(
         release), actual (Float64, newest value known of the period), published (its value in this
         release), first_published (its first value ever), previous (newest value of the series
         known just before), revised_previous (what the release made of that; null where nothing),
-        unit, source, known_at (Datetime, us, UTC), status (scheduled, released, overdue, or
-        nothing: no value came and none is missing). FRED knows no forecasts; there is no column.
+        unit, source, known_at (Datetime, us, UTC), status (scheduled, released, overdue,
+        withdrawn: a value came and was taken back, or nothing: no value came and none is missing).
+        FRED knows no forecasts; there is no column.
 
     Raises:
         ConfigurationError: there is no such currency or importance, or a day is none; the message

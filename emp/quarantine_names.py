@@ -38,6 +38,7 @@ ACTIONS = (
     "implausible_dividend",
     "implausible_split",
     "not_adjustable",
+    "repeated",
     "unknown_symbol",
 )
 """Reasons for which a split or dividend is refused."""

@@ -42,7 +42,7 @@ def parse_actions_csv(
         the ex-date) in the order of the file. Reasons: unknown_symbol, not_adjustable, bad_date,
         not_a_session, bad_kind, bad_value (no positive number, or a split of 1), implausible_split,
         implausible_dividend (see plausible.py), bad_known_at, contradiction (the file says two
-        values of one action).
+        values of one action), repeated (it says one action again: the first row counts).
 
     Raises:
         SchemaError: the text is no CSV, or a column is missing.
@@ -61,7 +61,7 @@ def parse_actions_csv(
     good = judged.filter(pl.col("reasons") == "").with_columns(source=pl.lit(source))
     bad = judged.filter(pl.col("reasons") != "")
     return (
-        CORPORATE_ACTIONS.conform(good).unique().sort("symbol", "ex_date", "kind"),
+        CORPORATE_ACTIONS.conform(good).sort("symbol", "ex_date", "kind"),
         REJECTED_ROWS.conform(
             bad.with_columns(
                 pl.col("symbol").fill_null(""),
@@ -120,6 +120,8 @@ def _judged(
     found = [
         pl.when(broken.fill_null(value=True)).then(pl.lit(name)) for name, broken in reasons.items()
     ]
+    statement = pl.struct("symbol", "ex_date", "kind", "reasons")
+    again = (pl.col("reasons") == "") & ~statement.is_first_distinct()
     return (
         rows.with_row_index("line")
         .join(_sessions(rows, instruments), on=["symbol", "ex_date"], how="left", nulls_equal=True)
@@ -129,6 +131,7 @@ def _judged(
         )
         .with_columns(reasons=pl.concat_str(found, separator=",", ignore_nulls=True))
         .sort("line")
+        .with_columns(reasons=pl.when(again).then(pl.lit("repeated")).otherwise("reasons"))
     )
 
 

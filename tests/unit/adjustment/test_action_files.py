@@ -35,7 +35,7 @@ def test_a_csv_becomes_actions() -> None:
         + "AAPL,2023-11-10, dividend ,0.24,2023-11-02,\n"
         + "AAPL,2023-11-10, dividend ,0.24,2023-11-02,\n"
     )
-    assert bad.is_empty()
+    assert bad["reasons"].to_list() == ["repeated"]
     assert good.rows() == [
         ("AAPL", date(2020, 8, 31), "split", 4.0, "broker", datetime(2020, 8, 31, tzinfo=UTC)),
         ("AAPL", date(2023, 11, 10), "dividend", 0.24, "broker", datetime(2023, 11, 2, tzinfo=UTC)),
@@ -76,6 +76,19 @@ def test_two_values_of_one_action_are_both_refused() -> None:
     )
     assert good.is_empty()
     assert bad["reasons"].to_list() == ["contradiction"] * 2
+
+
+def test_an_action_that_is_said_twice_counts_once_and_is_told() -> None:
+    good, bad = parse(
+        "symbol,ex_date,kind,value,known_at\n"
+        "AAPL,2020-08-31,dividend,0.5,never\n"
+        "AAPL,2020-08-31,dividend,0.5,\n"
+        "AAPL,2020-08-31,split,4,\n"
+        "AAPL,2020-08-31,dividend,0.5,\n"
+        "AAPL,2020-08-31,dividend,0.50,2020-08-01\n"
+    )
+    assert good.select("kind", "value").rows() == [("dividend", 0.5), ("split", 4.0)]
+    assert bad["reasons"].to_list() == ["bad_known_at", "repeated", "repeated"]
 
 
 @pytest.mark.parametrize("text", ["", "symbol,kind,value\nAAPL,split,4\n"])
