@@ -11,7 +11,7 @@ names every split after that bar that it was divided by. So a bar was divided by
 vendor had said by the time of the fetch, and by nothing else. Where somebody, the vendor itself
 later on or another source, states a split that had traded by then, or another value of it, or that
 there was none, one of the two is wrong or late, and the price does not say which: the bar is
-disputed. So it is where the vendor told a split before it had traded.
+disputed. So it is where the vendor told a split before it had traded, in the two days before it.
 
 Of a vendor that tells none, it is taken that it works a split in within two days of the ex-date,
 if the split was known by then. Whatever it gave within those two days, or before the split came to
@@ -31,7 +31,7 @@ from market_data.corporate_actions.conflicts import NEAR, ROUNDING
 from market_data.corporate_actions.withdrawals import NO_ACTION
 
 WORKED_IN_WITHIN = timedelta(days=2)
-"""After the opening of the ex-date, for vendors that tell nothing."""
+"""After the opening of the ex-date, for vendors that tell nothing; no vendor is earlier by more."""
 
 _FETCH = ["symbol", "fetched_at"]
 
@@ -60,6 +60,8 @@ def by_own_word(
         .sort("known_at", maintain_order=True)
         .unique([*_FETCH, "ex_date"], keep="last", maintain_order=True)
         .filter(pl.col("value") != NO_ACTION["split"])
+        # Announced weeks ahead, it is in no price yet.
+        .filter(pl.col("day_began") - WORKED_IN_WITHIN <= pl.col("fetched_at"))
     )
     traded = pl.col("traded_from") <= pl.col("fetched_at")
     others = asked.join(_splits(known, calendar), on="symbol")

@@ -148,6 +148,11 @@ def test_a_split_told_before_its_day_is_an_open_question_until_asked_again(world
     assert served(later) == until(LATE, as_traded(SPLIT))
 
 
+def test_a_split_announced_long_before_its_day_raises_no_question(world: World) -> None:
+    ahead = asked(world, EARLY, traded={}, divided={}, told={DAYS[-1]: 2.0})
+    assert served(ahead) == until(EARLY, as_traded({}))
+
+
 def test_a_source_that_states_another_value_raises_a_question(world: World) -> None:
     before = asked(world, EARLY, traded=THREE, divided=THREE, told=THREE)
     assert list(served(before)) == DAYS[:5]
