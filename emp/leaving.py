@@ -16,10 +16,17 @@ import polars as pl
 from adapters.pricing_folder import PricingFormat, leave, prune
 from emp.summary import Scope
 from market_data.calendars import expected_bars
+from market_data.curation.undone_splits import DISPUTED
 from market_data.datasets import raw_bars
 from market_data.errors import ConfigurationError
+from market_data.pipeline.one_basis import on_one_basis
 from market_data.pipeline.platform import Platform
-from market_data.pricing_files import Window, pricing_frame, pricing_issues
+from market_data.pricing_files import (
+    Window,
+    mixed_basis_issues,
+    pricing_frame,
+    pricing_issues,
+)
 
 
 @dataclass(frozen=True)
@@ -84,8 +91,10 @@ def leave_files(
         symbols=scope.feed.symbols,
         sessions=(scope.first, scope.last),
     )
-    frame = pricing_frame(raw, scope.feed.vendor)
+    given = on_one_basis(platform, raw, now=now)
+    frame = pricing_frame(given.bars, scope.feed.vendor)
     issues = pricing_issues(frame, _expected(platform, scope, now), _repeated(platform, scope))
+    issues += mixed_basis_issues(given.bars.filter(DISPUTED))
     bad = any(issue["severity"] == "error" for issue in issues)
     told: dict[str, Any] = {"dataset": None, "metadata": None, "issues": None}
     if sound and not (strict and bad):
@@ -96,7 +105,12 @@ def leave_files(
             issues,
             created_at=now,
             form=leaving.form,
-            more={"run_id": run_id, "basis": raw["basis"].unique().sort().to_list()},
+            more={
+                "run_id": run_id,
+                "basis": raw["basis"].unique().sort().to_list(),
+                "splits_until": now.date().isoformat(),
+                "rows_put_on_that_basis": given.changed,
+            },
         )
         told = {
             "dataset": str(left.dataset),

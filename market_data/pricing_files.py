@@ -81,7 +81,8 @@ def pricing_frame(raw: pl.DataFrame, vendor: str) -> pl.DataFrame:
     """Bars as the layout has them.
 
     Args:
-        raw: rows of RAW_BARS of one vendor; prices stay as the vendor gave them.
+        raw: rows of RAW_BARS of one vendor, on one basis, see
+            `market_data.pipeline.one_basis.on_one_basis`.
         vendor: written to `source`.
 
     Returns:
@@ -133,6 +134,30 @@ def pricing_issues(
     for row in _per_symbol(frame, expected).iter_rows(named=True):
         issues += _of_symbol(row)
     return issues
+
+
+def mixed_basis_issues(unclear: pl.DataFrame) -> list[dict[str, Any]]:
+    """One issue `mixed_basis` (error) per symbol of which some bars may stand on another basis.
+
+    Args:
+        unclear: such rows: symbol and session.
+    """
+    spans = unclear.group_by("symbol").agg(
+        rows=pl.len(), first=pl.col("session").min(), last=pl.col("session").max()
+    )
+    told = "nobody can say which splits these prices are divided by: ask for them again"
+    return [
+        _issue(
+            "mixed_basis",
+            "error",
+            told,
+            row["symbol"],
+            rows=row["rows"],
+            first=row["first"].isoformat(),
+            last=row["last"].isoformat(),
+        )
+        for row in spans.sort("symbol").iter_rows(named=True)
+    ]
 
 
 def _per_symbol(frame: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:

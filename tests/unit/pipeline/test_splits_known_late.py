@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
+from emp.leaving import Leaving, leave_files
+from emp.summary import Scope
 from market_data.basis import Adjustment, Basis
 from market_data.calendars import trading_sessions
 from market_data.datasets import raw_bars
@@ -164,3 +168,43 @@ def test_curated_anew_they_are_an_error(doubted: World) -> None:
         assert list(bars_of(doubted, adjusted="splits")) == DAYS[2:]
     found = doubted.inspect("1d", FIRST, LAST).findings.filter(code="splits_disputed")
     assert found["session"].to_list() == DAYS[:2]
+
+
+@dataclass
+class Counting(Dividing):
+    """Volumes follow the split too."""
+
+    def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
+        old = (pl.col("ts").dt.date() < EX_DATE) & pl.lit(self.divided)
+        volume = pl.col("volume") * pl.when(old).then(4.0).otherwise(1.0)
+        for result in super().fetch(request):
+            yield replace(result, frame=result.frame.with_columns(volume))
+
+
+def test_files_hold_bars_of_many_fetches_on_one_basis(tmp_path: Path) -> None:
+    world = shares(World.at(tmp_path, datetime(2024, 3, 5, 23, tzinfo=UTC)))
+    bars = vendor(divided=True, told=True).bars
+    ask(world, Counting(bars=bars), FIRST, DAYS[1])
+    later = world.later(LATER)
+    ask(later, Counting(bars=bars, divided=True, told=True), FIRST, LAST, refetch=True)
+    raw = later.platform.raw_log.read(raw_bars("yahoo", Timeframe.D1))
+    assert raw["close"].to_list() == AS_TRADED
+    scope = Scope(SimpleNamespace(vendor="yahoo", symbols=("AAA",)), Timeframe.D1, FIRST, LAST, ())
+    leaving = Leaving(folder=tmp_path / "pricing")
+    told, bad = leave_files(later.platform, scope, leaving, "r", sound=True, strict=False)
+    frame = pl.read_parquet(told["dataset"])
+    assert frame["close"].to_list() == frame["adj_close"].to_list() == [100.0] * 5
+    assert frame["volume"].to_list() == [40.0, 40.0, 10.0, 10.0, 10.0]
+    stated = json.loads(Path(told["metadata"]).read_text())["metadata"]
+    assert (stated["splits_until"], stated["rows_put_on_that_basis"]) == ("2024-03-12", 2)
+    assert not bad
+
+
+def test_files_say_what_nobody_can_put_on_one_basis(world: World, tmp_path: Path) -> None:
+    later = world.later(LATER)
+    later.platform.actions.add(split("list"), now=LATER)
+    scope = Scope(SimpleNamespace(vendor="yahoo", symbols=("AAA",)), Timeframe.D1, FIRST, LAST, ())
+    leaving = Leaving(folder=tmp_path / "pricing")
+    told, bad = leave_files(later.platform, scope, leaving, "r", sound=True, strict=False)
+    (issue,) = [i for i in told["quality_issues"] if i["code"] == "mixed_basis"]
+    assert (issue["severity"], issue["context"]["rows"], bad) == ("error", 2, True)
