@@ -96,12 +96,13 @@ class Asking:
         """Columns symbol, session, asked_at: when the vendor last spoke about a session before.
 
         That it did not know a symbol, or had no file of it, says nothing about a session's bars;
-        neither does an answer without any, as long as it is doubted.
+        neither does an answer without any, as long as it is doubted. A row that was refused does:
+        whoever asks what was known then is told of no bar, also when it has come mended.
         """
         closes = self.expected.select("symbol", "session", "close")
         known = self.known.join(closes, on=["symbol", "session"], how="left")
         doubted = doubted_before(known, self.platform.vendors.settling(self.request.vendor))
-        return (
+        answered = (
             known.filter(pl.col("outcome").is_in(SPOKE))
             .join(
                 doubted.filter(pl.col("outcome") == str(Outcome.NOTHING)),
@@ -111,6 +112,14 @@ class Asking:
             )
             .select("symbol", "session", "asked_at")
         )
+        refused = self.platform.quarantine.read(
+            vendors=[self.request.vendor],
+            timeframe=self.request.timeframe,
+            symbols=self.fetch.symbols,
+            sessions=(self.fetch.first, self.fetch.last),
+        ).filter(pl.col("stage") == "fetch")
+        spoilt = refused.select("symbol", "session", asked_at="seen_at")
+        return pl.concat([answered, spoilt.drop_nulls()])
 
     def to_raw(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Rows of RAW_BARS of the sessions asked for."""
