@@ -204,6 +204,19 @@ def test_a_connection_that_breaks_in_the_middle_is_made_anew(gateway: IbGateway)
     assert found["MSFT"].outcome is Outcome.ROWS
 
 
+@pytest.mark.parametrize(
+    ("price", "outcome"), [("x", Outcome.FAILED), ("", Outcome.FAILED), ("1.5", Outcome.ROWS)]
+)
+def test_bars_of_which_none_can_be_read_are_not_nothing(
+    gateway: IbGateway, price: str, outcome: Outcome
+) -> None:
+    def spoil(line: Line, asked: Asked) -> None:
+        line.bars(asked.request, [(bar[0], price, *bar[2:]) for bar in minutes(START, 3)])
+
+    gateway.scripts = [spoil] * 3
+    assert outcomes_of(fetch(gateway))["AAPL"].outcome is outcome
+
+
 def test_a_stream_that_is_out_of_step_is_left(gateway: IbGateway) -> None:
     gateway.scripts = [
         lambda line, asked: line.raw(framed(*bars_message(asked.request, minutes(START, 30)))[:500])
