@@ -13,7 +13,8 @@ from datetime import datetime
 import polars as pl
 
 from market_data.corporate_actions.plausible import plausible_actions
-from market_data.corporate_actions.withdrawals import no_longer_told
+from market_data.corporate_actions.silence import no_longer_told
+from market_data.datasets import Dataset
 from market_data.pipeline.platform import Platform
 from market_data.quarantine import row_ids
 from market_data.schemas import QUARANTINE, UTC
@@ -36,7 +37,13 @@ def keep_actions(platform: Platform, actions: pl.DataFrame, *, fetch_id: str, no
 
 
 def take_back(
-    platform: Platform, told: pl.DataFrame, bars: pl.DataFrame, *, vendor: str, now: datetime
+    platform: Platform,
+    told: pl.DataFrame,
+    bars: pl.DataFrame,
+    *,
+    dataset: Dataset,
+    vendor: str,
+    now: datetime,
 ) -> int:
     """Take back what a vendor said of splits and dividends and no longer does; how many it were.
 
@@ -45,7 +52,8 @@ def take_back(
     Args:
         platform: where they are kept.
         told: columns symbol, ex_date, kind: what the answer names, also what was refused of it.
-        bars: columns symbol, session of the answer.
+        bars: rows of RAW_BARS of the answer.
+        dataset: the raw log that they are not yet in.
         vendor: who answered.
         now: the time of asking.
     """
@@ -53,7 +61,11 @@ def take_back(
         return 0
     symbols = bars.get_column("symbol").unique().to_list()
     said = platform.actions.statements(symbols=symbols).filter(pl.col("source") == vendor)
-    gone = no_longer_told(said, told, bars, now=now)
+    if said.is_empty():
+        return 0
+    sessions = bars.select(first=pl.col("session").min(), last=pl.col("session").max()).row(0)
+    kept = platform.raw_log.read(dataset, symbols=symbols, sessions=sessions)
+    gone = no_longer_told(said, told, bars, kept, now=now)
     return 0 if gone.is_empty() else platform.actions.add(gone, now=now)
 
 

@@ -190,6 +190,7 @@ class Landing:
             self._platform,
             pl.concat(self._told),
             raw,
+            dataset=raw_bars(self._request.vendor, self._request.timeframe),
             vendor=self._request.vendor,
             now=self._asking.started,
         )

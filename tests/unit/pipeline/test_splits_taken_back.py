@@ -120,6 +120,14 @@ def test_an_answer_that_does_not_reach_the_ex_date_takes_nothing_back(world: Wor
     assert later.platform.actions.read()["ex_date"].to_list() == [EX]
 
 
+def test_an_answer_that_lacks_its_splits_takes_back_none_of_them(world: World) -> None:
+    """Its prices are divided all the same."""
+    asked(world, EARLY, traded=SPLIT, divided=SPLIT, told=SPLIT)
+    later = asked(world, LATE, traded=SPLIT, divided=SPLIT, told={})
+    assert later.platform.actions.read()["value"].to_list() == [2.0]
+    assert served(later) == until(LATE, as_traded(SPLIT))
+
+
 def test_a_split_told_again_after_it_was_taken_back_counts_again(world: World) -> None:
     asked(world, EARLY, traded=SPLIT, divided=SPLIT, told=SPLIT)
     asked(world, LATE, traded=SPLIT, divided={}, told={})

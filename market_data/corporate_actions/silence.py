@@ -1,0 +1,88 @@
+"""What an answer takes back by no longer naming it.
+
+What belongs here: when the silence of a vendor that tells splits is believed. What does not: the
+form of what takes an action back (withdrawals.py).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from market_data.corporate_actions.conflicts import NEAR
+from market_data.corporate_actions.withdrawals import NO_ACTION, is_withdrawal
+from market_data.schemas import CORPORATE_ACTIONS, UTC
+
+SAME_PRICE = 0.02
+"""Relative: prices of a bar that a vendor has mended, and not divided by anything new."""
+
+
+def no_longer_told(
+    statements: pl.DataFrame,
+    told: pl.DataFrame,
+    bars: pl.DataFrame,
+    kept: pl.DataFrame,
+    *,
+    now: datetime,
+) -> pl.DataFrame:
+    """What a vendor takes back: an answer covers the ex-date, and does not name it any more.
+
+    It covers an ex-date where it holds bars from before it, and of it or from after it. Silence
+    alone may be an answer that lacks its events, of prices that are divided all the same. It is
+    believed where the answer names a like action a few days off instead, and of a split where its
+    prices of before are as traded again.
+
+    Args:
+        statements: rows of CORPORATE_ACTIONS: what the vendor has said last, from before.
+        told: columns symbol, ex_date, kind: what the answer names, also what was refused of it.
+        bars: columns symbol, session, ts, close of the answer.
+        kept: columns symbol, ts, close, fetched_at: what was known of these bars before.
+        now: the time of asking.
+
+    Returns:
+        Rows of CORPORATE_ACTIONS, known at `now`.
+    """
+    covered = bars.group_by("symbol").agg(
+        _first=pl.col("session").min(), _last=pl.col("session").max()
+    )
+    gone = (
+        statements.filter(~is_withdrawal(), pl.col("known_at") < now)
+        .join(covered, on="symbol")
+        .filter(pl.col("_first") < pl.col("ex_date"), pl.col("ex_date") <= pl.col("_last"))
+        .join(told, on=["symbol", "ex_date", "kind"], how="anti")
+    )
+    key = ["symbol", "ex_date", "kind"]
+    believed = pl.concat([_moved(gone, told).select(key), _restored(gone, bars, kept).select(key)])
+    gone = gone.join(believed, on=key, how="semi")
+    return CORPORATE_ACTIONS.conform(
+        gone.with_columns(
+            value=pl.col("kind").replace_strict(NO_ACTION, return_dtype=pl.Float64),
+            known_at=pl.lit(now, dtype=UTC),
+        )
+    )
+
+
+def _moved(gone: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """Actions in whose place one of the same kind is named, a few days off."""
+    others = told.select("symbol", "kind", other="ex_date")
+    apart = (pl.col("other") - pl.col("ex_date")).abs()
+    return gone.join(others, on=["symbol", "kind"]).filter(apart <= NEAR)
+
+
+def _restored(gone: pl.DataFrame, bars: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    """Splits before which the answer's prices are those that were traded, as far as is known.
+
+    What was kept since the vendor told the split counts as divided by it, what was kept before not.
+    """
+    before = (
+        gone.filter(pl.col("kind") == "split")
+        .join(bars.select("symbol", "session", "ts", "close"), on="symbol")
+        .filter(pl.col("session") < pl.col("ex_date"))
+        .join(kept.select("symbol", "ts", "fetched_at", was="close"), on=["symbol", "ts"])
+    )
+    divided = pl.when(pl.col("fetched_at") >= pl.col("known_at")).then("value").otherwise(1.0)
+    shares = before.group_by("symbol", "ex_date", "kind").agg(
+        restored=(pl.col("close") / (pl.col("was") * divided)).median()
+    )
+    return shares.filter((pl.col("restored") - 1).abs() <= SAME_PRICE)
