@@ -17,8 +17,8 @@ OTHERS = {
     "where it is not set, 1000 in docker/compose.yaml",
     "POSTGRES_PASSWORD": "docker/compose.yaml: password of PostgreSQL's user emp, who owns "
     "operations database and Dagster's records",
-    "ALERT_WEBHOOK_URL": "config/alerts.yaml, where a route of that file names it, as the next four: "
-    "address of a webhook, with its token",
+    "ALERT_WEBHOOK_URL": "config/alerts.yaml, where a route of that file names it, as the next "
+    "four: address of a webhook, with its token",
     "ALERT_WEBHOOK_TOKEN": "bearer token of a webhook",
     "ALERT_SLACK_URL": "address of Slack's incoming webhook",
     "ALERT_PAGERDUTY_KEY": "routing key of PagerDuty",

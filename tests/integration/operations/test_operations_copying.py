@@ -150,7 +150,8 @@ def test_every_table_arrives_and_the_same_again_changes_nothing(
     reports = copy(parts(engines, tmp_path), tell=silent)
     assert content(target) == content(source)
     assert len(content(target)["ledger"]) == ROWS
-    assert {r.name: r.outcome.pieces[0].target_rows for r in reports} == {
+    filled = {r.name: r.outcome.pieces[0].target_rows for r in reports}
+    assert {name: rows for name, rows in filled.items() if "alert" not in name} == {
         "operations/annotations": 1,
         "operations/corporate_actions": 3,
         "operations/ingest_journal": 3,
