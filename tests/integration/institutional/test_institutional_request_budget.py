@@ -20,6 +20,8 @@ INGEST = ["ingest", "--vendor", "yahoo", "--symbols", "AAPL"]
 DAYS = ["--start", "2024-01-02", "--end", "2024-01-03"]
 STAMPS = [1704205800, 1704292200]
 """Half past nine in New York, on the second and the third of January 2024."""
+ASKED = 4
+"""The page of the cookie, the crumb, the months of later events, and the days."""
 
 
 @pytest.fixture(scope="module")
@@ -46,23 +48,23 @@ def used(house: Institution, **more: str) -> tuple[list[int], str]:
 def test_the_requests_of_a_run_are_counted_in_redis_and_on_the_machine(
     house: Institution,
 ) -> None:
-    assert used(house)[0][1] == 2
+    assert used(house)[0][1] == ASKED
     with Redis.from_url(house.environment["REDIS_URL"]) as client:
         windows = sorted(client.scan_iter(f"{NAMESPACE}:{{yahoo}}:g:*"))
-        assert [client.zcard(window) for window in windows][:1] == [2]
+        assert [client.zcard(window) for window in windows][:1] == [ASKED]
     here = SqliteRequestStore(
         Settings(data_dir=Path(house.environment["EMP_DATA_DIR"])).requests_path
     )
-    assert {use.used for use in here.look("yahoo").uses} == {2}
+    assert {use.used for use in here.look("yahoo").uses} == {ASKED}
     here.close()
 
 
 def test_without_redis_the_machines_own_count_takes_over(house: Institution) -> None:
     away = {"REDIS_URL": "redis://127.0.0.1:1/0"}
     counts, told = used(house, **away)
-    assert counts[1] == 2
+    assert counts[1] == ASKED
     assert told.count("this machine counts its requests to vendors alone meanwhile") == 1
-    refused = house.run(*INGEST, *DAYS, "--refetch", YAHOO_REQUESTS_PER_HOUR="2", **away)
+    refused = house.run(*INGEST, *DAYS, "--refetch", YAHOO_REQUESTS_PER_HOUR=str(ASKED), **away)
     assert refused.returncode == 1
-    assert "2 requests per hour are used up" in refused.stdout
-    assert used(house)[0][1] == 2
+    assert f"{ASKED} requests per hour are used up" in refused.stdout
+    assert used(house)[0][1] == ASKED
