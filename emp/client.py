@@ -45,7 +45,7 @@ def get_curated_bars(
         start: a day ("2024-01-02" or a date) is the first session; an instant
             ("2024-01-02T15:00" or a datetime, UTC where it has no zone) the first bar start.
         end: a day is the last session, included; an instant is excluded. None: everything.
-        timeframe: 1m, 5m, 15m, 1h, 4h or 1d.
+        timeframe: 1m, 5m, 15m, 30m, 1h, 4h or 1d.
         adjusted: "none" gives prices as they traded; "splits" and "total" (splits and dividends)
             put them on the share count of the newest action known at `as_of`.
         as_of: curate again from what was known at this moment; a day means its first moment, UTC.

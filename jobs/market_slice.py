@@ -50,7 +50,7 @@ class MarketSliceConfig(dg.Config):
     intraday_lookback_days: int = Field(
         default=2, ge=0, description="Days of intraday bars; 0: none."
     )
-    intraday_timeframe: str = Field(default="1m", description="1m, 5m, 15m, 1h or 4h.")
+    intraday_timeframe: str = Field(default="1m", description="1m, 5m, 15m, 30m, 1h or 4h.")
     vendors: list[str] = Field(
         default_factory=list, description="Empty: all that can be asked without files."
     )
@@ -71,7 +71,8 @@ class MarketSliceConfig(dg.Config):
             timeframe = Timeframe(self.intraday_timeframe)
         except ValueError as error:
             raise ConfigurationError(
-                f"intraday_timeframe={self.intraday_timeframe!r}; it takes 1m, 5m, 15m, 1h or 4h"
+                f"intraday_timeframe={self.intraday_timeframe!r}; it takes 1m, 5m, 15m, 30m, 1h or "
+                "4h"
             ) from error
         return MarketSlice(
             tuple(self.symbols),

@@ -20,7 +20,7 @@ IntradayOption = Annotated[
     int | None, typer.Option(metavar="N", min=0, help="Days of intraday bars; 2; 0 for none.")
 ]
 IntradayTimeframeOption = Annotated[
-    str | None, typer.Option(metavar="TF", help="1m (default), 5m, 15m, 1h or 4h.")
+    str | None, typer.Option(metavar="TF", help="1m (default), 5m, 15m, 30m, 1h or 4h.")
 ]
 MacroStartOption = Annotated[
     str | None, typer.Option(metavar="DATE", help="First day of the macro window.")

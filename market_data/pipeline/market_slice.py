@@ -138,7 +138,7 @@ def _check(universe: Universe, wish: MarketSlice, off: Callable[[str], str]) -> 
         raise ConfigurationError("a look-back takes a number of days, 0 for none")
     if not wish.intraday_timeframe.is_intraday:
         raise ConfigurationError(
-            f"intraday_timeframe={wish.intraday_timeframe}: it takes 1m, 5m, 15m, 1h or 4h"
+            f"intraday_timeframe={wish.intraday_timeframe}: it takes 1m, 5m, 15m, 30m, 1h or 4h"
         )
 
 

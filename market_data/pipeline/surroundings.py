@@ -27,7 +27,14 @@ _BEFORE = {
 }
 _NEXT = timedelta(days=7)
 """Holds the next session of any calendar, across its longest holidays."""
-_WITHIN = (Timeframe.H4, Timeframe.H1, Timeframe.M15, Timeframe.M5, Timeframe.M1)
+_WITHIN = (
+    Timeframe.H4,
+    Timeframe.H1,
+    Timeframe.M30,
+    Timeframe.M15,
+    Timeframe.M5,
+    Timeframe.M1,
+)
 """The longest bars within a day say as much about it as the shortest, in fewer rows."""
 
 

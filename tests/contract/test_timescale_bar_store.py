@@ -267,7 +267,7 @@ def test_hypertables_have_one_index_and_the_chunks_of_their_timeframe(
         "from timescaledb_information.dimensions order by 1"
     ).fetchall()
     assert [name for name, _ in found] == [
-        *(f"curated.bars_{t}" for t in ("15m", "1d", "1h", "1m", "4h", "5m")),
+        *(f"curated.bars_{t}" for t in ("15m", "1d", "1h", "1m", "30m", "4h", "5m")),
         "curated.macro_calendar",
         "quality.scores",
     ]
@@ -275,7 +275,7 @@ def test_hypertables_have_one_index_and_the_chunks_of_their_timeframe(
     indexes = sql.execute(
         "select tablename, indexdef from pg_indexes where schemaname in ('curated', 'quality')"
     ).fetchall()
-    assert len(indexes) == 8
+    assert len(indexes) == 9
     assert all("UNIQUE" in definition for _, definition in indexes)
 
 

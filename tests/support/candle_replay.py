@@ -25,7 +25,15 @@ TOKEN = "oanda-token-that-nobody-may-see"
 PRODUCTS = "/products/"
 INSTRUMENTS = "/v3/instruments/"
 _NEW_YORK = ZoneInfo("America/New_York")
-_GRANULARITIES = {"M1": 60, "M5": 300, "M15": 900, "H1": 3600, "H4": 14_400, "D": 86_400}
+_GRANULARITIES = {
+    "M1": 60,
+    "M5": 300,
+    "M15": 900,
+    "M30": 1_800,
+    "H1": 3600,
+    "H4": 14_400,
+    "D": 86_400,
+}
 Bar = tuple[int, list[float]]
 """Start in seconds since 1970, and numbers as the file has them."""
 

@@ -101,7 +101,7 @@ def test_the_graph_has_the_layers_and_datasets_of_the_design(defs: dg.Definition
             for v in ("yahoo", "coinbase")
             for t in ("1m", "5m", "15m", "1h", "1d")
         ),
-        *(f"raw/alpha_vantage_bars_{t}" for t in ("1m", "5m", "15m", "1d")),
+        *(f"raw/alpha_vantage_bars_{t}" for t in ("1m", "5m", "15m", "30m", "1d")),
         *(f"raw/oanda_bars_{t}" for t in Timeframe),
         *(f"raw/tws_bars_{t}" for t in ("1m", "1d")),
         "raw/fred_bars_1d",

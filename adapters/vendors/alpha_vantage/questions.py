@@ -25,6 +25,7 @@ INTERVALS = {
     Timeframe.M1: "1min",
     Timeframe.M5: "5min",
     Timeframe.M15: "15min",
+    Timeframe.M30: "30min",
     Timeframe.H1: "60min",
 }
 MOST_COMPACT = 100

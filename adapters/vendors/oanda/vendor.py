@@ -42,6 +42,7 @@ _GRANULARITIES = {
     Timeframe.M1: "M1",
     Timeframe.M5: "M5",
     Timeframe.M15: "M15",
+    Timeframe.M30: "M30",
     Timeframe.H1: "H1",
     Timeframe.H4: "H4",
     Timeframe.D1: "D",

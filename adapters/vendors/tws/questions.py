@@ -21,6 +21,7 @@ BAR_SIZES = {
     Timeframe.M1: "1 min",
     Timeframe.M5: "5 mins",
     Timeframe.M15: "15 mins",
+    Timeframe.M30: "30 mins",
     Timeframe.H1: "1 hour",
     Timeframe.D1: "1 day",
 }
@@ -29,6 +30,7 @@ SPANS = {
     Timeframe.M1: timedelta(days=7),
     Timeframe.M5: timedelta(days=30),
     Timeframe.M15: timedelta(days=60),
+    Timeframe.M30: timedelta(days=90),
     Timeframe.H1: timedelta(days=120),
     Timeframe.D1: timedelta(days=360),
 }

@@ -169,8 +169,8 @@ class TwsVendor:
 
         Between which hours a coin's day lies, IB says nowhere.
 
-        IB's hours are those of the clock: of a session that opens at 9:30 the first one is half an
-        hour long, and would pass for a whole one.
+        IB's hours and half hours are those of the clock: of a session that opens at 9:30 the first
+        hour is half an hour long, and would pass for a whole one.
 
         Raises:
             OutOfRangeError: IB can never serve them.
@@ -182,18 +182,18 @@ class TwsVendor:
                 f"where Interactive Brokers' {request.timeframe} bars of coins begin is documented "
                 "nowhere; days are made of its 1m bars"
             )
-        if request.timeframe is not Timeframe.H1:
+        if request.timeframe not in (Timeframe.M30, Timeframe.H1):
             return
         margin = timedelta(days=10)
         sessions = trading_sessions(
             instrument.calendar, (request.start - margin).date(), (request.end + margin).date()
         )
         starts = [s for c in ("open", "break_end") for s in sessions[c].drop_nulls()]
-        if any(s.minute for s in starts):
+        if any(s.minute % request.timeframe.minutes for s in starts):
             raise OutOfRangeError(
-                f"Interactive Brokers' hours are those of the clock, sessions of "
-                f"{calendar_name(instrument.calendar)} begin at another minute; hours are made of "
-                "its 1m bars"
+                f"Interactive Brokers' {request.timeframe} bars are those of the clock, sessions "
+                f"of {calendar_name(instrument.calendar)} begin at another minute; they are made "
+                "of its 1m bars"
             )
 
 

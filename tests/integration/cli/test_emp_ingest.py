@@ -294,7 +294,7 @@ def test_minutes_are_resampled_when_asked(call: Call) -> None:
     done = call(*arguments, *day, "--resample")
     assert done.status == 0, done.err
     rows = {timeframe: counts["DEMO-ACME"] for timeframe, counts in done.json["rows"].items()}
-    assert rows == {"1m": 390, "5m": 78, "15m": 26, "1h": 7, "4h": 2, "1d": 1}
+    assert rows == {"1m": 390, "5m": 78, "15m": 26, "30m": 13, "1h": 7, "4h": 2, "1d": 1}
     refused = call(*SAMPLE, *RANGE, "--resample")
     assert refused.status == 1
     assert "1m bars" in refused.err

@@ -183,7 +183,7 @@ def test_a_shipped_spec_reads_its_real_file(test_data: Path, case: Case) -> None
 def test_no_shipped_spec_goes_without_a_case() -> None:
     tried = {load_format(c.spec).name for c in CASES} | {
         # Lengths of plain that differ from it by their name alone.
-        "plain_5m", "plain_15m", "plain_1h", "plain_4h", "plain_daily",
+        "plain_5m", "plain_15m", "plain_30m", "plain_1h", "plain_4h", "plain_daily",
     }  # fmt: skip
     assert {s.name for s in load_formats().values()} == tried
 

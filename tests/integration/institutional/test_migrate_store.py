@@ -51,7 +51,7 @@ frames = {
     "covered minutes": emp.get_coverage(names, *days, timeframe="1m"),
     "macro events": emp.get_macro_events("2024-01-01", "2024-12-31"),
 }
-for frame in ("1m", "5m", "15m", "1h", "4h", "1d"):
+for frame in ("1m", "5m", "15m", "30m", "1h", "4h", "1d"):
     frames[f"bars {frame}"] = emp.get_curated_bars(names, *days, frame, quality="all")
     frames[f"latest {frame}"] = emp.client.get_latest_bars(names, 2, frame)
 for name, frame in frames.items():

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,8 @@ NOW = datetime(2021, 2, 1, tzinfo=UTC)
 SERVICE = "Historical Market Data Service error message:"
 
 
-def wanted(symbol: str, text: str = "") -> SymbolRequest:
-    instrument = Instrument(symbol=symbol, asset_class=AssetClass.EQUITY, calendar="XNYS")
+def wanted(symbol: str, text: str = "", calendar: str = "XNYS") -> SymbolRequest:
+    instrument = Instrument(symbol=symbol, asset_class=AssetClass.EQUITY, calendar=calendar)
     return SymbolRequest(instrument, text or symbol)
 
 
@@ -426,11 +427,23 @@ def test_a_description_that_is_cut_off_is_malformed(gateway: IbGateway) -> None:
     assert "cannot be read" in found.detail
 
 
-def test_hours_of_the_clock_are_not_hours_of_the_session(gateway: IbGateway) -> None:
+@pytest.mark.parametrize(
+    ("calendar", "timeframe", "served"),
+    [
+        # New York opens at 9:30, Bombay at 9:15.
+        ("XNYS", Timeframe.H1, False),
+        ("XNYS", Timeframe.M30, True),
+        ("XBOM", Timeframe.M30, False),
+    ],
+)
+def test_hours_of_the_clock_are_not_hours_of_the_session(
+    gateway: IbGateway, calendar: str, timeframe: Timeframe, served: bool
+) -> None:
     vendor = tws_on(gateway)
-    results = list(vendor.fetch(question("AAPL", timeframe=Timeframe.H1)))
-    assert outcomes_of(results)["AAPL"].outcome is Outcome.UNAVAILABLE
-    assert not gateway.looked_up
+    asked = replace(question(timeframe=timeframe), symbols=(wanted("AAPL", calendar=calendar),))
+    results = list(vendor.fetch(asked))
+    assert (outcomes_of(results)["AAPL"].outcome is Outcome.UNAVAILABLE) is not served
+    assert bool(gateway.looked_up) is served
 
 
 # Threads, loops, processes.

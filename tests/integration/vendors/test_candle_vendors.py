@@ -167,6 +167,7 @@ def test_a_candle_of_oanda_has_to_say_that_it_is_complete(
     [
         (Timeframe.M1, "M1", "2014-05-07T10:01:00Z", "2014-05-07T10:01:30Z"),
         (Timeframe.M15, "M15", "2014-05-07T10:15:00Z", "2014-05-07T10:20:00Z"),
+        (Timeframe.M30, "M30", "2014-05-07T10:30:00Z", "2014-05-07T10:45:00Z"),
         (Timeframe.H1, "H1", "2014-05-07T10:00:00Z", "2014-05-07T10:30:00Z"),
         # 17:00 in New York is 21:00 UTC in summer.
         (Timeframe.H4, "H4", "2014-05-07T01:00:00Z", "2014-05-07T04:00:00Z"),

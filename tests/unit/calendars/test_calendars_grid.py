@@ -124,10 +124,12 @@ def test_listing_bounds_are_included() -> None:
     ("calendar", "timeframe", "bars"),
     [
         ("XNYS", Timeframe.M1, 390),
+        ("XNYS", Timeframe.M30, 13),
         ("XNYS", Timeframe.H4, 2),
         ("XNYS", Timeframe.D1, 1),
         ("XTKS", Timeframe.M5, 60),
         ("24/7", Timeframe.M15, 96),
+        ("24/7", Timeframe.M30, 48),
         ("fx", Timeframe.H4, 6),
     ],
 )

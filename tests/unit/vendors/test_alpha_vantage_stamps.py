@@ -11,7 +11,7 @@ from adapters.vendors.alpha_vantage.stamps import NEW_YORK, dates, starts, zone_
 from market_data.errors import MalformedAnswerError
 from market_data.timeframes import Timeframe
 
-M15, H1 = Timeframe.M15, Timeframe.H1
+M15, M30, H1 = Timeframe.M15, Timeframe.M30, Timeframe.H1
 
 
 def at(*stamps: str, timeframe: Timeframe = M15, label: str = "") -> list[datetime | None]:
@@ -80,6 +80,13 @@ def test_hours_that_the_clock_skips_or_repeats() -> None:
 def test_the_half_hour_at_the_end_of_a_session_starts_where_it_does() -> None:
     found = at("2019-02-15 16:00:00", "2019-02-15 15:30:00", "2019-02-15 10:30:00", timeframe=H1)
     assert found == [utc(2019, 2, 15, 20, 30), utc(2019, 2, 15, 19, 30), utc(2019, 2, 15, 14, 30)]
+
+
+def test_half_hours_fill_a_session_whichever_end_is_stamped() -> None:
+    ended = at("2019-02-15 16:00:00", "2019-02-15 10:00:00", timeframe=M30)
+    assert ended == [utc(2019, 2, 15, 20, 30), utc(2019, 2, 15, 14, 30)]
+    begun = at("2024-03-08 15:30:00", "2024-03-08 09:30:00", timeframe=M30)
+    assert begun == [utc(2024, 3, 8, 20, 30), utc(2024, 3, 8, 14, 30)]
 
 
 def test_an_answer_that_contradicts_itself_is_refused() -> None:

@@ -22,7 +22,7 @@ SECTIONS = {
         r"^## [^\n]*\(`(\w+)`\)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL
     )
 }
-TIMEFRAME = re.compile(r"\b(?:1m|5m|15m|1h|4h|1d)\b")
+TIMEFRAME = re.compile(r"\b(?:1m|5m|15m|30m|1h|4h|1d)\b")
 TOLD_LIMIT = re.compile(r"(\d[\d,]*)(?:\s+requests)?\s+an?\s+(second|minute|hour|day)\b")
 REVIEWED_LIMIT = re.compile(r"(\d[\d,]*)(?: requests)? per (second|minute|hour|day)\b")
 CANDLES = re.compile(r"([\d,]+) candles (?:each|per request)")
