@@ -26,6 +26,7 @@ from adapters.vendors.fred.feed import macro_feed
 from market_data.pipeline.platform import Platform, Unheard
 from market_data.ports import (
     ActionLog,
+    Annotations,
     BarStore,
     Clock,
     Journal,
@@ -37,6 +38,7 @@ from market_data.ports import (
     Reports,
 )
 from market_data.ports.events import EventPublisher
+from market_data.ports.shapes import AnswerShapes
 from market_data.universe import Universe
 
 if TYPE_CHECKING:
@@ -58,11 +60,13 @@ class Operations:
     journal: Journal
     quarantine: QuarantineLog
     actions: ActionLog
+    annotations: Annotations
     events: EventPublisher
     reports: Reports
     outbox: SqlOutbox
     """What waits for delivery; `events` writes to it where somebody listens."""
     alerts: SqlAlerts
+    shapes: AnswerShapes
     locks: Locks | None
     """Between machines, where the database can; None where it serves one machine."""
     job_locks: Locks | None = None
@@ -137,6 +141,8 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
     from adapters.operations import (
         SqlActionLog,
         SqlAlerts,
+        SqlAnswerShapes,
+        SqlAnnotations,
         SqlJournal,
         SqlLedger,
         SqlOutbox,
@@ -154,10 +160,12 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
         journal=SqlJournal(engine),
         quarantine=SqlQuarantineLog(engine),
         actions=SqlActionLog(engine),
+        annotations=SqlAnnotations(engine),
         events=outbox if streaming else Unheard(),
         reports=SqlReports(engine),
         outbox=outbox,
         alerts=SqlAlerts(engine),
+        shapes=SqlAnswerShapes(engine),
         locks=AdvisoryLocks(engine) if shared else None,
         job_locks=AdvisoryLocks(engine, JOB_TURN_SECONDS) if shared else None,
     )
@@ -236,11 +244,13 @@ def assemble(
         journal=operations.journal,
         quarantine=operations.quarantine,
         actions=operations.actions,
+        annotations=operations.annotations,
         clock=clock,
         locks=locks or operations.locks or open_locks(settings),
         events=operations.events,
         vendors=ConfiguredVendors(universe, settings, gates),
         macro=macro_feed(load_macro_releases(settings), gates),
+        shapes=operations.shapes,
     )
 
 

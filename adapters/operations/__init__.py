@@ -8,7 +8,7 @@ What does not: bars and scores (adapters/stores), rules about market data (marke
 from adapters.operations.actions import SqlActionLog
 from adapters.operations.alert_outbox import Kept, RouteHealth, SqlAlertOutbox, Waiting
 from adapters.operations.alerts import Evaluated, SqlAlerts
-from adapters.operations.annotations import Annotation, Decision, SqlAnnotations
+from adapters.operations.annotations import SqlAnnotations
 from adapters.operations.database import open_database, reading, writing
 from adapters.operations.journal import SqlJournal
 from adapters.operations.leases import Lease
@@ -16,6 +16,7 @@ from adapters.operations.ledger import SqlLedger
 from adapters.operations.outbox import Backlog, Pending, SqlOutbox
 from adapters.operations.quarantine import SqlQuarantineLog
 from adapters.operations.reports import SqlReports
+from market_data.ports import Annotation, Decision
 
 __all__ = [
     "Annotation",

@@ -1,63 +1,22 @@
 """Annotations: what a person decided about bad sessions.
 
-What belongs here: keeping and listing decisions. What does not: acting on them (the pipeline).
+What belongs here: keeping and listing decisions. What does not: what a decision is
+(market_data/ports/annotations.py), acting on it (market_data/pipeline).
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from adapters.operations.database import reading, writing
 from adapters.operations.models import annotated_sessions
-
-
-class Decision(StrEnum):
-    """What is to be done with the sessions."""
-
-    ACCEPT = "accept"
-    UNUSABLE = "unusable"
-    PREFER_VENDOR = "prefer_vendor"
-    IMPUTE = "impute"
-
-
-@dataclass(frozen=True)
-class Annotation:
-    """One decision.
-
-    Attributes:
-        created_at: when, aware.
-        author: who decided.
-        dataset: about which dataset, for instance curated/bars_1d.
-        symbol: about which instrument.
-        first_session: first session concerned.
-        last_session: last one, included.
-        decision: what is to be done.
-        reason: why, in a sentence.
-        vendor: whose bars to prefer; only with `prefer_vendor`.
-        id: its number, given when it is added.
-    """
-
-    created_at: datetime
-    author: str
-    dataset: str
-    symbol: str
-    first_session: date
-    last_session: date
-    decision: Decision
-    reason: str
-    vendor: str = ""
-    id: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.last_session < self.first_session:
-            raise ValueError(f"{self.last_session} lies before {self.first_session}")
-        if (self.decision is Decision.PREFER_VENDOR) != bool(self.vendor):
-            raise ValueError("a vendor is named with prefer_vendor, and only with it")
+from market_data.ports import Annotation, Decision
 
 
 class SqlAnnotations:
@@ -71,6 +30,7 @@ class SqlAnnotations:
         row = asdict(annotation)
         del row["id"]
         row["decision"] = str(annotation.decision)
+        row["codes"] = ",".join(annotation.codes)
         with writing(self._engine) as connection:
             added = connection.execute(
                 sa.insert(annotated_sessions).values(row).returning(annotated_sessions.c.id)
@@ -101,7 +61,9 @@ class SqlAnnotations:
             first, last = sessions
             query = query.where(table.first_session <= last, table.last_session >= first)
         with reading(self._engine) as connection:
-            return [
-                Annotation(**{**row, "decision": Decision(row["decision"])})
-                for row in connection.execute(query).mappings()
-            ]
+            return [_annotation(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def _annotation(row: Mapping[str, Any]) -> Annotation:
+    codes = tuple(row["codes"].split(",")) if row["codes"] else ()
+    return Annotation(**{**row, "decision": Decision(row["decision"]), "codes": codes})

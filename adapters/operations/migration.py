@@ -20,7 +20,7 @@ from market_data.errors import ConfigurationError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest revision in migrations/versions."""
 
 SCRIPTS = Path(__file__).with_name("migrations")

@@ -199,6 +199,9 @@ annotated_sessions = sa.Table(
     _required("decision", ShortText()),
     _required("vendor", ShortText()),
     _required("reason", LongText()),
+    _required("codes", ShortText(), server_default=""),
+    _required("imputation", ShortText(), server_default=""),
+    sa.Column("takes_back", sa.BigInteger()),
     sa.Index(None, "dataset", "symbol"),
 )
 

@@ -25,6 +25,7 @@ from market_data.curation.candidates import (
 )
 from market_data.curation.disagreement import JUDGED_DRIFT, as_it_came, settle
 from market_data.curation.marks import MARKS, session_marks, with_marks
+from market_data.curation.preference import put_first
 from market_data.curation.preparation import COUNTS, Group, groups_of, prepare
 from market_data.curation.resampling import resample
 from market_data.curation.split_evidence import SplitsTold
@@ -64,6 +65,7 @@ class CurationInput:
             prices that were fetched since are divided by splits of which `now` had not heard.
         told: who told splits, so that a symbol without one is known to have none; without it
             `actions` counts as complete.
+        preferred: rows of `market_data.curation.preference.PREFERRED`: who was said to be right.
     """
 
     timeframe: Timeframe
@@ -77,6 +79,7 @@ class CurationInput:
     actions: pl.DataFrame | None = None
     actions_since: pl.DataFrame | None = None
     told: SplitsTold | None = None
+    preferred: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -161,11 +164,13 @@ class _Curation:
         own = [self._own(raw) for raw in native]
         candidates = [c for raw in own for c in self._native(raw)]
         candidates += [c for raw in minutes for c in self._resampled(self._own(raw))]
-        settled = settle(candidates, self._rules)
+        preferred = self._given.preferred
+        settled = settle(candidates, self._rules, preferred)
         for removed in settled.removed:
             self._refuse(as_it_came(removed, own), self._given.timeframe)
         if settled.candidates:
-            bars = self._finished(stitch(settled.candidates, self._order), settled.marks)
+            stitched = stitch(put_first(settled.candidates, preferred), self._order)
+            bars = self._finished(stitched, settled.marks)
         else:
             bars = CURATED_BARS.empty()
         return CurationResult(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from market_data.curation.marks import MARKS, session_marks
+from market_data.curation.preference import undecided
 from market_data.curation.stitching import PARTIAL, Candidate
 from market_data.ordering import runs
 from market_data.quality.drift import SESSION_DRIFT, bar_drift
@@ -44,18 +45,21 @@ class Settled:
     drift: pl.DataFrame
 
 
-def settle(candidates: Sequence[Candidate], rules: Rules) -> Settled:
+def settle(
+    candidates: Sequence[Candidate], rules: Rules, preferred: pl.DataFrame | None = None
+) -> Settled:
     """Compare vendors on equal bases, session by session.
 
     Above the error limit, with three vendors or more, the bars of the odd one of the session give
     way, until the rest agree or none is odd. Where vendors still drift, the session is marked.
     Bars that are still running are not compared, nor those of which too few minutes are known. A
     vendor speaks through its native bars where it has some in the session, else through its
-    resampled ones.
+    resampled ones. Where a preferred vendor speaks, nobody gives way and nothing is marked.
 
     Args:
         candidates: each (vendor, basis, resampled) once.
         rules: limits of the asset class and timeframe.
+        preferred: rows of `market_data.curation.preference.PREFERRED`.
     """
     present = [c for c in candidates if not c.bars.is_empty()]
     nothing = Settled(present, [], pl.DataFrame(schema=MARKS), pl.DataFrame(schema=JUDGED_DRIFT))
@@ -69,7 +73,7 @@ def settle(candidates: Sequence[Candidate], rules: Rules) -> Settled:
         .when(pl.col("drift") > rules.drift_warn)
         .then(pl.lit("warn"))
     )
-    odd, remaining = _give_way(compared, measured, rules)
+    odd, remaining = _give_way(compared, undecided(measured, compared, preferred), rules)
     named = odd.group_by(_SESSION).agg(quarantined=pl.col("vendor").sort().str.join(","))
     drift = (
         measured.with_columns(severity=severity)

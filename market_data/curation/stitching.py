@@ -38,6 +38,7 @@ class Candidate:
         resampled: made of the vendor's one-minute bars.
         whole: the bars are over, lack nothing, and may be trusted as far as the vendor alone goes.
         close_only: open, high and low only repeat the close.
+        preferred: somebody said that this vendor is right about these sessions.
     """
 
     vendor: str
@@ -47,6 +48,7 @@ class Candidate:
     resampled: bool = False
     whole: bool = True
     close_only: bool = False
+    preferred: bool = False
 
     @property
     def source(self) -> str:
@@ -57,12 +59,14 @@ class Candidate:
 def ranked(candidates: Sequence[Candidate], order: Sequence[str]) -> list[Candidate]:
     """Best first: whole bars, home basis, native before resampled, the vendors' order, the name.
 
-    A bar that has a close alone comes after any that has a range, however that one is.
+    A bar that has a close alone comes after any that has a range, however that one is. Bars of a
+    preferred vendor come before all others.
     """
     place = {vendor: i for i, vendor in enumerate(order)}
     return sorted(
         candidates,
         key=lambda c: (
+            not c.preferred,
             c.close_only,
             not c.whole,
             not c.home,

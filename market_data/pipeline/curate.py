@@ -16,6 +16,7 @@ from market_data.calendars import expected_bars
 from market_data.curation import CurationInput, CurationResult, curate
 from market_data.curation.contracts import check_curated
 from market_data.datasets import curated_bars, raw_bars
+from market_data.pipeline.decisions import preferred_vendors
 from market_data.pipeline.platform import Platform, Progress, silent
 from market_data.pipeline.rules import rules_of
 from market_data.pipeline.split_answers import splits_told
@@ -122,6 +123,7 @@ def curate_slice(
             # vendor has divided it by splits that came in between.
             actions_since=None if as_of is None else platform.actions.read(symbols=symbols),
             told=splits_told(platform, [*native, *minutes], last),
+            preferred=preferred_vendors(platform, timeframe, (first, last), as_of),
         )
     )
 

@@ -10,6 +10,7 @@ from market_data.errors import ConfigurationError
 from market_data.macro.releases import MacroTable
 from market_data.ports import (
     ActionLog,
+    Annotations,
     BarStore,
     Clock,
     Event,
@@ -23,6 +24,7 @@ from market_data.ports import (
     RawLog,
     Vendors,
 )
+from market_data.ports.shapes import AnswerShapes, NoShapes
 from market_data.quality.thresholds import Thresholds
 from market_data.requests.cost import Cost
 from market_data.timeframes import Timeframe
@@ -77,6 +79,7 @@ class Platform:
         vendors: the configured vendors.
         events: where steps tell what they did.
         macro: macro releases.
+        shapes: what vendors' answers looked like.
     """
 
     universe: Universe
@@ -90,8 +93,10 @@ class Platform:
     journal: Journal
     quarantine: QuarantineLog
     actions: ActionLog
+    annotations: Annotations
     clock: Clock
     locks: Locks
     vendors: Vendors
     events: EventPublisher = field(default_factory=Unheard)
     macro: MacroFeed = field(default_factory=MacroFeed)
+    shapes: AnswerShapes = field(default_factory=NoShapes)

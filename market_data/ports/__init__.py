@@ -5,6 +5,7 @@ suites in tests/contract hold the adapters to them.
 What does not: any implementation.
 """
 
+from market_data.ports.annotations import Annotation, Annotations, Decision
 from market_data.ports.bar_store import BarStore, TableVersion
 from market_data.ports.clock import Clock
 from market_data.ports.events import Event, EventPublisher
@@ -43,11 +44,14 @@ from market_data.ports.vendors import Vendors
 __all__ = [
     "ActionLog",
     "Allowance",
+    "Annotation",
+    "Annotations",
     "Appended",
     "BarStore",
     "Capabilities",
     "Claim",
     "Clock",
+    "Decision",
     "Event",
     "EventPublisher",
     "FetchRequest",

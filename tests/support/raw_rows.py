@@ -88,6 +88,7 @@ def curated(
     actions: pl.DataFrame | None = None,
     since: pl.DataFrame | None = None,
     told: SplitsTold | None = None,
+    preferred: pl.DataFrame | None = None,
 ) -> CurationResult:
     """Curate frames with the vendors alpha, beta, gamma in this order."""
     return curate(
@@ -103,5 +104,6 @@ def curated(
             actions=actions,
             actions_since=since,
             told=told,
+            preferred=preferred,
         )
     )

@@ -1,0 +1,42 @@
+"""People's decisions about a range of sessions, as curating, judging and reading need them.
+
+What belongs here: asking for them, once per range, as they were known at a moment. What does not:
+what follows from them (market_data/quality/annotations.py), making them (emp/annotations.py).
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import polars as pl
+
+from market_data.curation.marks import session_marks
+from market_data.datasets import curated_bars
+from market_data.pipeline.platform import Platform
+from market_data.ports import Annotation
+from market_data.quality.annotations import UNUSABLE, preferences, standing, unusable
+from market_data.timeframes import Timeframe
+
+
+def decisions(
+    platform: Platform,
+    dataset: str | None,
+    sessions: tuple[date, date],
+    as_of: datetime | None = None,
+) -> list[Annotation]:
+    """The decisions about a range of sessions that stood at `as_of` (stand now where None)."""
+    return standing(platform.annotations.read(dataset=dataset, sessions=sessions), as_of)
+
+
+def preferred_vendors(
+    platform: Platform, timeframe: Timeframe, sessions: tuple[date, date], as_of: datetime | None
+) -> pl.DataFrame:
+    """Rows of `market_data.curation.preference.PREFERRED` for curated bars of a timeframe."""
+    found = decisions(platform, curated_bars(timeframe).name, sessions, as_of)
+    return preferences(found, sessions)
+
+
+def unusable_marks(decided: list[Annotation], sessions: tuple[date, date]) -> pl.DataFrame:
+    """Rows of `market_data.curation.marks.MARKS` for the sessions that are marked unusable."""
+    days = unusable(decided, sessions)
+    return session_marks(days.with_columns(severity=pl.lit("error")), UNUSABLE)
