@@ -38,7 +38,6 @@ from market_data.ports import (
     Reports,
 )
 from market_data.ports.events import EventPublisher
-from market_data.ports.shapes import AnswerShapes
 from market_data.universe import Universe
 
 if TYPE_CHECKING:
@@ -66,7 +65,6 @@ class Operations:
     outbox: SqlOutbox
     """What waits for delivery; `events` writes to it where somebody listens."""
     alerts: SqlAlerts
-    shapes: AnswerShapes
     locks: Locks | None
     """Between machines, where the database can; None where it serves one machine."""
     job_locks: Locks | None = None
@@ -141,7 +139,6 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
     from adapters.operations import (
         SqlActionLog,
         SqlAlerts,
-        SqlAnswerShapes,
         SqlAnnotations,
         SqlJournal,
         SqlLedger,
@@ -165,7 +162,6 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
         reports=SqlReports(engine),
         outbox=outbox,
         alerts=SqlAlerts(engine),
-        shapes=SqlAnswerShapes(engine),
         locks=AdvisoryLocks(engine) if shared else None,
         job_locks=AdvisoryLocks(engine, JOB_TURN_SECONDS) if shared else None,
     )
@@ -250,7 +246,6 @@ def assemble(
         events=operations.events,
         vendors=ConfiguredVendors(universe, settings, gates),
         macro=macro_feed(load_macro_releases(settings), gates),
-        shapes=operations.shapes,
     )
 
 
