@@ -66,4 +66,5 @@ class SqlAnnotations:
 
 def _annotation(row: Mapping[str, Any]) -> Annotation:
     codes = tuple(row["codes"].split(",")) if row["codes"] else ()
-    return Annotation(**{**row, "decision": Decision(row["decision"]), "codes": codes})
+    told = {"decision": Decision(row["decision"]), "codes": codes}
+    return Annotation(**{**row, **told, "imputation": row["imputation"] or ""})

@@ -199,8 +199,8 @@ annotated_sessions = sa.Table(
     _required("decision", ShortText()),
     _required("vendor", ShortText()),
     _required("reason", LongText()),
-    _required("codes", ShortText(), server_default=""),
-    _required("imputation", ShortText(), server_default=""),
+    sa.Column("codes", ShortText()),
+    sa.Column("imputation", ShortText()),
     sa.Column("takes_back", sa.BigInteger()),
     sa.Index(None, "dataset", "symbol"),
 )

@@ -12,8 +12,8 @@ depends_on = None
 def upgrade() -> None:
     """Add the columns; decisions that are there accept every finding and take nothing back."""
     text = sa.String().with_variant(sa.String(collation="C"), "postgresql")
-    op.add_column("annotations", sa.Column("codes", text, nullable=False, server_default=""))
-    op.add_column("annotations", sa.Column("imputation", text, nullable=False, server_default=""))
+    op.add_column("annotations", sa.Column("codes", text))
+    op.add_column("annotations", sa.Column("imputation", text))
     op.add_column("annotations", sa.Column("takes_back", sa.BigInteger()))
 
 
