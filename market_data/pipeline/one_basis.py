@@ -14,6 +14,7 @@ from datetime import datetime
 
 import polars as pl
 
+from market_data.basis import Adjustment, Basis
 from market_data.corporate_actions.adjustment import Adjust, adjust
 from market_data.curation.undone_splits import DISPUTED, Splits
 from market_data.pipeline.platform import Platform
@@ -26,7 +27,8 @@ class OneBasis:
 
     Attributes:
         bars: rows of RAW_BARS in their order, with `disputed`: those stay as they came, since
-            nobody can say which splits they are divided by.
+            nobody can say which splits they are divided by, or they carry the dividends until an
+            earlier day than others of their symbol.
         changed: how many rows came on another basis.
     """
 
@@ -70,5 +72,21 @@ def on_one_basis(platform: Platform, raw: pl.DataFrame, *, now: datetime) -> One
         )
         parts.append(moved.select(whole.columns))
     bars = pl.concat(parts).sort("_place").drop("_place")
+    bars = bars.with_columns(pl.col(DISPUTED) | _until_an_earlier_day(bars))
     changed = (bars["close"] - raw["close"]).abs() > 1e-9 * raw["close"].abs()
     return OneBasis(bars, int(changed.sum()))
+
+
+def _until_an_earlier_day(bars: pl.DataFrame) -> pl.Expr:
+    """Prices with dividends worked in, of an earlier day than the newest of their symbol.
+
+    No price says which dividends it carries, so that they cannot be turned to one day.
+    """
+    bases = {text: Basis.parse(text) for text in bars.get_column("basis").unique()}
+    days = {t: b.adjusted_on for t, b in bases.items() if b.adjustment is Adjustment.TOTAL}
+    if not days:
+        return pl.lit(value=False)
+    stated = pl.col("basis").replace_strict(days, default=None, return_dtype=pl.Date)
+    carried = pl.col("basis").is_in(list(days))
+    day = pl.when(carried).then(pl.coalesce(stated, pl.col("fetched_at").dt.date()))
+    return (day < day.max().over("symbol")).fill_null(value=False)

@@ -56,8 +56,9 @@ class AlphaVantageSettings(WebSettings):
 class AlphaVantageOptions(Options):
     """What an entry of the universe may say."""
 
-    adjusted: bool = False
-    """Daily bars with splits and dividends, for a paid key."""
+    adjusted: bool | Literal["intraday"] = False
+    """With true, daily bars that tell splits and dividends, for a paid key; with intraday, intraday
+    bars whose prices carry them, as an entry of its own beside the one of prices as traded."""
 
     label: Literal["", "start", "end"] = ""
     """Which end of an intraday bar is stamped; empty: each answer tells."""

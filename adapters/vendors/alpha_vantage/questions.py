@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from adapters.vendors.alpha_vantage.stamps import NEW_YORK
@@ -28,6 +29,9 @@ INTERVALS = {
     Timeframe.M30: "30min",
     Timeframe.H1: "60min",
 }
+Adjusted = bool | Literal["intraday"]
+"""Which bars of shares come with splits and dividends: with True the daily ones, which tell them
+beside prices as traded; with "intraday" the intraday ones, whose prices carry them."""
 MOST_COMPACT = 100
 """Rows of an answer to outputsize=compact."""
 _COMPACT_DAYS = timedelta(days=90)
@@ -65,13 +69,15 @@ class Question:
         return Question({**self.params, "outputsize": "compact"}, self.month)
 
 
-def questions(wanted: SymbolRequest, request: FetchRequest, *, adjusted: bool) -> list[Question]:
+def questions(
+    wanted: SymbolRequest, request: FetchRequest, *, adjusted: Adjusted = False
+) -> list[Question]:
     """The requests that bring a range, the newest first.
 
     Args:
         wanted: whose bars.
         request: the range.
-        adjusted: whether daily bars of shares shall come with their splits and dividends.
+        adjusted: which bars of shares are asked for with splits and dividends.
 
     Raises:
         OutOfRangeError: Alpha Vantage has no such bars at all, or none of this age.
@@ -84,15 +90,16 @@ def questions(wanted: SymbolRequest, request: FetchRequest, *, adjusted: bool) -
         if kind is AssetClass.CRYPTO:
             return [Question({"function": "DIGITAL_CURRENCY_DAILY", **names})]
         function = {AssetClass.FX: "FX_DAILY"}.get(kind, "TIME_SERIES_DAILY")
-        function += "_ADJUSTED" if adjusted and kind is AssetClass.EQUITY else ""
+        function += "_ADJUSTED" if adjusted is True and kind is AssetClass.EQUITY else ""
         return [Question({"function": function, **names, "outputsize": size})]
     if timeframe not in INTERVALS or kind is AssetClass.CRYPTO:
         raise OutOfRangeError(f"Alpha Vantage has no {timeframe} bars of {kind}")
     sized = {"interval": INTERVALS[timeframe], **names, "outputsize": "full"}
     if kind is AssetClass.FX:
         return [Question({"function": "FX_INTRADAY", **sized})]
-    asked = {"function": "TIME_SERIES_INTRADAY", **sized, "adjusted": "false"}
-    asked["extended_hours"] = "false"
+    asked = {"function": "TIME_SERIES_INTRADAY", **sized, "extended_hours": "false"}
+    # Alpha Vantage adjusts where nothing is said.
+    asked["adjusted"] = "true" if adjusted == "intraday" else "false"
     return [
         Question({**asked, "month": f"{year}-{month:02}"}, (year, month))
         for year, month in _months(request)

@@ -21,6 +21,7 @@ from adapters.vendors.alpha_vantage.answers import NAME, WholeHistoryRefusedErro
 from adapters.vendors.alpha_vantage.profile import PROFILE
 from adapters.vendors.alpha_vantage.questions import (
     INTERVALS,
+    Adjusted,
     Question,
     questions,
     quote_of,
@@ -31,7 +32,7 @@ from adapters.vendors.cells import TIME, off_grid, read_cells, with_reason
 from adapters.vendors.each_symbol import count_each, each_symbol
 from adapters.vendors.http import Answer, Patience, Secrets, VendorHttp
 from adapters.vendors.outcome import outcome_of
-from market_data.basis import Basis, Side
+from market_data.basis import Adjustment, Basis, Side
 from market_data.calendars import trading_sessions
 from market_data.errors import (
     RateLimitedError,
@@ -74,7 +75,7 @@ class _Tally:
 
 
 class AlphaVantageVendor:
-    """Alpha Vantage's bars: as traded, for a key with few requests a day.
+    """Alpha Vantage's bars: as traded unless asked otherwise, for a key with few requests a day.
 
     Daily bars of shares reach back twenty years and of currencies ten, intraday bars of shares to
     2000-01, month by month; intraday bars of currencies are the newest weeks. A free key gets the
@@ -93,7 +94,7 @@ class AlphaVantageVendor:
         *,
         name: str = "alpha_vantage",
         base_url: str = URL,
-        adjusted: bool = False,
+        adjusted: Adjusted = False,
         label: Literal["", "start", "end"] = "",
         gate: RequestGate | None = None,
         claims: Sequence[Claim] = (),
@@ -105,7 +106,8 @@ class AlphaVantageVendor:
             api_key: of the account.
             name: under which it is configured.
             base_url: replaces Alpha Vantage's own address, for a proxy or a test server.
-            adjusted: ask for daily bars of shares with splits and dividends, which a paid key may.
+            adjusted: which bars of shares are asked for with splits and dividends, as a paid key
+                may.
             label: which end of an intraday bar is stamped; empty to tell from each answer.
             gate: grants each request; None for no limits.
             claims: what a request takes of the account's allowances.
@@ -115,7 +117,7 @@ class AlphaVantageVendor:
         secrets = Secrets(params={"apikey": api_key})
         self._http = VendorHttp(NAME, base_url, gate=gate, secrets=secrets, patience=patience)
         self._claims = tuple(claims)
-        self._adjusted = adjusted
+        self._adjusted: Adjusted = adjusted
         self._label = label
         self._newest_only: set[str] = set()
         self._days: dict[str, str] = {}
@@ -125,8 +127,11 @@ class AlphaVantageVendor:
 
         A daily bar of a currency covers a day of the zone that Alpha Vantage's answer named, and
         until then one of GMT+8; one of a coin a day of the zone that was named, and until then of
-        UTC. London's shares are quoted in pence.
+        UTC. London's shares are quoted in pence. Intraday bars of shares may have been asked for
+        with all splits and dividends until the answer worked in.
         """
+        is_share = instrument.asset_class is AssetClass.EQUITY
+        total = is_share and timeframe.is_intraday and self._adjusted == "intraday"
         is_fx = instrument.asset_class is AssetClass.FX
         symbol = instrument.vendor_symbols.get(self.name, instrument.symbol)
         is_pair = is_fx or instrument.asset_class is AssetClass.CRYPTO
@@ -136,6 +141,7 @@ class AlphaVantageVendor:
         # The day of UTC is a coin's own session, and an answer about shares names no zone.
         is_foreign = is_fx or (instrument.asset_class is AssetClass.CRYPTO and zone != "UTC")
         return Basis(
+            adjustment=Adjustment.TOTAL if total else Adjustment.RAW,
             side=Side.MID if is_fx else Side.TRADE,
             unit="GBp" if pence else quote or instrument.currency,
             day=f"{zone} 00:00" if is_foreign and not timeframe.is_intraday else "",
@@ -247,7 +253,7 @@ class AlphaVantageVendor:
 
 def _lasting(wanted: SymbolRequest, request: FetchRequest) -> dict[str, str]:
     """What every answer to a request is about, whatever part of it was asked for."""
-    (asked, *_) = questions(wanted, request, adjusted=False) or [Question({})]
+    (asked, *_) = questions(wanted, request) or [Question({})]
     return {
         name: value for name, value in asked.params.items() if name not in ("outputsize", "month")
     }

@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from market_data.basis import Basis, Side
+from adapters.vendors.alpha_vantage.questions import Adjusted
+from market_data.basis import Adjustment, Basis, Side
 from market_data.errors import MalformedAnswerError, UnauthorisedError
 from market_data.ports import FetchRequest, FetchResult, Outcome, SymbolRequest
 from market_data.timeframes import Timeframe
@@ -321,6 +322,29 @@ def test_two_splits_of_one_day_and_the_split_of_a_refused_row_are_not_believed(
     assert sorted(rejected["reasons"].to_list()) == [
         "action_of_refused_row", "bad_close", "contradiction", "contradiction",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("adjusted", "function", "word", "basis"),
+    [
+        (False, "TIME_SERIES_DAILY", "false", Adjustment.RAW),
+        (True, "TIME_SERIES_DAILY_ADJUSTED", "false", Adjustment.RAW),
+        ("intraday", "TIME_SERIES_DAILY", "true", Adjustment.TOTAL),
+    ],
+)
+def test_adjusted_intraday_bars_are_asked_for_by_word_and_said_to_be_so(
+    server: ReplayServer, adjusted: Adjusted, function: str, word: str, basis: Adjustment
+) -> None:
+    vendor = alpha_vantage_on(server, adjusted=adjusted)
+    request = daily(date(2019, 2, 1))
+    intraday = replace(request, timeframe=Timeframe.M15)
+    assert not rows(list(vendor.fetch(intraday))).is_empty()
+    list(vendor.fetch(request))
+    first, last = server.asked[0].query, server.asked[-1].query
+    assert (first["adjusted"], last["function"]) == (word, function)
+    assert vendor.basis(AAPL.instrument, Timeframe.M15).adjustment is basis
+    assert vendor.basis(AAPL.instrument, Timeframe.D1).adjustment is Adjustment.RAW
+    assert vendor.basis(EURUSD.instrument, Timeframe.M15).adjustment is Adjustment.RAW
 
 
 def test_a_free_key_is_told_that_the_adjusted_series_costs(server: ReplayServer) -> None:

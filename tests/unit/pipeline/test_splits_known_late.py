@@ -200,6 +200,26 @@ def test_files_hold_bars_of_many_fetches_on_one_basis(tmp_path: Path) -> None:
     assert not bad
 
 
+class Carrying(FakeVendor):
+    """Prices that carry splits and dividends until the answer."""
+
+    def basis(self, instrument: Instrument, timeframe: Timeframe) -> Basis:
+        return replace(super().basis(instrument, timeframe), adjustment=Adjustment.TOTAL)
+
+
+def test_files_say_that_prices_carry_the_dividends_until_several_days(tmp_path: Path) -> None:
+    world = shares(World.at(tmp_path, datetime(2024, 3, 5, 23, tzinfo=UTC)))
+    bars = vendor(divided=False, told=False).bars
+    ask(world, Carrying(bars=bars), FIRST, DAYS[1])
+    later = world.later(LATER)
+    ask(later, Carrying(bars=bars), FIRST, LAST)
+    scope = Scope(SimpleNamespace(vendor="yahoo", symbols=("AAA",)), Timeframe.D1, FIRST, LAST, ())
+    leaving = Leaving(folder=tmp_path / "pricing")
+    told, bad = leave_files(later.platform, scope, leaving, "r", sound=True, strict=False)
+    (issue,) = [i for i in told["quality_issues"] if i["code"] == "mixed_basis"]
+    assert (issue["severity"], issue["context"]["rows"], bad) == ("error", 2, True)
+
+
 def test_files_say_what_nobody_can_put_on_one_basis(world: World, tmp_path: Path) -> None:
     later = world.later(LATER)
     later.platform.actions.add(split("list"), now=LATER)
