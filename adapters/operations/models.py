@@ -123,6 +123,7 @@ ingest_journal = sa.Table(
     sa.Column("trouble", ShortText()),
     sa.Column("payload_symbols", sa.JSON()),
     sa.Column("number", sa.BigInteger()),
+    sa.Column("newest_bar", Instant()),
     sa.Index(None, "started_at"),
     sa.Index(None, "vendor", "started_at"),
     sa.Index(None, "number"),

@@ -144,6 +144,14 @@ class Asking:
             )
         )
 
+    def newest_end(self, raw: pl.DataFrame) -> datetime:
+        """When the newest of some rows of RAW_BARS ends; there is at least one."""
+        newest = raw.filter(pl.col("ts") == pl.col("ts").max())
+        timeframe = self.request.timeframe
+        ended = with_end_of_basis(newest, self.fetch.calendar, timeframe)
+        latest: datetime = ended["bar_end"].max()  # type: ignore[assignment]
+        return latest
+
     def _bases(self) -> dict[str, str]:
         """What the vendor's prices of each symbol mean."""
         universe, timeframe = self.platform.universe, self.request.timeframe

@@ -80,6 +80,7 @@ class Landing:
         self._timeless: Counter[str] = Counter()
         self._new = 0
         self._revised = 0
+        self._newest: datetime | None = None
 
     def run(self) -> Landed:
         """Ask, land slice by slice, record."""
@@ -138,6 +139,8 @@ class Landing:
                 self._new += appended.new
                 self._revised += appended.revised
             self._counts.append(self._asking.count(raw))
+            ended = self._asking.newest_end(raw)
+            self._newest = ended if self._newest is None else max(self._newest, ended)
             # First what this answer mends, then what it spoils.
             self._platform.quarantine.supersede(
                 raw.select("symbol", "ts", "session"),
@@ -302,6 +305,7 @@ class Landing:
             payload_symbols=tuple(symbol for _, symbol in self._payloads),
             error=str(error or next((o.detail for o in bad), "")),
             trouble=error.kind if error else common_kind(outcomes.values()),
+            newest_bar=self._newest,
         )
 
 

@@ -85,6 +85,20 @@ class IngestRun:
     trouble: str = ""
     """The kind of what ended the answer, or of what met all of its symbols, see VendorError; empty
     where nothing did."""
+    newest_bar: datetime | None = None
+    """When the newest bar of the answer ended; None where no bar came, or nobody wrote it down."""
+
+    @property
+    def duration_seconds(self) -> float:
+        """How long the attempt took."""
+        return max(0.0, (self.ended_at - self.started_at).total_seconds())
+
+    @property
+    def freshness_seconds(self) -> float | None:
+        """How old the newest bar was when the attempt ended; 0 for one that was still running."""
+        if self.newest_bar is None:
+            return None
+        return max(0.0, (self.ended_at - self.newest_bar).total_seconds())
 
 
 class Journal(Protocol):

@@ -45,6 +45,7 @@ RUN = IngestRun(
     ended_at=NOON + timedelta(microseconds=1),
     payloads=("ab12", "cd34"),
     error="",
+    newest_bar=NOON - timedelta(hours=16),
 )
 
 
@@ -53,6 +54,13 @@ def test_an_attempt_comes_back_as_it_was(engine: sa.Engine) -> None:
     journal.add(RUN)
     assert journal.runs() == [RUN]
     assert journal.runs()[0].started_at.tzinfo is UTC
+    assert journal.runs()[0].duration_seconds == 1e-6
+    assert journal.runs()[0].freshness_seconds == 16 * 3600 + 1e-6
+
+
+def test_a_bar_that_is_still_running_is_as_fresh_as_can_be_and_none_is_unknown() -> None:
+    assert replace(RUN, newest_bar=NOON + timedelta(hours=4)).freshness_seconds == 0
+    assert replace(RUN, newest_bar=None).freshness_seconds is None
 
 
 def test_the_same_fetch_replaces_its_attempt(engine: sa.Engine) -> None:

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 from market_data.datasets import raw_bars
 from market_data.errors import VendorUnavailableError
 from market_data.pipeline.kept import kept_bars
-from market_data.ports import Outcome, SymbolOutcome
+from market_data.ports import IngestRun, Outcome, SymbolOutcome
 from market_data.timeframes import Timeframe
 from tests.support.fake_vendor import FakeVendor, ask, shares
 from tests.support.worlds import World
@@ -97,3 +97,29 @@ def test_nothing_kept_is_counted_as_nothing(world: World) -> None:
         world.platform, "yahoo", Timeframe.H1, ("AAA",), date(2024, 1, 1), date(2024, 3, 31)
     )
     assert (kept.rows, kept.per_session.height, kept.preview.height) == (0, 0, 0)
+
+
+def newest(world: World, vendor: FakeVendor, first: str, last: str, **how: str) -> IngestRun:
+    """The attempt of a question, made half an hour after midnight of the second of June."""
+    later = world.later(utc("2024-06-02T00:30"))
+    ask(later, vendor, first, last, **how)
+    return later.platform.journal.runs(limit=1)[0]
+
+
+def test_the_journal_knows_how_fresh_an_answer_was(world: World) -> None:
+    """The session of the 6th closes at 21:00 UTC."""
+    vendor = FakeVendor(bars={"AAA": [utc("2024-03-06"), utc("2024-03-07")]})
+    run = newest(world, vendor, "2024-03-06", "2024-03-06")
+    assert run.newest_bar == utc("2024-03-06T21:00")
+    age = utc("2024-06-02T00:30") - utc("2024-03-06T21:00")
+    assert run.freshness_seconds == age.total_seconds()
+
+
+def test_an_hour_ends_after_an_hour_in_the_journal(world: World) -> None:
+    vendor = FakeVendor(bars={"AAA": [utc("2024-03-06T14:30"), utc("2024-03-06T15:30")]})
+    run = newest(world, vendor, "2024-03-06", "2024-03-06", timeframe="1h")
+    assert run.newest_bar == utc("2024-03-06T16:30")
+
+
+def test_of_an_answer_without_bars_nobody_knows_how_fresh_it_is(world: World) -> None:
+    assert newest(world, FakeVendor(), "2024-03-06", "2024-03-06").freshness_seconds is None
