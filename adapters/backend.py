@@ -38,6 +38,7 @@ from market_data.ports import (
     Reports,
 )
 from market_data.ports.events import EventPublisher
+from market_data.ports.shapes import AnswerShapes
 from market_data.universe import Universe
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Operations:
     outbox: SqlOutbox
     """What waits for delivery; `events` writes to it where somebody listens."""
     alerts: SqlAlerts
+    shapes: AnswerShapes
     locks: Locks | None
     """Between machines, where the database can; None where it serves one machine."""
     job_locks: Locks | None = None
@@ -140,6 +142,7 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
         SqlActionLog,
         SqlAlerts,
         SqlAnnotations,
+        SqlAnswerShapes,
         SqlJournal,
         SqlLedger,
         SqlOutbox,
@@ -162,6 +165,7 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
         reports=SqlReports(engine),
         outbox=outbox,
         alerts=SqlAlerts(engine),
+        shapes=SqlAnswerShapes(engine),
         locks=AdvisoryLocks(engine) if shared else None,
         job_locks=AdvisoryLocks(engine, JOB_TURN_SECONDS) if shared else None,
     )
@@ -246,6 +250,7 @@ def assemble(
         events=operations.events,
         vendors=ConfiguredVendors(universe, settings, gates),
         macro=macro_feed(load_macro_releases(settings), gates),
+        shapes=operations.shapes,
     )
 
 

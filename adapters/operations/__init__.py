@@ -16,6 +16,7 @@ from adapters.operations.ledger import SqlLedger
 from adapters.operations.outbox import Backlog, Pending, SqlOutbox
 from adapters.operations.quarantine import SqlQuarantineLog
 from adapters.operations.reports import SqlReports
+from adapters.operations.shapes import SqlAnswerShapes
 from market_data.ports import Annotation, Decision
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "SqlAlertOutbox",
     "SqlAlerts",
     "SqlAnnotations",
+    "SqlAnswerShapes",
     "SqlJournal",
     "SqlLedger",
     "SqlOutbox",

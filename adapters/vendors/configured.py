@@ -13,7 +13,9 @@ from adapters.requests.opening import Gates
 from adapters.settings import Settings
 from adapters.vendors.profile import Means, VendorProfile
 from adapters.vendors.registry import build_vendor, profile_of
-from market_data.ports import Vendor, Window
+from market_data.answer_shapes import AnswerFields
+from market_data.ports import Telling, Vendor, Window
+from market_data.timeframes import Timeframe
 from market_data.universe import Universe
 
 
@@ -61,9 +63,16 @@ class ConfiguredVendors:
         """Time after a session's close from which missing bars are not to be expected any more."""
         return self._profile(name).settling
 
-    def tells_splits(self, name: str) -> bool:
-        """Whether its answers tell every split since their first bar."""
-        return self._profile(name).tells_splits
+    def tells_splits(self, name: str, timeframe: Timeframe) -> Telling:
+        """Which of its answers about bars of this length tell every split since their first bar."""
+        profile, config = self._profile(name), self.universe.vendor(name)
+        if profile.tells_splits is None:
+            return Telling.NONE
+        return profile.tells_splits(profile.options_of(name, config.options), timeframe)
+
+    def fields(self, name: str) -> AnswerFields | None:
+        """Which fields of its answers matter; None where their shape is not watched."""
+        return self._profile(name).fields
 
     def windows(self, name: str) -> tuple[Window, ...]:
         """How much is used now of what it lets us ask."""

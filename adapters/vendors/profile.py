@@ -20,8 +20,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from adapters.settings import Settings
 from adapters.variables import read
 from adapters.vendors.settings import VendorSettings
+from market_data.answer_shapes import AnswerFields
 from market_data.errors import ConfigurationError
-from market_data.ports import Allowance, Claim, RequestGate, Vendor
+from market_data.ports import Allowance, Claim, RequestGate, Telling, Vendor
+from market_data.timeframes import Timeframe
 from market_data.universe import VendorConfig
 
 
@@ -68,7 +70,10 @@ class VendorProfile:
         settings: its variables, and what they let us ask; None for a reader that asks nobody.
         options: what an entry of the universe may say to it.
         needs: a package that may not be installed.
-        tells_splits: whether its answers tell every split from their first bar until now.
+        tells_splits: by its options and the length of the bars, which answers tell every split
+            from their first bar until now; None where none does.
+        fields: which fields of its answers matter; None for a reader whose answers are no text, or
+            are held to a format of their own.
     """
 
     reader: str
@@ -78,7 +83,8 @@ class VendorProfile:
     settings: type[VendorSettings] | None = None
     options: type[Options] = Options
     needs: Package | None = None
-    tells_splits: bool = False
+    tells_splits: Callable[[Any, Timeframe], Telling] | None = None
+    fields: AnswerFields | None = None
 
     @property
     def asks_somebody(self) -> bool:
@@ -142,6 +148,11 @@ class VendorProfile:
             raise ConfigurationError(
                 "; ".join(f"vendor {name!r}: {trouble}" for trouble in _troubles(error))
             ) from None
+
+
+def every_answer(_options: Options, _timeframe: Timeframe) -> Telling:
+    """Of a vendor that tells every split with bars of any length."""
+    return Telling.EVERY
 
 
 def _troubles(error: ValidationError) -> list[str]:

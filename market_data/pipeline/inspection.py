@@ -8,17 +8,19 @@ Dagster's form of a result (emp_assets).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import polars as pl
 
 from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
 from market_data.pipeline.curate import chunks, curate_slice, step_days
+from market_data.pipeline.decisions import decisions
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.rules import rules_in_force
 from market_data.pipeline.views import curated_view, kept_symbols, raw_view
 from market_data.quality.actions import block_reasons
+from market_data.quality.annotations import ACCEPTED, split_accepted
 from market_data.quality.checks import evaluate_bars
 from market_data.quality.digest import bars_digest
 from market_data.quality.disputed_splits import check_disputed_splits
@@ -27,6 +29,8 @@ from market_data.quality.outdated import check_outdated
 from market_data.quality.price_sanity import CHECK as PRICE_SANITY
 from market_data.quality.price_sanity import LOOK_BACK, check_missing_split
 from market_data.quality.score_checks import evaluate_scores
+from market_data.quality.shape_drift import CHECK as SHAPE_DRIFT
+from market_data.quality.shape_drift import check_shape_drift
 from market_data.quality.view import BarsView, limits_of
 from market_data.schemas import FINDINGS
 from market_data.timeframes import Timeframe
@@ -43,10 +47,12 @@ class Inspection:
 
     Attributes:
         dataset: name of the dataset.
-        findings: rows of FINDINGS.
+        findings: rows of FINDINGS: what is open.
         rows: per check a sample of the offending rows, with symbol and session.
         measured: per check what was measured, one row per symbol and session.
         held: rows of EXPECTED: what should be there.
+        accepted: rows of `market_data.quality.annotations.ACCEPTED`: what was found too, and a
+            person accepts.
     """
 
     dataset: str
@@ -56,6 +62,7 @@ class Inspection:
     held: pl.DataFrame
     platform: Platform
     timeframe: Timeframe
+    accepted: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ACCEPTED))
 
     @property
     def symbol_sessions(self) -> int:
@@ -91,6 +98,7 @@ def inspect_raw(
 ) -> Inspection:
     """Judge one vendor's raw bars; drift is told against the other vendors' bars."""
     name = raw_bars(vendor, timeframe).name
+    changes = platform.shapes.changes(vendor, timeframe, (first, last))
     return _inspect(
         platform,
         name,
@@ -98,6 +106,7 @@ def inspect_raw(
         first,
         last,
         lambda a, b: raw_view(platform, vendor, timeframe, a, b),
+        {SHAPE_DRIFT: check_shape_drift(changes, dataset=name)},
     )
 
 
@@ -143,8 +152,9 @@ def _inspect(
     first: date,
     last: date,
     view: Callable[[date, date], BarsView],
+    besides: Mapping[str, CheckOutcome] | None = None,
 ) -> Inspection:
-    outcomes: list[Mapping[str, CheckOutcome]] = []
+    outcomes: list[Mapping[str, CheckOutcome]] = [besides or {}]
     held = []
     for start, end in chunks(first, last, step_days(platform, timeframe)):
         seen = view(start, end)
@@ -195,17 +205,31 @@ def _merge(
     held: Sequence[pl.DataFrame],
 ) -> Inspection:
     names = list(dict.fromkeys(name for chunk in outcomes for name in chunk))
+    found = pl.concat(
+        [FINDINGS.empty(), *(o.findings for chunk in outcomes for o in chunk.values())]
+    ).sort("session", "symbol", "check", "code")
+    still_open, accepted = _without_accepted(platform, found)
     return Inspection(
         dataset=dataset,
-        findings=pl.concat(
-            [FINDINGS.empty(), *(o.findings for chunk in outcomes for o in chunk.values())]
-        ).sort("session", "symbol", "check", "code"),
+        findings=still_open,
         rows={n: _stack(c[n].rows for c in outcomes if n in c).head(SAMPLE_ROWS) for n in names},
         measured={n: _stack(c[n].measured for c in outcomes if n in c) for n in names},
         held=pl.concat(held),
         platform=platform,
         timeframe=timeframe,
+        accepted=accepted,
     )
+
+
+def _without_accepted(
+    platform: Platform, found: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What is open of the findings, and what people accepted."""
+    if found.is_empty():
+        return found, pl.DataFrame(schema=ACCEPTED)
+    days = found["session"]
+    span: tuple[date, date] = (days.min(), days.max())  # type: ignore[assignment]
+    return split_accepted(found, decisions(platform, None, span))
 
 
 def _stack(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:

@@ -24,6 +24,7 @@ from market_data.overtaking import without_overtaken
 from market_data.pipeline.asking import SPOKE, Asking
 from market_data.pipeline.doubts import REFUSED, count_refused
 from market_data.pipeline.keep_actions import keep_actions, take_back
+from market_data.pipeline.shape_watch import ShapeWatch
 from market_data.pipeline.split_answers import own_words
 from market_data.pipeline.telemetry import slice_events
 from market_data.pipeline.verdicts import COUNTS, Answer, common_kind, ledger_rows, settle
@@ -81,6 +82,7 @@ class Landing:
         self._new = 0
         self._revised = 0
         self._newest: datetime | None = None
+        self._shapes = ShapeWatch(asking)
 
     def run(self) -> Landed:
         """Ask, land slice by slice, record."""
@@ -99,6 +101,7 @@ class Landing:
         self._land(gathered)
         counts = self._count_rows()
         outcomes = self._settle(counts, error)
+        self._shapes.tell(outcomes)
         received = dict(counts.group_by("symbol").agg(pl.col("rows").sum()).iter_rows())
         landed = Landed(received, outcomes, self._new, self._revised, self._rejected, error)
         verdicts = ledger_rows(
@@ -126,6 +129,7 @@ class Landing:
             self._payloads += [(self._platform.payloads.put(p), p.symbol) for p in result.payloads]
             self._outcomes.update(result.outcomes)
             self._begins.update(result.begins)
+            self._shapes.look(result)
         self._keep_actions(_concat(r.actions for r in results))
         raw = self._asking.to_raw(_concat(r.frame for r in results))
         self._take_back(_concat(r.rejected for r in results), raw)

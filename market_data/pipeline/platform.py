@@ -24,6 +24,7 @@ from market_data.ports import (
     RawLog,
     Vendors,
 )
+from market_data.ports.shapes import AnswerShapes, NoShapes
 from market_data.quality.thresholds import Thresholds
 from market_data.requests.cost import Cost
 from market_data.timeframes import Timeframe
@@ -78,6 +79,7 @@ class Platform:
         vendors: the configured vendors.
         events: where steps tell what they did.
         macro: macro releases.
+        shapes: what vendors' answers looked like.
     """
 
     universe: Universe
@@ -97,3 +99,4 @@ class Platform:
     vendors: Vendors
     events: EventPublisher = field(default_factory=Unheard)
     macro: MacroFeed = field(default_factory=MacroFeed)
+    shapes: AnswerShapes = field(default_factory=NoShapes)

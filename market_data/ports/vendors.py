@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import Protocol
 
+from market_data.answer_shapes import AnswerFields
 from market_data.ports.request_gate import Window
 from market_data.ports.vendor import Vendor
+from market_data.timeframes import Timeframe
+
+
+class Telling(StrEnum):
+    """Which answers of a series tell every split from their first bar until now.
+
+    An answer that tells splits tells dividends too.
+    """
+
+    NONE = "none"
+    WITH_ADJUSTED_CLOSE = "those that hold an adjusted close"
+    EVERY = "every"
 
 
 class Vendors(Protocol):
@@ -54,8 +68,17 @@ class Vendors(Protocol):
         """
         ...
 
-    def tells_splits(self, name: str) -> bool:
-        """Whether its answers tell every split since their first bar."""
+    def tells_splits(self, name: str, timeframe: Timeframe) -> Telling:
+        """Which of its answers about bars of this length tell every split since their first bar.
+
+        Args:
+            name: the vendor, which is asked for the series that its options name.
+            timeframe: of the bars.
+        """
+        ...
+
+    def fields(self, name: str) -> AnswerFields | None:
+        """Which fields of its answers matter; None where their shape is not watched."""
         ...
 
     def windows(self, name: str) -> tuple[Window, ...]:

@@ -85,6 +85,14 @@ ACTIONS: tuple[Action, ...] = (
         ERROR,
     ),
     _line(
+        "schema drift",
+        "schema_drift",
+        DataEffect.NONE,
+        RunEffect.GO_ON,
+        ReadersEffect.UNCHANGED,
+        ERROR,
+    ),
+    _line(
         "invalid row",
         "ohlc not_finite not_positive negative_volume future price_range "
         "not_a_session outside_session off_grid unreadable inconsistent",

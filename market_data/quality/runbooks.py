@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _PAGES = {
-    "schema": "schema not_judged",
+    "schema": "schema not_judged schema_drift",
     "coverage": "no_data coverage_error coverage_low no_score",
     "staleness": "stale outdated score_outdated rules_changed fetched_in_future",
     "drift": "drift drift_outlier score_shift",

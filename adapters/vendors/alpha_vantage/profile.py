@@ -14,7 +14,9 @@ from pydantic import AliasChoices, Field, SecretStr
 from adapters.variables import read
 from adapters.vendors.profile import Means, Options, VendorProfile
 from adapters.vendors.settings import WebSettings, variables
-from market_data.ports import Allowance, Vendor
+from market_data.answer_shapes import AnswerFields
+from market_data.ports import Allowance, Telling, Vendor
+from market_data.timeframes import Timeframe
 from market_data.universe import VendorConfig
 
 
@@ -79,6 +81,14 @@ def _build(config: VendorConfig, options: AlphaVantageOptions, means: Means) -> 
     )
 
 
+def _tells_splits(options: AlphaVantageOptions, timeframe: Timeframe) -> Telling:
+    """The adjusted daily series says of each day whether there was one; no other says anything."""
+    if options.adjusted is True and timeframe is Timeframe.D1:
+        # Answers of before that series was asked for may be kept beside its own.
+        return Telling.WITH_ADJUSTED_CLOSE
+    return Telling.NONE
+
+
 PROFILE = VendorProfile(
     reader="alpha_vantage",
     settings=AlphaVantageSettings,
@@ -87,7 +97,17 @@ PROFILE = VendorProfile(
     delay=timedelta(days=1),
     # A day comes overnight, and is mended over the following days.
     settling=timedelta(days=5),
-    # Its intraday answers tell no splits, and need none: its prices are as traded.
-    tells_splits=False,
+    tells_splits=_tells_splits,
+    # As JSON or as a table; "Meta Data" counts its lines, and has more of them for some tables.
+    fields=AnswerFields(
+        read=(
+            "Time Series*",
+            "Meta Data",
+            "time*",
+            *("open", "high", "low", "close", "volume"),
+            *("adjusted*", "dividend*", "split*"),
+        ),
+        varying=("Meta Data/*",),
+    ),
     build=_build,
 )

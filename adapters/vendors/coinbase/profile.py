@@ -13,6 +13,7 @@ from pydantic import Field
 from adapters.variables import read
 from adapters.vendors.profile import Means, Options, VendorProfile
 from adapters.vendors.settings import WebSettings, variables
+from market_data.answer_shapes import AnswerFields
 from market_data.ports import Allowance, Vendor
 from market_data.universe import VendorConfig
 
@@ -54,5 +55,6 @@ PROFILE = VendorProfile(
     delay=timedelta(minutes=1),
     # A minute without a trade has no bar and never gets one; the day after an outage may.
     settling=timedelta(days=1),
+    fields=AnswerFields(read=("*",)),
     build=_build,
 )

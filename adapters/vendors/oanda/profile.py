@@ -14,6 +14,7 @@ from pydantic import AliasChoices, Field, SecretStr
 from adapters.variables import read
 from adapters.vendors.profile import Means, Options, VendorProfile
 from adapters.vendors.settings import WebSettings, variables
+from market_data.answer_shapes import AnswerFields
 from market_data.basis import Side
 from market_data.ports import Allowance, Vendor
 from market_data.universe import VendorConfig
@@ -74,5 +75,6 @@ PROFILE = VendorProfile(
     options=OandaOptions,
     delay=timedelta(minutes=1),
     settling=timedelta(days=1),
+    fields=AnswerFields(read=("instrument", "granularity", "candles")),
     build=_build,
 )

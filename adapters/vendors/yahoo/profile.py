@@ -11,8 +11,9 @@ from datetime import timedelta
 from pydantic import AliasChoices, Field
 
 from adapters.variables import read
-from adapters.vendors.profile import Means, Options, VendorProfile
+from adapters.vendors.profile import Means, Options, VendorProfile, every_answer
 from adapters.vendors.settings import WebSettings, variables
+from market_data.answer_shapes import AnswerFields
 from market_data.ports import Allowance, Vendor
 from market_data.universe import VendorConfig
 
@@ -67,12 +68,40 @@ def _build(config: VendorConfig, _options: Options, means: Means) -> Vendor:
     )
 
 
+_CHART = "chart/result/*"
+_META = f"{_CHART}/meta"
+
+FIELDS = AnswerFields(
+    read=(
+        f"{_CHART}/timestamp",
+        f"{_CHART}/indicators",
+        f"{_CHART}/events",
+        f"{_META}/symbol",
+        f"{_META}/currency",
+        f"{_META}/exchangeTimezoneName",
+        f"{_META}/dataGranularity",
+        f"{_META}/firstTradeDate",
+    ),
+    # Events where there are some; the rest of the meta data depends on the range and on the hour.
+    varying=(
+        f"{_CHART}/events",
+        f"{_META}/previousClose",
+        f"{_META}/scale",
+        f"{_META}/*radingPeriod*",
+        f"{_META}/regularMarket*",
+        f"{_META}/fiftyTwoWeek*",
+        f"{_META}/*Name",
+    ),
+)
+"""What a chart is read by."""
+
 PROFILE = VendorProfile(
     reader="yahoo",
     settings=YahooSettings,
     delay=timedelta(minutes=15),
     # Volumes and single bars are mended over the following days, across a long weekend.
     settling=timedelta(days=5),
-    tells_splits=True,
+    tells_splits=every_answer,
+    fields=FIELDS,
     build=_build,
 )

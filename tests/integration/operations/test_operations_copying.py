@@ -18,6 +18,7 @@ from adapters.operations import (
     Decision,
     SqlActionLog,
     SqlAnnotations,
+    SqlAnswerShapes,
     SqlJournal,
     SqlLedger,
     SqlQuarantineLog,
@@ -29,6 +30,7 @@ from adapters.operations.copying import TABLES, TableCopy, typed_errors
 from adapters.operations.database import open_existing
 from adapters.operations.models import ledger, metadata, quarantine
 from adapters.stores.copy_receipts import CopyReceipts
+from market_data.answer_shapes import ShapeChange
 from market_data.errors import CopyMismatchError, CopyRefusedError, StoreUnavailableError
 from market_data.pipeline.migration import compare, copy
 from market_data.ports import IngestRun
@@ -102,6 +104,11 @@ def fill(engine: sa.Engine) -> None:
     )
     for number in range(3):
         SqlJournal(engine).add(run(number))
+    gone = ShapeChange("bars/*/close", "gone", "number", "", read=True)
+    SqlAnswerShapes(engine).learn(
+        "yahoo", Timeframe.D1, shapes={"AAPL": {"": frozenset({"object"})}},
+        changes=[("AAPL", DAY, gone)], fetch_id="f1", now=NOW,
+    )  # fmt: skip
 
 
 def content(engine: sa.Engine) -> dict[str, list[Any]]:
@@ -153,10 +160,12 @@ def test_every_table_arrives_and_the_same_again_changes_nothing(
     filled = {r.name: r.outcome.pieces[0].target_rows for r in reports}
     assert {name: rows for name, rows in filled.items() if "alert" not in name} == {
         "operations/annotations": 1,
+        "operations/answer_shapes": 1,
         "operations/corporate_actions": 3,
         "operations/ingest_journal": 3,
         "operations/ledger": ROWS,
         "operations/quarantine": 7,
+        "operations/shape_changes": 1,
     }
     assert all(r.outcome.pieces[0].equal for r in reports)
     assert_frame_equal(SqlLedger(target).read(), SqlLedger(source).read())
