@@ -10,6 +10,8 @@ from datetime import datetime
 
 import polars as pl
 
+from market_data.basis import Adjustment, Basis
+from market_data.corporate_actions.carried import not_carried
 from market_data.corporate_actions.conflicts import NEAR
 from market_data.corporate_actions.withdrawals import NO_ACTION, is_withdrawal
 from market_data.schemas import CORPORATE_ACTIONS, UTC
@@ -31,12 +33,12 @@ def no_longer_told(
     It covers an ex-date where it holds bars from before it, and of it or from after it. Silence
     alone may be an answer that lacks its events, of prices that are divided all the same. It is
     believed where the answer names a like action a few days off instead, and of a split where its
-    prices of before are as traded again.
+    prices of before are as traded again; and of any action whose step its adjusted closes lack.
 
     Args:
         statements: rows of CORPORATE_ACTIONS: what the vendor has said last, from before.
         told: columns symbol, ex_date, kind: what the answer names, also what was refused of it.
-        bars: columns symbol, session, ts, close of the answer.
+        bars: columns symbol, session, ts, close, adj_close, basis of the answer.
         kept: columns symbol, ts, close, fetched_at: what was known of these bars before.
         now: the time of asking.
 
@@ -53,7 +55,12 @@ def no_longer_told(
         .join(told, on=["symbol", "ex_date", "kind"], how="anti")
     )
     key = ["symbol", "ex_date", "kind"]
-    believed = pl.concat([_moved(gone, told).select(key), _restored(gone, bars, kept).select(key)])
+    shown = (
+        _moved(gone, told),
+        _restored(gone, bars, kept),
+        not_carried(gone, bars, statements),
+    )
+    believed = pl.concat(part.select(key) for part in shown)
     gone = gone.join(believed, on=key, how="semi")
     return CORPORATE_ACTIONS.conform(
         gone.with_columns(
@@ -77,7 +84,7 @@ def _restored(gone: pl.DataFrame, bars: pl.DataFrame, kept: pl.DataFrame) -> pl.
     """
     before = (
         gone.filter(pl.col("kind") == "split")
-        .join(bars.select("symbol", "session", "ts", "close"), on="symbol")
+        .join(_divided(bars).select("symbol", "session", "ts", "close"), on="symbol")
         .filter(pl.col("session") < pl.col("ex_date"))
         .join(kept.select("symbol", "ts", "fetched_at", was="close"), on=["symbol", "ts"])
     )
@@ -86,3 +93,11 @@ def _restored(gone: pl.DataFrame, bars: pl.DataFrame, kept: pl.DataFrame) -> pl.
         restored=(pl.col("close") / (pl.col("was") * divided)).median()
     )
     return shares.filter((pl.col("restored") - 1).abs() <= SAME_PRICE)
+
+
+def _divided(bars: pl.DataFrame) -> pl.DataFrame:
+    """Bars whose prices a vendor divides by splits: others are as traded, whatever it tells."""
+    texts: list[str] = bars.get_column("basis").unique().to_list()
+    return bars.filter(
+        pl.col("basis").is_in([t for t in texts if Basis.parse(t).adjustment is Adjustment.SPLITS])
+    )

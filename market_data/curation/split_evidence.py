@@ -25,9 +25,9 @@ class SplitsTold:
     """Who tells splits, and of what they were asked.
 
     Attributes:
-        tellers: vendors whose answers tell every split since the first bar that they hold: their
-            own bars need no other evidence.
-        answers: columns symbol, session and asked_at (UTC): what those vendors have answered.
+        tellers: vendors with answers that tell every split since the first bar that they hold:
+            prices of theirs that are divided by splits need no other evidence.
+        answers: columns symbol, session and asked_at (UTC): those answers.
         statements: rows of STATED_ACTIONS, every revision of every source in the order in which
             they were recorded. A vendor's own are named after it.
         vendors: those whose answers may tell actions; what other sources state was brought by a

@@ -16,6 +16,7 @@ from market_data.corporate_actions.plausible import plausible_actions
 from market_data.corporate_actions.silence import no_longer_told
 from market_data.datasets import Dataset
 from market_data.pipeline.platform import Platform
+from market_data.ports import Telling
 from market_data.quarantine import row_ids
 from market_data.schemas import QUARANTINE, UTC
 from market_data.timeframes import Timeframe
@@ -43,11 +44,12 @@ def take_back(
     *,
     dataset: Dataset,
     vendor: str,
+    timeframe: Timeframe,
     now: datetime,
 ) -> int:
     """Take back what a vendor said of splits and dividends and no longer does; how many it were.
 
-    Only a vendor that tells splits speaks by its silence.
+    Only an answer that would tell splits speaks by its silence.
 
     Args:
         platform: where they are kept.
@@ -55,9 +57,10 @@ def take_back(
         bars: rows of RAW_BARS of the answer.
         dataset: the raw log that they are not yet in.
         vendor: who answered.
+        timeframe: of the bars.
         now: the time of asking.
     """
-    if bars.is_empty() or not platform.vendors.tells_splits(vendor):
+    if bars.is_empty() or platform.vendors.tells_splits(vendor, timeframe) is Telling.NONE:
         return 0
     symbols = bars.get_column("symbol").unique().to_list()
     said = platform.actions.statements(symbols=symbols).filter(pl.col("source") == vendor)

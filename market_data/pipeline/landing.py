@@ -25,7 +25,7 @@ from market_data.pipeline.asking import SPOKE, Asking
 from market_data.pipeline.doubts import REFUSED, count_refused
 from market_data.pipeline.keep_actions import keep_actions, take_back
 from market_data.pipeline.shape_watch import ShapeWatch
-from market_data.pipeline.split_answers import own_words
+from market_data.pipeline.split_answers import own_words, telling_timeframes
 from market_data.pipeline.telemetry import slice_events
 from market_data.pipeline.verdicts import COUNTS, Answer, common_kind, ledger_rows, settle
 from market_data.ports import (
@@ -37,6 +37,7 @@ from market_data.quarantine import quarantine_bars, quarantine_rejected
 from market_data.restatements import may_restate, settled, without_restated
 from market_data.revisions import VALUES
 from market_data.schemas import CORPORATE_ACTIONS
+from market_data.timeframes import Timeframe
 
 SLICE_ROWS = 500_000
 """Rows gathered before they are written: one commit for many small files, bounded memory."""
@@ -199,11 +200,12 @@ class Landing:
             raw,
             dataset=raw_bars(self._request.vendor, self._request.timeframe),
             vendor=self._request.vendor,
+            timeframe=self._request.timeframe,
             now=self._asking.started,
         )
 
     def _answers_until(self, last: date) -> pl.DataFrame:
-        """Columns symbol, session, asked_at: what the vendor was asked, bars of any length."""
+        """Columns symbol, session, asked_at: what the vendor was asked that would tell actions."""
         answers = self._platform.ledger.read(
             vendors=[self._request.vendor],
             symbols=self._fetch.symbols,
@@ -211,7 +213,9 @@ class Landing:
         )
         # An answer that broke off has told what it had until then.
         said = pl.col("outcome").is_in(SPOKE) | (pl.col("rows") > 0)
-        return answers.filter(said).select("symbol", "session", "asked_at")
+        telling = telling_timeframes(self._platform, self._request.vendor)
+        tells = pl.col("timeframe").is_in([*map(str, telling or Timeframe)])
+        return answers.filter(said & tells).select("symbol", "session", "asked_at")
 
     def _said_anew(
         self, raw: pl.DataFrame, dataset: Dataset

@@ -14,6 +14,7 @@ import polars as pl
 from market_data.curation.candidates import SPLITS_UNKNOWN
 from market_data.datasets import curated_bars
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.split_answers import telling_timeframes
 from market_data.timeframes import Timeframe
 
 
@@ -30,7 +31,7 @@ def newly_told(platform: Platform, since: int) -> tuple[list[str], int]:
         The symbols in order, and the number of the newest answer; `since` where there is none.
     """
     names = [v.name for v in platform.universe.vendors]
-    told = [name for name in names if platform.vendors.tells_splits(name)]
+    told = [name for name in names if telling_timeframes(platform, name)]
     asked, newest = platform.journal.news(since, told)
     known = {i.symbol for i in platform.universe.instruments}
     if not asked & known:

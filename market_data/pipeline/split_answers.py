@@ -6,7 +6,7 @@ What does not: what it means (market_data/curation/split_evidence.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -14,10 +14,12 @@ import polars as pl
 
 from market_data.basis import Adjustment, Basis
 from market_data.curation.split_evidence import SplitsTold
+from market_data.datasets import raw_bars
 from market_data.pipeline.platform import Platform
-from market_data.ports import Outcome
+from market_data.ports import Outcome, Telling
 from market_data.ports.operations import STATED_ACTIONS
 from market_data.schemas import LEDGER
+from market_data.timeframes import Timeframe
 
 
 def splits_told(platform: Platform, frames: Sequence[pl.DataFrame], last: date) -> SplitsTold:
@@ -28,29 +30,26 @@ def splits_told(platform: Platform, frames: Sequence[pl.DataFrame], last: date) 
         frames: rows of RAW_BARS, each of one vendor.
         last: last session of the rows.
     """
-    universe, adjusted, doubtful = platform.universe, set[str](), set[str]()
+    adjusted, doubtful = set[str](), set[str]()
     for frame in frames:
         if frame.is_empty():
             continue
         found = _adjusted_symbols(frame)
         adjusted |= found
-        if not platform.vendors.tells_splits(frame.get_column("vendor").item(0)):
+        if not telling_timeframes(platform, frame.get_column("vendor").item(0)):
             doubtful |= found
     told = own_words(platform, [s for s in adjusted if _splits(platform, s)])
     symbols = sorted(s for s in doubtful if _splits(platform, s))
     if not told.tellers or not symbols:
         return told
-    answers = platform.ledger.read(
-        vendors=list(told.tellers), symbols=symbols, sessions=(universe.first_session, last)
-    )
-    return replace(told, answers=answers.filter(pl.col("outcome") == str(Outcome.ROWS)))
+    return replace(told, answers=_answers(platform, told.tellers, symbols, last))
 
 
 def own_words(platform: Platform, symbols: Sequence[str]) -> SplitsTold:
     """What every source has stated about symbols, and which vendors speak of their own prices."""
     vendors = [v.name for v in platform.universe.vendors]
     return SplitsTold(
-        tellers=[name for name in vendors if platform.vendors.tells_splits(name)],
+        tellers=[name for name in vendors if telling_timeframes(platform, name)],
         answers=LEDGER.empty(),
         statements=platform.actions.history(symbols=sorted(symbols))
         if symbols
@@ -58,6 +57,33 @@ def own_words(platform: Platform, symbols: Sequence[str]) -> SplitsTold:
         # Files hold no actions: those under the name of such a vendor came from a person.
         vendors=[v.name for v in platform.universe.vendors if v.reader != "files"],
     )
+
+
+def telling_timeframes(platform: Platform, vendor: str) -> list[Timeframe]:
+    """The lengths of bars with which a vendor tells splits."""
+    tells = platform.vendors.tells_splits
+    return [t for t in Timeframe if tells(vendor, t) is not Telling.NONE]
+
+
+def _answers(
+    platform: Platform, tellers: Collection[str], symbols: Sequence[str], last: date
+) -> pl.DataFrame:
+    """Answers with bars that would have told a split: rows of LEDGER."""
+    span = (platform.universe.first_session, last)
+    asked = platform.ledger.read(vendors=list(tellers), symbols=symbols, sessions=span)
+    given = asked.filter(pl.col("outcome") == str(Outcome.ROWS))
+    parts = [given.clear()]
+    for vendor in tellers:
+        for timeframe in telling_timeframes(platform, vendor):
+            part = given.filter(pl.col("vendor") == vendor, pl.col("timeframe") == str(timeframe))
+            tells = platform.vendors.tells_splits(vendor, timeframe)
+            if tells is Telling.WITH_ADJUSTED_CLOSE and not part.is_empty():
+                kept = platform.raw_log.read(
+                    raw_bars(vendor, timeframe), symbols=symbols, sessions=span
+                ).drop_nulls("adj_close")
+                part = part.join(kept, on=["symbol", "session"], how="semi")
+            parts.append(part)
+    return pl.concat(parts)
 
 
 def _splits(platform: Platform, symbol: str) -> bool:

@@ -39,7 +39,7 @@ from market_data.ports.vendor import (
     SymbolRequest,
     Vendor,
 )
-from market_data.ports.vendors import Vendors
+from market_data.ports.vendors import Telling, Vendors
 
 __all__ = [
     "ActionLog",
@@ -76,6 +76,7 @@ __all__ = [
     "SymbolOutcome",
     "SymbolRequest",
     "TableVersion",
+    "Telling",
     "Vendor",
     "Vendors",
     "Window",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from adapters.vendors.profile import Means, Options, VendorProfile
+from adapters.vendors.profile import Means, Options, VendorProfile, every_answer
 from market_data.ports import Vendor
 from market_data.universe import VendorConfig
 
@@ -34,6 +34,6 @@ PROFILE = VendorProfile(
     delay=timedelta(0),
     # Invented bars are all there at once, or never.
     settling=timedelta(0),
-    tells_splits=True,
+    tells_splits=every_answer,
     build=_build,
 )
