@@ -62,6 +62,11 @@ class Settings(BaseSettings):
     """Seconds that a request to a vendor waits for its turn; one whose turn is later is refused,
     and its sessions are asked for again by the next run."""
 
+    request_margin: float = Field(default=150.0, ge=0, le=86_400)
+    """Seconds that a request to a vendor may be on its way. Until it is answered, for as long at
+    most, it occupies its windows, and their length from then on: vendors count what arrives, and
+    a slow connection must not make two of their windows one. 0 counts from the sending alone."""
+
     @property
     def requests_path(self) -> Path:
         """File in which this machine counts its requests to vendors."""

@@ -7,30 +7,31 @@ What does not: counting (the stores), when a vendor is left alone (market_data/r
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from adapters.requests.store import Full, Granted, RequestStore
-from market_data.errors import (
-    BudgetSpentError,
-    LeftAloneError,
-    RateLimitedError,
-    VendorError,
-)
+from market_data.errors import BudgetSpentError, LeftAloneError, VendorError
 from market_data.ports import Claim, Clock
-from market_data.requests.breaker import Breaker, State, is_failure, probed, reported
+from market_data.requests.breaker import PROBE, SECOND, Breaker, State, probed, reported
 
 LOG = logging.getLogger(__name__)
 
 PATIENCE = 90.0
 PATIENCE_SETTING = "EMP_REQUEST_PATIENCE"
+MARGIN = PROBE / SECOND
 _MICROSECONDS = 1_000_000
 _WORTH_TELLING = 1.0
 
 
 class SharedGate:
-    """Grants the requests of one account; see `market_data.ports.RequestGate`."""
+    """Grants the requests of one account; see `market_data.ports.RequestGate`.
+
+    A request occupies its windows from its grant until their length after its end. Which grants a
+    report is about follows from the thread: whoever asks, waits for the answer.
+    """
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class SharedGate:
         clock: Clock,
         *,
         patience: float = PATIENCE,
+        margin: float = MARGIN,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Prepare; the store is opened when the first request comes.
@@ -48,13 +50,17 @@ class SharedGate:
             store: where they are counted.
             clock: tells people when.
             patience: seconds that a request waits at most.
+            margin: seconds after which a request whose end nobody reported is taken for ended;
+                0 for windows that count from the grant alone.
             sleep: waits that many seconds.
         """
         self._account = account
         self._store = store
         self._clock = clock
         self._patience = patience
+        self._hold = round(margin * SECOND)
         self._sleep = sleep
+        self._under_way = _UnderWay()
 
     def enter(self, claims: Sequence[Claim]) -> None:
         """Wait until all of the claims can be granted at once, and take them.
@@ -69,6 +75,8 @@ class SharedGate:
         while True:
             found = self._attempt(claims)
             if isinstance(found, Granted):
+                if claims and self._hold:
+                    self._under_way.granted.append((tuple(claims), found))
                 return
             wait, told = found
             if waited + wait > self._patience:
@@ -78,19 +86,25 @@ class SharedGate:
             self._sleep(wait)
             waited += wait
 
-    def report(self, trouble: VendorError | None) -> None:
-        """Say how the request went, for the breaker: None for an answer of any kind."""
+    def report(self, trouble: VendorError | None, *, put_again: bool = False) -> None:
+        """Say that what this thread has entered for is over, and how it went, for the breaker.
+
+        Args:
+            trouble: None for an answer of any kind.
+            put_again: whether the question is put once more.
+        """
+        store, granted = self._store(), self._under_way.granted
+        while granted:
+            store.settle(self._account, *granted.pop())
         if isinstance(trouble, BudgetSpentError | LeftAloneError):
             return
-        store = self._store()
-        asks_for_pause = isinstance(trouble, RateLimitedError) and trouble.retry_after
-        if (
-            not is_failure(trouble)
-            and not asks_for_pause
-            and store.standing(self._account).breaker == Breaker()
-        ):
-            return
-        store.change(self._account, lambda breaker, now: reported(breaker, trouble, now))
+
+        def change(breaker: Breaker, now: int) -> Breaker:
+            return reported(breaker, trouble, now, put_again=put_again)
+
+        standing = store.standing(self._account)
+        if change(standing.breaker, standing.now) != standing.breaker:
+            store.change(self._account, change)
 
     def _attempt(self, claims: Sequence[Claim]) -> Granted | tuple[float, str]:
         """The grant, or how long to wait and for what."""
@@ -101,7 +115,7 @@ class SharedGate:
             raise self._left_alone(breaker, now)
         if breaker.held_until > now:
             return _seconds(breaker.held_until - now), "it asked to be left in peace until then"
-        found = store.take(self._account, claims)
+        found = store.take(self._account, claims, self._hold)
         if isinstance(found, Full):
             allowance = found.claim.allowance
             cure = f"; {allowance.setting} says what is allowed" if allowance.setting else ""
@@ -148,6 +162,13 @@ class SharedGate:
     def _at(self, wait: float) -> str:
         then = self._clock.now().astimezone(UTC) + timedelta(seconds=wait)
         return f"at {_rounded_up(then):%Y-%m-%d %H:%M:%S} UTC (in {told_span(wait)})"
+
+
+class _UnderWay(threading.local):
+    """What a thread was granted since its last report."""
+
+    def __init__(self) -> None:
+        self.granted: list[tuple[tuple[Claim, ...], Granted]] = []
 
 
 def told_span(seconds: float) -> str:

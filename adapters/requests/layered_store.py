@@ -53,13 +53,13 @@ class LayeredRequestStore:
     def __repr__(self) -> str:
         return f"LayeredRequestStore({self._shared}, {self._own})"
 
-    def take(self, account: str, claims: Sequence[Claim]) -> Granted | Full:
+    def take(self, account: str, claims: Sequence[Claim], hold: int = 0) -> Granted | Full:
         """Grant all of the claims in both places, or none."""
-        shared = self._tried(lambda: self._shared.take(account, claims), None)
+        shared = self._tried(lambda: self._shared.take(account, claims, hold), None)
         if isinstance(shared, Full):
             return shared
         try:
-            own = self._take_own(account, claims, patience=_APART if shared else 0.0)
+            own = self._take_own(account, claims, hold, patience=_APART if shared else 0.0)
         except BaseException:
             self._return(account, claims, shared)
             raise
@@ -69,11 +69,11 @@ class LayeredRequestStore:
         return Granted((shared or own).at, f"{own.receipt} {shared.receipt if shared else ''}")
 
     def _take_own(
-        self, account: str, claims: Sequence[Claim], *, patience: float
+        self, account: str, claims: Sequence[Claim], hold: int, *, patience: float
     ) -> Granted | Full:
         """A grant of this machine; where it is full for a moment only, after that moment."""
         while True:
-            own = self._own.take(account, claims)
+            own = self._own.take(account, claims, hold)
             if isinstance(own, Granted):
                 return own
             wait = (own.until - own.now) / 1e6
@@ -86,11 +86,21 @@ class LayeredRequestStore:
         if shared:
             self._tried(lambda: self._shared.give_back(account, claims, shared), None)
 
+    def settle(self, account: str, claims: Sequence[Claim], granted: Granted) -> None:
+        """Let the windows of a request end their length after now, first on this machine.
+
+        Whoever finds room in the shared place then finds it here as well.
+        """
+        own, shared = _parts(granted)
+        self._own.settle(account, claims, own)
+        if shared:
+            self._tried(lambda: self._shared.settle(account, claims, shared), None)
+
     def give_back(self, account: str, claims: Sequence[Claim], granted: Granted) -> None:
         """Forget what was granted to some claims and not used."""
-        own, _, shared = granted.receipt.partition(" ")
-        self._own.give_back(account, claims, Granted(granted.at, own))
-        self._return(account, claims, Granted(granted.at, shared) if shared else None)
+        own, shared = _parts(granted)
+        self._own.give_back(account, claims, own)
+        self._return(account, claims, shared)
 
     def standing(self, account: str) -> Standing:
         """The breaker; without the windows."""
@@ -130,3 +140,9 @@ class LayeredRequestStore:
             return otherwise
         self._presence.answered()
         return found
+
+
+def _parts(granted: Granted) -> tuple[Granted, Granted | None]:
+    """What this machine granted, and what the shared place did, unless it was away."""
+    own, _, shared = granted.receipt.partition(" ")
+    return Granted(granted.at, own), Granted(granted.at, shared) if shared else None

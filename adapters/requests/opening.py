@@ -51,6 +51,7 @@ class Gates:
             lambda: self.store,
             self._clock,
             patience=self._settings.request_patience,
+            margin=self._settings.request_margin,
         )
 
     def windows(self, reader: str) -> tuple[Window, ...]:

@@ -41,23 +41,23 @@ TAKE = (
     _NOW
     + """
 local now = present(KEYS[1], ARGV[1])
-local receipt = ARGV[2]
+local receipt, hold = ARGV[2], tonumber(ARGV[3])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', written(now))
 local worst, latest = 0, 0
 for i = 3, #KEYS do
-  local base = 3 + (i - 3) * 5
+  local base = 4 + (i - 3) * 5
   redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', written(now))
   local excess = redis.call('ZCARD', KEYS[i]) + tonumber(ARGV[base + 2]) - tonumber(ARGV[base])
   if excess > 0 then
     local blocking = redis.call('ZRANGE', KEYS[i], excess - 1, excess - 1, 'WITHSCORES')
-    local free = tonumber(blocking[2])
+    local free = math.min(tonumber(blocking[2]), now + tonumber(ARGV[base + 1]))
     if free > latest then worst, latest = i - 2, free end
   end
 end
 if worst > 0 then return {worst, written(latest), written(now)} end
 for i = 3, #KEYS do
-  local base = 3 + (i - 3) * 5
-  local ends = now + tonumber(ARGV[base + 1])
+  local base = 4 + (i - 3) * 5
+  local ends = now + tonumber(ARGV[base + 1]) + hold
   for unit = 1, tonumber(ARGV[base + 2]) do
     redis.call('ZADD', KEYS[i], written(ends), receipt .. ':' .. unit)
   end
@@ -67,9 +67,29 @@ end
 return {0, written(now), written(now)}
 """
 )
-"""KEYS: mark, windows, then each window of the claims. ARGV: wall clock or '', receipt, then per
-window: limit, length, cost, name with its limit, milliseconds to keep it or 0. Returns {0, now,
-now}, or {number of the claim that waits longest, until when, now}."""
+"""KEYS: mark, windows, then each window of the claims. ARGV: wall clock or '', receipt, how long
+grants are held beyond their windows, then per window: limit, length, cost, name with its limit,
+milliseconds to keep it or 0. Returns {0, now, now}, or {number of the claim that waits longest,
+until when, now}."""
+
+SETTLE = (
+    _NOW
+    + """
+local now = present(KEYS[1], ARGV[1])
+for i = 2, #KEYS do
+  local base = 3 + (i - 2) * 2
+  local ends = now + tonumber(ARGV[base])
+  for unit = 1, tonumber(ARGV[base + 1]) do
+    local member = ARGV[2] .. ':' .. unit
+    local known = redis.call('ZSCORE', KEYS[i], member)
+    if known and tonumber(known) > ends then
+      redis.call('ZADD', KEYS[i], written(ends), member)
+    end
+  end
+end
+"""
+)
+"""KEYS: mark, then the windows. ARGV: wall clock or '', receipt, then length and cost of each."""
 
 GIVE_BACK = """
 for i = 1, #KEYS do

@@ -21,7 +21,7 @@ from adapters.cache.redis_cache import client_of
 from adapters.cache.settings import RedisSettings
 from adapters.cache.troubles import trouble_of, wrong_setting
 from adapters.requests.breaker_text import breaker_of, text_of
-from adapters.requests.redis_scripts import GIVE_BACK, LOOK, TAKE
+from adapters.requests.redis_scripts import GIVE_BACK, LOOK, SETTLE, TAKE
 from adapters.requests.store import (
     BudgetAwayError,
     Change,
@@ -62,20 +62,21 @@ class RedisRequestStore:
         self._wall = wall
         self._client = client_of(settings)
         self._take = self._client.register_script(TAKE)
+        self._settle = self._client.register_script(SETTLE)
         self._give_back = self._client.register_script(GIVE_BACK)
         self._look = self._client.register_script(LOOK)
 
     def __repr__(self) -> str:
         return f"RedisRequestStore({self._settings.shown}, {self._namespace})"
 
-    def take(self, account: str, claims: Sequence[Claim]) -> Granted | Full:
+    def take(self, account: str, claims: Sequence[Claim], hold: int = 0) -> Granted | Full:
         """Grant all of the claims, or none; see the protocol."""
         wanted = merged(claims)
         receipt = uuid.uuid4().hex
-        arguments: list[str | int] = [self._given(), receipt]
+        arguments: list[str | int] = [self._given(), receipt, hold]
         for claim in wanted:
             length = length_of(claim)
-            keep = length * 2 // 1_000 + _MARGIN_MS if claim.subject else 0
+            keep = (length * 2 + hold) // 1_000 + _MARGIN_MS if claim.subject else 0
             name = f"{_name(claim)}{_BETWEEN}{claim.allowance.requests}"
             arguments += [claim.allowance.requests, length, claim.cost, name, keep]
         keys = [self._key(account, "mark"), self._key(account, "windows")]
@@ -85,6 +86,16 @@ class RedisRequestStore:
         if worst:
             return Full(wanted[worst - 1], int(until), int(now))
         return Granted(int(now), receipt)
+
+    def settle(self, account: str, claims: Sequence[Claim], granted: Granted) -> None:
+        """Let the windows of a request end their length after now."""
+        wanted = merged(claims)
+        keys = [self._key(account, "mark"), *(self._window(account, claim) for claim in wanted)]
+        arguments: list[str | int] = [self._given(), granted.receipt]
+        for claim in wanted:
+            arguments += [length_of(claim), claim.cost]
+        with self._asking():
+            self._settle(keys=keys, args=arguments)
 
     def give_back(self, account: str, claims: Sequence[Claim], granted: Granted) -> None:
         """Forget what was granted to some claims and not used."""

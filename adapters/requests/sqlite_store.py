@@ -46,6 +46,7 @@ create table if not exists grants (
 ) strict;
 create index if not exists grants_of_window on grants (account, allowance, subject, expires);
 create index if not exists grants_by_end on grants (expires);
+create index if not exists grants_by_receipt on grants (receipt);
 create table if not exists breakers (
     account text primary key, breaker text not null
 ) strict, without rowid;
@@ -79,7 +80,7 @@ class SqliteRequestStore:
     def __repr__(self) -> str:
         return f"SqliteRequestStore({self._path})"
 
-    def take(self, account: str, claims: Sequence[Claim]) -> Granted | Full:
+    def take(self, account: str, claims: Sequence[Claim], hold: int = 0) -> Granted | Full:
         """Grant all of the claims, or none; see the protocol."""
         wanted = merged(claims)
         with self._transaction() as connection:
@@ -95,7 +96,7 @@ class SqliteRequestStore:
                         account,
                         claim.allowance.name,
                         claim.subject,
-                        now + length_of(claim),
+                        now + length_of(claim) + hold,
                         claim.cost,
                         claim.allowance.requests,
                         receipt,
@@ -104,6 +105,25 @@ class SqliteRequestStore:
                 ],
             )
             return Granted(now, str(receipt))
+
+    def settle(self, account: str, claims: Sequence[Claim], granted: Granted) -> None:
+        """Let the windows of a request end their length after now."""
+        with self._transaction() as connection:
+            now, _ = self._tick(connection)
+            connection.executemany(
+                "update grants set expires = min(expires, ?) "
+                "where receipt = ? and account = ? and allowance = ? and subject = ?",
+                [
+                    (
+                        now + length_of(claim),
+                        int(granted.receipt),
+                        account,
+                        claim.allowance.name,
+                        claim.subject,
+                    )
+                    for claim in merged(claims)
+                ],
+            )
 
     def give_back(self, account: str, claims: Sequence[Claim], granted: Granted) -> None:  # noqa: ARG002
         """Forget what was granted to some claims and not used."""
@@ -266,5 +286,6 @@ def _full(connection: sqlite3.Connection, account: str, claim: Claim, now: int) 
     ):
         excess -= cost
         if excess <= 0:
-            return Full(claim, expires, now)
+            # One that is under way is remembered for its length from its end, which nobody knows.
+            return Full(claim, min(expires, now + length_of(claim)), now)
     raise AssertionError("a claim within its limit finds room when all grants are forgotten")

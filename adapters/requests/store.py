@@ -5,7 +5,10 @@ What does not: the places (sqlite_store.py, redis_store.py, layered_store.py), w
 (gate.py).
 
 A window counts what was granted within its length, exactly: a grant is remembered until its length
-has passed, and another passes only while what is remembered leaves room for it. This is own code:
+has passed, and another passes only while what is remembered leaves room for it. A vendor counts
+when a request arrives, which is some time between its grant and its answer: so a grant that is held
+is remembered until its length has passed since its answer, and however long requests take on their
+way, the vendor's own windows hold no more than ours. This is own code:
 pyrate-limiter 4.5, the best kept library for it, puts each keyed limit into a bucket of its own, so
 that the claims of one request could not be granted together; its SQLite bucket counts and inserts
 in two steps unless a file lock is put around them; and both its shared buckets stamp entries with
@@ -52,7 +55,7 @@ class Full:
 
     Attributes:
         claim: that has to wait longest.
-        until: when all of the claims may have room.
+        until: when all of the claims may have room; of requests under way, as if they ended now.
         now: the present instant.
     """
 
@@ -70,7 +73,7 @@ class WindowUse:
         subject: whose requests it counts; empty for all.
         requests: the limit, as it was last claimed.
         used: what was granted within its length.
-        next_free: when the oldest grant in it is forgotten.
+        next_free: when the first grant in it is forgotten, at the latest.
     """
 
     allowance: str
@@ -96,8 +99,19 @@ class RequestStore(Protocol):
     Every method may raise StorageError or BudgetAwayError.
     """
 
-    def take(self, account: str, claims: Sequence[Claim]) -> Granted | Full:
-        """Grant all of the claims, or none."""
+    def take(self, account: str, claims: Sequence[Claim], hold: int = 0) -> Granted | Full:
+        """Grant all of the claims, or none.
+
+        Args:
+            account: whose.
+            claims: what a request takes.
+            hold: for how long, in microseconds, the grant is remembered beyond its windows unless
+                it is settled before.
+        """
+        ...
+
+    def settle(self, account: str, claims: Sequence[Claim], granted: Granted) -> None:
+        """The request was answered, or given up: its windows end their length after now."""
         ...
 
     def give_back(self, account: str, claims: Sequence[Claim], granted: Granted) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus, unquote, urlencode, urlsplit
 
 import httpx
 
-from adapters.vendors.retrying import retrying, seconds_of
+from adapters.vendors.retrying import Questions, seconds_of
 from market_data.errors import (
     MalformedAnswerError,
     RateLimitedError,
@@ -145,13 +145,14 @@ class VendorHttp:
         """
         self._name = name
         self._base_url = base_url.rstrip("/")
-        self._gate = gate or OpenGate()
         self._secrets = secrets or Secrets()
         self._hidden = self._secrets.of(base_url)
         self._told_forms = _told_forms(self._hidden)
         self._shown_url = sanitised_text(self._base_url)
         self._patience = patience or Patience()
-        self._retrying = retrying(self._patience.attempts, self._patience.sleep)
+        self._questions = Questions(
+            gate or OpenGate(), self._patience.attempts, self._patience.sleep
+        )
         self._client: httpx.Client | None = None
 
     def get(
@@ -172,17 +173,9 @@ class VendorHttp:
         Raises:
             VendorError: a typed subclass, after the last attempt.
         """
-        found: T = self._retrying(self._once, path, params, read, claims)
-        return found
+        return self._questions.put(claims, lambda: self._once(path, params, read))
 
-    def _once(
-        self,
-        path: str,
-        params: Mapping[str, str | int],
-        read: Callable[[Answer], T],
-        claims: Sequence[Claim],
-    ) -> T:
-        self._gate.enter(claims)
+    def _once(self, path: str, params: Mapping[str, str | int], read: Callable[[Answer], T]) -> T:
         try:
             answer = self._ask(path, params)
             found = read(answer)
@@ -190,9 +183,7 @@ class VendorHttp:
         except VendorError as trouble:
             # Some vendors repeat the key in what they say against it.
             trouble.args = (without_secrets(str(trouble), self._hidden),)
-            self._gate.report(trouble)
             raise
-        self._gate.report(None)
         return found
 
     def _ask(self, path: str, params: Mapping[str, str | int]) -> Answer:

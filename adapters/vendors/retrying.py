@@ -1,4 +1,4 @@
-"""When a question to a vendor is put again, and after which pause.
+"""How a question is put to a vendor: through its gate, and again after a pause where that may help.
 
 What belongs here: the rule that every vendor's client follows.
 What does not: sending (the clients), limits shared by processes (market_data/ports/request_gate).
@@ -7,15 +7,70 @@ What does not: sending (the clients), limits shared by processes (market_data/po
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import tenacity
 
 from market_data.errors import RateLimitedError, VendorError
+from market_data.ports import Claim, RequestGate
 
+T = TypeVar("T")
 _MOST_DIGITS = 9
 LONGEST_PAUSE = 60.0
 """Seconds; whoever asks for a longer pause is not asked again in this fetch."""
+
+
+class Questions:
+    """Puts a vendor's questions, each attempt through the gate, and reports how each went."""
+
+    def __init__(self, gate: RequestGate, attempts: int, sleep: Callable[[float], None]) -> None:
+        """Prepare; nobody is asked yet.
+
+        Args:
+            gate: grants each attempt.
+            attempts: how often one question is put before its trouble is raised.
+            sleep: waits that many seconds.
+        """
+        self._gate = gate
+        self._attempts = attempts
+        self._retrying = retrying(attempts, sleep)
+
+    def put(self, claims: Sequence[Claim], ask: Callable[[], T]) -> T:
+        """What an attempt brings, the first one that brings anything.
+
+        Args:
+            claims: what each attempt takes of the vendor's allowances.
+            ask: one attempt.
+
+        Raises:
+            VendorError: a typed subclass, after the last attempt.
+        """
+        troubles: list[VendorError] = []
+
+        def attempt() -> T:
+            self._enter(claims, troubles)
+            try:
+                found = ask()
+            except VendorError as trouble:
+                troubles.append(trouble)
+                put_again = _may_pass(trouble) and len(troubles) < self._attempts
+                self._gate.report(trouble, put_again=put_again)
+                raise
+            self._gate.report(None)
+            return found
+
+        found: T = self._retrying(attempt)
+        return found
+
+    def _enter(self, claims: Sequence[Claim], troubles: Sequence[VendorError]) -> None:
+        try:
+            self._gate.enter(claims)
+        except VendorError:
+            if troubles:
+                # There is no other attempt: the one before was the last.
+                self._gate.report(troubles[-1])
+            raise
 
 
 def retrying(attempts: int, sleep: Callable[[float], None]) -> tenacity.Retrying:

@@ -85,8 +85,15 @@ class RequestGate(Protocol):
         """
         ...
 
-    def report(self, trouble: VendorError | None) -> None:
-        """Say how the request went, for the breaker: None for an answer of any kind."""
+    def report(self, trouble: VendorError | None, *, put_again: bool = False) -> None:
+        """Say that what this thread has entered for is over, and how it went.
+
+        Until then a request is on its way: nobody knows when the vendor counts it.
+
+        Args:
+            trouble: None for an answer of any kind.
+            put_again: whether the question is put once more.
+        """
         ...
 
 
@@ -96,5 +103,5 @@ class OpenGate:
     def enter(self, claims: Sequence[Claim]) -> None:
         """Let everybody in."""
 
-    def report(self, trouble: VendorError | None) -> None:
+    def report(self, trouble: VendorError | None, *, put_again: bool = False) -> None:
         """Take no notice."""

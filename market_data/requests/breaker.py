@@ -8,6 +8,10 @@ nothing is asked for a pause. Then it is half open: one request is let through a
 closes the breaker, another failure opens it for twice as long. A probe whose process died holds up
 the next one for PROBE at most.
 
+What fails is a question, not an attempt at it: one that is put three times in vain is one failure,
+when it is given up. A probe is a single request, so its failure counts at once and ends its
+question.
+
 A vendor that is too busy to answer some of the questions is not one that is away: an answer of any
 kind, a refusal too, clears the failures before it. A refusal that names a pause holds requests back
 for that long, in every process.
@@ -29,7 +33,8 @@ from market_data.errors import (
 
 SECOND = 1_000_000
 FAILURES = 5
-SPAN = 60 * SECOND
+SPAN = 1_800 * SECOND
+"""Longer than five questions take that are all put three times to a vendor that hangs."""
 PAUSE = 60 * SECOND
 MOST_PAUSE = 900 * SECOND
 PROBE = 150 * SECOND
@@ -53,7 +58,7 @@ class Breaker:
     """What is known of one vendor.
 
     Attributes:
-        failures: when requests failed, within SPAN and since the last answer.
+        failures: when questions were given up, within SPAN and since the last answer.
         opened: how often in a row it was opened; 0 where it is closed.
         retry_at: when the pause ends.
         probe_until: until when a probe that is under way is waited for; 0 for none.
@@ -88,15 +93,20 @@ def probed(breaker: Breaker, now: int) -> Breaker | None:
     return replace(breaker, probe_until=now + PROBE)
 
 
-def reported(breaker: Breaker, trouble: VendorError | None, now: int) -> Breaker:
+def reported(
+    breaker: Breaker, trouble: VendorError | None, now: int, *, put_again: bool = False
+) -> Breaker:
     """The breaker after a request came to its end.
 
     Args:
         breaker: as it was.
         trouble: what it ended with; None for an answer.
         now: when.
+        put_again: whether its question is put once more, which makes its failure none yet.
     """
     if is_failure(trouble):
+        if put_again and breaker.state(now) is not State.HALF_OPEN:
+            return breaker
         return _failed(breaker, str(trouble)[:_WORDS], now)
     held = breaker.held_until if breaker.held_until > now else 0
     if isinstance(trouble, RateLimitedError) and trouble.retry_after:

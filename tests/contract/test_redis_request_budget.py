@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 from request_budget_suite import MINUTE, Machine, NewStore, RequestBudgetSuite, took, wait_of
+from request_way_suite import RequestWaySuite
 
 from adapters.cache.presence import presence_of
 from adapters.cache.settings import RedisSettings
@@ -55,7 +56,7 @@ def keys_of(client: redis.Redis, namespace: str) -> list[bytes]:
     return sorted(client.scan_iter(f"{namespace}:*"))
 
 
-class TestRedisRequestStore(RequestBudgetSuite):
+class TestRedisRequestStore(RequestBudgetSuite, RequestWaySuite):
     def entries(self, store: RequestStore) -> int:
         assert isinstance(store, RedisRequestStore)
         windows = [k for k in keys_of(store._client, store._namespace) if b":g:" in k]

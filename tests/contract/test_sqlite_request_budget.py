@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from request_budget_suite import MINUTE, START, Machine, NewStore, RequestBudgetSuite, took, wait_of
+from request_way_suite import RequestWaySuite
 
 from adapters.requests.shared_time import Mark, Reading, instant, machine_reading
 from adapters.requests.sqlite_store import SqliteRequestStore
@@ -43,7 +44,7 @@ def new_store(path: Path, time: Machine) -> Iterator[NewStore]:
         store.close()
 
 
-class TestSqliteRequestStore(RequestBudgetSuite):
+class TestSqliteRequestStore(RequestBudgetSuite, RequestWaySuite):
     def entries(self, store: RequestStore) -> int:
         assert isinstance(store, SqliteRequestStore)
         with sqlite3.connect(store._path) as connection:

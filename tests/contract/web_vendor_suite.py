@@ -120,7 +120,7 @@ class Notes:
             raise self._refusal
         self.entered.append(tuple(claims))
 
-    def report(self, trouble: VendorError | None) -> None:
+    def report(self, trouble: VendorError | None, *, put_again: bool = False) -> None:
         self.heard.append(trouble)
 
 

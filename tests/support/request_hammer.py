@@ -1,4 +1,4 @@
-"""Processes that ask for requests as fast as they can, and what they were granted.
+"""Processes that ask for requests as fast as they can, what they were granted, what they sent.
 
 What belongs here: the process (`python -m tests.support.request_hammer`), starting several, and
 judging what they got. What does not: limits that a test or a benchmark chooses.
@@ -20,12 +20,13 @@ from typing import TypedDict
 from adapters.cache.presence import Presence
 from adapters.cache.settings import RedisSettings
 from adapters.clock import SystemClock
-from adapters.requests.gate import SharedGate
+from adapters.requests.gate import MARGIN, SharedGate
 from adapters.requests.layered_store import LayeredRequestStore
 from adapters.requests.redis_store import RedisRequestStore
 from adapters.requests.sqlite_store import SqliteRequestStore
 from adapters.requests.store import Full, Granted, RequestStore
 from market_data.ports import Allowance, Claim
+from tests.support.slow_way import Sender
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -73,8 +74,8 @@ class _Recording:
         self._store = store
         self.last = Granted(0)
 
-    def take(self, account: str, claims: Sequence[Claim]) -> Granted | Full:
-        found = self._store.take(account, claims)
+    def take(self, account: str, claims: Sequence[Claim], hold: int = 0) -> Granted | Full:
+        found = self._store.take(account, claims, hold)
         if isinstance(found, Granted):
             self.last = found
         return found
@@ -94,7 +95,14 @@ def open_place(place: Place) -> RequestStore:
 
 
 def hammer(
-    place: Place, windows: Sequence[Window], *, processes: int, seconds: float, costs: Sequence[int]
+    place: Place,
+    windows: Sequence[Window],
+    *,
+    processes: int,
+    seconds: float,
+    costs: Sequence[int],
+    port: int = 0,
+    margin: float = MARGIN,
 ) -> list[Grant]:
     """What so many processes were granted, in order, within a time after the first.
 
@@ -104,8 +112,17 @@ def hammer(
         processes: how many.
         seconds: how long.
         costs: of one request after the other, again and again.
+        port: of a vendor at the end of a slow way, to whom each request is sent; 0 for nobody.
+        margin: seconds that a request occupies its windows while it is on its way, at most.
     """
-    wish = {"place": place, "windows": list(windows), "seconds": seconds, "costs": list(costs)}
+    wish = {
+        "place": place,
+        "windows": list(windows),
+        "seconds": seconds,
+        "costs": list(costs),
+        "port": port,
+        "margin": margin,
+    }
     running = [
         subprocess.Popen(
             [sys.executable, "-m", __name__],
@@ -134,6 +151,11 @@ def hammer(
     return [g for g in granted if g.at < granted[0].at + round(seconds * 1e6)]
 
 
+def most_arrived(arrived: Sequence[int], window: Window) -> int:
+    """The most arrivals in any window of that length, wherever it begins."""
+    return most_at_once([Grant(at, at, at, 1) for at in sorted(arrived)], window)
+
+
 def most_at_once(granted: Sequence[Grant], window: Window) -> int:
     """The largest sum of costs in any window of that length, wherever it begins."""
     instants = [grant.at for grant in granted]
@@ -151,7 +173,8 @@ def _work() -> None:
     sys.stdout.flush()
     wish = json.loads(sys.stdin.readline())
     recording = _Recording(open_place(wish["place"]))
-    gate = SharedGate("hammered", lambda: recording, SystemClock())
+    gate = SharedGate("hammered", lambda: recording, SystemClock(), margin=wish["margin"])
+    sender = Sender(wish["port"]) if wish["port"] else None
     allowances = [
         Allowance(w["name"], w["requests"], timedelta(seconds=w["seconds"]))
         for w in wish["windows"]
@@ -163,6 +186,9 @@ def _work() -> None:
         before = time.time_ns() // 1_000
         gate.enter([Claim(allowance, cost=cost) for allowance in allowances])
         rows.append((recording.last.at, before, time.time_ns() // 1_000, cost))
+        if sender:
+            sender.send()
+        gate.report(None)
     sys.stdout.write(json.dumps(rows))
 
 

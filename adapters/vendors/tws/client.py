@@ -18,14 +18,13 @@ from urllib.parse import urlencode
 from ib_async.client import Client
 from ib_async.contract import Contract
 
-from adapters.vendors.retrying import retrying
+from adapters.vendors.retrying import Questions
 from adapters.vendors.tws.answers import Fields, check_whole, read_contracts
 from adapters.vendors.tws.contracts import Found, Wanted, settle
 from adapters.vendors.tws.gateway import Gateway
 from adapters.vendors.tws.inquiry import Address, Inquiry
 from adapters.vendors.tws.profile import PROFILE, SAME_CONTRACT, SAME_REQUEST
 from adapters.vendors.tws.questions import Question
-from market_data.errors import VendorError
 from market_data.ports import Claim, OpenGate, Payload, RequestGate
 from market_data.universe import Instrument
 
@@ -74,9 +73,8 @@ class TwsClient:
             sleep: waits that many seconds.
         """
         self._address = address
-        self._gate = gate or OpenGate()
         self._gateway = Gateway(address, timeout)
-        self._retrying = retrying(attempts, sleep)
+        self._questions = Questions(gate or OpenGate(), attempts, sleep)
         self._contracts: dict[Wanted, Found] = {}
 
     def contract(self, wanted: Wanted, instrument: Instrument) -> Found:
@@ -94,7 +92,7 @@ class TwsClient:
                 last=_CONTRACTS_END,
                 farm_code=_CONTRACTS_FARM_DOWN,
             )
-            found: Sequence[Found] = self._retrying(self._once, inquiry, (), read_contracts)
+            found: Sequence[Found] = self._put(inquiry, (), read_contracts)
             self._contracts[wanted] = settle(wanted, found, instrument)
         return self._contracts[wanted]
 
@@ -111,32 +109,23 @@ class TwsClient:
             last=_BARS,
             farm_code=_HISTORY_FARM_DOWN,
         )
-        answer: BarsAnswer = self._retrying(
-            self._once,
+        return self._put(
             inquiry,
             claims_for(found, question),
             lambda messages, _: self._answer(messages, found, question),
         )
-        return answer
 
     def close(self) -> None:
         """End the connection; the next question connects anew."""
         self._gateway.close()
 
-    def _once(
+    def _put(
         self,
         inquiry: Inquiry,
         claims: Sequence[Claim],
         read: Callable[[Sequence[Fields], int], T],
     ) -> T:
-        self._gate.enter(claims)
-        try:
-            found = read(*self._gateway.ask(inquiry))
-        except VendorError as trouble:
-            self._gate.report(trouble)
-            raise
-        self._gate.report(None)
-        return found
+        return self._questions.put(claims, lambda: read(*self._gateway.ask(inquiry)))
 
     def _answer(self, messages: Sequence[Fields], found: Found, question: Question) -> BarsAnswer:
         if not messages:

@@ -23,7 +23,7 @@ from curl_cffi.requests import exceptions
 from yfinance.data import YfData
 from yfinance.exceptions import YFException, YFRateLimitError
 
-from adapters.vendors.retrying import retrying
+from adapters.vendors.retrying import Questions
 from adapters.vendors.yahoo.answers import Chart, read_answer
 from adapters.vendors.yahoo.profile import YAHOO_URL
 from market_data.errors import (
@@ -169,7 +169,7 @@ class YahooClient:
         self._claims = tuple(claims)
         self._session = _Session(base_url, timeout, min_interval, sleep, self._enter_again)
         self._timeout = timeout
-        self._retrying = retrying(attempts, sleep)
+        self._questions = Questions(self._gate, attempts, sleep)
         # Its errors come back typed; its own reports of them would be said twice.
         logging.getLogger("yfinance").setLevel(logging.CRITICAL)
         # Without this it keeps cookies in a database in the user's cache folder.
@@ -196,17 +196,8 @@ class YahooClient:
             "includePrePost": "false",
             "events": "div,splits",
         }
-        return self._retrying(self._once, _CHART + quote(symbol, safe="=^"), params)
-
-    def _once(self, path: str, params: Mapping[str, Any]) -> ChartAnswer:
-        self._gate.enter(self._claims)
-        try:
-            answer = self._ask(path, params)
-        except VendorError as trouble:
-            self._gate.report(trouble)
-            raise
-        self._gate.report(None)
-        return answer
+        path = _CHART + quote(symbol, safe="=^")
+        return self._questions.put(self._claims, lambda: self._ask(path, params))
 
     def _enter_again(self) -> None:
         """Count one more request of a question; only a spent budget ends it.

@@ -1,4 +1,7 @@
-"""Four processes want more than the limits allow: never over, in any window, and hardly under."""
+"""Four processes want more than the limits allow: never over, in any window, and hardly under.
+
+In our windows and in the vendor's, which counts what arrives, however long that was on its way.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,16 @@ from tests.support.request_hammer import (
     Place,
     Window,
     hammer,
+    most_arrived,
     most_at_once,
     open_place,
 )
+from tests.support.slow_way import SlowWay
 
 SECONDS = 6.0
 FAST = Window(name="half second", requests=50, seconds=0.5)
 SLOW = Window(name="two seconds", requests=180, seconds=2.0)
+SENT = Window(name="second", requests=70, seconds=1.0)
 NewPlace = Callable[[], Place]
 
 
@@ -61,3 +67,25 @@ def test_several_windows_and_costs_hold_together(kind: str, request: pytest.Fixt
         assert most_at_once(granted, window) <= window["requests"]
     # A costly request may find a rest that is too small for it; nothing else is lost.
     assert sum(g.cost for g in granted) > 0.9 * SLOW["requests"] * 2
+
+
+@pytest.mark.parametrize("kind", ["file_place", "both_places"])
+def test_a_vendor_at_the_end_of_a_slow_way_is_never_asked_more_than_it_allows(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    place: Place = request.getfixturevalue(kind)
+    with SlowWay() as vendor:
+        hammer(place, [SENT], processes=4, seconds=4.0, costs=[1], port=vendor.port)
+    assert most_arrived(vendor.arrived, SENT) <= SENT["requests"]
+    in_time = [at for at in vendor.arrived if at < min(vendor.arrived) + 4_000_000]
+    assert len(in_time) > 0.95 * 4 * SENT["requests"]
+
+
+def test_what_counts_from_its_grant_alone_asks_such_a_vendor_too_often(file_place: Place) -> None:
+    """Why there is a margin, and that the test above can fail."""
+    with SlowWay() as vendor:
+        granted = hammer(
+            file_place, [SENT], processes=4, seconds=2.0, costs=[1], port=vendor.port, margin=0
+        )
+    assert most_at_once(granted, SENT) <= SENT["requests"]
+    assert most_arrived(vendor.arrived, SENT) > SENT["requests"]

@@ -124,7 +124,7 @@ def test_a_question_that_is_not_taken_is_put_once_and_is_no_failure_of_the_vendo
     class Gate:
         def enter(self, claims: object) -> None: ...
 
-        def report(self, trouble: VendorError | None) -> None:
+        def report(self, trouble: VendorError | None, *, put_again: bool = False) -> None:
             heard.append(trouble)
 
     from market_data.requests.breaker import is_failure

@@ -52,7 +52,7 @@ class Notes:
     def enter(self, claims: Sequence[Claim]) -> None:
         self.entered += 1
 
-    def report(self, trouble: VendorError | None) -> None:
+    def report(self, trouble: VendorError | None, *, put_again: bool = False) -> None:
         self.heard.append(trouble)
 
 

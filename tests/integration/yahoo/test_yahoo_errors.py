@@ -237,7 +237,7 @@ class Counting:
             raise self._after
         self.entered += 1
 
-    def report(self, trouble: VendorError | None) -> None:
+    def report(self, trouble: VendorError | None, *, put_again: bool = False) -> None:
         self.heard += 1
 
 

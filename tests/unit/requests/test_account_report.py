@@ -49,6 +49,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def test_shared_windows_come_first_then_those_of_a_subject(place: Place) -> None:
     for _ in range(5):
         place.gate.enter([Claim(TEN_MINUTES, cost=2), Claim(SAME_CONTRACT, "AAPL TRADES")])
+    place.gate.report(None)
     place.passed = 0.5
     shared, contract = place.report().windows
     assert (shared.allowance, shared.used, shared.left) == (TEN_MINUTES, 10, 50)

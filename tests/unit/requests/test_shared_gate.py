@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -64,6 +65,11 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.store.close()
 
 
+def ask(gate: SharedGate, *claims: Claim) -> None:
+    gate.enter(claims)
+    gate.report(None)
+
+
 def fail(gate: SharedGate, times: int, claims: Sequence[Claim] = ()) -> None:
     for _ in range(times):
         gate.enter(claims)
@@ -74,7 +80,7 @@ def test_waits_until_its_turn_and_says_so(world: World, caplog: pytest.LogCaptur
     caplog.set_level("INFO")
     gate = world.gate()
     for _ in range(5):
-        gate.enter([Claim(MINUTE), Claim(DAY)])
+        ask(gate, Claim(MINUTE), Claim(DAY))
         world.passed += 2
     gate.enter([Claim(MINUTE), Claim(DAY)])
     assert world.slept == [pytest.approx(50)]
@@ -88,7 +94,7 @@ def test_waits_until_its_turn_and_says_so(world: World, caplog: pytest.LogCaptur
 def test_refuses_what_would_wait_too_long_and_says_all_about_it(world: World) -> None:
     gate = world.gate()
     for _ in range(25):
-        gate.enter([Claim(DAY)])
+        ask(gate, Claim(DAY))
     world.passed = 3600.5
     with pytest.raises(BudgetSpentError) as refused:
         gate.enter([Claim(MINUTE), Claim(DAY)])
@@ -103,6 +109,40 @@ def test_refuses_what_would_wait_too_long_and_says_all_about_it(world: World) ->
     assert world.slept == []
     # Nothing was taken of the minute either.
     assert world.used == 25
+
+
+def test_a_request_under_way_occupies_its_windows_until_it_has_ended(world: World) -> None:
+    """A vendor counts what arrives, and the last of a window may arrive after the next one's."""
+    gate = world.gate()
+    for _ in range(5):
+        gate.enter([Claim(MINUTE)])
+    world.passed = 10
+    gate.report(None)
+    world.gate().enter([Claim(MINUTE)])
+    assert world.slept == [pytest.approx(60)]
+
+
+def test_without_a_margin_windows_count_from_the_grant(world: World) -> None:
+    gate = SharedGate("vendor", lambda: world.store, world, margin=0, sleep=world.sleep)
+    for _ in range(5):
+        gate.enter([Claim(MINUTE)])
+    world.passed = 10
+    gate.report(None)
+    gate.enter([Claim(MINUTE)])
+    assert world.slept == [pytest.approx(50)]
+
+
+def test_a_request_that_another_thread_asks_is_none_of_ours(world: World) -> None:
+    gate = world.gate()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(gate.enter, [Claim(MINUTE, cost=5)]).result()
+        world.passed = 100
+        gate.report(None)
+        with pytest.raises(BudgetSpentError):
+            world.gate(patience=59).enter([Claim(MINUTE)])
+        pool.submit(gate.report, None).result()
+    world.gate().enter([Claim(MINUTE)])
+    assert world.slept == [pytest.approx(60)]
 
 
 def test_patience_counts_all_that_was_waited(world: World) -> None:
@@ -173,9 +213,9 @@ def test_a_probe_that_loses_the_race_gives_its_grant_back(world: World) -> None:
     world.passed += 60
     take = world.store.take
 
-    def other_is_quicker(account: str, claims: Sequence[Claim]) -> object:
+    def other_is_quicker(account: str, claims: Sequence[Claim], hold: int) -> object:
         world.store.take = take  # type: ignore[method-assign]
-        granted = take(account, claims)
+        granted = take(account, claims, hold)
         other.enter([Claim(DAY)])
         return granted
 
