@@ -7,6 +7,7 @@ What does not: the rest of the instance (instance_facts.py), judging (market_dat
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -32,6 +33,7 @@ _READ = {
     DagsterEventType.RUN_FAILURE,
 }
 _BLOCKED = "DagsterAssetCheckFailedError"
+_PAGE = re.compile(r"([a-z-]+)\.md(#\w+)?$")
 _AT_ONCE = 500
 _LATE_SECONDS = 300.0
 """How long an end may take from its place in the log to being seen there."""
@@ -186,7 +188,17 @@ def _check(found: dg.AssetCheckEvaluation, at: float) -> CheckFact:
         symbol_count=_number(found.metadata, "symbols"),
         rows=_number(found.metadata, "rows"),
         covers=_covered(found.metadata),
+        page=_page(found.metadata),
     )
+
+
+def _page(metadata: Mapping[str, Any]) -> str:
+    """The page of the runbooks that a check links to, and the place of its code."""
+    value = metadata.get("runbook")
+    if not isinstance(value, dg.TextMetadataValue | dg.UrlMetadataValue):
+        return ""
+    found = _PAGE.search(value.value or "")
+    return f"{found[1]}{found[2] or ''}" if found else ""
 
 
 def _named_symbols(metadata: Mapping[str, Any]) -> tuple[str, ...]:

@@ -112,7 +112,8 @@ class Trouble:
         symbol_count: how many are.
         rows: rows that are affected; 0 where nobody counted.
         run_id: of the run that showed it; empty where none did.
-        runbook: name of its page in docs/runbooks, without .md.
+        runbook: name of its page in docs/runbooks, without .md, perhaps with a place in it
+            (check-drift#drift).
     """
 
     kind: Kind

@@ -35,6 +35,8 @@ class CheckFact:
         symbol_count: how many are affected; 0 where nobody counted.
         rows: how many are affected; 0 where nobody counted.
         covers: first and last session that a summary speaks of.
+        page: of docs/runbooks that it names, without .md, with the place of a single finding's
+            code (check-drift#drift); empty where it names none.
     """
 
     asset: str
@@ -48,6 +50,7 @@ class CheckFact:
     symbol_count: int = 0
     rows: int = 0
     covers: tuple[date, date] | None = None
+    page: str = ""
 
 
 @dataclass(frozen=True)

@@ -219,7 +219,10 @@ class AlertRules(_Strict):
 
     def page(self, trouble: Trouble) -> str:
         """Where it stands what to do; empty where no page says so."""
-        return f"{self.runbooks.rstrip('/')}/{trouble.runbook}.md" if trouble.runbook else ""
+        if not trouble.runbook:
+            return ""
+        name, mark, place = trouble.runbook.partition("#")
+        return f"{self.runbooks.rstrip('/')}/{name}.md{mark}{place}"
 
     def run_page(self, trouble: Trouble) -> str:
         """The run in the UI; empty where there is none."""

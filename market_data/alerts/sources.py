@@ -124,7 +124,7 @@ def _of_check(check: CheckFact, run: RunFact) -> Trouble:
         symbol_count=max(check.symbol_count, len(check.symbols)),
         rows=check.rows,
         run_id=run.run_id,
-        runbook=CHECK_RUNBOOKS.get(check.check, CHECK_RUNBOOK),
+        runbook=check.page or CHECK_RUNBOOKS.get(check.check, CHECK_RUNBOOK),
     )
 
 

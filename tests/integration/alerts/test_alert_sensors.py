@@ -121,7 +121,7 @@ def test_a_fault_travels_to_the_webhook_and_its_mending_too(house: House):
     assert (alert["asset"], alert["first_session"]) == ("curated/bars_1d", DAYS[2])
     assert alert["symbols"] == ["AAA"]
     assert alert["owners"] == ["team:market-data"]
-    assert alert["runbook"] == "docs/runbooks/check-coverage.md"
+    assert alert["runbook"] == "docs/runbooks/check-coverage.md#no_data"
     assert house.server.asked[-1].headers["idempotency-key"] == opened["id"]
 
     # The daemon died after the step and before the cursor was kept: nothing is done twice.

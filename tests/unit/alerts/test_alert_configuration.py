@@ -120,6 +120,8 @@ def test_addresses_of_links_come_from_the_environment_first(
 
     found = load(folder, routes=[])
     assert found.page(trouble()) == "https://docs.example.com/runbooks/check-coverage.md"
+    placed = trouble(runbook="check-coverage#no_data")
+    assert found.page(placed) == "https://docs.example.com/runbooks/check-coverage.md#no_data"
     assert found.run_page(trouble()) == "https://dagster.example.com/runs/run-1"
 
 
