@@ -21,6 +21,8 @@ from market_data.pipeline.inspection import (
     inspect_raw,
     inspect_scores,
 )
+from market_data.pipeline.macro_health import MACRO, macro_limits
+from market_data.pipeline.macro_health import WINDOW_DAYS as MACRO_DAYS
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.views import kept_symbols
 from market_data.quality.findings import KEY
@@ -69,7 +71,7 @@ def health_of(
         platform: configuration and ports.
         dataset: curated/bars_1d, raw/<vendor>_bars_1d, quality/scores ...
         as_of: sessions that were over by then are judged, by what is known of them now; None: now.
-        days: length of the window.
+        days: length of the window; of macro datasets at least `macro_health.WINDOW_DAYS`.
         symbols: only these; None for all that should be there.
 
     Raises:
@@ -81,7 +83,7 @@ def health_of(
     if moment > now:
         raise ConfigurationError(f"as_of={moment.isoformat()} lies in the future")
     last = moment.date()
-    first = last - timedelta(days=days)
+    first = last - timedelta(days=max(days, MACRO_DAYS) if dataset in MACRO else days)
     seen = judged_range(platform, dataset, first, last, as_of=moment, symbols=symbols)
     behind = _left_behind(platform, dataset, seen.timeframe, moment)
     if symbols is not None:
@@ -99,7 +101,7 @@ def _left_behind(
     there is nothing that it could miss.
     """
     layer, _, rest = dataset.partition("/")
-    if layer == "quality":
+    if layer == "quality" or dataset in MACRO:
         return pl.DataFrame(schema=JUDGED)
     vendors = None if layer == "curated" else [rest.removesuffix(f"_bars_{timeframe}")]
     sources = (timeframe, Timeframe.M1) if layer == "curated" else (timeframe,)
@@ -148,10 +150,16 @@ def judged_range(
         scores = platform.store.scan(SCORES_DATASET, sessions=(first, last)).filter(
             pl.col("dataset") == dataset
         )
-    limits = limits_of(platform.universe.instruments, timeframe, platform.thresholds)
+    limits = (
+        macro_limits(platform, inspection)
+        if dataset in MACRO
+        else limits_of(platform.universe.instruments, timeframe, platform.thresholds)
+    )
     held, findings = inspection.held, inspection.findings
     if symbols is not None:
-        wanted = [platform.universe.instrument(s).symbol for s in symbols]
+        wanted = list(symbols)
+        if dataset not in MACRO:
+            wanted = [platform.universe.instrument(s).symbol for s in symbols]
         chosen = pl.col("symbol").is_in(wanted)
         held, findings, scores = held.filter(chosen), findings.filter(chosen), scores.filter(chosen)
     sessions = judge_sessions(held, scores if scored else None, findings, limits, as_of=moment)
@@ -161,6 +169,8 @@ def judged_range(
 def _inspected(
     platform: Platform, dataset: str, first: date, last: date
 ) -> tuple[Timeframe, Inspection]:
+    if dataset in MACRO:
+        return Timeframe.D1, MACRO[dataset](platform, first, last)
     if dataset == SCORES_DATASET.name:
         return Timeframe.D1, inspect_scores(platform, first, last)
     for timeframe in Timeframe:
@@ -172,5 +182,5 @@ def _inspected(
                 return timeframe, inspect_raw(platform, vendor.name, timeframe, first, last)
     raise ConfigurationError(
         f"no dataset {dataset!r} is checked; there are curated/bars_<timeframe>, "
-        f"raw/<vendor>_bars_<timeframe> and {SCORES_DATASET.name}"
+        f"raw/<vendor>_bars_<timeframe>, {', '.join(MACRO)} and {SCORES_DATASET.name}"
     )

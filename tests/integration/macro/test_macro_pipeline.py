@@ -18,6 +18,7 @@ from market_data.datasets import FRED_RELEASE_DATES, FRED_VINTAGES, MACRO_CALEND
 from market_data.errors import ConfigurationError, UnauthorisedError, UnreachableError
 from market_data.macro.releases import MacroTable
 from market_data.macro.schemas import MACRO_EVENTS
+from market_data.pipeline.health import health_of
 from market_data.pipeline.macro_calendar import (
     curate_macro,
     read_macro_bias,
@@ -104,6 +105,28 @@ def bring(platform: Platform, first: date = FIRST, last: date = LAST) -> pl.Data
 
 def gdp(platform: Platform, as_of: datetime | None = None) -> pl.DataFrame:
     return read_macro_events(platform, FIRST, LAST, as_of=as_of).filter(symbol="US-GDP")
+
+
+@pytest.mark.parametrize("open_at", ["delta"], indirect=True)
+def test_the_health_of_the_calendar(server: ReplayServer, open_at: Open) -> None:
+    only_gdp = MacroTable(releases=(open_at(NOW).macro.table.release(53),))
+
+    def at(now: datetime) -> Platform:
+        platform = open_at(now)
+        return replace(platform, macro=replace(platform.macro, table=only_gdp))
+
+    bring(at(NOW))
+    found = health_of(at(NOW), "curated/macro_calendar")
+    assert (found.status, found.symbols) == ("YELLOW", 2)
+    (reason,) = found.reasons
+    assert (reason.code, "US-REAL-GDP 2024-10-30" in reason.text) == ("value_overdue", True)
+    mine = health_of(at(NOW), "curated/macro_calendar", symbols=["US-GDP"])
+    assert (mine.status, mine.symbols, mine.reasons) == ("GREEN", 1, ())
+    serve_vintages(server, "GDPC1", GDP)
+    bring(at(NOW))
+    assert health_of(at(NOW), "curated/macro_calendar").status == "GREEN"
+    assert health_of(at(NOW), "raw/fred_observations").status == "GREEN"
+    assert health_of(at(NOW + timedelta(days=70)), "curated/macro_calendar").status == "RED"
 
 
 def test_a_value_is_read_as_it_was_known(server: ReplayServer, open_at: Open) -> None:
