@@ -1,0 +1,172 @@
+"""Which series of a vendor tell splits and dividends, and what their silence says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from adapters.configuration import register
+from market_data.basis import Adjustment, Basis
+from market_data.calendars import trading_sessions
+from market_data.ports import FetchRequest, FetchResult, Telling
+from market_data.schemas import CORPORATE_ACTIONS
+from market_data.timeframes import Timeframe
+from market_data.universe import Instrument, VendorConfig
+from tests.support.fake_vendor import FakeVendor, ask, shares
+from tests.support.worlds import World
+
+FIRST, LAST = date(2024, 3, 4), date(2024, 3, 15)
+DAYS: list[date] = trading_sessions("XNYS", FIRST, LAST)["session"].to_list()
+EX = DAYS[4]
+NOW = datetime(2024, 3, 20, 12, tzinfo=UTC)
+SPLIT, DIVIDEND = ("split", 4.0), ("dividend", 2.0)
+CLOSE = 100.0
+FACTOR = {SPLIT: 0.25, DIVIDEND: 0.98}
+"""By which the adjusted close before the ex-date is less than the close."""
+
+
+@dataclass
+class Series(FakeVendor):
+    """Closes of 100 with an adjusted close that carries an action or not, told or not.
+
+    Attributes:
+        carries: what the adjusted closes before the ex-date are multiplied by; None: none is sent.
+        told: kind to value.
+        adjustment: of the prices.
+    """
+
+    carries: float | None = 1.0
+    told: Mapping[str, float] = field(default_factory=dict)
+    adjustment: Adjustment = Adjustment.RAW
+
+    def basis(self, instrument: Instrument, timeframe: Timeframe) -> Basis:
+        return Basis(adjustment=self.adjustment, unit=instrument.currency)
+
+    def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
+        factor = pl.when(pl.col("ts").dt.date() < EX).then(self.carries).otherwise(1.0)
+        adjusted = pl.lit(None, dtype=pl.Float64) if self.carries is None else CLOSE * factor
+        for result in super().fetch(request):
+            frame = result.frame.with_columns(adj_close=adjusted)
+            yield replace(result, frame=frame, actions=statements(self.told, self.name))
+
+
+def statements(told: Mapping[str, float], source: str) -> pl.DataFrame:
+    known = datetime.combine(EX, time(), UTC)
+    rows = [("AAA", EX, kind, value, source, known) for kind, value in told.items()]
+    return pl.DataFrame(rows, schema=CORPORATE_ACTIONS.dtypes, orient="row")
+
+
+def series(name: str, **how: object) -> Series:
+    bars = {"AAA": [datetime.combine(day, time(), UTC) for day in DAYS]}
+    return Series(name=name, bars=bars, **how)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    made = shares(World.at(tmp_path, NOW))
+    register(
+        made.settings,
+        vendors=[
+            VendorConfig(
+                name=name,
+                reader="alpha_vantage",
+                timeframes=(Timeframe.M5, Timeframe.D1),
+                symbols=("AAA",),
+                options=options,
+            )
+            for name, options in {
+                "paid": {"adjusted": True},
+                "minutes": {"adjusted": "intraday"},
+            }.items()
+        ],
+    )
+    return replace(made)
+
+
+def known(world: World) -> list[tuple[str, float]]:
+    return world.platform.actions.read(symbols=["AAA"]).select("kind", "value").rows()
+
+
+def test_a_series_tells_splits_or_not(world: World) -> None:
+    tells = world.platform.vendors.tells_splits
+    assert {tells("yahoo", t) for t in Timeframe} == {Telling.EVERY}
+    for name in ("alpha_vantage", "minutes", "oanda", "mine"):
+        assert {tells(name, t) for t in Timeframe} == {Telling.NONE}
+    daily = {t for t in Timeframe if tells("paid", t) is not Telling.NONE}
+    assert daily == {Timeframe.D1}
+    assert tells("paid", Timeframe.D1) is Telling.WITH_ADJUSTED_CLOSE
+
+
+@pytest.mark.parametrize(
+    ("name", "adjustment", "action", "asked_before"),
+    [
+        ("paid", Adjustment.RAW, SPLIT, False),
+        ("paid", Adjustment.RAW, SPLIT, True),
+        ("paid", Adjustment.RAW, DIVIDEND, False),
+        ("yahoo", Adjustment.SPLITS, DIVIDEND, True),
+    ],
+)
+def test_an_action_is_taken_back_by_adjusted_closes_that_do_not_carry_it(
+    world: World, name: str, adjustment: Adjustment, action: tuple[str, float], asked_before: bool
+) -> None:
+    """Silence alone may be an answer that lacks its events."""
+    told = {"carries": FACTOR[action], "adjustment": adjustment}
+    if asked_before:
+        early = world.later(NOW - timedelta(days=4))
+        ask(early, series(name, **told), FIRST, LAST)
+    ask(world, series(name, told=dict([action]), **told), FIRST, LAST, refetch=True)
+    assert known(world) == [action]
+    silent = world.later(NOW + timedelta(days=1))
+    ask(silent, series(name, **told), FIRST, LAST, refetch=True)
+    assert known(silent) == [action]
+    later = world.later(NOW + timedelta(days=2))
+    ask(later, series(name, adjustment=adjustment), FIRST, LAST, refetch=True)
+    assert known(later) == []
+    before = later.platform.actions.read(symbols=["AAA"], known_at=NOW + timedelta(days=1))
+    assert before.select("kind", "value").rows() == [action]
+
+
+@pytest.mark.parametrize("told", [{"split": 4.0}, {"dividend": 2.0}])
+def test_a_series_that_tells_nothing_takes_nothing_back(
+    world: World, told: dict[str, float]
+) -> None:
+    (action,) = told.items()
+    ask(world, series("paid", told=told, carries=FACTOR[action]), FIRST, LAST)
+    later = world.later(NOW + timedelta(days=1))
+    hours = series("paid", carries=None)
+    hours.bars = {"AAA": [datetime.combine(d, time(15), UTC) for d in DAYS]}
+    ask(later, hours, FIRST, LAST, timeframe="5m")
+    ask(later, series("paid", carries=None), FIRST, LAST, refetch=True)
+    assert known(later) == [action]
+
+
+@pytest.mark.parametrize("value", [0.02, 0.1])
+def test_a_dividend_that_rounding_hides_is_not_taken_back(world: World, value: float) -> None:
+    """Closes are told to cents."""
+    ask(world, series("paid", told={"dividend": value}), FIRST, LAST)
+    later = world.later(NOW + timedelta(days=1))
+    ask(later, series("paid"), FIRST, LAST, refetch=True)
+    assert known(later) == ([("dividend", value)] if value < 0.05 else [])
+
+
+@pytest.mark.parametrize(
+    ("carries", "timeframe", "flags"),
+    [(1.0, "1d", "deadjusted"), (None, "1d", "splits_unknown"), (None, "5m", "splits_unknown")],
+)
+def test_only_answers_of_the_adjusted_series_are_evidence_of_there_being_no_split(
+    world: World, carries: float | None, timeframe: str, flags: str
+) -> None:
+    """One answer about the first session tells of all splits since."""
+    ask(world, series("mine", adjustment=Adjustment.SPLITS, carries=None), FIRST, LAST)
+    hour = time(15 if timeframe == "5m" else 0)
+    answer = series("paid", carries=carries)
+    answer.bars = {"AAA": [datetime.combine(FIRST, hour, UTC)]}
+    ask(world, answer, FIRST, FIRST, timeframe=timeframe)
+    world.curate("1d", "AAA", FIRST, LAST)
+    found = world.read("1d", "AAA", quality="all").filter(pl.col("session") > FIRST)
+    assert found.select("source", "flags").unique().rows() == [("mine", flags)]
