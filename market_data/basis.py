@@ -8,7 +8,7 @@ vendor adapters hand over bar starts in UTC).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -16,7 +16,8 @@ FOREIGN_DAY = "foreign_day"
 """Flag of curated daily bars over a day that is not the instrument's own session."""
 SPLITS_DISPUTED = "splits_disputed"
 """Flag of prices that are divided by a split or not: one is on record that their vendor had not
-told, or that came to light after they were fetched. Asking for them again settles it."""
+told, that came to light after they were fetched, or that they do not show. Asking for them again
+settles it."""
 
 
 class Adjustment(StrEnum):
@@ -58,6 +59,10 @@ class Basis:
             empty means the instrument's own session.
         adjusted_on: the day whose knowledge the adjustment carries, for prices that were adjusted
             before they were fetched, as in a file; None where the vendor adjusts as it answers.
+        lacks_from: ex-date of the first split that is told with the prices and, as they show, not
+            worked into them yet; None where none is known to be lacking.
+        unclear_from: ex-date of the first split that is told with the prices, of which they do not
+            show whether it is worked in; None where there is none.
     """
 
     adjustment: Adjustment = Adjustment.RAW
@@ -66,20 +71,31 @@ class Basis:
     hours: Hours = Hours.REGULAR
     day: str = ""
     adjusted_on: date | None = None
+    lacks_from: date | None = None
+    unclear_from: date | None = None
 
     def __str__(self) -> str:
         """The form that raw bars carry in their `basis` column; `parse` reads it back.
 
-        A sixth field is there only where `adjusted_on` is: equal meanings have equal texts.
+        Days are there up to the last one that is known: equal meanings have equal texts.
         """
         fields = [self.adjustment, self.side, self.unit, self.hours, self.day]
-        if self.adjusted_on is not None:
-            fields.append(self.adjusted_on.isoformat())
-        return "|".join(fields)
+        days = ["" if day is None else day.isoformat() for day in self._days()]
+        while days and not days[-1]:
+            days.pop()
+        return "|".join([*fields, *days])
+
+    def _days(self) -> tuple[date | None, ...]:
+        return self.adjusted_on, self.lacks_from, self.unclear_from
 
     @classmethod
     def parse(cls, text: str) -> Basis:
         """Read the form that `str` writes."""
         adjustment, side, unit, hours, day, *rest = text.split("|")
-        adjusted_on = date.fromisoformat(rest[0]) if rest else None
-        return cls(Adjustment(adjustment), Side(side), unit, Hours(hours), day, adjusted_on)
+        days = [date.fromisoformat(field) if field else None for field in rest]
+        return cls(Adjustment(adjustment), Side(side), unit, Hours(hours), day, *days)
+
+    @property
+    def as_asked(self) -> Basis:
+        """What the vendor's prices are meant to be, without what an answer's prices showed."""
+        return replace(self, lacks_from=None, unclear_from=None)

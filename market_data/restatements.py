@@ -104,7 +104,7 @@ def without_restated(
         _as_traded(frame.filter(~frame.select(KEY).is_duplicated()), splits)
         for frame in (raw.filter(pl.col("basis").is_in(list(_adjusted(raw)))), before)
     )
-    pairs = given.join(last, on=[*KEY, "basis"], suffix="_known")
+    pairs = given.join(last, on=[*KEY, "meaning"], suffix="_known")
     same = pl.all_horizontal(
         *(_near(c, _rounding("step")) for c in PRICES),
         _near("vwap", _rounding("vwap_step")),
@@ -154,15 +154,18 @@ def _before(raw: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
 
 
 def _as_traded(frame: pl.DataFrame, splits: Splits) -> pl.DataFrame:
-    """The rows with what a unit of the vendor's numbers comes to.
+    """The rows with what their prices are meant to be, and what a unit of the numbers comes to.
 
     `share`: how many shares as traded stand for one as the vendor counted them. `product`: of the
     splits that prices were divided by. `step` and `vwap_step`: of the prices as they came.
     """
     steps = {"step": price_step(PRICES), "vwap_step": price_step(["vwap"])}
-    stated = frame.with_columns(stated=pl.col("volume"), stated_close=pl.col("close")).join(
-        frame.group_by("symbol").agg(**steps), on="symbol", how="left", maintain_order="left"
-    )
+    meanings = {t: str(Basis.parse(t).as_asked) for t in frame.get_column("basis").unique()}
+    stated = frame.with_columns(
+        stated=pl.col("volume"),
+        stated_close=pl.col("close"),
+        meaning=pl.col("basis").replace(meanings),
+    ).join(frame.group_by("symbol").agg(**steps), on="symbol", how="left", maintain_order="left")
     return splits.multiplied(stated, splits.actions).with_columns(
         share=_ratio("volume", "stated").clip(lower_bound=_WHOLE),
         product=_ratio("close", "stated_close"),

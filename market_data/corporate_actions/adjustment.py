@@ -51,7 +51,7 @@ def deadjust_splits(
     had traded when the vendor adjusted it: by those up to the day `adjusted_on` of its basis, else
     by those whose ex-date had opened at the time of the fetch (local midnight, where the ex-date
     is no session). Its open, high, low, close and vwap are multiplied by the product of those
-    split values, its volume divided by it, and its basis becomes `raw`, without that day.
+    split values, its volume divided by it, and its basis becomes `raw`, without any day of splits.
     `adj_close` stays as the vendor gave it. Rows of any other basis are untouched; prices of the
     adjustment `total` keep that basis and must not meet others.
 
@@ -60,8 +60,8 @@ def deadjust_splits(
         actions: rows of CORPORATE_ACTIONS.
         calendar: whose sessions say when a split begins to trade.
         factors: where something better is known than what follows from the actions: columns
-            symbol, session, fetched_at, factor (what prices are multiplied by), one row for each
-            of the rows that are adjusted for splits.
+            symbol, session, fetched_at, basis, factor (what prices are multiplied by), one row for
+            each of the rows that are adjusted for splits.
 
     Returns:
         The rows in the same order, with a Boolean column `deadjusted`: true where the basis was
@@ -77,14 +77,14 @@ def deadjust_splits(
     if not split_adjusted:
         return marked
     renamed = {
-        text: str(replace(basis, adjustment=Adjustment.RAW, adjusted_on=None))
+        text: str(replace(basis.as_asked, adjustment=Adjustment.RAW, adjusted_on=None))
         for text, basis in split_adjusted.items()
     }
     if factors is None:
         days = {text: basis.adjusted_on for text, basis in split_adjusted.items()}
         scaled = _with_split_product(marked, _splits(actions, calendar), days)
     else:
-        on = ["symbol", "session", "fetched_at"]
+        on = ["symbol", "session", "fetched_at", "basis"]
         given = factors.select(*on, _splits="factor")
         scaled = marked.join(given, on=on, how="left", maintain_order="left")
     factor = pl.when("deadjusted").then("_splits").otherwise(1.0)

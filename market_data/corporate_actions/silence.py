@@ -14,6 +14,7 @@ from market_data.basis import Adjustment, Basis
 from market_data.corporate_actions.carried import not_carried
 from market_data.corporate_actions.conflicts import NEAR
 from market_data.corporate_actions.withdrawals import NO_ACTION, is_withdrawal
+from market_data.corporate_actions.worked_in import notes_of
 from market_data.schemas import CORPORATE_ACTIONS, UTC
 
 SAME_PRICE = 0.02
@@ -39,7 +40,7 @@ def no_longer_told(
         statements: rows of CORPORATE_ACTIONS: what the vendor has said last, from before.
         told: columns symbol, ex_date, kind: what the answer names, also what was refused of it.
         bars: columns symbol, session, ts, close, adj_close, basis of the answer.
-        kept: columns symbol, ts, close, fetched_at: what was known of these bars before.
+        kept: columns symbol, ts, close, basis, fetched_at: what was known of these bars before.
         now: the time of asking.
 
     Returns:
@@ -80,15 +81,21 @@ def _moved(gone: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
 def _restored(gone: pl.DataFrame, bars: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
     """Splits before which the answer's prices are those that were traded, as far as is known.
 
-    What was kept since the vendor told the split counts as divided by it, what was kept before not.
+    What was kept since the vendor told the split counts as divided by it, what was kept before and
+    what lacks it not; what may lack it says nothing.
     """
+    was = kept.select("symbol", "ts", "fetched_at", "basis", was="close")
     before = (
         gone.filter(pl.col("kind") == "split")
         .join(_divided(bars).select("symbol", "session", "ts", "close"), on="symbol")
         .filter(pl.col("session") < pl.col("ex_date"))
-        .join(kept.select("symbol", "ts", "fetched_at", was="close"), on=["symbol", "ts"])
+        .join(was, on=["symbol", "ts"])
+        .join(notes_of(was), on="basis")
+        .filter((pl.col("ex_date") < pl.col("unclear_from")).fill_null(value=True))
     )
-    divided = pl.when(pl.col("fetched_at") >= pl.col("known_at")).then("value").otherwise(1.0)
+    lacks = (pl.col("ex_date") >= pl.col("lacks_from")).fill_null(value=False)
+    told = (pl.col("fetched_at") >= pl.col("known_at")) & ~lacks
+    divided = pl.when(told).then("value").otherwise(1.0)
     shares = before.group_by("symbol", "ex_date", "kind").agg(
         restored=(pl.col("close") / (pl.col("was") * divided)).median()
     )

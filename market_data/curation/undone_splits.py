@@ -68,7 +68,7 @@ class Splits:
             done = deadjust_splits(rows, actions, calendar=self.calendar)
             return done.with_columns(pl.lit(value=False).alias(DISPUTED))
         these = rows.filter(pl.col("basis").is_in(list(adjusted)))
-        vendor, on = rows.get_column("vendor").item(0), ["symbol", "session", "fetched_at"]
+        vendor = rows.get_column("vendor").item(0)
         if vendor in self.told.tellers:
             said = self.told.said_by(vendor)
             judged = by_own_word(these, said, actions, calendar=self.calendar)
@@ -76,8 +76,7 @@ class Splits:
         else:
             judged = disputed_by_time(these, actions, adjusted, calendar=self.calendar)
             done = deadjust_splits(rows, actions, calendar=self.calendar)
-            on.append("basis")
-        disputed = _at(rows, judged, on, adjusted)
+        disputed = _at(rows, judged)
         return _as_they_came(done.with_columns(disputed.alias(DISPUTED)), rows, disputed)
 
 
@@ -99,16 +98,15 @@ def _before_a_split(rows: pl.DataFrame, actions: pl.DataFrame, now: datetime) ->
     return joined.get_column("_split").fill_null(value=False)
 
 
-def _at(
-    rows: pl.DataFrame, judged: pl.DataFrame, on: list[str], adjusted: dict[str, date | None]
-) -> pl.Series:
+def _at(rows: pl.DataFrame, judged: pl.DataFrame) -> pl.Series:
     """`disputed` of each row."""
     if not judged.get_column(DISPUTED).any():
         return pl.repeat(value=False, n=rows.height, eager=True)
-    found = rows.select(*on, _adjusted=pl.col("basis").is_in(list(adjusted))).join(
+    on = ["symbol", "session", "fetched_at", "basis"]
+    found = rows.select(on).join(
         judged.select(*on, DISPUTED), on=on, how="left", maintain_order="left"
     )
-    return found.select(pl.col(DISPUTED).fill_null(value=False) & pl.col("_adjusted")).to_series()
+    return found.get_column(DISPUTED).fill_null(value=False)
 
 
 def _as_they_came(done: pl.DataFrame, rows: pl.DataFrame, unclear: pl.Series) -> pl.DataFrame:

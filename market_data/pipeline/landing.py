@@ -17,6 +17,7 @@ from datetime import date, datetime
 import polars as pl
 
 from market_data.corporate_actions.lateness import with_known_at
+from market_data.curation.split_evidence import SplitsTold
 from market_data.datasets import Dataset, raw_bars
 from market_data.errors import VendorError
 from market_data.ordering import KEY, sort_if_needed
@@ -27,6 +28,7 @@ from market_data.pipeline.keep_actions import keep_actions, take_back
 from market_data.pipeline.shape_watch import ShapeWatch
 from market_data.pipeline.split_answers import own_words, telling_timeframes
 from market_data.pipeline.telemetry import slice_events
+from market_data.pipeline.unworked import Unworked
 from market_data.pipeline.verdicts import COUNTS, Answer, common_kind, ledger_rows, settle
 from market_data.ports import (
     FetchResult,
@@ -77,6 +79,7 @@ class Landing:
         self._begins: dict[str, datetime] = {}
         self._payloads: list[tuple[str, str]] = []
         self._refused = [pl.DataFrame(schema=REFUSED)]
+        self._unworked = Unworked(asking.platform)
         self._told = [CORPORATE_ACTIONS.empty().select(_EVENT)]
         self._rejected = 0
         self._timeless: Counter[str] = Counter()
@@ -136,7 +139,9 @@ class Landing:
         self._take_back(_concat(r.rejected for r in results), raw)
         if not raw.is_empty():
             dataset = raw_bars(self._request.vendor, self._request.timeframe)
-            said, confirmed = self._said_anew(raw, dataset)
+            told = own_words(self._platform, self._fetch.symbols)
+            raw = self._unworked.noted(raw, told, dataset=dataset, calendar=self._fetch.calendar)
+            said, confirmed = self._said_anew(raw, dataset, told)
             if not said.is_empty():
                 appended = self._platform.raw_log.append(
                     dataset, said, seen=self._asking.seen, confirmed=confirmed, now=self._now()
@@ -218,14 +223,13 @@ class Landing:
         return answers.filter(said & tells).select("symbol", "session", "asked_at")
 
     def _said_anew(
-        self, raw: pl.DataFrame, dataset: Dataset
+        self, raw: pl.DataFrame, dataset: Dataset, told: SplitsTold
     ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
         """The bars less those that a split or dividend has only put on another basis.
 
         And which of them say anew what they are divided by.
         """
         symbols, calendar = self._fetch.symbols, self._fetch.calendar
-        told = own_words(self._platform, symbols)
         if not may_restate(raw, told.statements, self._asking.seen):
             return raw, None
         known = self._platform.raw_log.revisions(

@@ -35,9 +35,10 @@ def check_disputed_splits(
     told = disputed.group_by(KEY).agg(source=pl.col("source").min(), rows=pl.len().cast(pl.Int64))
     sentence = pl.format(
         "{} may have divided these prices by a split or not: one is on record that it had not "
-        "told, or that came to light since; 'emp ingest --vendor {} --symbols {} --refetch' from "
-        "here to the ex-date settles it, and where {} tells no splits: asking a vendor that does "
-        "about these sessions, or 'emp actions import' of all actions of the symbol, first",
+        "told, that came to light since, or of which its prices do not show it; 'emp ingest "
+        "--vendor {} --symbols {} --refetch' from here to the ex-date settles it, and where {} "
+        "tells no splits: asking a vendor that does about these sessions, or 'emp actions import' "
+        "of all actions of the symbol, first",
         "source",
         "source",
         "symbol",

@@ -1,7 +1,8 @@
 """Splits that come to light at any time: a bar is as it was traded, or it says that it may not be.
 
 Histories are drawn: when splits trade, when a vendor divides its prices by them (a vendor that
-tells splits tells them from then on), when and what it is asked, when a person brings a list.
+tells splits tells them from then on, or earlier), when and what it is asked, when a person brings a
+list, how prices move.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from market_data.calendars import trading_sessions
 from market_data.corporate_actions.lateness import with_known_at
+from market_data.corporate_actions.told_early import judged, noted, told_lately
 from market_data.curation.split_evidence import SplitsTold
 from market_data.ports.operations import STATED_ACTIONS
 from market_data.restatements import may_restate, settled, without_restated
@@ -34,15 +36,23 @@ UNCLEAR = {"splits_unknown", "splits_disputed"}
 
 @dataclass(frozen=True)
 class Split:
-    """A split, and how many hours after its first opening a vendor divides by it."""
+    """A split, how many hours after its first opening a vendor divides by it.
+
+    It tells the split so many hours `ahead` of that.
+    """
 
     ex_date: date
     ratio: float
     lag: int
+    ahead: int = 0
 
     @property
     def worked_in(self) -> datetime:
         return OPENS[self.ex_date] + timedelta(hours=self.lag)
+
+    @property
+    def told(self) -> datetime:
+        return self.worked_in - timedelta(hours=self.ahead)
 
 
 @dataclass
@@ -51,6 +61,7 @@ class House:
 
     splits: tuple[Split, ...]
     teller: bool
+    moves: tuple[float, ...] = (0.0025,)
     statements: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=STATED_ACTIONS))
     log: pl.DataFrame = field(default_factory=RAW_BARS.empty)
     seen: pl.DataFrame = field(
@@ -61,9 +72,9 @@ class House:
 
     def traded(self, session: date) -> float:
         """The price as traded."""
-        return (400.0 + DAYS.index(session)) / prod(
-            s.ratio for s in self.splits if s.ex_date <= session
-        )
+        number = DAYS.index(session)
+        gone = prod(1 + self.moves[n % len(self.moves)] for n in range(number))
+        return 400.0 * gone / prod(s.ratio for s in self.splits if s.ex_date <= session)
 
     def told(self) -> SplitsTold:
         return SplitsTold(
@@ -101,7 +112,8 @@ class House:
         """The vendor is asked, and its answer lands as the pipeline lands it."""
         worked_in = [s for s in self.splits if s.worked_in <= now]
         if self.teller:
-            told = statements([s for s in worked_in if s.ex_date >= first], "alpha", None)
+            by_now = [s for s in self.splits if s.told <= now and s.ex_date >= first]
+            told = statements(by_now, "alpha", None)
             known = self.statements.filter(source="alpha")
             new = told.join(known, on=["symbol", "ex_date", "kind"], how="anti")
             if not new.is_empty():
@@ -109,6 +121,8 @@ class House:
         raw = self._answer(now, first, last, worked_in)
         if raw.is_empty():
             return
+        if self.teller:
+            raw = self._noted(raw)
         actions, confirmed = self.actions(), None
         own = self.seen.filter(pl.col("session").is_between(first, last))
         said = raw
@@ -120,6 +134,11 @@ class House:
             self.log = pl.concat([self.log, kept])
         asked = raw.select("symbol", "session", asked_at=pl.lit(now))
         self.seen = pl.concat([self.seen, asked])
+
+    def _noted(self, raw: pl.DataFrame) -> pl.DataFrame:
+        splits = told_lately(raw, self.told().said_by("alpha"), calendar="XNYS")
+        kept = newest(self.log).filter(pl.col("session") >= raw["session"].min())
+        return noted(raw, splits, judged(raw, splits, kept))
 
     def _answer(
         self, now: datetime, first: date, last: date, worked_in: list[Split]
@@ -165,11 +184,16 @@ def statements(splits: list[Split], source: str, known_at: datetime | None) -> p
 def histories(draw: st.DrawFn) -> tuple[House, list[tuple[int, str, int, int]]]:
     teller = draw(st.booleans())
     ex_dates = draw(st.sets(st.sampled_from(DAYS[5:]), min_size=1, max_size=2))
-    lags = st.integers(0, 120 if teller else 47)
-    splits = tuple(
-        Split(day, draw(st.sampled_from([4.0, 2.0, 0.1, 1.5])), draw(lags))
-        for day in sorted(ex_dates)
-    )
+    # What a vendor tells before it works it in, it works in within two days.
+    early = teller and draw(st.booleans())
+    lags = st.integers(0, 120 if teller and not early else 47)
+    ratios = st.sampled_from([4.0, 2.0, 0.1, 1.5, 1.05])
+    splits = []
+    for day in sorted(ex_dates):
+        lag = draw(lags)
+        ahead = draw(st.integers(0, lag)) if early else 0
+        splits.append(Split(day, draw(ratios), lag, ahead))
+    moves = tuple(draw(st.lists(st.floats(-0.02, 0.02), min_size=1, max_size=len(DAYS))))
     steps = draw(
         st.lists(
             st.tuples(
@@ -183,11 +207,13 @@ def histories(draw: st.DrawFn) -> tuple[House, list[tuple[int, str, int, int]]]:
             unique_by=lambda step: step[0],
         )
     )
-    return House(splits, teller), sorted(steps)
+    return House(tuple(splits), teller, moves), sorted(steps)
 
 
 EARLY_FOUR = (Split(DAYS[8], 4.0, 72),)
 """Divided three days after the ex-date; asked in between, a vendor gives prices as traded."""
+TOLD_AHEAD = (Split(DAYS[8], 4.0, 40, 40),)
+"""Named from the opening of the ex-date on, divided forty hours later."""
 WITHIN_DAYS = (Split(DAYS[8], 4.0, 40),)
 
 
@@ -195,6 +221,8 @@ WITHIN_DAYS = (Split(DAYS[8], 4.0, 40),)
 @given(histories())
 @example((House(EARLY_FOUR, True), [(80, "ask", 0, 9), (90, "bring", 0, 0), (200, "ask", 12, 14)]))
 @example((House(EARLY_FOUR, True), [(80, "ask", 0, 9), (200, "ask", 10, 14)]))
+@example((House(TOLD_AHEAD, True), [(95, "ask", 0, 9), (200, "ask", 10, 14)]))
+@example((House(TOLD_AHEAD, True), [(95, "ask", 0, 7), (110, "ask", 0, 9)]))
 @example((House(WITHIN_DAYS, False), [(95, "ask", 0, 9), (200, "bring", 0, 0)]))
 def test_a_bar_is_as_traded_or_says_that_it_may_not_be(
     drawn: tuple[House, list[tuple[int, str, int, int]]],
