@@ -21,8 +21,10 @@ from adapters.vendors.table import load_vendor_table
 from emp_assets.graph import all_assets, all_checks
 from jobs.macro_schedule import daily_macro_releases
 from jobs.market_slice import market_slice_job
+from jobs.operations import operations_schedules, report_ingest_job, report_operations_job
 from jobs.rebuild import rebuild_job
 from jobs.vendor_jobs import vendor_jobs
+from resources.operations_reports import OperationsReportsResource
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
 from resources.requests import RequestBudgetResource, SharedRequestBudgetResource
@@ -73,15 +75,22 @@ def build_resources(found: Installation) -> dict[str, Any]:
         config_dir=str(settings.config_dir.resolve()),
         reference_dir=str(settings.reference_dir.resolve()) if settings.reference_dir else "",
     )
-    report = ReadinessResource(platform=platform, mode=str(found.mode))
-    return {"platform": platform, "readiness_report": report, **servers}
+    return {
+        "platform": platform,
+        "readiness_report": ReadinessResource(platform=platform, mode=str(found.mode)),
+        "operations_reports": OperationsReportsResource(platform=platform),
+        **servers,
+    }
+
+
+def _streaming(found: Installation) -> bool:
+    return found.servers is not None and found.servers.kafka.streaming
 
 
 def _sensors(found: Installation) -> list[dg.SensorDefinition]:
-    streaming = found.servers is not None and found.servers.kafka.streaming
     alerts = [alerts_of_runs, alerts_of_the_platform, alert_delivery]
     always = [rebuild_after_corporate_actions, reference_files, *alerts]
-    return [*always, *([relay_kafka_events] if streaming else [])]
+    return [*always, *([relay_kafka_events] if _streaming(found) else [])]
 
 
 def variable(*names: str) -> str:
@@ -110,8 +119,14 @@ def build_definitions(
     definitions = dg.Definitions(
         assets=assets,
         asset_checks=all_checks(universe),
-        jobs=[*vendor_jobs(universe), market_slice_job(lambda: graph[0]), rebuild_job],
-        schedules=[daily_macro_releases],
+        jobs=[
+            *vendor_jobs(universe),
+            market_slice_job(lambda: graph[0]),
+            rebuild_job,
+            report_ingest_job,
+            report_operations_job,
+        ],
+        schedules=[daily_macro_releases, *operations_schedules(streaming=_streaming(found))],
         sensors=_sensors(found),
         resources={**build_resources(found), **(overrides or {})},
         metadata={"mode": str(found.mode), "mode_reason": found.reason},

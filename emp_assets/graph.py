@@ -8,7 +8,13 @@ from adapters.vendors.table import VendorTable
 from emp_assets.curated.bars import curated_bars_asset, curated_bars_checks
 from emp_assets.curated.macro_calendar import macro_calendar_asset, macro_calendar_checks
 from emp_assets.curated.quarantine import quarantine_asset
+from emp_assets.operations.daily_checklist import daily_checklist
+from emp_assets.operations.ingest_health import ingest_health
+from emp_assets.operations.ingest_metrics import ingest_metrics
+from emp_assets.operations.ingest_observability import ingest_observability
+from emp_assets.operations.ingest_trends import ingest_trends
 from emp_assets.operations.readiness import readiness
+from emp_assets.operations.slo_report import slo_report
 from emp_assets.quality.scores import scores_asset, scores_checks
 from emp_assets.raw.bars import raw_bars_asset, raw_bars_checks
 from emp_assets.raw.fred_observations import fred_observations_asset, fred_observations_checks
@@ -38,7 +44,13 @@ def all_assets(universe: Universe, terms: VendorTable) -> list[dg.AssetsDefiniti
         fred_observations_asset(universe),
         macro_calendar_asset(universe),
         scores_asset(universe),
+        ingest_metrics,
+        ingest_health,
+        ingest_observability,
+        ingest_trends,
+        slo_report,
         readiness,
+        daily_checklist,
     ]
 
 

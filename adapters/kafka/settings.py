@@ -22,6 +22,8 @@ from market_data.ports.events import Dimension
 List = Annotated[tuple[str, ...], NoDecode]
 """Comma-separated in the environment."""
 
+_OPERATIONAL = (Dimension.SLOS, Dimension.CHECKLIST)
+
 
 @dataclass(frozen=True)
 class TopicSpec:
@@ -89,26 +91,40 @@ class KafkaSettings(BaseSettings):
     """false: nothing is sent, whatever else is set; events are dropped where they arise."""
 
     ingest_default_topic: str = "telemetry.ingest"
-    """Topic of ingested slices; with .health, .metrics and .quality behind it, of those."""
+    """Topic of ingested slices; with .health, .metrics, .quality, .observability and .trends behind
+    it, of those. SLO reports and daily checklists go to .operational.slos and
+    .operational.checklist behind what is before .ingest."""
 
     ingest_topics: List = ()
     """Topics by dimension, as dimension:topic, comma-separated. Dimensions are daily_bars,
-    intraday_bars, health, metrics, quality."""
+    intraday_bars, health, metrics, quality, observability, trends, slos, checklist."""
 
     ingest_topic_daily_bars: str | None = None
-    """Topic of ingested slices of daily bars; goes before KAFKA_INGEST_TOPICS, as the next four."""
+    """Topic of ingested slices of daily bars; goes before KAFKA_INGEST_TOPICS, as the next ones."""
 
     ingest_topic_intraday_bars: str | None = None
     """Topic of ingested slices of intraday bars."""
 
     ingest_topic_health: str | None = None
-    """Topic of the health of ingests."""
+    """Topic of the health of ingests, and of the report on it."""
 
     ingest_topic_metrics: str | None = None
-    """Topic of the numbers of ingests."""
+    """Topic of the numbers of ingests, and of the report on them."""
 
     ingest_topic_quality: str | None = None
     """Topic of quality scores."""
+
+    ingest_topic_observability: str | None = None
+    """Topic of the one payload about ingest."""
+
+    ingest_topic_trends: str | None = None
+    """Topic of the trends of ingest."""
+
+    ingest_topic_slos: str | None = None
+    """Topic of SLO reports."""
+
+    ingest_topic_checklist: str | None = None
+    """Topic of daily checklists."""
 
     ingest_default_topic_partitions: int = Field(default=3, ge=1, le=10_000)
     """Partitions of a topic that is made here."""
@@ -217,10 +233,15 @@ class KafkaSettings(BaseSettings):
             for dimension, _, topic in (entry.partition(":") for entry in self.ingest_topics)
         }
         bars = (Dimension.DAILY_BARS, Dimension.INTRADAY_BARS)
+        operational = f"{default.removesuffix('.ingest')}.operational"
         return {
             dimension: getattr(self, f"ingest_topic_{dimension}")
             or mapped.get(dimension)
-            or (default if dimension in bars else f"{default}.{dimension}")
+            or (
+                default
+                if dimension in bars
+                else f"{operational if dimension in _OPERATIONAL else default}.{dimension}"
+            )
             for dimension in Dimension
         }
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
@@ -22,6 +23,7 @@ from adapters.operations.database import reading, writing
 from adapters.operations.frames import upsert_into
 from adapters.operations.leases import Lease
 from adapters.operations.models import outbox
+from market_data.operations.evidence import DELIVERIES
 from market_data.ports.events import Dimension, Event
 
 
@@ -129,6 +131,16 @@ class SqlOutbox:
         query = sa.select(table.event_id, table.dimension).where(table.emitted_at >= since)
         with reading(self._engine) as connection:
             return {found: Dimension(about) for found, about in connection.execute(query)}
+
+    def deliveries(self, *, since: datetime) -> pl.DataFrame:
+        """Rows of `market_data.operations.evidence.DELIVERIES`: what was sent since a time."""
+        table = outbox.c
+        query = sa.select(table.dimension, table.emitted_at, table.sent_at).where(
+            table.sent_at >= since
+        )
+        with reading(self._engine) as connection:
+            rows = [tuple(row) for row in connection.execute(query)]
+        return pl.DataFrame(rows, schema=DELIVERIES, orient="row")
 
     def lease(self, *, term: timedelta) -> Lease:
         """What a sender holds while it sends.

@@ -11,7 +11,8 @@ The JSON form, UTF-8, is one object:
      "metadata": {"event_id": "...", "dimension": "daily_bars", "version": 1, ...}}
 
 `event_id` names the event once: the same event may arrive twice, and a listener that has seen its
-id leaves it out. An event's key, by which a topic keeps order, is its first symbol.
+id leaves it out. An event's key, by which a topic keeps order, is its first symbol, or the name of
+the report that it is.
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ class Dimension(StrEnum):
     HEALTH = "health"
     METRICS = "metrics"
     QUALITY = "quality"
+    OBSERVABILITY = "observability"
+    TRENDS = "trends"
+    SLOS = "slos"
+    CHECKLIST = "checklist"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +176,46 @@ class QualityScored:
         return Dimension.QUALITY
 
 
-Result: TypeAlias = IngestedSlice | IngestHealth | IngestMetrics | QualityScored
+_SUBJECTS = {
+    "ingest_health": Dimension.HEALTH,
+    "ingest_metrics": Dimension.METRICS,
+    "ingest_observability": Dimension.OBSERVABILITY,
+    "ingest_trends": Dimension.TRENDS,
+    "slo_report": Dimension.SLOS,
+    "daily_checklist": Dimension.CHECKLIST,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationsReport:
+    """A report on the installation itself, see market_data/operations.
+
+    Attributes:
+        report: its name: ingest_health, ingest_metrics, ingest_observability, ingest_trends,
+            slo_report or daily_checklist.
+        status: ok, warn or fail.
+        body: the whole report as JSON values, without secrets.
+
+    Raises:
+        ValueError: there is no report of this name.
+    """
+
+    kind: Literal["operations_report"] = "operations_report"
+    report: str
+    status: Literal["ok", "warn", "fail"]
+    body: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.report not in _SUBJECTS:
+            raise ValueError(f"there is no report {self.report!r}")
+
+    @property
+    def dimension(self) -> Dimension:
+        """What the report is about."""
+        return _SUBJECTS[self.report]
+
+
+Result: TypeAlias = IngestedSlice | IngestHealth | IngestMetrics | QualityScored | OperationsReport
 _RESERVED = ("event_id", "dimension", "version")
 
 
@@ -180,7 +224,7 @@ class Event:
     """One thing that happened.
 
     Attributes:
-        result: what; names at least one symbol.
+        result: what; names at least one symbol, unless it is a report.
         emitted_at: when it was told, aware; kept in UTC.
         metadata: whatever else helps a reader, as JSON values. Secrets are taken out when the
             event is made, see market_data/ports/redaction.py.
@@ -198,7 +242,7 @@ class Event:
     def __post_init__(self) -> None:
         if self.emitted_at.tzinfo is None:
             raise ValueError(f"{self.emitted_at} has no time zone")
-        if not self.result.symbols:
+        if not isinstance(self.result, OperationsReport) and not self.result.symbols:
             raise ValueError("an event is about at least one symbol: the first is its key")
         taken = [name for name in _RESERVED if name in self.metadata]
         if taken:
@@ -208,7 +252,9 @@ class Event:
 
     @property
     def key(self) -> str:
-        """The first symbol; events of one key keep their order."""
+        """The first symbol, or the name of a report; events of one key keep their order."""
+        if isinstance(self.result, OperationsReport):
+            return self.result.report
         return self.result.symbols[0]
 
     @property

@@ -13,6 +13,7 @@ import pytest
 
 from adapters.settings import Settings
 from definitions import build_definitions
+from market_data.operations.reports import MAKERS
 from market_data.timeframes import Timeframe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +95,7 @@ def test_the_graph_has_the_layers_and_datasets_of_the_design(defs: dg.Definition
         "raw/fred_observations",
         "quality/scores",
         "operations/readiness",
+        *(f"operations/{name}" for name in MAKERS),
         *(f"curated/bars_{t}" for t in Timeframe),
         *(f"raw/{v}_bars_{t}" for v in ("sample_a", "sample_b") for t in ("1m", "1d")),
         *(
@@ -145,6 +147,8 @@ def test_every_dataset_with_sessions_is_checked(defs: dg.Definitions):
     assert checked.pop("reference/instruments") == {"current", "aliases", "calendars", "tickers"}
     assert checked.pop("reference/trading_sessions") == {"coverage", "changes"}
     assert checked.pop("operations/readiness") == {"ready", "cache_health", "kafka_readiness"}
+    judging = ("ingest_health", "ingest_trends", "slo_report", "daily_checklist")
+    assert {n: checked.pop(f"operations/{n}") for n in judging} == {n: {n} for n in judging}
     macro = {"curated/macro_calendar", "raw/fred_releases", "raw/fred_observations"}
     every_macro = every - {"duplicates", "ohlc"}
     assert {name: checked.pop(name) for name in macro} == dict.fromkeys(macro, every_macro)

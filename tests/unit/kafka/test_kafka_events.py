@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market_data.errors import SchemaError
+from market_data.operations.reports import MAKERS
 from market_data.ports.events import (
     Dimension,
     Event,
     IngestedSlice,
     IngestHealth,
     IngestMetrics,
+    OperationsReport,
     QualityScored,
 )
 from market_data.ports.redaction import LONGEST_TEXT, REDACTED, sanitised, sanitised_text
@@ -79,6 +81,12 @@ results = st.one_of(
         red=names,
         rule_version=words,
     ),
+    st.builds(
+        OperationsReport,
+        report=st.sampled_from(list(MAKERS)),
+        status=st.sampled_from(["ok", "warn", "fail"]),
+        body=st.dictionaries(words, st.none() | figures | st.lists(words, max_size=3)),
+    ),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | words,
@@ -97,7 +105,8 @@ def test_an_event_comes_back_equal(result, moment, extra):
     text = event.to_json()
     assert text.isascii()
     back = Event.from_json(text)
-    assert (back.result, back.event_id, back.key) == (result, event.event_id, result.symbols[0])
+    key = result.report if isinstance(result, OperationsReport) else result.symbols[0]
+    assert (back.result, back.event_id, back.key) == (result, event.event_id, key)
     assert back.emitted_at == moment
     assert back.to_json() == text
 
@@ -150,6 +159,24 @@ def test_the_form_is_the_documented_one():
 
 def test_daily_and_intraday_slices_are_different_dimensions():
     assert slice_event().dimension is Dimension.INTRADAY_BARS
+
+
+def test_every_report_has_its_dimension_and_its_name_is_the_key():
+    told = {}
+    for name in MAKERS:
+        event = Event(OperationsReport(report=name, status="ok", body={}), NOW)
+        assert event.key == name
+        told[name] = event.dimension
+    assert told == {
+        "ingest_metrics": Dimension.METRICS,
+        "ingest_health": Dimension.HEALTH,
+        "ingest_observability": Dimension.OBSERVABILITY,
+        "ingest_trends": Dimension.TRENDS,
+        "slo_report": Dimension.SLOS,
+        "daily_checklist": Dimension.CHECKLIST,
+    }
+    with pytest.raises(ValueError, match="no report 'gossip'"):
+        OperationsReport(report="gossip", status="ok", body={})
 
 
 @pytest.mark.parametrize("name", ["event_id", "dimension", "version"])

@@ -41,6 +41,10 @@ def test_topics_by_default(monkeypatch):
         Dimension.HEALTH: "telemetry.ingest.health",
         Dimension.METRICS: "telemetry.ingest.metrics",
         Dimension.QUALITY: "telemetry.ingest.quality",
+        Dimension.OBSERVABILITY: "telemetry.ingest.observability",
+        Dimension.TRENDS: "telemetry.ingest.trends",
+        Dimension.SLOS: "telemetry.operational.slos",
+        Dimension.CHECKLIST: "telemetry.operational.checklist",
     }
 
 
@@ -48,7 +52,7 @@ def test_a_topic_of_its_own_goes_before_the_map_and_the_map_before_the_default(m
     found = settings(
         monkeypatch,
         INGEST_DEFAULT_TOPIC="ours",
-        INGEST_TOPICS=" daily_bars:days , health : pulse,",
+        INGEST_TOPICS=" daily_bars:days , health : pulse, slos:goals,",
         INGEST_TOPIC_DAILY_BARS="daily",
     )
     assert found.topics() == {
@@ -57,6 +61,10 @@ def test_a_topic_of_its_own_goes_before_the_map_and_the_map_before_the_default(m
         Dimension.HEALTH: "pulse",
         Dimension.METRICS: "ours.metrics",
         Dimension.QUALITY: "ours.quality",
+        Dimension.OBSERVABILITY: "ours.observability",
+        Dimension.TRENDS: "ours.trends",
+        Dimension.SLOS: "goals",
+        Dimension.CHECKLIST: "ours.operational.checklist",
     }
 
 

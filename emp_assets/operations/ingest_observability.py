@@ -1,0 +1,12 @@
+"""One payload about ingest: numbers, health and latency by dimension, recovery and failover.
+
+What a dashboard needs in one piece; recovery and failover are null until there is a report of
+them. Told on telemetry.ingest.observability in institutional mode.
+"""
+
+from emp_assets.naming import INGEST_HEALTH_KEY, INGEST_METRICS_KEY, INGEST_OBSERVABILITY_KEY
+from emp_assets.operations.reporting import report_asset
+
+ingest_observability = report_asset(
+    INGEST_OBSERVABILITY_KEY, __doc__, deps=[INGEST_METRICS_KEY, INGEST_HEALTH_KEY]
+)

@@ -1,0 +1,127 @@
+"""Observing: what the reports on operations are made from, read from the stores.
+
+What belongs here: which attempts, bars, scores and events are looked at. What does not: judging
+them (market_data/operations).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from market_data.calendars import with_bar_end
+from market_data.datasets import MACRO_CALENDAR, SCORES_DATASET, curated_bars
+from market_data.operations.attempts import attempts, dimension_of
+from market_data.operations.evidence import DELIVERIES, EVENTS, REACH, Evidence
+from market_data.pipeline.ages import ages
+from market_data.pipeline.platform import Platform
+from market_data.ports import Report
+from market_data.timeframes import Timeframe
+
+MOST_ATTEMPTS = 5_000
+"""The newest of them; enough for a month of hundred feeds."""
+WATCHED = timedelta(days=30)
+"""A symbol is kept current where somebody asked for its newest bars in so long."""
+
+
+def observe(
+    platform: Platform,
+    *,
+    window: timedelta,
+    deliveries: pl.DataFrame | None = None,
+    quarantined: int = 0,
+    open_alerts: int = 0,
+    former: Sequence[Report] = (),
+) -> Evidence:
+    """What there is to be seen now.
+
+    Args:
+        platform: configuration and ports.
+        window: how far back scores and macro events are read.
+        deliveries: rows of DELIVERIES; None where nobody listens.
+        quarantined: rows that wait for a decision.
+        open_alerts: alerts that are open.
+        former: the newest reports of other parts.
+    """
+    now = platform.clock.now()
+    made = recent_attempts(platform)
+    # Bars of this evening may belong to the session after the next date.
+    sessions = (now.date() - window, now.date() + timedelta(days=2))
+    return Evidence(
+        at=now,
+        attempts=made,
+        reach=_reach(platform, made, now),
+        scores=platform.store.scan(SCORES_DATASET, sessions=sessions),
+        events=_events(platform, (sessions[0], now.date())),
+        deliveries=pl.DataFrame(schema=DELIVERIES) if deliveries is None else deliveries,
+        quarantined=quarantined,
+        open_alerts=open_alerts,
+        former=former,
+    )
+
+
+def recent_attempts(platform: Platform) -> pl.DataFrame:
+    """Rows of ATTEMPTS: the newest of the journal."""
+    known = {i.symbol: i for i in platform.universe.instruments}
+    return attempts(platform.journal.runs(limit=MOST_ATTEMPTS), known)
+
+
+def _reach(platform: Platform, made: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Rows of REACH of the symbols that somebody keeps current."""
+    watched = _watched(made, now)
+    rows: list[dict[str, Any]] = []
+    for age in ages(platform):
+        timeframe = Timeframe(age.asset.rpartition("_")[2])
+        symbols = sorted(s for s in age.due_warn if (str(timeframe), s) in watched)
+        if not symbols:
+            continue
+        ends = dict(_ends(platform, timeframe, symbols))
+        rows += [
+            {
+                "dimension": dimension_of("", timeframe),
+                "timeframe": str(timeframe),
+                "symbol": symbol,
+                "newest": age.newest.get(symbol),
+                "newest_end": ends.get(symbol),
+                "due_warn": age.due_warn[symbol],
+                "due_error": age.due_error[symbol],
+            }
+            for symbol in symbols
+        ]
+    return pl.DataFrame(rows, schema=REACH)
+
+
+def _watched(made: pl.DataFrame, now: datetime) -> set[tuple[str, str]]:
+    """Timeframe and symbol of every series that somebody keeps current.
+
+    Minutes may become bars of every other length.
+    """
+    current = made.filter(pl.col("current") & (pl.col("started_at") >= now - WATCHED))
+    pairs = current.select("timeframe", pl.col("symbols").explode()).unique().rows()
+    minutes = {symbol for timeframe, symbol in pairs if timeframe == Timeframe.M1}
+    return {*pairs, *((str(t), symbol) for t in Timeframe for symbol in minutes)}
+
+
+def _ends(
+    platform: Platform, timeframe: Timeframe, symbols: Sequence[str]
+) -> Iterator[tuple[str, datetime]]:
+    """When the newest stored bar of each symbol ended."""
+    newest = platform.store.latest(curated_bars(timeframe), symbols=symbols)
+    if newest.is_empty():
+        return
+    calendars = {i.symbol: i.calendar for i in platform.universe.instruments}
+    named = newest.select("symbol", "ts", "session").with_columns(
+        calendar=pl.col("symbol").replace_strict(calendars, return_dtype=pl.String)
+    )
+    for (calendar,), rows in named.partition_by("calendar", as_dict=True).items():
+        yield from with_bar_end(rows, str(calendar), timeframe).select("symbol", "bar_end").rows()
+
+
+def _events(platform: Platform, sessions: tuple[date, date]) -> pl.DataFrame:
+    found = platform.store.scan(
+        MACRO_CALENDAR, sessions=sessions, columns=["symbol", "session", "status"]
+    )
+    return found.select(pl.col(name).cast(dtype) for name, dtype in EVENTS.items())

@@ -1,0 +1,34 @@
+"""Reports on operations, as a resource.
+
+Dagster recognises nested resources by their annotations while the class is made, so these must be
+objects, not text: this module does not postpone them.
+"""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from resources.platform import PlatformResource
+
+if TYPE_CHECKING:
+    from market_data.operations.account import Account
+
+
+class OperationsReportsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Makes a report, keeps it, and tells it to whoever listens."""
+
+    platform: dg.ResourceDependency[PlatformResource]
+
+    def make(self, name: str) -> "Account":
+        """A report of now.
+
+        Args:
+            name: of the report, see market_data/operations/reports.py.
+        """
+        from adapters.operations_reports import make_reports
+
+        platform = self.platform
+        (made,) = make_reports(
+            platform.settings(), platform.open(), platform.operations.open(), [name]
+        )
+        return made

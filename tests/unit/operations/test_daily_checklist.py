@@ -1,0 +1,114 @@
+"""The daily checklist: what a person ticks off in the morning, and what is left open."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from market_data.operations.checklist import checklist, checklist_account
+from market_data.operations.evidence import Evidence
+from market_data.operations.grades import Grade
+from market_data.operations.limits import OperationsLimits
+from market_data.operations.observability import FAILOVER, RECOVERY, observability_account
+from market_data.operations.reports import MAKERS
+from market_data.ports import Report
+from tests.support.operations_rows import NOW, attempt, evidence, reach, score
+
+LIMITS = OperationsLimits()
+FINE = {"reached": (reach("AAA", 8),), "scores": (score("AAA", 7), score("AAA", 8))}
+
+
+def graded(seen: Evidence) -> dict[str, Grade]:
+    return {item.name: item.grade for item in checklist(seen, LIMITS)}
+
+
+def test_a_good_day_is_ticked_off():
+    seen = evidence(attempt(8), **FINE, former=(Report("readiness", NOW, "ok", {}),))
+    assert graded(seen) == dict.fromkeys(
+        [
+            "jobs done", "data current", "no RED", "coverage", "anomaly log", "trends",
+            "objectives", "readiness",
+        ],
+        Grade.OK,
+    )  # fmt: skip
+    account = checklist_account(seen, LIMITS)
+    assert account.grade is Grade.OK
+    assert "[ ]" not in account.to_markdown()
+
+
+def test_an_empty_installation_has_nothing_open():
+    assert checklist_account(evidence(), LIMITS).grade is Grade.OK
+
+
+@pytest.mark.parametrize(
+    ("item", "grade", "runs", "more"),
+    [
+        ("jobs done", Grade.WARN, [attempt(8, status="partial")], {}),
+        ("jobs done", Grade.FAIL, [attempt(8, status="failed")], {}),
+        # The newest attempt of a feed counts, not an earlier one of the same day.
+        (
+            "jobs done",
+            Grade.OK,
+            [attempt(8, fetch_id="a", status="failed", started_at=NOW - timedelta(hours=5)),
+             attempt(8)],
+            {},
+        ),
+        ("data current", Grade.FAIL, [attempt(8)], {"reached": (reach("BBB", 6),)}),
+        ("no RED", Grade.FAIL, [], {"scores": (score("AAA", 8, status="RED"),)}),
+        ("no RED", Grade.OK, [], {"scores": (score("AAA", 7, status="RED"), score("AAA", 8))}),
+        (
+            "coverage",
+            Grade.WARN,
+            [],
+            {"scores": (score("AAA", 8, coverage=0.8, status="YELLOW"), score("BBB", 8))},
+        ),
+        ("anomaly log", Grade.WARN, [], {"scores": (score("AAA", 8, outliers=2),)}),
+        ("anomaly log", Grade.WARN, [], {"quarantined": 3}),
+        ("anomaly log", Grade.WARN, [], {"open_alerts": 1}),
+        ("objectives", Grade.WARN, [], {"scores": (score("AAA", 8, score=0.8),)}),
+    ],
+)  # fmt: skip
+def test_what_leaves_an_item_open(item: str, grade: Grade, runs: list, more: dict):
+    assert graded(evidence(*runs, **more))[item] is grade
+
+
+def test_the_spot_check_shows_the_symbols_that_lack_most():
+    scores = tuple(
+        score(f"S{n}", 8, coverage=n / 10, status="RED" if n < 5 else "YELLOW") for n in range(10)
+    )
+    (found,) = (i for i in checklist(evidence(scores=scores), LIMITS) if i.name == "coverage")
+    assert [row["symbol"] for row in found.rows] == ["S0", "S1", "S2", "S3", "S4"]
+    assert found.text == "10 of 10 lack bars; the least is 0.0%"
+
+
+def test_the_markdown_lists_the_items_and_what_a_person_looks_at():
+    text = checklist_account(
+        evidence(scores=(score("AAA", 8, status="RED"),)), LIMITS
+    ).to_markdown()
+    assert text.startswith("# Daily checklist: fail\n")
+    assert "| [ ] | no RED | 1 of 1 symbols are RED in the newest session |" in text
+    assert "| [x] | trends | nothing found |" in text
+    assert "## No red\n\n| dataset | symbol | session | score | reasons |" in text
+
+
+def test_the_payload_has_recovery_and_failover_once_there_are_any():
+    account = observability_account(evidence(attempt(8), **FINE), LIMITS)
+    told = account.to_json()
+    assert (told["recovery"], told["failover"]) == (None, None)
+    assert told["dimensions"]["daily_bars"]["status"] == "ok"
+    assert told["dimensions"]["daily_bars"]["metrics"]["rows"] == 1
+    assert told["latency_milliseconds"][0]["p50"] == 10_000.0
+    former = (Report(RECOVERY, NOW, "warn", {"symbols": 3}), Report(FAILOVER, NOW, "ok", {}))
+    later = observability_account(evidence(former=former), LIMITS).to_json()
+    assert later["recovery"] == {"at": NOW.isoformat(), "status": "warn", "report": {"symbols": 3}}
+    assert later["failover"]["status"] == "ok"
+
+
+def test_every_report_is_made_under_its_name():
+    for name, make in MAKERS.items():
+        account = make(evidence(), LIMITS)
+        assert account.name == name
+        assert account.to_keep().name == name
+        assert account.to_markdown().startswith(f"# {account.title}: ok\n")
+        assert account.section().name == name
