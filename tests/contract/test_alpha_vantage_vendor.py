@@ -5,6 +5,7 @@ The recordings are of 2019, when intraday bars were stamped at their end, and of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,6 +118,14 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+def without_openings(content: bytes) -> bytes:
+    """Of JSON or of CSV, in which the opening stands behind the time."""
+    if content.startswith(b"{"):
+        return re.sub(rb'("1\. open": )"[^"]*"', rb'\1"n/a"', content)
+    head, *lines = content.splitlines(keepends=True)
+    return head + b"".join(re.sub(rb",[^,]*", b",n/a", line, count=1) for line in lines)
+
+
 @pytest.fixture(params=CASES)
 def alpha_vantage_case(request: pytest.FixtureRequest, test_data: Path) -> Iterator[WebCase]:
     with ReplayServer() as server:
@@ -135,6 +144,7 @@ def alpha_vantage_case(request: pytest.FixtureRequest, test_data: Path) -> Itera
             server=server,
             build=build,
             questions="/query",
+            spoil=without_openings,
             claims=PROFILE.claims(),
             secret=KEY,
             limited=[

@@ -49,6 +49,14 @@ def asked(first: tuple[int, int, int], end: tuple[int, int, int]) -> FetchReques
     return FetchRequest((VIX, WTI), Timeframe.D1, start, until, THEN)
 
 
+def without_values(content: bytes) -> bytes:
+    answer = json.loads(content)
+    for row in answer["observations"]:
+        # A full stop stands for a day without a value.
+        row["value"] = "." if row["value"] == "." else "n/a"
+    return json.dumps(answer).encode()
+
+
 @pytest.fixture
 def fred_case(test_data: Path) -> Iterator[WebCase]:
     with ReplayServer() as server:
@@ -77,6 +85,7 @@ def fred_case(test_data: Path) -> Iterator[WebCase]:
             server=server,
             build=build,
             questions=OBSERVATIONS,
+            spoil=without_values,
             claims=PROFILE.claims(),
             secret=KEY,
             limited=[too_many(), too_many(retry_after=3600)],

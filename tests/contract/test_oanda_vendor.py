@@ -5,6 +5,7 @@ No recorded answer was to be had; see tests/support/candle_replay.py.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,6 +73,13 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+def without_openings(content: bytes) -> bytes:
+    answer = json.loads(content)
+    for candle in answer["candles"]:
+        candle["mid"]["o"] = "n/a"
+    return json.dumps(answer).encode()
+
+
 @pytest.fixture(params=CASES)
 def oanda_case(request: pytest.FixtureRequest, test_data: Path) -> Iterator[WebCase]:
     with ReplayServer() as server:
@@ -94,6 +102,7 @@ def oanda_case(request: pytest.FixtureRequest, test_data: Path) -> Iterator[WebC
             server=server,
             build=build,
             questions=INSTRUMENTS,
+            spoil=without_openings,
             claims=PROFILE.claims(),
             secret=TOKEN,
             limited=[too_many(), too_many(retry_after=3600)],

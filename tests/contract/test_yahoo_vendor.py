@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,6 +35,14 @@ def _wanted(symbol: str, yahoo: str, asset_class: AssetClass, calendar: str) -> 
 
 
 QQQ = _wanted("QQQ", "QQQ", AssetClass.EQUITY, "XNYS")
+
+
+def _without_openings(content: bytes) -> bytes:
+    answer = json.loads(content)
+    for chart in answer["chart"]["result"] or []:
+        for quote in chart["indicators"]["quote"]:
+            quote["open"] = [None] * len(quote.get("open", []))
+    return json.dumps(answer).encode()
 
 
 class TestYahooVendor(WebVendorContract):
@@ -95,6 +104,7 @@ class TestYahooVendor(WebVendorContract):
                 server=server,
                 build=build,
                 questions=CHART,
+                spoil=_without_openings,
                 claims=PROFILE.claims(),
                 limited=[
                     too_many(),

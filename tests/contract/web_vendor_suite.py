@@ -83,11 +83,13 @@ class WebCase(VendorCase):
         limited: what the vendor says to too many requests.
         unauthorised: what it says to a wrong or poor key.
         troubles: other answers, and the outcome of the symbol that gets them at every attempt.
+        spoil: makes of a good answer one whose rows mean to be bars, and are none.
     """
 
     server: ReplayServer
     build: Callable[[Asking], Vendor]
     questions: str
+    spoil: Callable[[bytes], bytes]
     claims: Sequence[Claim] = ()
     secret: str = ""
     limited: Sequence[Reply] = ()
@@ -249,6 +251,20 @@ class WebVendorContract(VendorContract):
             )
             assert stated is outcome, reply.body
             assert rows_of(results).is_empty()
+
+    def test_rows_of_which_none_is_a_bar_are_no_absence(self, case: WebCase) -> None:
+        good = list(case.build(Asking()).fetch(case.alone()))
+        spoiled = [Reply(case.spoil(p.content)) for r in good for p in r.payloads]
+        case.server.first(case.questions, *spoiled)
+        results, error = answer_of(case.build(Asking()), case.alone())
+        case.server.forget_first()
+        assert error is None
+        assert rows_of(results).is_empty()
+        refused = sum(r.rejected.height for r in results)
+        assert refused == rows_of(good).height
+        (stated,) = outcomes_of(results).values()
+        assert (stated.outcome, stated.kind) == (Outcome.FAILED, "malformed answer")
+        assert f"none of the {refused} rows" in stated.detail
 
     @pytest.mark.parametrize("how", ["hangs", "drips", "breaks off", "redirects in a loop"])
     def test_nobody_waits_for_ever(self, case: WebCase, how: str) -> None:

@@ -199,8 +199,10 @@ class AlphaVantageVendor:
         begins: dict[str, datetime] = {}
         oldest: datetime | None = cells["ts"].min()  # type: ignore[assignment]
         if oldest is not None and question.month is None:
-            # A short answer proves nothing but by its own word: it may have been cut or limited.
-            if asked.is_whole and series.is_full:
+            # A short answer proves nothing but by its own word: it may have been cut or limited. A
+            # row whose time cannot be read may be the oldest.
+            is_dated = cells["ts"].null_count() == 0
+            if asked.is_whole and series.is_full and is_dated:
                 begins = {wanted.symbol: oldest}
             elif asked.is_compact and _begins_late(oldest, wanted, request):
                 who = "the key is given" if question.is_whole else "the answer holds"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time as clock
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from adapters.vendors.each_symbol import count_each, each_symbol
+from adapters.vendors.outcome import outcome_of, spoiled
 from adapters.vendors.yahoo.answers import Chart, read_answer
 from adapters.vendors.yahoo.chart import currency_unit, first_trade, read_bars
 from adapters.vendors.yahoo.events import read_actions
@@ -33,9 +34,7 @@ from market_data.ports import (
     Claim,
     FetchRequest,
     FetchResult,
-    Outcome,
     RequestGate,
-    SymbolOutcome,
     SymbolRequest,
 )
 from market_data.schemas import CORPORATE_ACTIONS
@@ -59,6 +58,15 @@ _LOOKBACK = {
 }
 _MINOR_BY_SUFFIX = {(".L", "GBP"): "GBp", (".JO", "ZAR"): "ZAc", (".TA", "ILS"): "ILA"}
 """Exchanges that usually quote in hundredths, for an instrument that was not yet fetched."""
+
+
+@dataclass
+class _Tally:
+    """What has come for one symbol: charts, bars, and rows that meant to be bars and are none."""
+
+    charts: list[Chart] = field(default_factory=list)
+    rows: int = 0
+    refused: int = 0
 
 
 class YahooVendor:
@@ -157,26 +165,23 @@ class YahooVendor:
         cash as paid.
         """
         first = self._first_instant(wanted, request)
-        charts: list[Chart] = []
+        tally = _Tally()
         told = CORPORATE_ACTIONS.empty()
-        rows = 0
         spans: list[_Span | None] = [*reversed(self._spans(request, first))]
         if _has_later_events(wanted, request):
             spans.insert(0, None)
         for span in spans:
             answer = self._ask(wanted, request, span)
             try:
-                result = self._read(answer, charts, wanted, request, span)
+                result = self._read(answer, tally, wanted, request, span)
             except MalformedAnswerError:
                 # What came is kept, whatever it turns out to be.
                 yield FetchResult(payloads=[answer.payload])
                 raise
-            rows += result.frame.height
             new = result.actions.join(told, on=told.columns, how="anti", maintain_order="left")
             told = pl.concat([told, new])
             yield replace(result, actions=new)
-        outcome = SymbolOutcome(Outcome.ROWS if rows else Outcome.NOTHING)
-        yield FetchResult(outcomes={wanted.symbol: outcome})
+        yield FetchResult(outcomes={wanted.symbol: outcome_of(tally.rows, tally.refused)})
 
     def _ask(self, wanted: SymbolRequest, request: FetchRequest, span: _Span | None) -> ChartAnswer:
         """A span's bars and events, or the events between the range asked for and now.
@@ -194,12 +199,12 @@ class YahooVendor:
     def _read(
         self,
         answer: ChartAnswer,
-        charts: list[Chart],
+        tally: _Tally,
         wanted: SymbolRequest,
         request: FetchRequest,
         span: _Span | None,
     ) -> FetchResult:
-        """The bars of a span, and the actions of all charts so far; adds the chart to them.
+        """The bars of a span, and the actions of all charts so far; counted in the tally.
 
         Raises:
             MalformedAnswerError: the chart is about something else, or cannot be read.
@@ -210,12 +215,14 @@ class YahooVendor:
         check_about(
             answer.chart, wanted.vendor_symbol, None if span is None else str(request.timeframe)
         )
-        charts.append(answer.chart)
-        actions, refused = read_actions(charts, wanted.symbol, request.now)
+        tally.charts.append(answer.chart)
+        actions, refused = read_actions(tally.charts, wanted.symbol, request.now)
         if span is None:
             return FetchResult(actions=actions, rejected=refused, payloads=[answer.payload])
         self._learn_unit(wanted, answer.chart)
         bars, rejected = read_bars(answer.chart, wanted, request.timeframe, *span)
+        tally.rows += bars.height
+        tally.refused += spoiled(rejected)
         return FetchResult(
             frame=bars,
             rejected=pl.concat([rejected, refused]),

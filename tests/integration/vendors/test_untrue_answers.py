@@ -272,6 +272,20 @@ def test_newest_rows_that_begin_too_late_are_not_all_that_was_asked_for(
     assert server.asked[0].query["outputsize"] == "compact"
 
 
+@pytest.mark.parametrize(
+    ("oldest", "begins"), [("2023-12-29", "2023-12-29"), ("2023-12-2?", None), ("", None)]
+)
+def test_a_whole_history_begins_with_a_row_that_can_be_dated(
+    server: ReplayServer, oldest: str, begins: str | None
+) -> None:
+    days = ("2024-01-04", "2024-01-03", "2024-01-02", oldest)
+    body = table("Time Series (Daily)", dict.fromkeys(days, ROW), **{"Output Size": "Full size"})
+    server.reply("/query", Reply(body))
+    request = share("2023-12-01", "2024-01-05", now="2024-12-01")
+    results = list(alpha_vantage_on(server).fetch(request))
+    assert {b for r in results for b in r.begins.values()} == ({day(begins)} if begins else set())
+
+
 def test_an_answer_with_the_key_in_a_cell_is_kept_nowhere(server: ReplayServer) -> None:
     rows = {"2024-01-04": ROW, "2024-01-03": {**ROW, "4. close": KEY}}
     server.reply("/query", Reply(table("Time Series (Daily)", rows)))
