@@ -19,6 +19,7 @@ from typer.exceptions import Abort, TyperException
 from emp.commands import (
     actions,
     alerts,
+    annotate,
     bars,
     budget,
     config,
@@ -123,6 +124,7 @@ app.add_typer(files.app, name="files")
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(actions.app, name="actions")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(annotate.app, name="annotate")
 app.add_typer(reference.app, name="reference")
 app.add_typer(macro.app, name="macro")
 app.add_typer(quarantine.app, name="quarantine")

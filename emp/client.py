@@ -229,7 +229,9 @@ def get_findings(
 
     Returns:
         check, code, severity (error or warn), dataset, symbol (String), session (Date), value,
-        threshold (Float64), rows (Int64), detail (one sentence).
+        threshold (Float64), rows (Int64), detail (one sentence), state (open, or accepted where
+        somebody accepts it; open ones come first), decision (who accepts it and why; empty where
+        it is open).
 
     Raises:
         ConfigurationError: a symbol is not in the universe, or a day is none.
@@ -246,12 +248,21 @@ def get_findings(
         for vendor in platform.universe.vendors_of(wanted)
         if any(platform.universe.serves(vendor, instrument) for instrument in served)
     ]
-    found = [inspect_curated(platform, wanted, first, last).findings]
-    found += [inspect_raw(platform, v, wanted, first, last).findings for v in vendors]
+    seen = [inspect_curated(platform, wanted, first, last)]
+    seen += [inspect_raw(platform, v, wanted, first, last) for v in vendors]
+    decision = pl.format("{}: {}", "author", "reason")
+    parts = [s.findings.with_columns(state=pl.lit("open"), decision=pl.lit("")) for s in seen]
+    parts += [
+        s.accepted.with_columns(state=pl.lit("accepted"), decision=decision).select(
+            parts[0].columns
+        )
+        for s in seen
+    ]
+    order = ["state", "severity", "session", "symbol", "dataset", "check", "code"]
     return (
-        pl.concat(found)
+        pl.concat(parts)
         .filter(pl.col("symbol").is_in(names))
-        .sort("severity", "session", "symbol", "dataset", "check", "code")
+        .sort(order, descending=[name == "state" for name in order])
     )
 
 

@@ -88,7 +88,8 @@ def get_data_quality_summary(
 
     Returns:
         symbol, session, status (GREEN, YELLOW or RED), score, coverage (0 to 1), errors, warnings
-        (how many findings), codes (theirs, comma-separated), and of the score's row expected,
+        (how many findings), codes (theirs, comma-separated), accepted (how many more findings
+        somebody accepted), and of the score's row expected,
         observed, gaps, null_rate, duplicates, ohlc_violations, outliers, flat_run, drift_max
         (relative), freshness_seconds; null where a session has no score.
 
@@ -104,5 +105,11 @@ def get_data_quality_summary(
         raise ConfigurationError(f"the period ends ({last}) before it starts ({first})")
     names = None if symbols is None else listed(symbols)
     seen = judged_range(platform, dataset, first, last, symbols=names)
-    measured = seen.scores.select("symbol", "session", *_MEASURED)
-    return seen.sessions.join(measured, on=["symbol", "session"], how="left", maintain_order="left")
+    on = ["symbol", "session"]
+    measured = seen.scores.select(*on, *_MEASURED)
+    accepted = seen.accepted.group_by(on).agg(accepted=pl.len())
+    return (
+        seen.sessions.join(accepted, on=on, how="left", maintain_order="left")
+        .with_columns(pl.col("accepted").fill_null(0))
+        .join(measured, on=on, how="left", maintain_order="left")
+    )

@@ -76,11 +76,15 @@ def _report(
         seen.limits,
         as_of=platform.clock.now(),
         sessions=(since, last),
+        accepted=seen.accepted.filter(pl.col("session") >= since).height,
     )
     drift = seen.inspection.measured.get("drift", pl.DataFrame())
     if symbols is not None and drift.width:
         drift = drift.filter(pl.col("symbol").is_in(list(symbols)))
-    return dataset_report(verdict, seen.sessions, seen.inspection.of(symbols), drift, seen.limits)
+    findings = seen.inspection.of(symbols)
+    return dataset_report(
+        verdict, seen.sessions, findings, drift, seen.limits, accepted=seen.accepted
+    )
 
 
 def page(

@@ -164,10 +164,18 @@ class _Report:
                 **self._range(),
                 "symbol_sessions": self.inspection.symbol_sessions,
                 "findings": found.height,
+                **self._accepted(),
                 "sessions_with_findings": markdown_table(per_session, rows=1000),
                 "worst": table(found.sort("severity", "session").head(50), rows=50),
             },
         )
+
+    def _accepted(self) -> dict[str, Any]:
+        """Findings that people accepted: no check counts them, and they are listed."""
+        accepted = self.inspection.accepted
+        if accepted.is_empty():
+            return {}
+        return {"accepted_findings": accepted.height, "accepted": table(accepted, rows=50)}
 
     def _range(self) -> dict[str, Any]:
         return {

@@ -59,6 +59,8 @@ def health(
             f"sessions of {found.sessions[0]} to {found.sessions[1]} that were over at "
             f"{found.as_of:%Y-%m-%d %H:%M} UTC: {counts}, of {found.symbols} symbol(s){score}"
         )
+        if found.accepted:
+            print_line(f"{found.accepted} finding(s) are accepted ('emp annotate list')")
         for reason in found.reasons[:SHOWN_REASONS]:
             print_line(f"  {reason.status:<6} {reason.text}")
         if len(found.reasons) > SHOWN_REASONS:

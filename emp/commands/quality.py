@@ -71,9 +71,12 @@ def quality(
             }
         )
         return
-    print_line(f"{findings.height} findings" + _first_of(findings.height))
+    accepted = int((findings["state"] == "accepted").sum())
+    counted = f", {accepted} of them accepted" if accepted else ""
+    print_line(f"{findings.height} findings{counted}" + _first_of(findings.height))
     if findings.height:
-        print_line(table(findings.head(SHOWN_ROWS).drop("code", "rows")))
+        dropped = ("code", "rows", *(() if accepted else ("state", "decision")))
+        print_line(table(findings.head(SHOWN_ROWS).drop(dropped)))
     worst = scores.sort("score", "session", "symbol", maintain_order=True)
     print_line()
     print_line(f"{scores.height} scores, worst first" + _first_of(scores.height))

@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from market_data.curation.marks import session_marks
+from market_data.curation.marks import session_marks, with_marks
 from market_data.datasets import curated_bars
 from market_data.pipeline.platform import Platform
 from market_data.ports import Annotation
@@ -36,7 +36,19 @@ def preferred_vendors(
     return preferences(found, sessions)
 
 
-def unusable_marks(decided: list[Annotation], sessions: tuple[date, date]) -> pl.DataFrame:
-    """Rows of `market_data.curation.marks.MARKS` for the sessions that are marked unusable."""
-    days = unusable(decided, sessions)
-    return session_marks(days.with_columns(severity=pl.lit("error")), UNUSABLE)
+def masked(
+    platform: Platform, timeframe: Timeframe, bars: pl.DataFrame, as_of: datetime | None
+) -> pl.DataFrame:
+    """Curated bars, those of sessions that were marked unusable with status error and a flag.
+
+    The store keeps the bars as they were curated, whatever engine it is; the mark is put on here.
+    """
+    if bars.is_empty():
+        return bars
+    span: tuple[date, date] = bars.select(
+        first=pl.col("session").min(), last=pl.col("session").max()
+    ).row(0)
+    days = unusable(decisions(platform, curated_bars(timeframe).name, span, as_of), span)
+    if days.is_empty():
+        return bars
+    return with_marks(bars, [session_marks(days.with_columns(severity=pl.lit("error")), UNUSABLE)])

@@ -47,6 +47,7 @@ class JudgedRange:
         scores: rows of SCORES; none where the dataset is not scored.
         inspection: what the checks found.
         limits: symbol, asset_class and every limit.
+        accepted: rows of `market_data.quality.annotations.ACCEPTED`.
     """
 
     dataset: str
@@ -55,6 +56,7 @@ class JudgedRange:
     scores: pl.DataFrame
     inspection: Inspection
     limits: pl.DataFrame
+    accepted: pl.DataFrame
 
 
 def health_of(
@@ -89,7 +91,14 @@ def health_of(
     if symbols is not None:
         behind = behind.filter(pl.col("symbol").is_in(list(symbols)))
     judged = pl.concat([seen.sessions, behind]).unique(KEY, keep="first").sort(KEY)
-    return health(dataset, judged, seen.limits, as_of=moment, sessions=(first, last))
+    return health(
+        dataset,
+        judged,
+        seen.limits,
+        as_of=moment,
+        sessions=(first, last),
+        accepted=seen.accepted.height,
+    )
 
 
 def _left_behind(
@@ -143,7 +152,7 @@ def judged_range(
         ConfigurationError: there is no such dataset, or a symbol is not in the universe.
     """
     moment = as_of or platform.clock.now()
-    timeframe, inspection = _inspected(platform, dataset, first, last)
+    timeframe, inspection = inspected(platform, dataset, first, last)
     scores = SCORES.empty()
     scored = dataset in {curated_bars(t).name for t in Timeframe}
     if scored:
@@ -155,20 +164,26 @@ def judged_range(
         if dataset in MACRO
         else limits_of(platform.universe.instruments, timeframe, platform.thresholds)
     )
-    held, findings = inspection.held, inspection.findings
+    held, findings, accepted = inspection.held, inspection.findings, inspection.accepted
     if symbols is not None:
         wanted = list(symbols)
         if dataset not in MACRO:
             wanted = [platform.universe.instrument(s).symbol for s in symbols]
         chosen = pl.col("symbol").is_in(wanted)
         held, findings, scores = held.filter(chosen), findings.filter(chosen), scores.filter(chosen)
+        accepted = accepted.filter(chosen)
     sessions = judge_sessions(held, scores if scored else None, findings, limits, as_of=moment)
-    return JudgedRange(dataset, timeframe, sessions, scores, inspection, limits)
+    return JudgedRange(dataset, timeframe, sessions, scores, inspection, limits, accepted)
 
 
-def _inspected(
+def inspected(
     platform: Platform, dataset: str, first: date, last: date
 ) -> tuple[Timeframe, Inspection]:
+    """What the checks find in a range of sessions of a dataset, and whose limits hold.
+
+    Raises:
+        ConfigurationError: there is no such dataset.
+    """
     if dataset in MACRO:
         return Timeframe.D1, MACRO[dataset](platform, first, last)
     if dataset == SCORES_DATASET.name:

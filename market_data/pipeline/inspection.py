@@ -221,9 +221,7 @@ def _merge(
     )
 
 
-def _without_accepted(
-    platform: Platform, found: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _without_accepted(platform: Platform, found: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What is open of the findings, and what people accepted."""
     if found.is_empty():
         return found, pl.DataFrame(schema=ACCEPTED)

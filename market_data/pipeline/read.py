@@ -19,6 +19,7 @@ from market_data.curation.candidates import SPLITS_UNKNOWN
 from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError, UnknownActionsWarning
 from market_data.pipeline.curate import chunks, curate_slice, step_days
+from market_data.pipeline.decisions import masked
 from market_data.pipeline.platform import Platform
 from market_data.ports import Outcome
 from market_data.schemas import CURATED_BARS, LEDGER
@@ -55,7 +56,8 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
             action known at `as_of`.
         as_of: curate again from what was known then; None reads what is stored.
         quality: "trusted" leaves out rows whose dq_status is error, "ok" also those with warn,
-            "all" leaves out none.
+            "all" leaves out none. Bars of a session that somebody marked unusable have the status
+            error and the flag `unusable`.
         running: also bars whose period is still running.
 
     Returns:
@@ -77,7 +79,7 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
         )
     else:
         bars = _as_known(platform, symbols, timeframe, start, end, sessions, as_of)
-    bars = bars.filter(_wanted(quality, running=running))
+    bars = masked(platform, timeframe, bars, as_of).filter(_wanted(quality, running=running))
     if mode is Adjust.NONE or bars.is_empty():
         return bars
     adjustable = [s for s in symbols if platform.universe.instrument(s).asset_class.is_adjustable]

@@ -14,6 +14,7 @@ import polars as pl
 
 from market_data.datasets import SCORES_DATASET
 from market_data.pipeline.curate import chunks, lock_names, step_days
+from market_data.pipeline.decisions import decisions
 from market_data.pipeline.platform import Platform, Progress, silent
 from market_data.pipeline.rules import rules_in_force
 from market_data.pipeline.telemetry import score_events
@@ -72,7 +73,13 @@ def _score(
     if view.bars.is_empty() and view.expected.is_empty():
         return SCORES.empty()
     outcomes = evaluate_bars(view, platform.thresholds)
-    scores = score_sessions(view, outcomes, platform.thresholds, rule_version=platform.rule_version)
+    scores = score_sessions(
+        view,
+        outcomes,
+        platform.thresholds,
+        rule_version=platform.rule_version,
+        decided=decisions(platform, None, (start, end)),
+    )
     return scores.filter(pl.col("session") >= start).with_columns(
         pl.col("flat_run").clip(upper_bound=LONGEST_FLAT_RUN), rule_version=rules_in_force(platform)
     )

@@ -71,6 +71,7 @@ class Health:
         symbols: how many have a session in the window.
         counts: symbol-sessions by status.
         score: their mean score; None where nothing is scored.
+        accepted: how many findings somebody accepted; they count no further.
     """
 
     dataset: str
@@ -81,6 +82,7 @@ class Health:
     symbols: int
     counts: dict[str, int]
     score: float | None
+    accepted: int = 0
 
     def told(self) -> dict[str, Any]:
         """Everything for JSON."""
@@ -93,6 +95,7 @@ class Health:
             "symbols": self.symbols,
             "symbol_sessions": self.counts,
             "score": self.score,
+            "accepted_findings": self.accepted,
         }
 
 
@@ -174,6 +177,7 @@ def health(
     *,
     as_of: datetime,
     sessions: tuple[date, date],
+    accepted: int = 0,
 ) -> Health:
     """The verdict over a window of sessions.
 
@@ -187,6 +191,7 @@ def health(
         limits: symbol, asset_class, block_share, score_warn, score_error.
         as_of: the moment, UTC.
         sessions: first and last day that `judged` is about.
+        accepted: how many findings of these days somebody accepted.
     """
     per_class = judged.join(
         limits.select("symbol", "asset_class", "block_share", "score_error"),
@@ -208,6 +213,7 @@ def health(
         symbols=judged["symbol"].n_unique(),
         counts={s: int((judged["status"] == s).sum()) for s in (GREEN, YELLOW, RED)},
         score=mean if isinstance(mean, float) else None,
+        accepted=accepted,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from market_data.quality.annotations import ACCEPTED
 from market_data.quality.findings import ERROR, KEY
 from market_data.quality.health import Health
 from market_data.quality.score import GREEN, RED, YELLOW
@@ -55,6 +56,8 @@ class DatasetReport:
         trend: per session: session, score, coverage (means), red, yellow (shares).
         codes: per code and severity: code, severity, findings, rows, symbols, first, last.
         findings: the newest of them, errors first.
+        accepted: the newest findings that somebody accepted, with author and reason.
+        accepted_count: how many there are.
         drift: per symbol where vendors meet, the farthest apart first: symbol, sessions, mean,
             largest, session (of the largest), vendors, odd_vendor, limit, share (of the limit).
     """
@@ -68,6 +71,8 @@ class DatasetReport:
     codes: Rows
     findings: Rows
     drift: Rows
+    accepted: Rows
+    accepted_count: int
 
 
 def dataset_report(
@@ -76,6 +81,7 @@ def dataset_report(
     findings: pl.DataFrame,
     drift: pl.DataFrame,
     limits: pl.DataFrame,
+    accepted: pl.DataFrame | None = None,
 ) -> DatasetReport:
     """Put together what the page shows of one dataset.
 
@@ -85,7 +91,9 @@ def dataset_report(
         findings: rows of FINDINGS.
         drift: columns of `market_data.quality.drift.SESSION_DRIFT`, or no column at all.
         limits: symbol, coverage_warn, coverage_error, drift_error.
+        accepted: rows of `market_data.quality.annotations.ACCEPTED`.
     """
+    decided = pl.DataFrame(schema=ACCEPTED) if accepted is None else accepted
     per_symbol = _symbols(judged)
     shown = per_symbol["symbol"].head(SHOWN_SYMBOLS).to_list()
     cells = judged.join(
@@ -105,6 +113,10 @@ def dataset_report(
         .head(SHOWN_FINDINGS)
         .to_dicts(),
         drift=_drift(drift, limits),
+        accepted=decided.sort("session", "symbol", descending=[True, False])
+        .head(SHOWN_FINDINGS)
+        .to_dicts(),
+        accepted_count=decided.height,
     )
 
 

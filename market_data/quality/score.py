@@ -2,7 +2,7 @@
 
 What belongs here: the score, its status, and the measured values that a score row keeps. What does
 not: the checks (their outcomes are handed in), the checks of the scores themselves
-(score_checks.py).
+(score_checks.py), people's decisions (annotations.py).
 
 A score is the least of: coverage in bars; 0.75 where the freshness is unknown; and, where the
 newest bar lags by more than the allowed `stale_warn`, 1 - (lag - allowed) / allowed, at least 0.
@@ -10,10 +10,12 @@ newest bar lags by more than the allowed `stale_warn`, 1 - (lag - allowed) / all
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import polars as pl
 
+from market_data.ports.annotations import Annotation
+from market_data.quality.annotations import split_accepted
 from market_data.quality.digest import bars_digest
 from market_data.quality.findings import ERROR, KEY, CheckOutcome
 from market_data.quality.thresholds import Thresholds
@@ -23,6 +25,8 @@ from market_data.schemas import FINDINGS, SCORES
 UNKNOWN_FRESHNESS = 0.75
 GREEN, YELLOW, RED = "GREEN", "YELLOW", "RED"
 _OUTLIERS = ("jump", "unit_error", "false_tick")
+_WHY_LOW = ("no_data", "coverage_error", "coverage_low", "stale")
+"""Codes of what makes a score low."""
 
 
 def score_sessions(
@@ -32,6 +36,7 @@ def score_sessions(
     *,
     rule_version: str,
     also: pl.DataFrame | None = None,
+    decided: Collection[Annotation] = (),
 ) -> pl.DataFrame:
     """Score every symbol-session that is expected or holds bars.
 
@@ -41,19 +46,24 @@ def score_sessions(
         thresholds: the limits.
         rule_version: version of the rules, kept in each row.
         also: rows of FINDINGS of further checks of the same slice.
+        decided: decisions that stand. What is accepted counts neither in the status nor among the
+            reasons; what was measured stays as it was.
 
     Returns:
         Rows of SCORES sorted by (symbol, session). The status is RED with any error or a score
-        below score_error, YELLOW with any warning or a score below score_warn, else GREEN.
+        below score_error, YELLOW with any warning or a score below score_warn, else GREEN. A low
+        score counts no more where what makes it low is accepted.
     """
     found = pl.concat([*(o.findings for o in outcomes.values()), *([] if also is None else [also])])
+    still_open, accepted = split_accepted(found, decided)
     frame = (
         _sessions(view, outcomes["coverage"].measured)
         .join(_null_rate(view), on=KEY, how="left")
         .join(_outliers(found), on=KEY, how="left")
         .join(outcomes["price_sanity"].measured.select(*KEY, flat_run="run"), on=KEY, how="left")
         .join(bars_digest(view.bars), on=KEY, how="left")
-        .join(_judged(found), on=KEY, how="left")
+        .join(_judged(still_open), on=KEY, how="left")
+        .join(_excused(accepted), on=KEY, how="left")
         .join(_duplicates(outcomes), on=KEY, how="left")
         .join(_refused(outcomes), on=KEY, how="left")
         .join(_drift(outcomes), on=KEY, how="left")
@@ -66,6 +76,7 @@ def score_sessions(
         pl.col("null_rate").fill_null(0.0),
         pl.col("reasons", "bars_digest").fill_null(""),
         pl.col("worst").fill_null(0),
+        pl.col("excused").fill_null(value=False),
         score=score("coverage", "freshness_seconds", _seconds("stale_warn")),
         dataset=pl.lit(view.dataset),
         rule_version=pl.lit(rule_version),
@@ -125,6 +136,12 @@ def _judged(found: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _excused(accepted: pl.DataFrame) -> pl.DataFrame:
+    """Symbol-sessions whose low score is accepted: symbol, session, excused."""
+    low = accepted.filter(pl.col("code").is_in(list(_WHY_LOW)))
+    return low.select(KEY).unique().with_columns(excused=pl.lit(value=True))
+
+
 def _duplicates(outcomes: Mapping[str, CheckOutcome]) -> pl.DataFrame:
     both = pl.col("duplicates") + pl.col("contradictions")
     return outcomes["duplicates"].measured.select(*KEY, duplicates=both)
@@ -139,8 +156,9 @@ def _drift(outcomes: Mapping[str, CheckOutcome]) -> pl.DataFrame:
 
 
 def _status() -> pl.Expr:
-    red = (pl.col("worst") == 2) | (pl.col("score") < pl.col("score_error"))
-    yellow = (pl.col("worst") == 1) | (pl.col("score") < pl.col("score_warn"))
+    counts = ~pl.col("excused")
+    red = (pl.col("worst") == 2) | (counts & (pl.col("score") < pl.col("score_error")))
+    yellow = (pl.col("worst") == 1) | (counts & (pl.col("score") < pl.col("score_warn")))
     return pl.when(red).then(pl.lit(RED)).when(yellow).then(pl.lit(YELLOW)).otherwise(pl.lit(GREEN))
 
 

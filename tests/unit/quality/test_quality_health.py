@@ -179,6 +179,7 @@ def test_its_json_names_all_of_it(limits: pl.DataFrame) -> None:
         "symbols": 3,
         "symbol_sessions": {"GREEN": 11, "YELLOW": 1, "RED": 0},
         "score": 1.0,
+        "accepted_findings": 0,
     }
 
 

@@ -1,0 +1,307 @@
+"""Decisions of people about sessions: made, listed, taken back.
+
+What belongs here: from what a person says to an annotation that makes sense, and which curated
+sessions it changes. What does not: what follows from one (market_data/quality/annotations.py),
+curating again (emp/run.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from emp.quarantine import who
+from market_data.datasets import curated_bars, raw_bars
+from market_data.errors import ConfigurationError
+from market_data.pipeline.decisions import decisions
+from market_data.pipeline.health import inspected
+from market_data.pipeline.outdated import Outdated, outdated
+from market_data.pipeline.platform import Platform
+from market_data.ports import Annotation, Decision
+from market_data.quality.annotations import split_accepted, standing
+from market_data.schemas import FINDINGS
+from market_data.timeframes import Timeframe
+
+LISTED = pl.Schema(
+    {
+        "id": pl.Int64(),
+        "state": pl.String(),
+        "decision": pl.String(),
+        "dataset": pl.String(),
+        "symbol": pl.String(),
+        "first_session": pl.Date(),
+        "last_session": pl.Date(),
+        "what": pl.String(),
+        "author": pl.String(),
+        "created_at": pl.Datetime("us", "UTC"),
+        "reason": pl.String(),
+    }
+)
+"""Columns of `listed`; `state` is stands, taken back, or take back; `what` names the vendor, the
+codes, the imputation or the decision that is taken back."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person says.
+
+    Attributes:
+        decision: what is to be done.
+        symbol: platform symbol.
+        dataset: curated/bars_1d ...; of an acceptance any dataset that is checked.
+        sessions: first and last session, both included.
+        reason: why.
+        vendor: who is right, of `prefer_vendor`.
+        codes: of the findings that are accepted; none: all that there are.
+        imputation: how missing bars are made up, of `impute`.
+    """
+
+    decision: Decision
+    symbol: str
+    dataset: str
+    sessions: tuple[date, date]
+    reason: str
+    vendor: str = ""
+    codes: tuple[str, ...] = ()
+    imputation: str = ""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision before it is kept.
+
+    Attributes:
+        annotation: the decision; its id is known where it stands already.
+        findings: rows of FINDINGS that it accepts.
+    """
+
+    annotation: Annotation
+    findings: pl.DataFrame = field(default_factory=FINDINGS.empty)
+
+
+def decided(platform: Platform, wish: Wish, author: str | None = None) -> Decided:
+    """The decision that a wish becomes; nothing is kept.
+
+    Args:
+        platform: where the data are.
+        wish: what a person says.
+        author: who decides; None: the user of this process.
+
+    Raises:
+        ConfigurationError: there is no such symbol, dataset, vendor or finding, or a reason, period
+            or imputation is none.
+    """
+    platform.universe.instrument(wish.symbol)
+    first, last = wish.sessions
+    if last < first:
+        raise ConfigurationError(f"the period ends ({last}) before it starts ({first})")
+    if not wish.reason.strip():
+        raise ConfigurationError("--reason is empty: say why")
+    annotation = Annotation(
+        created_at=platform.clock.now(),
+        author=author or who(),
+        dataset=wish.dataset,
+        symbol=wish.symbol,
+        first_session=first,
+        last_session=last,
+        decision=wish.decision,
+        reason=wish.reason.strip(),
+        vendor=wish.vendor,
+        codes=tuple(sorted(wish.codes)),
+        imputation=wish.imputation,
+    )
+    known = _standing_already(platform, annotation) or annotation
+    if wish.decision is Decision.ACCEPT:
+        return _accepted(platform, known)
+    timeframe = timeframe_of(wish.dataset)
+    if timeframe is None:
+        raise ConfigurationError(
+            f"{wish.dataset!r}: this decision is about curated bars; name one of "
+            + ", ".join(curated_bars(t).name for t in Timeframe)
+        )
+    if wish.decision is Decision.PREFER_VENDOR:
+        _demand_bars(platform, known, timeframe)
+        return Decided(known, _concerned(platform, known))
+    return Decided(known)
+
+
+def keep(platform: Platform, annotation: Annotation) -> int:
+    """Keep a decision unless it stands already; its number."""
+    return platform.annotations.add(annotation) if annotation.id is None else annotation.id
+
+
+def taking_back(
+    platform: Platform, number: int, reason: str, author: str | None = None
+) -> tuple[Annotation, Annotation]:
+    """The decision of a number, and the one that takes it back; nothing is kept.
+
+    Raises:
+        ConfigurationError: no such decision stands, or the reason is empty.
+    """
+    if not reason.strip():
+        raise ConfigurationError("--reason is empty: say why")
+    stands = next((a for a in standing(platform.annotations.read()) if a.id == number), None)
+    if stands is None:
+        raise ConfigurationError(
+            f"no decision {number} stands; 'emp annotate list' shows those that do"
+        )
+    back = replace(
+        stands,
+        id=None,
+        decision=Decision.TAKE_BACK,
+        takes_back=number,
+        created_at=platform.clock.now(),
+        author=author or who(),
+        reason=reason.strip(),
+        vendor="",
+        codes=(),
+        imputation="",
+    )
+    return stands, back
+
+
+def to_curate(platform: Platform, decision: Annotation, found: pl.DataFrame) -> list[Outdated]:
+    """The curated sessions that a decision, made or taken back, leaves to be made or judged anew.
+
+    Args:
+        platform: where the data are; the decision must be kept.
+        decision: of which kind it is, and what it is about.
+        found: rows of FINDINGS that it accepts, or accepted.
+    """
+    timeframe = timeframe_of(decision.dataset)
+    if timeframe is None:
+        return []
+    span = (decision.first_session, decision.last_session)
+    changed = (
+        outdated(platform, decision.symbol, timeframes=[timeframe], sessions=span)
+        if decision.decision is Decision.PREFER_VENDOR
+        else []
+    )
+    within = [pl.col("session").is_between(c.first, c.last) for c in changed]
+    judged = found.filter(~pl.any_horizontal(within)) if within else found
+    if judged.is_empty():
+        return changed
+    days = judged["session"].unique().sort()
+    return [*changed, Outdated(timeframe, days[0], days[-1], days.len())]
+
+
+def accepted_by(platform: Platform, decision: Annotation) -> pl.DataFrame:
+    """Rows of FINDINGS: what a decision that stands accepts now in its dataset."""
+    if decision.decision not in (Decision.ACCEPT, Decision.PREFER_VENDOR):
+        return FINDINGS.empty()
+    span = (decision.first_session, decision.last_session)
+    found = inspected(platform, decision.dataset, *span)[1].accepted
+    return found.filter(pl.col("annotation") == decision.id).select(FINDINGS.names)
+
+
+def listed(
+    platform: Platform,
+    *,
+    dataset: str | None = None,
+    symbols: Sequence[str] | None = None,
+    sessions: tuple[date, date] | None = None,
+    every: bool = False,
+) -> pl.DataFrame:
+    """Rows of LISTED in the order in which decisions were made.
+
+    Args:
+        platform: where they are kept.
+        dataset: only about this one; None: all.
+        symbols: only about these; None: all.
+        sessions: only about some session of these; None: all.
+        every: also those that were taken back, and the take-backs.
+    """
+    found = platform.annotations.read(dataset=dataset, sessions=sessions)
+    stands = {a.id for a in standing(found)}
+    wanted = [
+        a for a in found if (every or a.id in stands) and (symbols is None or a.symbol in symbols)
+    ]
+    return pl.DataFrame(
+        [told(a, stands=a.id in stands) for a in wanted], schema=LISTED, orient="row"
+    )
+
+
+def told(annotation: Annotation, *, stands: bool = True) -> dict[str, Any]:
+    """A decision as a row of LISTED."""
+    back = annotation.decision is Decision.TAKE_BACK
+    what = (
+        annotation.vendor
+        or ",".join(annotation.codes)
+        or annotation.imputation
+        or (f"decision {annotation.takes_back}" if back else "")
+    )
+    state = "take back" if back else "stands" if stands else "taken back"
+    row = {name: getattr(annotation, name) for name in LISTED if name not in ("state", "what")}
+    return {**row, "decision": str(annotation.decision), "state": state, "what": what}
+
+
+def timeframe_of(dataset: str) -> Timeframe | None:
+    """The timeframe of curated bars of that name; None for any other dataset."""
+    return next((t for t in Timeframe if curated_bars(t).name == dataset), None)
+
+
+def _standing_already(
+    platform: Platform, wish: Annotation, *, any_codes: bool = False
+) -> Annotation | None:
+    """A decision that says the same and stands."""
+
+    def said(annotation: Annotation) -> Annotation:
+        codes = () if any_codes else annotation.codes
+        return replace(
+            annotation, id=None, author="", reason="", codes=codes, created_at=wish.created_at
+        )
+
+    found = decisions(platform, wish.dataset, (wish.first_session, wish.last_session))
+    return next((a for a in found if said(a) == said(wish)), None)
+
+
+def _concerned(platform: Platform, wish: Annotation) -> pl.DataFrame:
+    """Rows of FINDINGS that a decision accepts, or would accept."""
+    if wish.id is not None:
+        return accepted_by(platform, wish)
+    span = (wish.first_session, wish.last_session)
+    seen = inspected(platform, wish.dataset, *span)[1]
+    return split_accepted(seen.findings, [replace(wish, id=0)])[1].select(FINDINGS.names)
+
+
+def _accepted(platform: Platform, wish: Annotation) -> Decided:
+    """An acceptance with the codes that it accepts, or the one that stands already.
+
+    Raises:
+        ConfigurationError: there is nothing to accept.
+    """
+    found = _concerned(platform, wish)
+    if wish.id is not None:
+        return Decided(wish, found)
+    if not found.is_empty():
+        codes = wish.codes or tuple(found["code"].unique().sort())
+        return Decided(replace(wish, codes=codes), found)
+    # Whoever accepted all that was open, and says so again, means the same decision.
+    again = None if wish.codes else _standing_already(platform, wish, any_codes=True)
+    if again is not None:
+        return Decided(again, accepted_by(platform, again))
+    span = (wish.first_session, wish.last_session)
+    named = f" with the code {' or '.join(wish.codes)}" if wish.codes else ""
+    raise ConfigurationError(
+        f"{wish.dataset} has no open finding{named} about {wish.symbol} from {span[0]} to "
+        f"{span[1]}; 'emp quality --symbols {wish.symbol} --start {span[0]} --end {span[1]}' "
+        "shows what there is"
+    )
+
+
+def _demand_bars(platform: Platform, wish: Annotation, timeframe: Timeframe) -> None:
+    """Refuse to prefer a vendor who said nothing about the sessions."""
+    platform.universe.vendor(wish.vendor)
+    span = (wish.first_session, wish.last_session)
+    for source in dict.fromkeys((timeframe, Timeframe.M1)):
+        log = raw_bars(wish.vendor, source)
+        if platform.raw_log.read(log, symbols=[wish.symbol], sessions=span).height:
+            return
+    raise ConfigurationError(
+        f"{wish.vendor} has no {timeframe} bars of {wish.symbol} from {span[0]} to {span[1]}, so "
+        "that nothing would follow from it being right; 'emp coverage' shows who has"
+    )

@@ -1,0 +1,233 @@
+"""`emp annotate` on two vendors that drift: accept, settle, mark unusable, list, take back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import emp
+from adapters.backend import open_platform
+from adapters.settings import Settings
+from emp.cli import run
+from emp.hearing import RunRecord
+from emp.instance import open_instance
+from emp.platforms import installation
+from emp_assets.naming import curated_key
+from market_data.datasets import raw_bars
+from market_data.pipeline.curate import curate_sessions
+from market_data.pipeline.score import score_range
+from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass, Instrument
+from tests.support.worlds import FileVendor, World
+
+DAYS = ("2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05")
+DRIFTING = "2024-01-04"
+SPAN = ("--start", DRIFTING, "--end", DRIFTING)
+ALL = ("--start", DAYS[0], "--end", DAYS[-1])
+WHY = ("--reason", "asked the exchange", "--author", "ana")
+Call = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def two_vendors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bars of MINE from two vendors that disagree by 3 % on one day."""
+    folder = tmp_path_factory.mktemp("annotate")
+    vendors = []
+    for vendor, close in (("first", 10.5), ("second", 10.8)):
+        path = folder / f"{vendor}.csv"
+        rows = [f"{d},10,11,9,{close if d == DRIFTING else 10.5},100" for d in DAYS]
+        path.write_text("\n".join(["date,open,high,low,close,volume", *rows]) + "\n")
+        vendors.append(FileVendor(vendor, {"1d": ("plain_daily", path)}, ("MINE",)))
+    mine = Instrument(symbol="MINE", asset_class=AssetClass.EQUITY, calendar="XNYS")
+    world = World.at(folder, datetime(2024, 1, 8, tzinfo=UTC))
+    world = world.register(*vendors, instruments=(mine,))
+    world.load_and_curate(("first", "second"), "1d", "MINE", DAYS[0], DAYS[-1])
+    score_range(world.platform, ["MINE"], date(2024, 1, 2), date(2024, 1, 5))
+    return folder
+
+
+@pytest.fixture
+def call(
+    two_vendors: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Call:
+    """Runs a command; what it printed as JSON."""
+    monkeypatch.setenv("EMP_DATA_DIR", str(two_vendors / "data"))
+
+    def caller(*arguments: str, status: int = 0) -> Any:
+        capfd.readouterr()
+        assert run(arguments) == status, capfd.readouterr().err
+        out, err = capfd.readouterr()
+        return json.loads(out) if status == 0 else err
+
+    return caller
+
+
+@pytest.fixture
+def without_dagster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Curates and scores as a run of the graph does; each run takes seconds to start."""
+
+    def curated(
+        settings: Settings,
+        timeframe: Timeframe,
+        symbols: list[str],
+        first: date,
+        last: date,
+        **_: Any,
+    ) -> RunRecord:
+        platform = open_platform(settings)
+        curate_sessions(platform, timeframe, symbols, first, last)
+        score_range(platform, symbols, first, last)
+        return RunRecord("", succeeded=True)
+
+    monkeypatch.setattr("emp.run.run_curation", curated)
+
+
+def statuses(**how: Any) -> list[tuple[str, str]]:
+    return (
+        emp.get_curated_bars("MINE", *ALL[1::2], quality="all", **how)
+        .select("source", "dq_status")
+        .rows()
+    )
+
+
+def scored() -> dict[str, str]:
+    scores = emp.get_quality_scores("MINE", DAYS[0], DAYS[-1], "1d")
+    return dict(scores.select(pl.col("session").cast(pl.String), "status").rows())
+
+
+def states() -> set[tuple[str, str]]:
+    found = emp.get_findings("MINE", DRIFTING, DRIFTING).filter(pl.col("code") == "drift")
+    return set(found.select("dataset", "state").rows())
+
+
+def raw() -> list[pl.DataFrame]:
+    log = open_platform(installation(None)).raw_log
+    return [log.read(raw_bars(v, Timeframe.D1), symbols=["MINE"]) for v in ("first", "second")]
+
+
+@pytest.mark.usefixtures("without_dagster")
+def test_a_drift_is_accepted_settled_and_taken_back(call: Call) -> None:
+    untouched = raw()
+    assert statuses()[2] == ("first", "error")
+    assert scored()[DRIFTING] == "RED"
+
+    # A rehearsal writes nothing.
+    would = call("annotate", "accept", "MINE", "--code", "drift", *SPAN, *WHY, "--dry-run")
+    assert (would["dry_run"], [f["code"] for f in would["findings"]]) == (True, ["drift"])
+    assert call("annotate", "list", "--json") == []
+
+    # An accepted finding is listed, and no longer makes the session RED.
+    accepted = call("annotate", "accept", "MINE", "--code", "drift", *SPAN, *WHY)
+    assert accepted["curated_again"] == [
+        {
+            "symbol": "MINE",
+            "timeframe": "1d",
+            "first": DRIFTING,
+            "last": DRIFTING,
+            "sessions": 1,
+            "held_back": False,
+        }
+    ]
+    assert scored()[DRIFTING] == "GREEN"
+    assert ("curated/bars_1d", "accepted") in states()
+    assert ("raw/first_bars_1d", "open") in states()
+    assert statuses()[2] == ("first", "error")
+    health = call("health", "curated/bars_1d", "--as-of", "2024-01-06", "--json")
+    assert (health["symbol_sessions"]["RED"], health["accepted_findings"]) == (0, 1)
+    again = call("annotate", "accept", "MINE", "--code", "drift", *SPAN, *WHY)
+    assert (again["stood_already"], again["decision"]["id"]) == (True, accepted["decision"]["id"])
+
+    # Settled, the session comes from the vendor who is right, and is trusted.
+    settled = call("annotate", "settle", "MINE", "--vendor", "second", *ALL, *WHY)
+    assert [(c["first"], c["last"]) for c in settled["curated_again"]] == [(DAYS[0], DAYS[-1])]
+    assert statuses() == [("second", "ok")] * 4
+    assert states() == {
+        (f"{d}_1d", "accepted") for d in ("curated/bars", "raw/first_bars", "raw/second_bars")
+    }
+    # As of an earlier time nobody had decided anything.
+    before = accepted["decision"]["created_at"]
+    assert statuses(as_of=before)[2][1] == "error"
+    assert statuses(as_of="2124-01-01") == [("second", "ok")] * 4
+
+    number = str(settled["decision"]["id"])
+    back = call("annotate", "take-back", number, *WHY[:2])
+    assert [(c["first"], c["last"]) for c in back["curated_again"]] == [(DAYS[0], DAYS[-1])]
+    assert statuses()[2] == ("first", "error")
+    call("annotate", "take-back", number, *WHY[:2], status=1)
+
+    first = str(accepted["decision"]["id"])
+    opened = call("annotate", "take-back", first, *WHY[:2])
+    assert [f["code"] for f in opened["open_again"]] == ["drift"]
+    assert scored()[DRIFTING] == "RED"
+    assert call("annotate", "list", "--json") == []
+    listed = call("annotate", "list", "--all", "--json")
+    assert [row["state"] for row in listed] == ["taken back"] * 2 + ["take back"] * 2
+    for was, now in zip(untouched, raw(), strict=True):
+        assert_frame_equal(was, now)
+
+
+def test_unusable_sessions_are_masked_as_they_are_read(call: Call) -> None:
+    day = DAYS[1]
+    decided = call("annotate", "unusable", "MINE", "--start", day, "--end", day, *WHY)
+    assert decided["curated_again"] == []
+    served = emp.get_curated_bars("MINE", DAYS[0], DAYS[-1])
+    assert day not in served["session"].cast(pl.String).to_list()
+    marked = emp.get_curated_bars("MINE", day, day, quality="all")
+    assert marked.select("dq_status", "flags").rows() == [("error", "unusable")]
+    known_before = emp.get_curated_bars("MINE", day, day, as_of=decided["decision"]["created_at"])
+    assert known_before.is_empty()
+    call("annotate", "take-back", str(decided["decision"]["id"]), *WHY[:2])
+    assert emp.get_curated_bars("MINE", day, day).height == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("accept", "MINE", "--code", "jump"), "no open finding with the code jump"),
+        (("accept", "NOSUCH"), "NOSUCH"),
+        (("accept", "MINE", "--dataset", "curated/nothing"), "no dataset 'curated/nothing'"),
+        (("unusable", "MINE", "--dataset", "raw/first_bars_1d"), "about curated bars"),
+        (("settle", "MINE", "--vendor", "yahoo"), "yahoo has no 1d bars of MINE"),
+        (("settle", "MINE", "--vendor", "nobody"), "nobody"),
+    ],
+)
+def test_a_decision_about_nothing_is_refused(
+    call: Call, arguments: tuple[str, ...], told: str
+) -> None:
+    assert told in call("annotate", *arguments, *SPAN, *WHY, status=1)
+    assert call("annotate", "list", "--json") == []
+
+
+def test_a_decision_without_a_reason_is_refused(call: Call) -> None:
+    arguments = ("annotate", "unusable", "MINE", *SPAN, "--reason", " ")
+    assert "--reason is empty" in call(*arguments, status=1)
+
+
+def test_a_run_judges_anew_what_was_accepted(call: Call) -> None:
+    """The graph itself: its check passes, its summary lists what was accepted."""
+    accepted = call("annotate", "accept", "MINE", *SPAN, *WHY)
+    assert accepted["decision"]["what"] == "drift"
+    assert scored()[DRIFTING] == "GREEN"
+    with open_instance(installation(None)) as instance:
+        newest = instance.get_run_records(limit=1)[0].dagster_run.run_id
+        events = [e.dagster_event for e in instance.all_logs(newest) if e.dagster_event]
+    told = [
+        e.event_specific_data
+        for e in events
+        if e.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+    found = {e.check_name: e for e in told if e.asset_key == curated_key(Timeframe.D1)}
+    assert found["drift"].passed
+    assert found["run_summary"].metadata["accepted_findings"].value == 1
+    # Open again, the finding holds the session back; its score says so all the same.
+    back = call("annotate", "take-back", str(accepted["decision"]["id"]), *WHY[:2])
+    assert [again["held_back"] for again in back["curated_again"]] == [True]
+    assert scored()[DRIFTING] == "RED"
