@@ -18,15 +18,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters.backend import Operations, open_redis_cache
 from adapters.clock import SystemClock
 from adapters.modes import Installation
+from adapters.operations_limits import load_operations_limits
+from adapters.operations_watch import kafka_section
 from adapters.probes import Finding, Probe, State, run_probes
 from market_data.alerts.alert import Phase
 from market_data.datasets import SCORES_DATASET
 from market_data.errors import ConfigurationError, MarketDataError
 from market_data.operations.alert_routes import evaluate_alert_routes
-from market_data.operations.cache_health import evaluate_cache_health
+from market_data.operations.cache_health import cache_away, evaluate_cache_health
 from market_data.operations.grades import Grade, Reason
 from market_data.operations.ingest_health import evaluate_ingest_health
-from market_data.operations.kafka_readiness import evaluate_kafka_readiness
 from market_data.operations.quality_health import evaluate_quality
 from market_data.operations.readiness import Readiness, Section, fuse
 from market_data.pipeline.platform import Platform
@@ -181,9 +182,9 @@ def _cache(evidence: Evidence) -> Section:
         return Section.switched_off("cache", why)
     away = [f for f in evidence.findings if f.part == "redis" and f.state is State.ERROR]
     if away:
-        told = f"nothing is cached, reads go to the store: {away[0].detail}"
-        return Section.of("cache", [Reason(Grade.FAIL, told)])
-    return evaluate_cache_health(open_redis_cache(servers.redis).metrics())
+        return cache_away(away[0].detail)
+    limits = load_operations_limits(evidence.found.settings).cache
+    return evaluate_cache_health(open_redis_cache(servers.redis).metrics(), limits)
 
 
 def _kafka(evidence: Evidence) -> Section:
@@ -192,19 +193,7 @@ def _kafka(evidence: Evidence) -> Section:
         return Section.switched_off("kafka", "bootstrap mode does without it")
     if not servers.kafka.streaming:
         return Section.switched_off("kafka", "KAFKA_INGEST_ENABLE_STREAMING=false")
-    from adapters.kafka.factory import look
-
-    state = look(servers.kafka, evidence.operations.outbox, SystemClock())
-    limits = servers.kafka.limits
-    verdict = evaluate_kafka_readiness(state, now=state.at, limits=limits)
-    facts = {
-        "brokers": state.brokers,
-        "topics": len(state.topics_there),
-        "waiting": state.waiting,
-        "lag": state.lag,
-        "lost": state.lost,
-    }
-    return Section.of("kafka", verdict.reasons, facts)
+    return kafka_section(servers.kafka, evidence.operations.outbox)
 
 
 def _alerts(evidence: Evidence) -> Section:

@@ -5,16 +5,21 @@ objects, not text: this module does not postpone them.
 """
 
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
 
 from adapters.clock import SystemClock
-from adapters.modes import decide
+from adapters.modes import Installation, decide
 from adapters.settings import Mode
 from market_data.operations.readiness import Readiness
+from market_data.ports.cache import CacheMetrics
 from resources.daemon_probe import daemon_probe
 from resources.platform import PlatformResource
+
+if TYPE_CHECKING:
+    from adapters.operations_watch import Looks
 
 TIMEOUT_SECONDS = 20.0
 
@@ -35,8 +40,7 @@ class ReadinessResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         from adapters.probes.parts import server_probes
         from adapters.readiness import readiness
 
-        settings = self.platform.settings().model_copy(update={"mode": Mode(self.mode)})
-        found = decide(settings)
+        found = self._found()
         daemon = daemon_probe(lambda: nullcontext(instance), required=found.servers is not None)
         return readiness(
             found,
@@ -46,3 +50,16 @@ class ReadinessResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             operations=self.platform.operations.open,
             timeout=TIMEOUT_SECONDS,
         )
+
+    def look(self, before: CacheMetrics | None) -> "Looks":
+        """A look at the parts that are watched between runs.
+
+        Args:
+            before: the cache's numbers at an earlier look.
+        """
+        from adapters.operations_watch import look_at_parts
+
+        return look_at_parts(self._found(), self.platform.operations.open(), SystemClock(), before)
+
+    def _found(self) -> Installation:
+        return decide(self.platform.settings().model_copy(update={"mode": Mode(self.mode)}))

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from market_data.alerts.alert import Alert, Kind, Phase, Sighting
 from market_data.alerts.facts import AgeFact, AssetTerms, BreakerFact
+from market_data.alerts.part_sources import sightings_of_parts
 from market_data.alerts.platform_sources import (
     current_symbols,
     sightings_of_ages,
@@ -31,7 +32,9 @@ from market_data.alerts.platform_sources import (
 )
 from market_data.alerts.rules import AlertRules
 from market_data.alerts.sources import sightings_of_run
+from market_data.ports.cache import CacheMetrics
 from resources.platform import PlatformResource
+from resources.readiness import ReadinessResource
 from sensors.instance_facts import backfill_facts, daemon_facts, tick_facts
 from sensors.run_facts import Ends, asset_terms, ended_runs, newest_end, run_fact
 
@@ -41,6 +44,8 @@ SENDING_SECONDS = 20.0
 the time-out of its route."""
 AGES_EVERY_SECONDS = 300.0
 """The newest bars of every symbol are looked up so often: it is the dearest of the looks."""
+CACHE_EVERY_SECONDS = 3600.0
+"""The cache is judged by what it did in so long: its own numbers never end."""
 FORGOTTEN_AFTER = timedelta(days=30)
 Look = Callable[[Mapping[str, Alert]], Sequence[Sighting]]
 
@@ -74,7 +79,7 @@ def look_at_runs(
 
 
 def look_at_the_platform(
-    context: dg.SensorEvaluationContext, platform: PlatformResource
+    context: dg.SensorEvaluationContext, platform: PlatformResource, parts: ReadinessResource
 ) -> dg.SensorResult:
     """Look at the platform."""
     from adapters.alerts.configuration import load_alert_rules
@@ -91,12 +96,20 @@ def look_at_the_platform(
         *sightings_of_daemons(daemon_facts(instance), watch, now),
         *sightings_of_breakers(_breakers(platform), now),
     ]
-    facts = []
-    if watch.freshness and now.timestamp() - seen.aged >= AGES_EVERY_SECONDS:
-        facts, seen.aged = list(_ages(context, platform, seen)), now.timestamp()
+    facts, found = [], None
+    if now.timestamp() - seen.aged >= AGES_EVERY_SECONDS:
+        seen.aged = now.timestamp()
+        if watch.freshness:
+            facts = list(_ages(context, platform, seen))
+        if watch.parts:
+            found = _parts(parts, seen, now)
 
     def look(live: Mapping[str, Alert]) -> list[Sighting]:
-        return [*seen_now, *sightings_of_ages(facts, seen.current, live, now)]
+        return [
+            *seen_now,
+            *sightings_of_ages(facts, seen.current, live, now),
+            *(found(live) if found is not None else ()),
+        ]
 
     messages = _evaluate(platform, look, rules)
     return dg.SensorResult(skip_reason=f"{messages} messages", cursor=seen.written())
@@ -126,12 +139,16 @@ class _Seen:
     Attributes:
         since: when it began; seconds since 1970.
         current: by asset, symbols whose bars were current once.
-        aged: when the newest bars were looked up last; seconds since 1970.
+        aged: when the newest bars, and the watched parts, were looked at last; seconds since 1970.
+        cache: the cache's numbers from which on it is judged.
+        counted: when these were taken; seconds since 1970.
     """
 
     since: float
     current: dict[str, set[str]] = field(default_factory=dict)
     aged: float = 0.0
+    cache: CacheMetrics | None = None
+    counted: float = 0.0
 
     @classmethod
     def read(cls, cursor: str | None) -> _Seen:
@@ -140,13 +157,21 @@ class _Seen:
             return cls(datetime.now(UTC).timestamp())
         kept = json.loads(cursor)
         current = {asset: set(names) for asset, names in kept["current"].items()}
-        return cls(kept["since"], current, kept["aged"])
+        cache = CacheMetrics(**kept["cache"]) if kept.get("cache") else None
+        return cls(kept["since"], current, kept["aged"], cache, kept.get("counted", 0.0))
 
     def written(self) -> str:
         """As a cursor."""
         current = {asset: sorted(names) for asset, names in self.current.items()}
         return json.dumps(
-            {"version": 1, "since": self.since, "current": current, "aged": self.aged}
+            {
+                "version": 1,
+                "since": self.since,
+                "current": current,
+                "aged": self.aged,
+                "cache": asdict(self.cache) if self.cache else None,
+                "counted": self.counted,
+            }
         )
 
 
@@ -159,6 +184,19 @@ def _ages(
     for fact in ages(platform.open()):
         seen.current.setdefault(fact.asset, set()).update(current_symbols(fact))
         yield replace(fact, terms=terms.get(fact.asset, AssetTerms()))
+
+
+def _parts(parts: ReadinessResource, seen: _Seen, now: datetime) -> Look:
+    """A look at the watched parts; the cache is judged once an hour, by what it did in it."""
+    hourly = now.timestamp() - seen.counted >= CACHE_EVERY_SECONDS
+    found = parts.look(seen.cache if hourly else None)
+    if hourly or found.cache is None:
+        seen.cache, seen.counted = found.cache, now.timestamp()
+
+    def look(live: Mapping[str, Alert]) -> list[Sighting]:
+        return list(sightings_of_parts(found.sections, live, now, answering=found.answering))
+
+    return look
 
 
 def _breakers(platform: PlatformResource) -> Sequence[BreakerFact]:

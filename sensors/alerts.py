@@ -6,6 +6,7 @@ What belongs here: their definitions. What does not: what a tick does (alert_tic
 import dagster as dg
 
 from resources.platform import PlatformResource
+from resources.readiness import ReadinessResource
 
 RUNS_EVERY_SECONDS = 30
 PLATFORM_EVERY_SECONDS = 60
@@ -34,15 +35,17 @@ def alerts_of_runs(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Makes alerts of what no run tells: bars that end too early, sensors and schedules "
     "whose ticks fail, backfills that are stuck, daemons without a heartbeat, vendors that are "
-    "left alone. What was before the first tick is left out.",
+    "left alone, the read cache, Kafka, latencies. What was before the first tick is left out.",
 )
 def alerts_of_the_platform(
-    context: dg.SensorEvaluationContext, platform: PlatformResource
+    context: dg.SensorEvaluationContext,
+    platform: PlatformResource,
+    readiness_report: ReadinessResource,
 ) -> dg.SensorResult:
     """Look at the platform."""
     from sensors.alert_ticks import look_at_the_platform
 
-    return look_at_the_platform(context, platform)
+    return look_at_the_platform(context, platform, readiness_report)
 
 
 @dg.sensor(

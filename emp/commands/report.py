@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from emp.commands.operations_reports import add_to
 from emp.commands.options import split
 from emp.invocation import settings_of
 from emp.output import print_line, replace_file
@@ -19,12 +20,13 @@ Examples:\n
 Without --start and --end: the 30 days before the newest session that is stored.
 """
 
-app = typer.Typer(help="Pages to look at: quality.", rich_markup_mode=None)
+app = typer.Typer(help="Pages to look at: quality; reports on operations.", rich_markup_mode=None)
+add_to(app)
 
 
 @app.callback()
 def report() -> None:
-    """Pages to look at: quality."""
+    """Pages to look at: quality; reports on operations."""
 
 
 @app.command("quality", epilog=EXAMPLES)

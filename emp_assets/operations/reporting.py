@@ -10,7 +10,7 @@ import dagster as dg
 
 from emp_assets.naming import OWNERS
 from market_data.operations.grades import Grade
-from market_data.operations.pages import runbook_of
+from market_data.operations.pages import page_of_all
 from resources.operations_reports import OperationsReportsResource
 
 
@@ -49,7 +49,7 @@ def report_asset(
             "report_json": dg.MetadataValue.json(told),
         }
         found = "; ".join(f"{r.subject or name}: {r.text}" for r in made.reasons)
-        pages = sorted({runbook_of(r.code) for r in made.reasons} - {""})
+        page = page_of_all(r.code for r in made.reasons)
         result = dg.AssetCheckResult(
             check_name=name,
             passed=made.grade is Grade.OK,
@@ -59,7 +59,7 @@ def report_asset(
             description=found or "nothing found",
             metadata={
                 "findings": dg.MetadataValue.json(told["findings"]),
-                "runbooks": ", ".join(f"docs/runbooks/{page}.md" for page in pages),
+                **({"runbook": f"docs/runbooks/{page}"} if page else {}),
             },
         )
         return dg.MaterializeResult(metadata=metadata, check_results=[result] if check else [])

@@ -26,6 +26,9 @@ class Kind(StrEnum):
     DAEMON = "daemon"
     BREAKER = "breaker"
     ROUTE = "route"
+    CACHE = "cache"
+    KAFKA = "kafka"
+    LATENCY = "latency"
 
 
 class Severity(StrEnum):
@@ -73,12 +76,18 @@ RUNBOOKS = {
     Kind.DAEMON: "daemon-heartbeat",
     Kind.BREAKER: "vendor-limits",
     Kind.ROUTE: "alert-route-down",
+    Kind.CACHE: "cache-health",
+    Kind.KAFKA: "kafka-lag",
+    Kind.LATENCY: "latency",
 }
 """The page of docs/runbooks that says what to do, by kind of trouble."""
 
 CHECK_RUNBOOK = "failed-check"
 CHECK_RUNBOOKS: Mapping[str, str] = {
-    "kafka_readiness": "kafka-offset-recovery",
+    "ingest_health": "ingest-health",
+    "ingest_trends": "ingest-health",
+    "slo_report": "objectives",
+    "daily_checklist": "objectives",
     "schema": "check-schema",
     "coverage": "check-coverage",
     "staleness": "check-staleness",

@@ -162,6 +162,7 @@ class Watch(_Strict):
         silent_daemon: a daemon without a heartbeat for so long.
         failed_ticks: so many failed ticks of a sensor or schedule in a row.
         route_down: a route that takes nothing for so long; the others are told.
+        parts: whether cache, Kafka and latencies are watched, by config/operations.yaml.
     """
 
     freshness: bool = True
@@ -169,6 +170,7 @@ class Watch(_Strict):
     silent_daemon: Duration = timedelta(minutes=5)
     failed_ticks: Annotated[int, Field(ge=1, le=20)] = 2
     route_down: Duration = timedelta(minutes=10)
+    parts: bool = True
 
 
 class AlertRules(_Strict):

@@ -30,6 +30,8 @@ from market_data.alerts.alert import (
 from market_data.alerts.facts import AssetTerms, CheckFact, RunFact, StepFact
 
 RUN_SUMMARY = "run_summary"
+TOLD_BY_LOOKS = frozenset({"cache_health", "kafka_readiness"})
+"""Checks of operations/readiness of which the looks at the platform tell sooner, thing by thing."""
 
 
 def sightings_of_run(run: RunFact, live: Mapping[str, Alert]) -> list[Sighting]:
@@ -55,7 +57,7 @@ def _checks(run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
     told_by_session = {(c.asset, c.check) for c in run.checks if c.session is not None}
     seen: set[str] = set()
     for check in run.checks:
-        if check.check == RUN_SUMMARY:
+        if check.check == RUN_SUMMARY or check.check in TOLD_BY_LOOKS:
             continue
         if check.session is None and (check.asset, check.check) in told_by_session:
             continue

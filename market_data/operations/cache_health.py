@@ -8,21 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from market_data.operations.grades import Grade, Reason
+from market_data.operations.limits import CacheLimits
 from market_data.operations.readiness import Section
 from market_data.ports.cache import CacheMetrics
 
-WARN_RATIO, WARN_MISSES = 0.25, 5
-FAIL_RATIO, FAIL_MISSES = 0.10, 20
+NAME = "cache"
 
 
-def evaluate_cache_health(metrics: CacheMetrics) -> Section:
+def evaluate_cache_health(metrics: CacheMetrics, limits: CacheLimits | None = None) -> Section:
     """The grade of what a cache did.
 
     Few hits fail before they warn, so that the worse of the two is reachable; a cache that nobody
     asked enough says nothing.
 
     Args:
-        metrics: its numbers since their last reset.
+        metrics: its numbers since their last reset, or since an earlier look.
+        limits: None for the defaults.
     """
     ratio = metrics.hit_ratio
     facts = {
@@ -35,20 +36,30 @@ def evaluate_cache_health(metrics: CacheMetrics) -> Section:
         "expirations": metrics.expirations,
         "invalidations": metrics.invalidations,
     }
-    return Section.of("cache", _reasons(metrics, ratio), facts)
+    return Section.of(NAME, _reasons(metrics, ratio, limits or CacheLimits()), facts)
 
 
-def _reasons(metrics: CacheMetrics, ratio: float | None) -> Iterator[Reason]:
-    if ratio is not None and ratio < FAIL_RATIO and metrics.misses >= FAIL_MISSES:
+def cache_away(detail: str) -> Section:
+    """The section of a cache that does not answer."""
+    text = f"nothing is cached, reads go to the store: {detail}"
+    return Section.of(NAME, [Reason(Grade.FAIL, text, "cache_unreachable")])
+
+
+def _reasons(metrics: CacheMetrics, ratio: float | None, limits: CacheLimits) -> Iterator[Reason]:
+    if ratio is not None and ratio < limits.fail_ratio and metrics.misses >= limits.fail_misses:
         text = f"the cache answers {ratio:.0%} of the reads: is REDIS_CACHE_TTL_SECONDS too short?"
-        yield Reason(Grade.FAIL, text)
-    elif ratio is not None and ratio < WARN_RATIO and metrics.misses >= WARN_MISSES:
-        yield Reason(Grade.WARN, f"the cache answers only {ratio:.0%} of the reads")
+        yield Reason(Grade.FAIL, text, "few_hits", value=ratio, limit=limits.fail_ratio)
+    elif ratio is not None and ratio < limits.warn_ratio and metrics.misses >= limits.warn_misses:
+        text = f"the cache answers only {ratio:.0%} of the reads"
+        yield Reason(Grade.WARN, text, "few_hits", value=ratio, limit=limits.warn_ratio)
     if metrics.evictions:
         yield Reason(
             Grade.WARN,
             f"{metrics.evictions} entries had to make room: raise REDIS_CACHE_MAX_KEYS or "
             "REDIS_CACHE_MAX_BYTES",
+            "evictions",
+            value=metrics.evictions,
         )
     if metrics.failures:
-        yield Reason(Grade.WARN, f"{metrics.failures} entries could not be read back")
+        text = f"{metrics.failures} entries could not be read back"
+        yield Reason(Grade.WARN, text, "unreadable_entries", value=metrics.failures)

@@ -91,25 +91,28 @@ def evaluate_kafka_readiness(
 
 
 def _reasons(state: KafkaState, now: datetime, limits: KafkaLimits) -> Iterator[Reason]:
-    yield from _aged("the look at the broker is", now - state.at, limits, "look again")
+    yield from _aged(
+        "the look at the broker is", now - state.at, limits, ("look again", "kafka_unseen")
+    )
     if state.oldest_waiting is not None:
         told = f"the oldest of {state.waiting} unsent events is"
-        yield from _aged(
-            told, now - state.oldest_waiting, limits, "see that 'emp kafka relay' runs"
-        )
+        cure = "see that 'emp kafka relay' runs", "kafka_waiting"
+        yield from _aged(told, now - state.oldest_waiting, limits, cure)
     if state.publishers < 1:
-        cure = "run the Dagster daemon, or 'emp kafka relay --follow'"
-        yield Reason(Grade.FAIL, f"nobody sends what waits: {cure}")
+        text = "nobody sends what waits: run the Dagster daemon, or 'emp kafka relay --follow'"
+        yield Reason(Grade.FAIL, text, "kafka_no_sender")
     if state.error:
         # What follows could not be seen.
-        yield Reason(Grade.FAIL, state.error)
+        yield Reason(Grade.FAIL, state.error, "kafka_unreachable")
         return
     if state.brokers < 1:
-        yield Reason(Grade.FAIL, "no broker is there: check KAFKA_BOOTSTRAP_SERVERS")
+        text = "no broker is there: check KAFKA_BOOTSTRAP_SERVERS"
+        yield Reason(Grade.FAIL, text, "kafka_unreachable")
     missing = sorted(set(state.topics_needed) - set(state.topics_there))
     if missing:
         named = ", ".join(missing)
-        yield Reason(Grade.FAIL, f"topics are missing: {named}; 'emp kafka topics' makes them")
+        text = f"topics are missing: {named}; 'emp kafka topics' makes them"
+        yield Reason(Grade.FAIL, text, "kafka_topics")
     yield from _behind(state, limits)
 
 
@@ -118,20 +121,26 @@ def _behind(state: KafkaState, limits: KafkaLimits) -> Iterator[Reason]:
         return
     if state.lost:
         text = f"{state.lost} messages were removed before group {state.group} handled them"
-        yield Reason(Grade.FAIL, f"{text}: see {_RUNBOOK}")
+        yield Reason(Grade.FAIL, f"{text}: see {_RUNBOOK}", "kafka_lost", value=state.lost)
     if state.stranded:
         text = f"group {state.group} waits beyond the end of {state.stranded} partitions"
-        yield Reason(Grade.FAIL, f"{text}: see {_RUNBOOK}")
+        yield Reason(Grade.FAIL, f"{text}: see {_RUNBOOK}", "kafka_stranded", value=state.stranded)
     text = f"group {state.group} is {state.lag} messages behind: see that its consumers run"
     if state.lag >= limits.lag_fail:
-        yield Reason(Grade.FAIL, text)
+        yield Reason(Grade.FAIL, text, "kafka_lag", value=state.lag, limit=limits.lag_fail)
     elif state.lag >= limits.lag_warn:
-        yield Reason(Grade.WARN, text)
+        yield Reason(Grade.WARN, text, "kafka_lag", value=state.lag, limit=limits.lag_warn)
 
 
-def _aged(subject: str, age: timedelta, limits: KafkaLimits, cure: str) -> Iterator[Reason]:
+def _aged(
+    subject: str, age: timedelta, limits: KafkaLimits, cure: tuple[str, str]
+) -> Iterator[Reason]:
+    """Something is too old; the cure comes with the code of the finding."""
     seconds = age.total_seconds()
     if seconds < limits.stale_warn_seconds:
         return
-    grade = Grade.FAIL if seconds >= limits.stale_fail_seconds else Grade.WARN
-    yield Reason(grade, f"{subject} {seconds:.0f} s old: {cure}")
+    failing = seconds >= limits.stale_fail_seconds
+    limit = limits.stale_fail_seconds if failing else limits.stale_warn_seconds
+    text = f"{subject} {seconds:.0f} s old: {cure[0]}"
+    grade = Grade.FAIL if failing else Grade.WARN
+    yield Reason(grade, text, cure[1], value=seconds, limit=limit)

@@ -37,6 +37,21 @@ class CacheMetrics:
         asked = self.hits + self.misses
         return self.hits / asked if asked else None
 
+    def since(self, earlier: CacheMetrics) -> CacheMetrics:
+        """What it did since an earlier look; everything, where the numbers began anew meanwhile."""
+        if self.hits < earlier.hits or self.misses < earlier.misses:
+            return self
+        return CacheMetrics(
+            hits=self.hits - earlier.hits,
+            misses=self.misses - earlier.misses,
+            evictions=max(0, self.evictions - earlier.evictions),
+            expirations=max(0, self.expirations - earlier.expirations),
+            invalidations=max(0, self.invalidations - earlier.invalidations),
+            failures=max(0, self.failures - earlier.failures),
+            keys=self.keys,
+            bytes=self.bytes,
+        )
+
 
 class Cache(Protocol):
     """Keeps bytes for a while. It may forget anything at any time and never raises for a fault."""

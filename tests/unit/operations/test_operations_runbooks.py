@@ -1,0 +1,80 @@
+"""Every finding of operations leads to a page that says what to do, and its commands exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from adapters.settings import PROJECT
+from emp.cli import app
+from market_data.operations.limits import OperationsLimits
+from market_data.operations.pages import PAGES, UNSEEN, page_of, page_of_all, place_of
+from market_data.operations.reports import MAKERS
+from market_data.ports.events import Dimension
+
+FOLDER = PROJECT / "docs" / "runbooks"
+CODES = {code for codes in PAGES.values() for code in codes.split()}
+SOURCES = [*(PROJECT / "market_data" / "operations").glob("*.py")]
+
+
+def test_every_code_that_is_found_has_a_page_and_every_page_only_such() -> None:
+    text = "".join(p.read_text() for p in SOURCES if p.name != "pages.py")
+    assert sorted(CODES) == sorted(code for code in CODES if f'"{code}"' in text)
+    found = {*re.findall(r'^ {12}"([a-z]+_[a-z_]+)",$', text, re.MULTILINE)}
+    assert found - CODES == set()
+    assert UNSEEN < CODES
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_places_of_a_page_are_those_of_its_codes(page: str) -> None:
+    text = (FOLDER / f"{page}.md").read_text()
+    assert re.findall(r"^## (\w+)$", text, re.MULTILINE) == PAGES[page].split()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_and_commands_of_a_page_exist(page: str) -> None:
+    text = (FOLDER / f"{page}.md").read_text()
+    for link in re.findall(r"\]\(([\w./-]+)\)", text):
+        assert (FOLDER / link).exists(), link
+    for line in re.findall(r"^ {7}emp (.+)$", text, re.MULTILINE):
+        words, command = shlex.split(line), typer.main.get_command(app)
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+        assert not getattr(command, "commands", {}) or not words, line
+        known = {o for p in command.params for o in p.opts}
+        assert {w for w in words if w.startswith("--")} <= known, line
+
+
+def test_one_finding_leads_to_its_place_and_several_to_their_page() -> None:
+    assert page_of("kafka_lag") == "kafka-lag.md#kafka_lag"
+    assert place_of("kafka_lag") == "kafka-lag#kafka_lag"
+    assert page_of("gossip") == place_of("gossip") == ""
+    assert page_of_all(["kafka_lag", "kafka_lag"]) == "kafka-lag.md#kafka_lag"
+    assert page_of_all(["late_symbols", "no_rows"]) == "ingest-health.md"
+    assert page_of_all(["gossip"]) == ""
+
+
+def test_the_page_about_operations_names_every_report_and_limit() -> None:
+    text = (PROJECT / "docs" / "operations.md").read_text()
+    assert [name for name in MAKERS if f"| {name} |" not in text] == []
+    for section, kind in OperationsLimits.model_fields.items():
+        limits: Any = kind.annotation
+        for limit in limits.model_fields:
+            assert f"`{section}.{limit}`" in text, limit
+
+
+def test_the_shipped_file_holds_the_defaults() -> None:
+    content = yaml.safe_load((PROJECT / "config" / "operations.yaml").read_text())
+    assert OperationsLimits.model_validate(content) == OperationsLimits()
+    assert set(content) == set(OperationsLimits.model_fields)
+
+
+def test_every_topic_of_a_report_is_named() -> None:
+    text = (PROJECT / "docs" / "operations.md").read_text()
+    for dimension in set(Dimension) - {"daily_bars", "intraday_bars", "quality"}:
+        assert re.search(rf"telemetry\.(ingest|operational)\.{dimension} ", text), dimension
