@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from adapters.clock import SystemClock
 from adapters.configuration import (
+    load_expectations,
     load_thresholds,
     load_universe,
     rule_version,
@@ -251,6 +252,7 @@ def assemble(
         vendors=ConfiguredVendors(universe, settings, gates),
         macro=macro_feed(load_macro_releases(settings), gates),
         shapes=operations.shapes,
+        expectations=load_expectations(settings),
     )
 
 

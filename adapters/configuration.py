@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from adapters.reference_files import INSTRUMENTS, load_reference
 from adapters.settings import Settings
 from market_data.errors import ConfigurationError
+from market_data.quality.expectations import Expectations
 from market_data.quality.thresholds import Thresholds
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument, Universe, VendorConfig
@@ -196,6 +197,16 @@ def _forget_tickers(registered: list[dict[str, Any]], new: Iterable[Instrument])
 def load_thresholds(settings: Settings) -> Thresholds:
     """config/quality.yaml."""
     return Thresholds.parse(read_yaml(settings.config_dir / "quality.yaml"))
+
+
+def load_expectations(settings: Settings) -> Expectations:
+    """config/expectations.yaml; nothing is expected where there is no such file.
+
+    Raises:
+        ConfigurationError: naming the entry and what is wrong with it.
+    """
+    path = settings.config_dir / "expectations.yaml"
+    return Expectations.parse(read_yaml(path)) if path.exists() else Expectations()
 
 
 def rule_version(universe: Universe, thresholds: Thresholds) -> str:

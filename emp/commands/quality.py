@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from emp.commands.options import JsonOption, TimeframeOption, split
+from emp.commands.outdated_scores import EXAMPLES as OUTDATED_EXAMPLES
+from emp.commands.outdated_scores import outdated
 from emp.invocation import settings_of
 from emp.output import Format, print_json, print_line, records, table, write_frame
 from market_data.errors import ConfigurationError
@@ -32,6 +34,8 @@ Start = Annotated[str | None, typer.Option(metavar="DATE", help="First session, 
 End = Annotated[str | None, typer.Option(metavar="DATE", help="Last session, included.")]
 
 SHOWN_ROWS = 50
+
+app.command("outdated", epilog=OUTDATED_EXAMPLES)(outdated)
 
 
 @app.callback(invoke_without_command=True, epilog=EXAMPLES)

@@ -24,6 +24,7 @@ from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.run_config import SymbolsConfig
 from market_data.pipeline.inspection import Inspection, inspect_scores
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.rescore import scores_by_other_rules
 from market_data.pipeline.score import score_range
 from market_data.schemas import SCORES
 from market_data.timeframes import Timeframe
@@ -71,6 +72,8 @@ def scores_asset(universe: Universe) -> dg.AssetsDefinition:
                 for session, rows, score in by_session.iter_rows()
             },
         )
+        # Of the whole store, whatever this run was about.
+        others = scores_by_other_rules(opened)
         worst = frame.sort("score", "session", "symbol").select(
             "dataset", "symbol", "session", "score", "status", "coverage", "reasons"
         )
@@ -81,6 +84,7 @@ def scores_asset(universe: Universe) -> dg.AssetsDefinition:
             numbers={
                 **run_range(first, last, sorted(frame["symbol"].unique())),
                 "rows": frame.height,
+                "scores_by_other_rules": others.height,
                 "rows_by_status": dg.MetadataValue.json(
                     dict(frame.group_by("status").len().sort("status").iter_rows())
                 ),
@@ -92,6 +96,7 @@ def scores_asset(universe: Universe) -> dg.AssetsDefinition:
                     {s: _score_limits(opened, s) for s in frame["symbol"].unique()},
                 ),
                 "first_rows": table(frame),
+                "other_rules": table(others, rows=20),
             },
         )
 

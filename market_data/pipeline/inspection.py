@@ -158,7 +158,7 @@ def _inspect(
     held = []
     for start, end in chunks(first, last, step_days(platform, timeframe)):
         seen = view(start, end)
-        outcomes.append(evaluate_bars(seen, platform.thresholds))
+        outcomes.append(evaluate_bars(seen, platform.thresholds, platform.expectations))
         if seen.kind == "curated":
             outcomes.append({"staleness": check_outdated(seen, _made_anew(platform, seen))})
         if seen.kind == "curated" and timeframe is Timeframe.D1:

@@ -25,6 +25,7 @@ from market_data.ports import (
     Vendors,
 )
 from market_data.ports.shapes import AnswerShapes, NoShapes
+from market_data.quality.expectations import NOTHING_EXPECTED, Expectations
 from market_data.quality.thresholds import Thresholds
 from market_data.requests.cost import Cost
 from market_data.timeframes import Timeframe
@@ -80,6 +81,7 @@ class Platform:
         events: where steps tell what they did.
         macro: macro releases.
         shapes: what vendors' answers looked like.
+        expectations: what sessions are expected to hold beside the limits of the checks.
     """
 
     universe: Universe
@@ -100,3 +102,4 @@ class Platform:
     events: EventPublisher = field(default_factory=Unheard)
     macro: MacroFeed = field(default_factory=MacroFeed)
     shapes: AnswerShapes = field(default_factory=NoShapes)
+    expectations: Expectations = NOTHING_EXPECTED

@@ -13,7 +13,7 @@ import polars as pl
 from market_data.datasets import curated_bars
 from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe
-from market_data.universe import AssetClass
+from market_data.universe import AssetClass, Instrument
 
 
 def rules_of(platform: Platform, timeframe: Timeframe) -> Mapping[AssetClass, str]:
@@ -21,14 +21,21 @@ def rules_of(platform: Platform, timeframe: Timeframe) -> Mapping[AssetClass, st
     return {c: platform.rule_versions[c, timeframe] for c in AssetClass}
 
 
-def rules_in_force(platform: Platform) -> pl.Expr:
-    """The version for rows with the columns dataset (of curated bars) and symbol.
+def _version(platform: Platform, instrument: Instrument, timeframe: Timeframe) -> str:
+    limits = platform.rule_versions[instrument.asset_class, timeframe]
+    expected = platform.expectations.version(curated_bars(timeframe).name, instrument.symbol)
+    return f"{limits}+{expected}" if expected else limits
 
+
+def rules_in_force(platform: Platform) -> pl.Expr:
+    """The version for scores, by their columns dataset (of curated bars) and symbol.
+
+    What is expected of the symbol's sessions (config/expectations.yaml) is a part of it.
     Rows of a symbol that was taken out of the universe keep what their column rule_version says:
     no rules are in force for them.
     """
     versions = {
-        f"{curated_bars(t).name} {i.symbol}": platform.rule_versions[i.asset_class, t]
+        f"{curated_bars(t).name} {i.symbol}": _version(platform, i, t)
         for i in platform.universe.instruments
         for t in Timeframe
     }

@@ -12,7 +12,7 @@ from datetime import date
 
 import polars as pl
 
-from market_data.datasets import SCORES_DATASET
+from market_data.datasets import SCORES_DATASET, curated_bars
 from market_data.pipeline.curate import chunks, lock_names, step_days
 from market_data.pipeline.decisions import decisions
 from market_data.pipeline.platform import Platform, Progress, silent
@@ -36,13 +36,24 @@ def score_range(
     first: date,
     last: date,
     progress: Progress = silent,
+    *,
+    timeframes: Sequence[Timeframe] | None = None,
 ) -> pl.DataFrame:
-    """Score some symbols over a range of sessions, at every timeframe, and keep the scores.
+    """Score some symbols over a range of sessions, and keep the scores.
+
+    Args:
+        platform: configuration and ports.
+        symbols: which.
+        first: first session.
+        last: last session.
+        progress: told what is being scored.
+        timeframes: only these, the scores of all others stay as they are; None for all.
 
     Returns:
         The rows of SCORES of the slice, sorted by (symbol, session, dataset).
     """
-    kept = {t: symbols_kept for t in Timeframe if (symbols_kept := kept_symbols(platform, t))}
+    chosen = tuple(Timeframe) if timeframes is None else tuple(timeframes)
+    kept = {t: symbols_kept for t in chosen if (symbols_kept := kept_symbols(platform, t))}
     days = min((step_days(platform, t) for t in kept), default=366)
     parts = []
     for start, end in chunks(first, last, days):
@@ -54,11 +65,30 @@ def score_range(
                     *(_score(platform, t, symbols, start, end, of) for t, of in kept.items()),
                 ]
             ).sort(SCORES_DATASET.sort)
-            platform.store.replace(SCORES_DATASET, scores, sessions=(start, end), symbols=symbols)
+            others = _of_others(platform, symbols, (start, end), chosen)
+            platform.store.replace(
+                SCORES_DATASET,
+                pl.concat([scores, others]).sort(SCORES_DATASET.sort),
+                sessions=(start, end),
+                symbols=symbols,
+            )
         now = platform.clock.now()
         platform.events.publish(score_events(scores, (start, end), platform.rule_version, now))
         parts.append(scores)
     return pl.concat([SCORES.empty(), *parts]).sort(SCORES_DATASET.sort)
+
+
+def _of_others(
+    platform: Platform,
+    symbols: Sequence[str],
+    sessions: tuple[date, date],
+    chosen: Sequence[Timeframe],
+) -> pl.DataFrame:
+    """The stored scores of a slice that are of other timeframes than the chosen ones."""
+    if len(chosen) == len(Timeframe):
+        return SCORES.empty()
+    stored = platform.store.scan(SCORES_DATASET, symbols=symbols, sessions=sessions)
+    return stored.filter(~pl.col("dataset").is_in([curated_bars(t).name for t in chosen]))
 
 
 def _score(
@@ -72,7 +102,7 @@ def _score(
     view = _of_symbols(curated_view(platform, timeframe, start, end, kept), symbols)
     if view.bars.is_empty() and view.expected.is_empty():
         return SCORES.empty()
-    outcomes = evaluate_bars(view, platform.thresholds)
+    outcomes = evaluate_bars(view, platform.thresholds, platform.expectations)
     scores = score_sessions(
         view,
         outcomes,

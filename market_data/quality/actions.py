@@ -118,6 +118,14 @@ ACTIONS: tuple[Action, ...] = (
         ERROR,
     ),
     _line(
+        "expectation",
+        "row_count below_expectation",
+        DataEffect.NONE,
+        RunEffect.GO_ON,
+        ReadersEffect.UNCHANGED,
+        ERROR,
+    ),
+    _line(
         "drift, two vendors",
         "drift",
         DataEffect.MARK_SESSION,

@@ -14,6 +14,11 @@ from market_data.quality.consistency import check_against_intraday, check_phanto
 from market_data.quality.coverage import check_coverage, measure_coverage
 from market_data.quality.drift import SESSION_DRIFT, bar_drift
 from market_data.quality.duplicates import check_duplicates
+from market_data.quality.expectations import (
+    NOTHING_EXPECTED,
+    Expectations,
+    check_expectations,
+)
 from market_data.quality.false_ticks import check_false_ticks, find_false_ticks
 from market_data.quality.fetch_times import check_fetch_times
 from market_data.quality.findings import (
@@ -51,12 +56,15 @@ CHECKS = (
 )
 
 
-def evaluate_bars(view: BarsView, thresholds: Thresholds) -> dict[str, CheckOutcome]:
+def evaluate_bars(
+    view: BarsView, thresholds: Thresholds, expectations: Expectations = NOTHING_EXPECTED
+) -> dict[str, CheckOutcome]:
     """Judge a slice of a bar dataset.
 
     Args:
         view: the slice, and what it should hold.
         thresholds: the limits.
+        expectations: what sessions are expected to hold beside.
 
     Returns:
         One outcome per name in CHECKS. Where the bars have not the promised columns or types, the
@@ -72,7 +80,12 @@ def evaluate_bars(view: BarsView, thresholds: Thresholds) -> dict[str, CheckOutc
     coverage = measure_coverage(view)
     return {
         "schema": schema,
-        "coverage": check_coverage(view, limits, coverage),
+        "coverage": together(
+            [
+                check_coverage(view, limits, coverage),
+                check_expectations(view, coverage, expectations),
+            ]
+        ),
         "staleness": together([check_staleness(view, limits, coverage), check_fetch_times(view)]),
         "drift": check_drift(view, limits),
         "duplicates": check_duplicates(view),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 _PAGES = {
     "schema": "schema not_judged schema_drift",
-    "coverage": "no_data coverage_error coverage_low no_score",
+    "coverage": "no_data coverage_error coverage_low no_score row_count below_expectation",
     "staleness": "stale outdated score_outdated rules_changed fetched_in_future",
     "drift": "drift drift_outlier score_shift",
     "duplicates": "duplicate_rows contradiction",

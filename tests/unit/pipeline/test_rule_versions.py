@@ -15,7 +15,9 @@ from market_data.datasets import SCORES_DATASET, curated_bars
 from market_data.pipeline.inspection import inspect_scores
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.reference_impact import reference_impact
+from market_data.pipeline.rescore import _ranges, rescore, scores_by_other_rules
 from market_data.pipeline.score import score_range
+from market_data.quality.expectations import Expectations
 from market_data.quality.thresholds import Thresholds
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument, Universe
@@ -96,6 +98,8 @@ def test_other_rules_list_the_sessions_that_they_concern(tmp_path: Path) -> None
     day = Timeframe.D1
     for dataset in (SCORES_DATASET, curated_bars(day)):
         rows = platform.store.scan(dataset, columns=["symbol", "rule_version"])
+        # A score is of the entry of config/expectations.yaml too.
+        rows = rows.with_columns(pl.col("rule_version").str.split("+").list.first())
         assert dict(rows.unique().iter_rows()) == {
             "AAA": versions[AssetClass.EQUITY, day],
             "CCCUSD": versions[AssetClass.CRYPTO, day],
@@ -119,3 +123,69 @@ def test_rows_that_were_made_before_are_out_of_date(tmp_path: Path) -> None:
         symbols=["AAA", "CCCUSD"],
     )
     assert outdated(platform) == {"AAA", "CCCUSD"}
+
+
+def expecting(platform: Platform, symbol: str, at_most: int) -> Platform:
+    entry = {"name": "x", "datasets": ["curated/*"], "symbols": [symbol], "at_most": at_most}
+    return replace(platform, expectations=Expectations.parse({"expectations": [entry]}))
+
+
+def test_what_is_expected_of_a_symbol_puts_its_scores_out_of_date(tmp_path: Path) -> None:
+    platform = replace(scored(tmp_path), expectations=Expectations())
+    score_range(platform, ["AAA", "CCCUSD"], FIRST, LAST)
+    assert scores_by_other_rules(platform).is_empty()
+    other = expecting(platform, "CCCUSD", at_most=0)
+    found = scores_by_other_rules(other)
+    assert found.select("dataset", "symbol", "session").rows() == [
+        ("curated/bars_1d", "CCCUSD", day) for day in (FIRST, LAST)
+    ]
+    assert scores_by_other_rules(other, (LAST, LAST)).height == 1
+    assert scores_by_other_rules(other, symbols=["AAA"]).is_empty()
+    told = inspect_scores(other, FIRST, LAST).findings.filter(code="rules_changed")
+    assert told["symbol"].unique().to_list() == ["CCCUSD"]
+
+
+def test_scoring_anew_touches_exactly_what_other_rules_made(tmp_path: Path) -> None:
+    platform = replace(scored(tmp_path), expectations=Expectations())
+    score_range(platform, ["AAA", "CCCUSD"], FIRST, LAST)
+    # Scores of another dataset and of a day that is up to date: marked, to see that they stay.
+    kept = platform.store.scan(SCORES_DATASET)
+    minutes = kept.with_columns(dataset=pl.lit("curated/bars_1h"), reasons=pl.lit("mark"))
+    platform.store.replace(
+        SCORES_DATASET,
+        pl.concat([kept, minutes]).sort(SCORES_DATASET.sort),
+        sessions=(FIRST, LAST),
+        symbols=["AAA", "CCCUSD"],
+    )
+    other = expecting(platform, "CCCUSD", at_most=0)
+    chosen = scores_by_other_rules(other, (LAST, LAST)).filter(dataset="curated/bars_1d")
+    done = rescore(other, chosen)
+    assert (done.scores, done.changed) == (1, 1)
+    left = scores_by_other_rules(other).filter(dataset="curated/bars_1d")
+    assert left["session"].to_list() == [FIRST]
+    stored = platform.store.scan(SCORES_DATASET)
+    assert stored.filter(dataset="curated/bars_1h", reasons="mark").height == 4
+    (row,) = stored.filter(dataset="curated/bars_1d", symbol="CCCUSD", session=LAST).to_dicts()
+    assert row["status"] != "GREEN"
+    unchanged = stored.filter(pl.col("symbol") == "AAA", dataset="curated/bars_1d")
+    assert unchanged.equals(kept.filter(pl.col("symbol") == "AAA"))
+    assert rescore(other, scores_by_other_rules(platform).clear()).scores == 0
+
+
+def test_ranges_to_score_anew_leave_no_stored_session_out() -> None:
+    days = [date(2024, 1, d) for d in (4, 5, 8, 9)]
+    held = pl.DataFrame({"symbol": ["AAA"] * 4, "session": days})
+    found = held.with_columns(dataset=pl.lit("curated/bars_1d"))
+    daily = [Timeframe.D1]
+    assert list(_ranges(found, held)) == [(["AAA"], daily, days[0], days[3])]
+    without = found.filter(pl.col("session") != days[2])
+    assert list(_ranges(without, held)) == [
+        (["AAA"], daily, days[0], days[1]),
+        (["AAA"], daily, days[3], days[3]),
+    ]
+    both = pl.concat([found, found.with_columns(symbol=pl.lit("BBB")).head(2)])
+    of_both = pl.concat([held, held.with_columns(symbol=pl.lit("BBB"))])
+    assert list(_ranges(both, of_both)) == [
+        (["AAA"], daily, days[2], days[3]),
+        (["AAA", "BBB"], daily, days[0], days[1]),
+    ]
