@@ -14,6 +14,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
+from market_data.pipeline.adjusted_closes import check_adjusted_closes
 from market_data.pipeline.curate import chunks, curate_slice, step_days
 from market_data.pipeline.decisions import decisions
 from market_data.pipeline.platform import Platform
@@ -22,6 +23,7 @@ from market_data.pipeline.views import curated_view, kept_symbols, raw_view
 from market_data.quality.actions import block_reasons
 from market_data.quality.annotations import ACCEPTED, split_accepted
 from market_data.quality.checks import evaluate_bars
+from market_data.quality.consistency import CHECK as CONSISTENCY
 from market_data.quality.digest import bars_digest
 from market_data.quality.disputed_splits import check_disputed_splits
 from market_data.quality.findings import CheckOutcome
@@ -163,6 +165,7 @@ def _inspect(
             outcomes.append({"staleness": check_outdated(seen, _made_anew(platform, seen))})
         if seen.kind == "curated" and timeframe is Timeframe.D1:
             outcomes.append({PRICE_SANITY: _missing_splits(platform, seen)})
+            outcomes.append({CONSISTENCY: check_adjusted_closes(platform, seen)})
         if seen.kind == "curated":
             disputed = check_disputed_splits(
                 seen.bars, check=PRICE_SANITY, dataset=seen.dataset, sessions=seen.sessions

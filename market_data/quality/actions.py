@@ -151,8 +151,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _line(
         "flag",
-        "jump unit_error flat_run false_tick volume zero_volume consistency adjustment_chain "
-        "score_shift",
+        "jump unit_error flat_run false_tick volume zero_volume consistency score_shift",
         DataEffect.FLAG_ROW,
         RunEffect.GO_ON,
         ReadersEffect.FLAGGED,
@@ -168,7 +167,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _line(
         "suspected action",
-        "suspected_missing_split phantom_dividend",
+        "suspected_missing_split phantom_dividend adjustment_chain",
         DataEffect.NONE,
         RunEffect.GO_ON,
         ReadersEffect.UNCHANGED,

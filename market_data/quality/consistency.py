@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from market_data.price_steps import price_step
 from market_data.quality.findings import KEY, SAMPLE_ROWS, WARN, CheckOutcome, findings
 
 CHECK = "consistency"
@@ -125,7 +126,8 @@ def check_adjustment_chain(
             compared where one fetch told both: adjusted closes of different days have different
             bases.
         actions: rows of CORPORATE_ACTIONS that are known.
-        limits: see `BarsView.limits`; `chain_tolerance` is relative.
+        limits: see `BarsView.limits`; `chain_tolerance` is relative, and beyond what the decimals
+            of the closes leave open.
         dataset: name of the dataset.
         sessions: first and last session that is judged.
 
@@ -137,9 +139,14 @@ def check_adjustment_chain(
         pl.col("fetch_id") == pl.col("fetch_id").shift()
     )
     factor = pl.col("adj_close") / pl.col("close")
+    told_ones = bars.drop_nulls("adj_close")
+    decimals = told_ones.group_by("symbol").agg(
+        _close=price_step(["close"]), _adjusted=price_step(["adj_close"])
+    )
+    # Half a step of each of the four closes.
+    open_part = pl.col("_close") / pl.col("close") + pl.col("_adjusted") / pl.col("adj_close")
     steps = (
-        bars.drop_nulls("adj_close")
-        .select(
+        told_ones.select(
             *KEY,
             "close",
             "adj_close",
@@ -154,8 +161,12 @@ def check_adjustment_chain(
     wrong = (
         steps.join(told, on=KEY, how="left", maintain_order="left")
         .join(limits.select("symbol", "chain_tolerance"), on="symbol", maintain_order="left")
+        .join(decimals, on="symbol", maintain_order="left")
         .with_columns(threshold=pl.col("told").fill_null(1.0))
-        .filter((pl.col("value") / pl.col("threshold") - 1).abs() > pl.col("chain_tolerance"))
+        .filter(
+            (pl.col("value") / pl.col("threshold") - 1).abs()
+            > pl.col("chain_tolerance") + open_part
+        )
         .sort("session", "symbol")
     )
     judged = wrong.with_columns(

@@ -2,68 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from adapters.configuration import register
-from market_data.basis import Adjustment, Basis
-from market_data.calendars import trading_sessions
-from market_data.ports import FetchRequest, FetchResult, Telling
-from market_data.schemas import CORPORATE_ACTIONS
+from market_data.basis import Adjustment
+from market_data.ports import Telling
 from market_data.timeframes import Timeframe
-from market_data.universe import Instrument, VendorConfig
-from tests.support.fake_vendor import FakeVendor, ask, shares
+from market_data.universe import VendorConfig
+from tests.support.adjusted_series import DAYS, FIRST, LAST, series
+from tests.support.fake_vendor import ask, shares
 from tests.support.worlds import World
 
-FIRST, LAST = date(2024, 3, 4), date(2024, 3, 15)
-DAYS: list[date] = trading_sessions("XNYS", FIRST, LAST)["session"].to_list()
-EX = DAYS[4]
 NOW = datetime(2024, 3, 20, 12, tzinfo=UTC)
 SPLIT, DIVIDEND = ("split", 4.0), ("dividend", 2.0)
-CLOSE = 100.0
 FACTOR = {SPLIT: 0.25, DIVIDEND: 0.98}
 """By which the adjusted close before the ex-date is less than the close."""
-
-
-@dataclass
-class Series(FakeVendor):
-    """Closes of 100 with an adjusted close that carries an action or not, told or not.
-
-    Attributes:
-        carries: what the adjusted closes before the ex-date are multiplied by; None: none is sent.
-        told: kind to value.
-        adjustment: of the prices.
-    """
-
-    carries: float | None = 1.0
-    told: Mapping[str, float] = field(default_factory=dict)
-    adjustment: Adjustment = Adjustment.RAW
-
-    def basis(self, instrument: Instrument, timeframe: Timeframe) -> Basis:
-        return Basis(adjustment=self.adjustment, unit=instrument.currency)
-
-    def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
-        factor = pl.when(pl.col("ts").dt.date() < EX).then(self.carries).otherwise(1.0)
-        adjusted = pl.lit(None, dtype=pl.Float64) if self.carries is None else CLOSE * factor
-        for result in super().fetch(request):
-            frame = result.frame.with_columns(adj_close=adjusted)
-            yield replace(result, frame=frame, actions=statements(self.told, self.name))
-
-
-def statements(told: Mapping[str, float], source: str) -> pl.DataFrame:
-    known = datetime.combine(EX, time(), UTC)
-    rows = [("AAA", EX, kind, value, source, known) for kind, value in told.items()]
-    return pl.DataFrame(rows, schema=CORPORATE_ACTIONS.dtypes, orient="row")
-
-
-def series(name: str, **how: object) -> Series:
-    bars = {"AAA": [datetime.combine(day, time(), UTC) for day in DAYS]}
-    return Series(name=name, bars=bars, **how)  # type: ignore[arg-type]
 
 
 @pytest.fixture
