@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from emp.quarantine import who
+from market_data.curation.imputation import parse
 from market_data.datasets import curated_bars, raw_bars
 from market_data.errors import ConfigurationError
 from market_data.pipeline.decisions import decisions
@@ -112,7 +113,7 @@ def decided(platform: Platform, wish: Wish, author: str | None = None) -> Decide
         reason=wish.reason.strip(),
         vendor=wish.vendor,
         codes=tuple(sorted(wish.codes)),
-        imputation=wish.imputation,
+        imputation=str(parse(wish.imputation)) if wish.imputation else "",
     )
     known = _standing_already(platform, annotation) or annotation
     if wish.decision is Decision.ACCEPT:

@@ -7,7 +7,7 @@ imports it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -35,6 +35,7 @@ def get_curated_bars(
     as_of: Moment | None = None,
     quality: Literal["trusted", "ok", "all"] = "trusted",
     running: bool = False,
+    impute: str | Mapping[str, object] = "annotated",
     columns: Symbols | None = None,
     settings: Settings | None = None,
 ) -> pl.DataFrame:
@@ -52,6 +53,11 @@ def get_curated_bars(
         quality: "trusted" leaves out bars whose dq_status is error, "ok" also those with warn,
             "all" leaves out none.
         running: also bars whose period is not over; their `final` is false.
+        impute: how missing bars are made up: "ffill" (of prices), or by column
+            "prices=ffill,volume=zero,limit=3", or such pairs in a mapping; docs/annotations.md says
+            more. "annotated": only where people decided so, and never with quality "ok"; "none":
+            never. The values that were made up are true in the columns is_imputed_open, _high,
+            _low, _close, _vwap, _volume and _trades, which come where bars may have been made up.
         columns: only these, in this order; one name, or several.
         settings: another installation than that of the environment.
 
@@ -59,12 +65,12 @@ def get_curated_bars(
         symbol (String), ts (Datetime, us, UTC: start of the bar), session (Date), open, high, low,
         close (Float64, in the instrument's currency), volume, vwap (Float64, null where no vendor
         gives them), trades (Int64, null likewise), source (vendor of the prices; "vendor@1m" when
-        resampled), filled (columns taken from another vendor), final (Boolean), dq_status (ok,
-        warn or error), flags (codes of findings), rule_version.
+        resampled; "imputed" when made up), filled (columns taken from another vendor), final
+        (Boolean), dq_status (ok, warn or error), flags (codes of findings), rule_version.
 
     Raises:
         ConfigurationError: a symbol is not in the universe, or an argument has no such value; the
-            message says what there is.
+            message says what there is. Interpolation, which looks ahead, is refused with `as_of`.
     """
     from market_data.pipeline.read import read_bars
 
@@ -81,6 +87,7 @@ def get_curated_bars(
         as_of=None if as_of is None else instant(as_of, "as_of"),
         quality=quality,
         running=running,
+        impute=impute,
     )
     return bars if columns is None else with_columns(bars, columns)
 
@@ -93,6 +100,7 @@ def get_latest_bars(
     adjusted: Literal["none", "splits", "total"] = "none",
     quality: Literal["trusted", "ok", "all"] = "trusted",
     running: bool = False,
+    impute: str | Mapping[str, object] = "annotated",
     settings: Settings | None = None,
 ) -> pl.DataFrame:
     """The newest `rows` curated bars of each symbol; arguments and columns of `get_curated_bars`.
@@ -117,6 +125,7 @@ def get_latest_bars(
             adjusted=adjusted,
             quality=quality,
             running=running,
+            impute=impute,
             settings=settings,
         )
         newest = bars.group_by("symbol", maintain_order=True).tail(rows)

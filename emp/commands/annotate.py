@@ -44,6 +44,14 @@ Example:\n
 'emp bars' leaves the bars out, unless it is called with --quality all: then they carry the flag
 unusable. Nothing has to be curated anew.
 """
+IMPUTE_EXAMPLES = """
+Examples:\n
+  emp annotate impute AAPL --how ffill --start 2024-03-05 --end 2024-03-05 --reason "a lost day"\n
+  emp annotate impute EURUSD --dataset curated/bars_1h --how prices=interpolate,limit=2 ...
+
+'emp bars' makes up the bars that these sessions lack, marked in is_imputed_* columns, unless it is
+called with --impute none or --quality ok. Nothing that is made up is stored, or counts as coverage.
+"""
 LIST_EXAMPLES = """
 Examples:\n
   emp annotate list\n
@@ -139,6 +147,29 @@ def unusable(
     from market_data.ports import Decision
 
     wish = Wish(Decision.UNUSABLE, symbol, dataset, _days(start, end), reason)
+    _decide(context, wish, author, dry_run=dry_run)
+
+
+@app.command("impute", epilog=IMPUTE_EXAMPLES)
+def impute(
+    context: typer.Context,
+    symbol: Symbol,
+    *,
+    how: Annotated[
+        str, typer.Option(help="ffill, or by column: prices=ffill,volume=zero,limit=3.")
+    ],
+    start: StartOption,
+    end: EndOption,
+    reason: Reason,
+    dataset: Curated = DAILY,
+    author: Author = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Ask for bars that sessions lack to be made up as they are read."""
+    from emp.annotations import Wish
+    from market_data.ports import Decision
+
+    wish = Wish(Decision.IMPUTE, symbol, dataset, _days(start, end), reason, imputation=how)
     _decide(context, wish, author, dry_run=dry_run)
 
 

@@ -18,7 +18,8 @@ Examples:\n
   emp bars AAPL --last 20\n
   emp bars AAPL MSFT --start 2024-01-02 --end 2024-03-28 --adjusted total --format csv\n
   emp bars EURUSD --timeframe 1m --start 2024-03-11T13:30 --end 2024-03-11T14:00\n
-  emp bars AAPL --start 2024-01-02 --as-of 2024-02-01 --format parquet --out aapl.parquet
+  emp bars AAPL --start 2024-01-02 --as-of 2024-02-01 --format parquet --out aapl.parquet\n
+  emp bars EURUSD --timeframe 1h --last 50 --impute prices=ffill,volume=zero,limit=3
 """
 
 DEFAULT_LAST = 20
@@ -54,6 +55,14 @@ def bars(
     running: Annotated[
         bool, typer.Option("--running", help="Also bars whose period is not over.")
     ] = False,
+    impute: Annotated[
+        str,
+        typer.Option(
+            metavar="HOW",
+            help="Make up missing bars: ffill, prices=interpolate,volume=zero,limit=3 ...; "
+            "annotated: where people decided so; none: never.",
+        ),
+    ] = "annotated",
     columns: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Only these columns: ts,symbol,close.")
     ] = None,
@@ -78,6 +87,7 @@ def bars(
             adjusted=adjusted,
             quality=quality,
             running=running,
+            impute=impute,
             settings=settings,
         )
     else:
@@ -90,6 +100,7 @@ def bars(
             as_of=as_of,
             quality=quality,
             running=running,
+            impute=impute,
             settings=settings,
         )
         if newest is not None:

@@ -36,9 +36,7 @@ def preferred_vendors(
     return preferences(found, sessions)
 
 
-def masked(
-    platform: Platform, timeframe: Timeframe, bars: pl.DataFrame, as_of: datetime | None
-) -> pl.DataFrame:
+def masked(bars: pl.DataFrame, decided: list[Annotation]) -> pl.DataFrame:
     """Curated bars, those of sessions that were marked unusable with status error and a flag.
 
     The store keeps the bars as they were curated, whatever engine it is; the mark is put on here.
@@ -48,7 +46,7 @@ def masked(
     span: tuple[date, date] = bars.select(
         first=pl.col("session").min(), last=pl.col("session").max()
     ).row(0)
-    days = unusable(decisions(platform, curated_bars(timeframe).name, span, as_of), span)
+    days = unusable(decided, span)
     if days.is_empty():
         return bars
     return with_marks(bars, [session_marks(days.with_columns(severity=pl.lit("error")), UNUSABLE)])

@@ -19,7 +19,8 @@ from market_data.curation.candidates import SPLITS_UNKNOWN
 from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError, UnknownActionsWarning
 from market_data.pipeline.curate import chunks, curate_slice, step_days
-from market_data.pipeline.decisions import masked
+from market_data.pipeline.decisions import decisions, masked
+from market_data.pipeline.imputing import ANNOTATED, NEVER, Impute, Range, asked_for, with_imputed
 from market_data.pipeline.platform import Platform
 from market_data.ports import Outcome
 from market_data.schemas import CURATED_BARS, LEDGER
@@ -42,6 +43,7 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
     as_of: datetime | None = None,
     quality: Quality = "trusted",
     running: bool = False,
+    impute: Impute = ANNOTATED,
 ) -> pl.DataFrame:
     """Curated bars of some symbols, sorted by (symbol, ts).
 
@@ -59,9 +61,12 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
             "all" leaves out none. Bars of a session that somebody marked unusable have the status
             error and the flag `unusable`.
         running: also bars whose period is still running.
+        impute: how missing bars are made up, see `market_data.curation.imputation.parse`;
+            "annotated": only where people decided so, and not with quality "ok"; "none": never.
 
     Returns:
-        Rows of CURATED_BARS.
+        Rows of CURATED_BARS. Where bars may have been made up, also the columns
+        `market_data.curation.imputation.MASKS`, which say what was.
 
     Raises:
         ConfigurationError: a symbol is not in the universe, or an argument has no such value.
@@ -72,18 +77,51 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
     """
     for symbol in symbols:
         platform.universe.instrument(symbol)
-    mode = _adjustment(adjusted)
-    if as_of is None:
-        bars = platform.store.scan(
-            curated_bars(timeframe), symbols=symbols, start=start, end=end, sessions=sessions
-        )
-    else:
-        bars = _as_known(platform, symbols, timeframe, start, end, sessions, as_of)
-    bars = masked(platform, timeframe, bars, as_of).filter(_wanted(quality, running=running))
-    if mode is Adjust.NONE or bars.is_empty():
+    mode, wanted = _adjustment(adjusted), _wanted(quality, running=running)
+    span = Range(start, end, sessions)
+    decided = decisions(platform, curated_bars(timeframe).name, span.days, as_of)
+    asked = asked_for(decided, symbols, impute, span, as_of, annotated=quality != "ok")
+
+    def read(part: Range) -> pl.DataFrame:
+        return _read(platform, symbols, timeframe, part, as_of)
+
+    def served(bars: pl.DataFrame) -> pl.DataFrame:
+        bars = masked(bars, decided).filter(wanted)
+        if mode is Adjust.NONE or bars.is_empty():
+            return bars
+        of_class = {s: platform.universe.instrument(s).asset_class for s in symbols}
+        adjustable = [s for s, found in of_class.items() if found.is_adjustable]
+        return _adjusted(platform, bars, adjustable, mode, as_of)
+
+    bars = served(read(span))
+    if asked is None:
         return bars
-    adjustable = [s for s in symbols if platform.universe.instrument(s).asset_class.is_adjustable]
-    return _adjusted(platform, bars, adjustable, mode, as_of)
+    return with_imputed(
+        platform,
+        bars,
+        asked,
+        timeframe,
+        span,
+        moment=as_of or platform.clock.now(),
+        adjusted=mode is not Adjust.NONE,
+        read=lambda days: served(read(Range(sessions=days))),
+    )
+
+
+def _read(
+    platform: Platform,
+    symbols: Sequence[str],
+    timeframe: Timeframe,
+    span: Range,
+    as_of: datetime | None,
+) -> pl.DataFrame:
+    """Every bar of a range, as it is stored, or as it would have been curated at a moment."""
+    start, end, sessions = span.start, span.end, span.sessions
+    if as_of is not None:
+        return _as_known(platform, symbols, timeframe, start, end, sessions, as_of)
+    return platform.store.scan(
+        curated_bars(timeframe), symbols=symbols, start=start, end=end, sessions=sessions
+    )
 
 
 def _adjustment(adjusted: Adjust | str) -> Adjust:
@@ -157,7 +195,7 @@ def _adjusted(
             f"no split or dividend of {', '.join(unknown[:10])}{' ...' if unknown[10:] else ''} is "
             "known: these prices are not adjusted. 'emp actions import' adds corporate actions",
             UnknownActionsWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     touched = _of_known_splits(touched, actions, moment)
     closes = None
@@ -165,7 +203,7 @@ def _adjusted(
         # A dividend is weighed against the close before its ex-date, which may lie outside the
         # range that was asked for.
         closes = read_bars(
-            platform, adjustable, timeframe=Timeframe.D1, as_of=as_of, quality="all"
+            platform, adjustable, timeframe=Timeframe.D1, as_of=as_of, quality="all", impute=NEVER
         ).select("symbol", "session", "close")
     done = adjust(touched, actions, mode=mode, as_of=moment, closes=closes)
     return pl.concat([done, untouched]).sort("symbol", "ts").select(CURATED_BARS.names)
@@ -200,7 +238,7 @@ def _of_known_splits(bars: pl.DataFrame, actions: pl.DataFrame, moment: datetime
         "told in full, and one is on record since. Ask a vendor that tells splits about these "
         "sessions, or bring all actions of the symbols with 'emp actions import', and curate again",
         UnknownActionsWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
     return marked.filter(~unclear).select(bars.columns)
 

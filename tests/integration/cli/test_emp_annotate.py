@@ -188,6 +188,26 @@ def test_unusable_sessions_are_masked_as_they_are_read(call: Call) -> None:
     assert emp.get_curated_bars("MINE", day, day).height == 1
 
 
+def test_bars_are_made_up_where_a_decision_or_a_reader_asks(call: Call) -> None:
+    bars = ("bars", "MINE", "--start", DAYS[0], "--end", "2024-01-08", "--format", "json")
+    assert "is_imputed_close" not in call(*bars)[0]
+    read = call(*bars, "--impute", "prices=ffill,volume=zero", "--columns", "is_imputed_close")
+    # The day on which vendors drift is withheld; the last one is not there.
+    assert [row["is_imputed_close"] for row in read] == [False, False, True, False, True]
+
+    how = ("--how", "volume=zero,prices=ffill", *SPAN, *WHY)
+    decided = call("annotate", "impute", "MINE", *how)
+    assert decided["decision"]["what"].endswith("close=ffill,volume=zero,limit=3")
+    rows = call(*bars)
+    assert [(r["close"], r["volume"]) for r in rows if r["is_imputed_close"]] == [(10.5, 0.0)]
+    assert call("annotate", "impute", "MINE", *how)["stood_already"]
+    assert "all four" in call(
+        "annotate", "impute", "MINE", "--how", "volume=zero", *how[2:], status=1
+    )
+    call("annotate", "take-back", str(decided["decision"]["id"]), *WHY[:2])
+    assert len(call(*bars)) == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
