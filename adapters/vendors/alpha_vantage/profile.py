@@ -7,9 +7,16 @@ What does not: anything that loads an HTTP client.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from adapters.variables import read
 from adapters.vendors.profile import Means, Options, VendorProfile
@@ -64,6 +71,15 @@ class AlphaVantageOptions(Options):
 
     label: Literal["", "start", "end"] = ""
     """Which end of an intraday bar is stamped; empty: each answer tells."""
+
+    @field_validator("adjusted", mode="wrap")
+    @classmethod
+    def _one_of_three(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        """One sentence in place of pydantic's two."""
+        try:
+            return handler(value)
+        except ValidationError:
+            raise ValueError("must be a boolean or 'intraday'") from None
 
 
 def _build(config: VendorConfig, options: AlphaVantageOptions, means: Means) -> Vendor:
