@@ -282,8 +282,8 @@ def _curated(
                 score_range(_platform(context), [about.symbol], found.first, found.last)
             done &= record.succeeded or held_back
             told = {name: str(value) for name, value in vars(found).items()}
-            told |= {"symbol": about.symbol, "sessions": found.sessions, "held_back": held_back}
-            again.append(told)
+            counts = {"sessions": found.sessions, "held_back": held_back}
+            again.append({"symbol": about.symbol, **told, **counts})
     return again, done
 
 
