@@ -36,19 +36,29 @@ def parsed(answer: Answer, vendor: str) -> Any:
         MalformedAnswerError: it is no JSON, nested too deep to be read, or names a key twice.
     """
     try:
-        return json.loads(
-            answer.content,
-            parse_float=str,
-            parse_int=str,
-            parse_constant=str,
-            object_pairs_hook=each_key_once,
-        )
+        return exactly(answer.content)
     except _RepeatedKeyError as repeated:
         raise MalformedAnswerError(f"{vendor} sent JSON that {repeated}") from None
     except (ValueError, RecursionError):
         raise MalformedAnswerError(
             f"{vendor} sent no JSON (HTTP {answer.status}): {answer.text}"
         ) from None
+
+
+def exactly(content: bytes) -> Any:
+    """The JSON value of a text, every number as the text that it was sent as.
+
+    Raises:
+        ValueError: it is no JSON, or names a key twice.
+        RecursionError: it is nested too deep to be read.
+    """
+    return json.loads(
+        content,
+        parse_float=str,
+        parse_int=str,
+        parse_constant=str,
+        object_pairs_hook=each_key_once,
+    )
 
 
 def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from adapters.vendors.alpha_vantage.series import Series, csv_series, json_series
+from adapters.vendors.alpha_vantage.series import (
+    Series,
+    cells_at_once,
+    csv_series,
+    json_series,
+)
 from adapters.vendors.http import Answer
 from adapters.vendors.json_body import parsed
 from market_data.errors import (
@@ -62,12 +67,12 @@ def read_answer(answer: Answer) -> Series:
         raise MalformedAnswerError(f"{NAME} (HTTP {answer.status}): {answer.text}")
     if not answer.content[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return csv_series(answer)
-    body = _mapping(parsed(answer, NAME))
+    body, cells = cells_at_once(answer.content) or (_mapping(parsed(answer, NAME)), None)
     said = {key.casefold(): value for key, value in body.items()}
     for key in _SENTENCES:
         if key in said:
             _refuse(key, str(said[key])[:400])
-    return json_series(body)
+    return json_series(body, cells)
 
 
 def _mapping(body: Any) -> Mapping[str, Any]:

@@ -15,7 +15,8 @@ import polars as pl
 
 from adapters.vendors.cells import TIME, with_reason
 from adapters.vendors.http import Answer
-from adapters.vendors.json_body import text_column
+from adapters.vendors.json_body import exactly, text_column
+from adapters.vendors.uniform_json import OWN_KEY, cut, objects
 from market_data.errors import MalformedAnswerError
 from market_data.schemas import PRICES
 
@@ -29,6 +30,7 @@ _ROLES = {
     "split coefficient": "split",
 }
 """Alpha Vantage's name of a column, in CSV and in JSON, to ours."""
+_IN_ORDER = tuple(dict.fromkeys((*PRICES, *_ROLES.values())))
 _BEYOND = "beyond"
 _LINE = "\x1f"
 """A separator that no line holds: each line becomes one cell."""
@@ -128,11 +130,12 @@ def _texts(body: bytes, names: Sequence[str]) -> pl.DataFrame:
     return with_reason(cells, _SHORT_LINE, pl.lit(frame[names[-1]].is_null()))
 
 
-def json_series(body: Mapping[str, Any]) -> Series:
+def json_series(body: Mapping[str, Any], cells: pl.DataFrame | None = None) -> Series:
     """The table of a JSON answer: an object per row under "Time Series ...".
 
-    Each row is read by its own names. One that names a price in two ways, as in a number of its
-    own or in a currency, is refused: which of the two is meant nobody can tell.
+    Args:
+        body: the answer, perhaps without its rows.
+        cells: the rows, where they were read at once.
 
     Raises:
         MalformedAnswerError: there is no such object, or more than one, or it lacks a price
@@ -145,6 +148,41 @@ def json_series(body: Mapping[str, Any]) -> Series:
     meta = body.get("Meta Data")
     if not isinstance(found, dict) or not isinstance(meta, dict):
         raise MalformedAnswerError("Alpha Vantage sent JSON without a time series")
+    return Series(_cells(found) if cells is None else cells, _about(meta), titles[0])
+
+
+def cells_at_once(content: bytes) -> tuple[Mapping[str, Any], pl.DataFrame] | None:
+    """A JSON answer without its rows, and these, where all are written alike; None otherwise."""
+    parts = cut(content, rb"Time Series[^\"]*", b"{")
+    columns = objects(parts.rows, members=True) if parts else None
+    if parts is None or columns is None:
+        return None
+    try:
+        body = exactly(parts.frame)
+    except ValueError:
+        return None
+    keys = [path[-1] for path in columns if path != OWN_KEY]
+    roles = {role: key for key in keys if (role := _ROLES.get(_NUMBERED.sub("", key)))}
+    plain = all(column.dtype == pl.String for column in columns.values())
+    times = columns[OWN_KEY]
+    if (
+        not plain
+        or max(map(len, columns)) > 1
+        or _is_ambiguous(keys)
+        or not set(PRICES) <= set(roles)
+        or times.n_unique() < times.len()
+    ):
+        return None
+    cells = {role: columns[roles[role],] for role in _IN_ORDER if role in roles}
+    return body, pl.DataFrame({TIME: times, **cells})
+
+
+def _cells(found: Mapping[str, Any]) -> pl.DataFrame:
+    """Rows of any form, each read by its own names.
+
+    One that names a price in two ways, as in a number of its own or in a currency, is refused:
+    which of the two is meant nobody can tell.
+    """
     rows = [row if isinstance(row, dict) else {} for row in found.values()]
     shapes = set(map(tuple, rows))
     keys: dict[str, set[str]] = {}
@@ -157,14 +195,12 @@ def json_series(body: Mapping[str, Any]) -> Series:
     columns = [text_column(TIME, list(found))]
     columns += [
         text_column(role, _column(rows, sorted(keys.get(role, ()))))
-        for role in dict.fromkeys((*PRICES, *_ROLES.values()))
+        for role in _IN_ORDER
         if role in PRICES or role in keys
     ]
     cells = pl.DataFrame(columns)
     odd = {shape for shape in shapes if _is_ambiguous(shape)}
-    if odd:
-        cells = with_reason(cells, "ambiguous_names", pl.lit(_among(rows, odd)))
-    return Series(cells, _about(meta), titles[0])
+    return with_reason(cells, "ambiguous_names", pl.lit(_among(rows, odd))) if odd else cells
 
 
 def _column(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Any]:

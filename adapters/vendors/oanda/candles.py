@@ -15,7 +15,8 @@ import polars as pl
 from adapters.vendors.cells import TIME, with_reason
 from adapters.vendors.http import Answer
 from adapters.vendors.instants import LATEST_MICROSECOND
-from adapters.vendors.json_body import parsed, text_column
+from adapters.vendors.json_body import exactly, parsed, text_column
+from adapters.vendors.uniform_json import Path, cut, objects
 from market_data.errors import MalformedAnswerError, UnknownSymbolError, VendorError
 
 NAME = "OANDA"
@@ -56,23 +57,55 @@ def read_candles(
     """
     if answer.refuses_question:
         raise _refusal(answer)
+    found = _at_once(answer, prices) if answer.status == 200 else None
+    body, cells = found or _one_by_one(answer, prices)
+    if asked is not None:
+        _refuse_other(asked, body)
+    complete = pl.col(_IS_COMPLETE)
+    cells = cells.filter(complete.ne_missing(other=False)).with_columns(ts=_instant(pl.col(TIME)))
+    return with_reason(
+        cells.drop(_IS_COMPLETE), "bad_complete", pl.lit(cells[_IS_COMPLETE].is_null())
+    )
+
+
+def _at_once(answer: Answer, prices: str) -> tuple[Mapping[str, Any], pl.DataFrame] | None:
+    """The answer without its candles, and these, where all are written alike; None otherwise."""
+    parts = cut(answer.content, b"candles", b"[")
+    columns = objects(parts.rows) if parts else None
+    if parts is None or columns is None:
+        return None
+    paths: dict[str, Path] = {name: (prices, key) for name, key in _PRICES.items()}
+    paths |= {TIME: ("time",), "trades": ("volume",), _IS_COMPLETE: (_IS_COMPLETE,)}
+    found = {name: columns.get(path) for name, path in paths.items()}
+    try:
+        body = exactly(parts.frame)
+    except ValueError:
+        return None
+    is_whole = isinstance(body, dict) and body.get("candles") == []
+    cells = {name: column for name, column in found.items() if column is not None}
+    types = {name: column.dtype == pl.Boolean for name, column in cells.items()}
+    if not is_whole or types != {name: name == _IS_COMPLETE for name in found}:
+        return None
+    return body, pl.DataFrame(cells).select(TIME, *_PRICES, "trades", _IS_COMPLETE)
+
+
+def _one_by_one(answer: Answer, prices: str) -> tuple[Mapping[str, Any], pl.DataFrame]:
+    """The answer, and its candles; whether one is complete is null where it does not say so."""
     body = parsed(answer, NAME)
     candles = body.get("candles") if isinstance(body, dict) else None
     if answer.status != 200 or not isinstance(candles, list):
         raise MalformedAnswerError(f"{NAME} (HTTP {answer.status}): {_message(body)}")
-    if asked is not None:
-        _refuse_other(asked, body)
-    listed = [c if isinstance(c, dict) else {} for c in candles]
-    rows = [c for c in listed if c.get(_IS_COMPLETE) is not False]
+    rows = [c if isinstance(c, dict) else {} for c in candles]
     quoted = [c[prices] if isinstance(c.get(prices), dict) else {} for c in rows]
     columns = [text_column(TIME, [c.get("time") for c in rows])]
     columns += [
         text_column(name, [quote.get(key) for quote in quoted]) for name, key in _PRICES.items()
     ]
     columns.append(text_column("trades", [c.get("volume") for c in rows]))
-    cells = pl.DataFrame(columns).with_columns(ts=_instant(pl.col(TIME)))
-    unsure = pl.Series([c.get(_IS_COMPLETE) is not True for c in rows], dtype=pl.Boolean)
-    return with_reason(cells, "bad_complete", pl.lit(unsure))
+    said = [c.get(_IS_COMPLETE) for c in rows]
+    complete = [value if isinstance(value, bool) else None for value in said]
+    columns.append(pl.Series(_IS_COMPLETE, complete, dtype=pl.Boolean))
+    return body, pl.DataFrame(columns)
 
 
 def _refusal(answer: Answer) -> VendorError:
