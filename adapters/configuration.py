@@ -16,6 +16,7 @@ import yaml
 from filelock import FileLock
 from pydantic import ValidationError
 
+from adapters import yaml_text
 from adapters.reference_files import INSTRUMENTS, load_reference
 from adapters.settings import Settings
 from market_data.errors import ConfigurationError
@@ -35,7 +36,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigurationError: the file is absent, is not YAML, or holds no mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml_text.values(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigurationError(f"{path} is missing; EMP_CONFIG_DIR names its folder") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

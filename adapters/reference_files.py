@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from adapters import yaml_text
 from adapters.settings import Settings
 from market_data.calendar_rules import CODE_PATTERN, CalendarRules, DayRule, OwnHours
 from market_data.calendars.continuous import ZONES
@@ -143,7 +144,7 @@ def _content(path: Path) -> dict[str, Any]:
         return {}
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text)
+        node = yaml_text.nodes(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not YAML: {error}") from error
     twice, wrong = _given_twice(node), _no_date(node)
@@ -156,7 +157,7 @@ def _content(path: Path) -> dict[str, Any]:
             f"{path}, line {twice.start_mark.line + 1}: {twice.value} is given twice; YAML would "
             "take the last one alone"
         )
-    content = yaml.safe_load(text)
+    content = yaml_text.values(text)
     if content is not None and not isinstance(content, dict):
         raise ConfigurationError(f"{path} must hold a mapping of names to values")
     return content or {}
@@ -176,7 +177,7 @@ def _no_date(node: yaml.Node | None) -> yaml.Node | None:
     """What looks like a date and is none: 2024-13-01."""
     if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":timestamp"):
         try:
-            yaml.safe_load(node.value)
+            yaml_text.values(node.value)
         except ValueError:
             return node
     return next((found for child in _children(node) if (found := _no_date(child))), None)
@@ -208,7 +209,7 @@ def _at(path: Path, where: Sequence[str | int]) -> str:
 
 def _line(path: Path, where: Sequence[str | int]) -> int | None:
     """The line of the innermost part of an entry that the file has."""
-    node = yaml.compose(path.read_text(encoding="utf-8"))
+    node = yaml_text.nodes(path.read_text(encoding="utf-8"))
     if node is None:
         return None
     line = node.start_mark.line

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from adapters import yaml_text
 from market_data.basis import Adjustment, Hours, Side
 from market_data.errors import ConfigurationError
 from market_data.schemas import PRICES
@@ -260,7 +261,7 @@ def load_format(name: str, folder: Path = FORMATS_FOLDER) -> FormatSpec:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml_text.values(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"cannot read the format {path}: {error}") from error
     if not isinstance(content, dict):
