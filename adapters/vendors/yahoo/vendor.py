@@ -1,16 +1,15 @@
 """Yahoo as a vendor: what it serves, what its prices mean, how it answers a request.
 
-What belongs here: look-back windows, slices of a request, outcomes per symbol.
-What does not: sending and retrying (client.py), reading an answer (chart.py).
+What belongs here: the order of a request's questions, outcomes per symbol.
+What does not: which questions a request takes (spans.py), sending and retrying (client.py), reading
+an answer (chart.py).
 """
 
 from __future__ import annotations
 
-import re
 import time as clock
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,12 +22,18 @@ from adapters.vendors.yahoo.chart import currency_unit, first_trade, read_bars
 from adapters.vendors.yahoo.events import read_actions
 from adapters.vendors.yahoo.identity import asked_for, check_about, interval_of
 from adapters.vendors.yahoo.profile import PROFILE
-from market_data.basis import Adjustment, Basis, Side
-from market_data.errors import (
-    MalformedAnswerError,
-    OutOfRangeError,
-    UnknownSymbolError,
+from adapters.vendors.yahoo.spans import (
+    LOOKBACK,
+    REQUEST_SPAN,
+    TIMEFRAMES,
+    Span,
+    has_later_events,
+    seconds_after,
+    seconds_of,
+    spans_of,
 )
+from market_data.basis import Adjustment, Basis, Side
+from market_data.errors import MalformedAnswerError
 from market_data.ports import (
     Capabilities,
     Claim,
@@ -44,18 +49,7 @@ from market_data.universe import AssetClass, Instrument
 if TYPE_CHECKING:
     from adapters.vendors.yahoo.client import ChartAnswer, YahooClient
 
-_SYMBOL = re.compile(r"^[A-Za-z0-9_.=^\-]{1,32}$")
-_DAY = timedelta(days=1)
 _MONTHS = "1mo"
-_Span = tuple[datetime, datetime]
-_EDGE = timedelta(minutes=5)
-"""Yahoo measures its windows when it answers, a little after `now`."""
-_LOOKBACK = {
-    Timeframe.M1: timedelta(days=30),
-    Timeframe.M5: timedelta(days=60),
-    Timeframe.M15: timedelta(days=60),
-    Timeframe.H1: timedelta(days=730),
-}
 _MINOR_BY_SUFFIX = {(".L", "GBP"): "GBp", (".JO", "ZAR"): "ZAc", (".TA", "ILS"): "ILA"}
 """Exchanges that usually quote in hundredths, for an instrument that was not yet fetched."""
 
@@ -77,9 +71,9 @@ class YahooVendor:
     """
 
     capabilities = Capabilities(
-        timeframes=(Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.H1, Timeframe.D1),
-        lookback=_LOOKBACK,
-        request_span={Timeframe.M1: timedelta(days=7)},
+        timeframes=TIMEFRAMES,
+        lookback=LOOKBACK,
+        request_span=REQUEST_SPAN,
         delay=PROFILE.delay,
     )
 
@@ -154,8 +148,7 @@ class YahooVendor:
         return count_each(request, self._count)
 
     def _count(self, wanted: SymbolRequest, request: FetchRequest) -> int:
-        spans = len(self._spans(request, self._first_instant(wanted, request)))
-        return spans + _has_later_events(wanted, request)
+        return len(spans_of(wanted, request)) + has_later_events(wanted, request)
 
     def _fetch_symbol(self, wanted: SymbolRequest, request: FetchRequest) -> Iterator[FetchResult]:
         """The events after the range, then its spans from the newest to the oldest.
@@ -164,11 +157,10 @@ class YahooVendor:
         bars that were handed over can be turned back into prices as traded, and the dividends into
         cash as paid.
         """
-        first = self._first_instant(wanted, request)
+        spans: list[Span | None] = [*reversed(spans_of(wanted, request))]
         tally = _Tally()
         told = CORPORATE_ACTIONS.empty()
-        spans: list[_Span | None] = [*reversed(self._spans(request, first))]
-        if _has_later_events(wanted, request):
+        if has_later_events(wanted, request):
             spans.insert(0, None)
         for span in spans:
             answer = self._ask(wanted, request, span)
@@ -183,17 +175,16 @@ class YahooVendor:
             yield replace(result, actions=new)
         yield FetchResult(outcomes={wanted.symbol: outcome_of(tally.rows, tally.refused)})
 
-    def _ask(self, wanted: SymbolRequest, request: FetchRequest, span: _Span | None) -> ChartAnswer:
+    def _ask(self, wanted: SymbolRequest, request: FetchRequest, span: Span | None) -> ChartAnswer:
         """A span's bars and events, or the events between the range asked for and now.
 
         Yahoo divides every price by all splits until today, but an answer names those of its own
         range only; bars without the later ones could not be turned back into prices as traded.
         """
         if span is not None:
-            interval, period = str(request.timeframe), _seconds(request, *span)
+            interval, period = str(request.timeframe), seconds_of(request, span)
         else:
-            start, end = request.end - _DAY, request.now + _DAY
-            interval, period = _MONTHS, (int(start.timestamp()), int(end.timestamp()))
+            interval, period = _MONTHS, seconds_after(request)
         return self._client.chart(wanted.vendor_symbol, interval, *period)
 
     def _read(
@@ -202,7 +193,7 @@ class YahooVendor:
         tally: _Tally,
         wanted: SymbolRequest,
         request: FetchRequest,
-        span: _Span | None,
+        span: Span | None,
     ) -> FetchResult:
         """The bars of a span, and the actions of all charts so far; counted in the tally.
 
@@ -250,38 +241,6 @@ class YahooVendor:
             bars, rejected = read_bars(chart, asked, request.timeframe, request.start, request.end)
             yield FetchResult(frame=bars, rejected=rejected)
 
-    def _spans(self, request: FetchRequest, first: datetime) -> list[_Span]:
-        """The range from `first` on in questions that Yahoo takes, oldest first."""
-        span = self.capabilities.request_span.get(request.timeframe, request.end - first)
-        spans = []
-        while first < request.end:
-            end = min(first + span, request.end)
-            spans.append((first, end))
-            first = end
-        return spans
-
-    def _first_instant(self, wanted: SymbolRequest, request: FetchRequest) -> datetime:
-        """Where to begin: the start asked for, or that of Yahoo's window.
-
-        Raises:
-            UnknownSymbolError: no Yahoo symbol can look like this.
-            OutOfRangeError: Yahoo can never serve any of it.
-        """
-        if not _SYMBOL.match(wanted.vendor_symbol):
-            raise UnknownSymbolError(f"{wanted.vendor_symbol!r} is no Yahoo symbol")
-        if request.timeframe not in self.capabilities.timeframes:
-            raise OutOfRangeError(f"Yahoo has no {request.timeframe} bars")
-        window = self.capabilities.lookback.get(request.timeframe)
-        if window is None:
-            return request.start
-        earliest = request.now - window + _EDGE
-        if request.end <= earliest:
-            raise OutOfRangeError(
-                f"Yahoo serves {request.timeframe} bars of the last {window.days} days only, "
-                f"from {earliest:%Y-%m-%d}"
-            )
-        return max(request.start, earliest)
-
     def _learn_unit(self, wanted: SymbolRequest, chart: Chart) -> None:
         if unit := currency_unit(chart):
             self._units[wanted.symbol] = unit
@@ -296,21 +255,3 @@ class YahooVendor:
             ),
             instrument.currency,
         )
-
-
-def _has_later_events(wanted: SymbolRequest, request: FetchRequest) -> bool:
-    """Whether splits and dividends may have come after the range."""
-    return wanted.instrument.asset_class.is_adjustable and request.end < request.now - _DAY
-
-
-def _seconds(request: FetchRequest, start: datetime, end: datetime) -> tuple[int, int]:
-    """Start and end of a question in seconds; a day more on both sides for daily bars.
-
-    A daily bar is stamped with its exchange's opening or midnight, hours away from 00:00 UTC of
-    its date.
-    """
-    if request.timeframe.is_intraday:
-        return int(start.timestamp()), int(end.timestamp())
-    first: date = start.date() - _DAY
-    last: date = (end + _DAY - timedelta(microseconds=1)).date() + _DAY
-    return tuple(int(datetime.combine(d, time(), UTC).timestamp()) for d in (first, last))  # type: ignore[return-value]
