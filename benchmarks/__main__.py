@@ -17,6 +17,7 @@ MODULES = (
     "cache",
     "kafka",
     "dagster_storage",
+    "event_log",
     "request_budget",
     "vendors",
     "detectors",

@@ -17,7 +17,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from emp_assets.check_states import SessionResult, log_session_results
+from emp_assets.check_states import SessionResult, log_session_results, worth_recording
+from emp_assets.evidence import ALL_SESSIONS, ONE_RESULT, RECORDED, SUMMARY_LINES, Evidence
 from emp_assets.metadata import markdown_table, table
 from emp_assets.naming import op_name
 from emp_assets.partitions import session_range
@@ -79,11 +80,14 @@ def session_checks(
         selected = {key.name for key in context.selected_asset_check_keys}
         report = _Report(asset, inspection, keys, _runbooks(platform))
         if len(keys) > 1:
-            chosen = [
-                result
-                for check in descriptions
-                for result in report.results(check, only_failed=check not in selected)
-            ]
+            chosen: list[SessionResult] = []
+            for check in descriptions:
+                results = list(report.results(check, only_failed=check not in selected))
+                if check not in selected:
+                    results = worth_recording(
+                        context.instance, partitions, asset, results, report.share(RECORDED)
+                    )
+                chosen += results
             log_session_results(context, asset, chosen)
         for check in descriptions:
             if check in selected:
@@ -103,11 +107,17 @@ class _Report:
     keys: list[str]
     runbooks: str
 
+    def share(self, of_run: int) -> int:
+        """What one failing check may take of something that a run has for all."""
+        return of_run // max(self.inspection.findings["check"].n_unique(), 1)
+
     def results(self, check: str, *, only_failed: bool) -> Iterator[SessionResult]:
         """One result per session of the run, or only those of failing sessions."""
         found = self.inspection.findings.filter(pl.col("check") == check)
         by_session = {str(k[0]): f for k, f in found.group_by("session")}
-        for key in self.keys:
+        evidence = Evidence(self.share(ALL_SESSIONS))
+        # The newest sessions are those that somebody looks at.
+        for key in reversed(self.keys):
             findings = by_session.get(key)
             if findings is None:
                 if not only_failed:
@@ -115,14 +125,10 @@ class _Report:
                         check, key, True, dg.AssetCheckSeverity.WARN, "nothing found", {}
                     )
                 continue
-            yield SessionResult(
-                check,
-                key,
-                False,
-                _severity(findings),
-                _sentence(findings),
-                self._evidence(check, findings),
-            )
+            told = self._evidence(check, findings, evidence)
+            # Dagster writes a description three times into each of its records.
+            words = _sentence(findings) if "findings" in told else _count(findings)
+            yield SessionResult(check, key, False, _severity(findings), words, told)
 
     def overall(self, check: str) -> dg.AssetCheckResult:
         """The check over all sessions of the run; of a single session, its result."""
@@ -141,7 +147,11 @@ class _Report:
             passed=False,
             severity=_severity(found),
             description=_sentence(found),
-            metadata={**self._range(), **self._evidence(check, found)},
+            metadata={
+                **self._range(),
+                **self._evidence(check, found, self._of_range()),
+                **self._rest(),
+            },
         )
 
     def summary(self, symbols: list[str]) -> dg.AssetCheckResult:
@@ -165,7 +175,7 @@ class _Report:
                 "symbol_sessions": self.inspection.symbol_sessions,
                 "findings": found.height,
                 **self._accepted(),
-                "sessions_with_findings": markdown_table(per_session, rows=1000),
+                "sessions_with_findings": markdown_table(per_session, rows=SUMMARY_LINES),
                 "worst": table(found.sort("severity", "session").head(50), rows=50),
             },
         )
@@ -191,17 +201,22 @@ class _Report:
             return dg.MetadataValue.url(address)
         return dg.MetadataValue.text(address)
 
-    def _evidence(self, check: str, findings: pl.DataFrame) -> dict[str, Any]:
-        rows = self.inspection.rows.get(check)
-        evidence = {
-            "findings": table(findings.drop("check", "dataset"), rows=20),
-            "runbook": self._runbook(check, findings),
-        }
-        if rows is not None and not rows.is_empty():
-            wanted = findings.select("symbol", "session").unique()
-            shown = rows.join(wanted, on=["symbol", "session"], how="semi", maintain_order="left")
-            evidence["rows"] = table(shown, rows=20)
-        return evidence
+    def _of_range(self) -> Evidence:
+        """Half the rows for a result over many sessions, which have some of their own."""
+        each = ONE_RESULT if len(self.keys) == 1 else ONE_RESULT // 2
+        return Evidence(2 * each, each)
+
+    def _evidence(self, check: str, findings: pl.DataFrame, evidence: Evidence) -> dict[str, Any]:
+        told = evidence.of(findings, self.inspection.rows.get(check))
+        if "findings" in told:
+            told["runbook"] = self._runbook(check, findings)
+        return told
+
+    def _rest(self) -> dict[str, str]:
+        """The command that shows what a result has no room for."""
+        first, last = min(self.keys), max(self.keys)
+        asset = self.asset.to_user_string()
+        return {"all": f"emp quality summary {asset} --start {first} --end {last}"}
 
 
 def _runbooks(platform: PlatformResource) -> str:
@@ -218,6 +233,12 @@ def _runbooks(platform: PlatformResource) -> str:
 def _severity(findings: pl.DataFrame) -> dg.AssetCheckSeverity:
     error = (findings["severity"] == "error").any()
     return dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN
+
+
+def _count(findings: pl.DataFrame) -> str:
+    """What was found in a few letters."""
+    codes = findings["code"].unique().sort()
+    return f"{findings.height} findings: {', '.join(codes.head(2))}"
 
 
 def _sentence(findings: pl.DataFrame) -> str:

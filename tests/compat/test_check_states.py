@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from dagster import AssetCheckKey, AssetKey
 
-from emp_assets.check_states import SessionResult, log_session_results
+from emp_assets.check_states import SessionResult, log_session_results, worth_recording
 
 SESSIONS = dg.DailyPartitionsDefinition("2024-01-01", end_offset=2)
 KEY = AssetKey("bars")
@@ -127,3 +127,23 @@ def test_a_red_session_turns_green_only_by_a_passing_check(world: World):
     world.bad = set()
     world.run("2024-01-02", "2024-01-03")
     assert set(world.states().values()) == {"SUCCEEDED"}
+
+
+def test_of_many_failures_the_newest_are_kept_and_those_of_sessions_that_were_checked(
+    world: World,
+):
+    world.bad = {"2024-01-02"}
+    world.run("2024-01-01", "2024-01-03")
+    failed = [
+        SessionResult("coverage", f"2024-01-{day:02}", False, dg.AssetCheckSeverity.ERROR, "", {})
+        for day in range(1, 11)
+    ]
+
+    def kept(most: int) -> list[str]:
+        found = worth_recording(world.instance, SESSIONS, KEY, failed, most)
+        return [r.session[-2:] for r in found]
+
+    # Neither does a green one stay green, nor does a red one look mended.
+    assert kept(2) == ["10", "09", "03", "02", "01"]
+    assert kept(9) == ["10", "09", "08", "07", "06", "05", "04", "03", "02", "01"]
+    assert kept(10) == kept(9)

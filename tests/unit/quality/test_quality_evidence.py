@@ -1,0 +1,122 @@
+"""What the checks of a run write to the event log stays small, however much they find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+from dagster._serdes import serialize_value
+
+from emp_assets.bar_checks import CHECKS, _Report
+from emp_assets.check_states import SessionResult
+from emp_assets.evidence import ALL_SESSIONS, ONE_RESULT, RECORDED, Evidence
+from market_data.quality.findings import findings
+
+KEY = dg.AssetKey(["curated", "bars_1d"])
+FIRST = date(2020, 1, 1)
+COPIES = 3
+"""Dagster keeps an evaluation in the log of the run, in the index, and beside the check."""
+MEGABYTE = 1_000_000
+ROOM = 200
+"""A record that is so much longer than one without findings still shares its page of SQLite with
+another."""
+
+
+def found(sessions: int, symbols: int, checks: tuple[str, ...]) -> pl.DataFrame:
+    days = pl.DataFrame({"session": [FIRST + timedelta(days=n) for n in range(sessions)]})
+    names = pl.DataFrame({"symbol": [f"BENCH{n:04d}" for n in range(symbols)]})
+    each = days.join(names, how="cross").with_columns(
+        code=pl.lit("coverage_error"),
+        severity=pl.lit("error"),
+        value=pl.lit(0.512820512820513),
+        threshold=pl.lit(0.75),
+        rows=pl.lit(190),
+        detail=pl.lit("200 of 390 expected bars are there (51.28 %), in 17 gap(s)"),
+    )
+    return pl.concat(findings(each, check=c, dataset="curated/bars_1d") for c in checks)
+
+
+def report(found: pl.DataFrame) -> _Report:
+    rows = found.head(200).select("symbol", "session", open=1.5, close=1.5, volume=1e6)
+    inspection: Any = SimpleNamespace(
+        findings=found,
+        rows=dict.fromkeys(CHECKS, rows),
+        accepted=found.clear(),
+        symbol_sessions=found.height,
+        block_reasons=lambda _: [],
+    )
+    keys = [str(day) for day in found["session"].unique().sort()]
+    return _Report(KEY, inspection, keys, "docs/runbooks")
+
+
+def added_by(check: str, result: SessionResult | dg.AssetCheckResult) -> int:
+    """How much longer an evaluation's record is than that of a check that finds nothing."""
+    clean = SessionResult(check, "", True, dg.AssetCheckSeverity.WARN, "nothing found", {})
+    return _length(check, result) - _length(check, clean)
+
+
+def _length(check: str, result: SessionResult | dg.AssetCheckResult) -> int:
+    evaluation = dg.AssetCheckEvaluation(
+        asset_key=KEY,
+        check_name=check,
+        passed=result.passed,
+        metadata=dict(result.metadata or {}),
+        description=result.description,
+    )
+    return len(serialize_value(evaluation))
+
+
+def results_of(told: _Report) -> Iterator[tuple[str, SessionResult | dg.AssetCheckResult]]:
+    for check in CHECKS:
+        yield check, told.overall(check)
+        for result in told.results(check, only_failed=True):
+            yield check, result
+    yield "run_summary", told.summary([])
+
+
+@pytest.mark.parametrize(
+    ("sessions", "symbols", "checks"),
+    [(1, 1000, tuple(CHECKS)), (50, 20, tuple(CHECKS)), (100, 100, ("coverage",))],
+)
+def test_ten_thousand_findings_are_less_than_a_megabyte(
+    sessions: int, symbols: int, checks: tuple[str, ...]
+):
+    told = report(found(sessions, symbols, checks))
+    assert told.inspection.findings.height == 10_000
+    assert COPIES * sum(added_by(*of) for of in results_of(told)) < MEGABYTE
+
+
+def test_the_newest_sessions_have_tables_and_the_others_fit_into_half_a_page():
+    told = report(found(100, 100, ("coverage",)))
+    results = list(told.results("coverage", only_failed=True))
+    assert [r.session for r in results[:2]] == ["2020-04-09", "2020-04-08"]
+    shown = [len(r.metadata["findings"].records) for r in results if "findings" in r.metadata]
+    assert shown[0] == ONE_RESULT
+    assert 0 < sum(shown) <= ALL_SESSIONS
+    bare = [r for r in results if "findings" not in r.metadata]
+    assert bare
+    for result in bare:
+        assert result.metadata == {"symbols": 100}
+        assert result.description == "100 findings: coverage_error"
+        assert added_by("coverage", result) < ROOM
+    shown_by = told.overall("coverage").metadata["all"]
+    assert "emp quality summary curated/bars_1d --start 2020-01-01" in str(shown_by)
+
+
+def test_few_findings_are_shown_whole():
+    told = report(found(3, 4, ("coverage",)))
+    for result in told.results("coverage", only_failed=True):
+        assert len(result.metadata["findings"].records) == 4
+        assert result.metadata["runbook"].value.endswith("check-coverage.md#coverage_error")
+
+
+def test_checks_that_fail_share_what_a_run_has():
+    assert report(found(2, 2, ("coverage",))).share(RECORDED) == RECORDED
+    assert report(found(2, 2, ("coverage", "drift"))).share(RECORDED) == RECORDED // 2
+    assert report(found(2, 2, ("coverage",)).clear()).share(RECORDED) == RECORDED
+    assert Evidence(0).of(found(1, 1, ("coverage",)), None) == {"symbols": 1}
