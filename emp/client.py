@@ -36,6 +36,7 @@ def get_curated_bars(
     quality: Literal["trusted", "ok", "all"] = "trusted",
     running: bool = False,
     impute: str | Mapping[str, object] = "annotated",
+    checked: bool = False,
     columns: Symbols | None = None,
     settings: Settings | None = None,
 ) -> pl.DataFrame:
@@ -58,6 +59,9 @@ def get_curated_bars(
             more. "annotated": only where people decided so, and never with quality "ok"; "none":
             never. The values that were made up are true in the columns is_imputed_open, _high,
             _low, _close, _vwap, _volume and _trades, which come where bars may have been made up.
+        checked: flag each bar that is a false tick (false_tick, warn), a jump (jump, warn) or a
+            change of the unit (unit_error, error), as the checks would now, before `quality`
+            leaves anything out; what somebody accepted is not flagged.
         columns: only these, in this order; one name, or several.
         settings: another installation than that of the environment.
 
@@ -88,6 +92,7 @@ def get_curated_bars(
         quality=quality,
         running=running,
         impute=impute,
+        checked=checked,
     )
     return bars if columns is None else with_columns(bars, columns)
 
@@ -101,6 +106,7 @@ def get_latest_bars(
     quality: Literal["trusted", "ok", "all"] = "trusted",
     running: bool = False,
     impute: str | Mapping[str, object] = "annotated",
+    checked: bool = False,
     settings: Settings | None = None,
 ) -> pl.DataFrame:
     """The newest `rows` curated bars of each symbol; arguments and columns of `get_curated_bars`.
@@ -126,6 +132,7 @@ def get_latest_bars(
             quality=quality,
             running=running,
             impute=impute,
+            checked=checked,
             settings=settings,
         )
         newest = bars.group_by("symbol", maintain_order=True).tail(rows)

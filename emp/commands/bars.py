@@ -63,6 +63,10 @@ def bars(
             "annotated: where people decided so; none: never.",
         ),
     ] = "annotated",
+    checked: Annotated[
+        bool,
+        typer.Option("--checked", help="Flag false ticks and jumps before --quality is applied."),
+    ] = False,
     columns: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Only these columns: ts,symbol,close.")
     ] = None,
@@ -88,6 +92,7 @@ def bars(
             quality=quality,
             running=running,
             impute=impute,
+            checked=checked,
             settings=settings,
         )
     else:
@@ -101,6 +106,7 @@ def bars(
             quality=quality,
             running=running,
             impute=impute,
+            checked=checked,
             settings=settings,
         )
         if newest is not None:

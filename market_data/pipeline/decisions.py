@@ -1,7 +1,8 @@
 """People's decisions about a range of sessions, as curating, judging and reading need them.
 
-What belongs here: asking for them, once per range, as they were known at a moment. What does not:
-what follows from them (market_data/quality/annotations.py), making them (emp/annotations.py).
+What belongs here: asking for them, once per range, as they were known at a moment; marking bars by
+them, and by the checks of single bars that they may overrule. What does not: what follows from them
+(market_data/quality/annotations.py), making them (emp/annotations.py).
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from datetime import date, datetime
 
 import polars as pl
 
-from market_data.curation.marks import session_marks, with_marks
+from market_data.curation.marks import MARKS, session_marks, with_marks
 from market_data.datasets import curated_bars
 from market_data.pipeline.platform import Platform
 from market_data.ports import Annotation
 from market_data.quality.annotations import UNUSABLE, preferences, standing, unusable
+from market_data.quality.bar_flags import bar_flags, open_flags
+from market_data.quality.view import limits_of
 from market_data.timeframes import Timeframe
 
 
@@ -50,3 +53,31 @@ def masked(bars: pl.DataFrame, decided: list[Annotation]) -> pl.DataFrame:
     if days.is_empty():
         return bars
     return with_marks(bars, [session_marks(days.with_columns(severity=pl.lit("error")), UNUSABLE)])
+
+
+def flagged(
+    platform: Platform,
+    timeframe: Timeframe,
+    bars: pl.DataFrame,
+    around: pl.DataFrame,
+    decided: list[Annotation],
+    as_of: datetime | None,
+) -> pl.DataFrame:
+    """Curated bars, with the flags that the checks of single bars give them.
+
+    Args:
+        platform: limits and corporate actions.
+        timeframe: of the bars.
+        bars: rows of CURATED_BARS.
+        around: the same and the bars around them.
+        decided: decisions about them; what is accepted is not flagged.
+        as_of: corporate actions that became known later do not count.
+    """
+    flags = bar_flags(
+        around.filter("final"),
+        limits_of(platform.universe.instruments, timeframe, platform.thresholds),
+        timeframe=timeframe,
+        actions=platform.actions.read(known_at=as_of),
+    )
+    left = open_flags(flags, decided, dataset=curated_bars(timeframe).name)
+    return with_marks(bars, [left.rename({"code": "flag"}).select(list(MARKS))])

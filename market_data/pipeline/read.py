@@ -19,9 +19,10 @@ from market_data.curation.candidates import SPLITS_UNKNOWN
 from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError, UnknownActionsWarning
 from market_data.pipeline.curate import chunks, curate_slice, step_days
-from market_data.pipeline.decisions import decisions, masked
+from market_data.pipeline.decisions import decisions, flagged, masked
 from market_data.pipeline.imputing import ANNOTATED, NEVER, Impute, Range, asked_for, with_imputed
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.surroundings import surrounding
 from market_data.ports import Outcome
 from market_data.schemas import CURATED_BARS, LEDGER
 from market_data.timeframes import Timeframe
@@ -44,6 +45,7 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
     quality: Quality = "trusted",
     running: bool = False,
     impute: Impute = ANNOTATED,
+    checked: bool = False,
 ) -> pl.DataFrame:
     """Curated bars of some symbols, sorted by (symbol, ts).
 
@@ -63,6 +65,8 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
         running: also bars whose period is still running.
         impute: how missing bars are made up, see `market_data.curation.imputation.parse`;
             "annotated": only where people decided so, and not with quality "ok"; "none": never.
+        checked: look at each bar beside its neighbours, and flag false ticks, jumps and changes of
+            the unit that nobody accepted, before `quality` leaves anything out.
 
     Returns:
         Rows of CURATED_BARS. Where bars may have been made up, also the columns
@@ -86,6 +90,10 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
         return _read(platform, symbols, timeframe, part, as_of)
 
     def served(bars: pl.DataFrame) -> pl.DataFrame:
+        if checked and not bars.is_empty():
+            days = bars.select(a=pl.col("session").min(), b=pl.col("session").max()).row(0)
+            around = read(Range(sessions=surrounding(timeframe, *days)))
+            bars = flagged(platform, timeframe, bars, around, decided, as_of)
         bars = masked(bars, decided).filter(wanted)
         if mode is Adjust.NONE or bars.is_empty():
             return bars

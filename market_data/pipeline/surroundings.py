@@ -38,6 +38,11 @@ _WITHIN = (
 """The longest bars within a day say as much about it as the shortest, in fewer rows."""
 
 
+def surrounding(timeframe: Timeframe, first: date, last: date) -> tuple[date, date]:
+    """The sessions that say what is usual in a slice, and what came after it; its own included."""
+    return _before(timeframe, first)[0], _after(last)[1]
+
+
 def around_curated(
     platform: Platform, timeframe: Timeframe, symbols: Sequence[str], start: date, end: date
 ) -> pl.DataFrame:

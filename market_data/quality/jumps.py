@@ -70,18 +70,14 @@ def check_jumps(
         One finding per symbol-session and code. unit_error (error): a step by MINOR_UNIT; jump
         (warn): any other. `value` is the largest step as a factor of the price.
     """
-    rows = jumps.filter(pl.col("session").is_between(*sessions)).with_columns(
-        code=pl.when(_by_unit()).then(pl.lit("unit_error")).otherwise(pl.lit("jump")),
-        size=pl.col("at").log().abs(),
+    rows = with_codes(jumps.filter(pl.col("session").is_between(*sessions))).with_columns(
+        size=pl.col("at").log().abs()
     )
     judged = (
         rows.sort("size", descending=True)
-        .group_by(*KEY, "code", maintain_order=True)
+        .group_by(*KEY, "code", "severity", maintain_order=True)
         .agg(pl.col("at", "ts", "jump", "before", "close").first(), rows=pl.len().cast(pl.Int64))
         .with_columns(
-            severity=pl.when(pl.col("code") == "unit_error")
-            .then(pl.lit(ERROR))
-            .otherwise(pl.lit(WARN)),
             value="at",
             threshold=pl.when(pl.col("code") == "unit_error")
             .then(pl.lit(MINOR_UNIT))
@@ -89,8 +85,15 @@ def check_jumps(
             detail=_sentence(),
         )
     )
-    shown = rows.drop("size", "code").sort("session", "symbol", "ts")
+    shown = rows.drop("size", "code", "severity").sort("session", "symbol", "ts")
     return CheckOutcome(findings(judged, check=check, dataset=dataset), shown)
+
+
+def with_codes(jumps: pl.DataFrame) -> pl.DataFrame:
+    """Adds `code` and `severity`: unit_error (error) for a step by MINOR_UNIT, else jump (warn)."""
+    code = pl.when(_by_unit()).then(pl.lit("unit_error")).otherwise(pl.lit("jump"))
+    error = pl.when(pl.col("code") == "unit_error").then(pl.lit(ERROR))
+    return jumps.with_columns(code=code).with_columns(severity=error.otherwise(pl.lit(WARN)))
 
 
 def _by_unit() -> pl.Expr:

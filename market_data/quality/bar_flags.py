@@ -1,0 +1,69 @@
+"""Flags of single bars: what the checks that look at bars beside each other say of each one.
+
+What belongs here: false ticks, jumps and changes of the unit, bar by bar. What does not: finding
+them (false_ticks.py, jumps.py), findings about whole sessions, what readers get of flagged bars
+(market_data/pipeline/read.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import polars as pl
+
+from market_data.ports.annotations import Annotation
+from market_data.quality.annotations import split_accepted
+from market_data.quality.false_ticks import CHECK as FALSE_TICKS
+from market_data.quality.false_ticks import find_false_ticks
+from market_data.quality.findings import WARN
+from market_data.quality.jumps import find_jumps, with_codes
+from market_data.quality.price_sanity import CHECK as PRICE_SANITY
+from market_data.schemas import FINDINGS
+from market_data.timeframes import Timeframe
+
+BAR_FLAGS = ("symbol", "session", "ts", "check", "code", "severity")
+"""Columns of `bar_flags`."""
+
+
+def bar_flags(
+    series: pl.DataFrame, limits: pl.DataFrame, *, timeframe: Timeframe, actions: pl.DataFrame
+) -> pl.DataFrame:
+    """The flags of curated bars, as the checks find them.
+
+    Args:
+        series: symbol, session, ts, open, close of bars that are over, sorted by (symbol, ts), with
+            the bars around those that are wanted: the usual step is told from those before, a price
+            that comes back from those after.
+        limits: see `market_data.quality.view.limits_of`.
+        timeframe: of the bars.
+        actions: rows of CORPORATE_ACTIONS that are known.
+
+    Returns:
+        Columns BAR_FLAGS, one row per bar and code (false_tick, jump: warn; unit_error: error),
+        sorted by (symbol, ts, code).
+    """
+    ticks = find_false_ticks(series, limits, timeframe=timeframe)
+    jumps = with_codes(find_jumps(series, limits, actions=actions, false_ticks=ticks))
+    flagged = [
+        ticks.with_columns(
+            check=pl.lit(FALSE_TICKS), code=pl.lit("false_tick"), severity=pl.lit(WARN)
+        ),
+        jumps.with_columns(check=pl.lit(PRICE_SANITY)),
+    ]
+    return pl.concat(f.select(BAR_FLAGS) for f in flagged).sort("symbol", "ts", "code")
+
+
+def open_flags(
+    flags: pl.DataFrame, decided: Collection[Annotation], *, dataset: str
+) -> pl.DataFrame:
+    """The flags without those whose finding somebody accepted.
+
+    Args:
+        flags: of `bar_flags`.
+        decided: decisions that stand.
+        dataset: whose bars they are about.
+    """
+    told = flags.with_columns(
+        dataset=pl.lit(dataset), rows=pl.lit(1, pl.Int64), detail=pl.lit("")
+    ).with_columns(pl.lit(None, FINDINGS.dtypes[n]).alias(n) for n in ("value", "threshold"))
+    return split_accepted(told, decided)[0].select(BAR_FLAGS)

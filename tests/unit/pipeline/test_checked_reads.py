@@ -1,0 +1,96 @@
+"""Reads that look at each bar beside its neighbours."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from market_data.calendars import trading_sessions
+from market_data.ports import Annotation, Decision
+from market_data.schemas import CURATED_BARS
+from market_data.universe import AssetClass, Instrument
+from tests.support.worlds import FileVendor, World
+
+NOW = datetime(2024, 5, 1, tzinfo=UTC)
+FIRST, LAST = date(2024, 1, 2), date(2024, 4, 30)
+TICK, JUMP, PENCE = date(2024, 2, 27), date(2024, 3, 12), date(2024, 4, 9)
+MARKED = {TICK: ("warn", "false_tick"), JUMP: ("warn", "jump"), PENCE: ("error", "unit_error")}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A share that moves little: one false close, one jump that stays, one change to pence."""
+    folder = tmp_path_factory.mktemp("checked")
+    rows = []
+    for number, day in enumerate(trading_sessions("XNYS", FIRST, LAST)["session"]):
+        close = 100 * (1 + 0.004 * (-1) ** number)
+        close *= (1.5 if day >= JUMP else 1) * (100 if day >= PENCE else 1)
+        wrong = close * 1.25 if day == TICK else close
+        rows.append(f"{day},{close},{wrong * 1.01},{close * 0.99},{wrong},500")
+    path = folder / "bars.csv"
+    path.write_text("\n".join(["date,open,high,low,close,volume", *rows]) + "\n")
+    opened = World.at(folder, NOW).register(
+        FileVendor("mine", {"1d": ("plain_daily", path)}, ("MINE",)),
+        instruments=(Instrument(symbol="MINE", asset_class=AssetClass.EQUITY, calendar="XNYS"),),
+    )
+    opened.load_and_curate("mine", "1d", "MINE", FIRST, LAST)
+    return opened
+
+
+def marks(bars: pl.DataFrame) -> dict[date, tuple[str, str]]:
+    flagged = bars.filter(pl.col("flags") != "splits_unknown").with_columns(
+        pl.col("flags").str.replace(",splits_unknown", "")
+    )
+    return {
+        day: (status, flag)
+        for day, status, flag in flagged.select("session", "dq_status", "flags").iter_rows()
+        if flag
+    }
+
+
+def test_bars_carry_what_the_checks_find_if_a_reader_asks(world: World) -> None:
+    assert marks(world.read("1d", "MINE", quality="all")) == {}
+    checked = world.read("1d", "MINE", quality="all", checked=True)
+    assert checked.columns == CURATED_BARS.names
+    assert marks(checked) == MARKED
+    found = world.inspect("1d", FIRST, LAST).findings
+    told = found.filter(pl.col("code").is_in(["false_tick", "jump", "unit_error"]))
+    assert {(r["session"], r["code"]) for r in told.to_dicts()} == {
+        (day, code) for day, (_, code) in MARKED.items()
+    }
+
+
+def test_trusted_leaves_out_errors_and_ok_warnings_too(world: World) -> None:
+    whole = set(world.read("1d", "MINE")["session"])
+    for quality, left_out in (("trusted", {PENCE}), ("ok", {TICK, JUMP, PENCE})):
+        served = world.read("1d", "MINE", quality=quality, checked=True)
+        assert whole - set(served["session"]) == left_out
+
+
+def test_a_part_is_flagged_as_the_whole_is(world: World) -> None:
+    whole = world.read("1d", "MINE", quality="all", checked=True)
+    for day in MARKED:
+        part = world.read("1d", "MINE", sessions=(day, day), quality="all", checked=True)
+        assert_frame_equal(part, whole.filter(pl.col("session") == day))
+
+
+def test_a_false_tick_is_none_before_the_next_bar_was_known(world: World) -> None:
+    asked = {"sessions": (TICK, TICK), "quality": "all", "checked": True}
+    evening = datetime(2024, 2, 28, 2, tzinfo=UTC)
+    assert TICK not in marks(world.read("1d", "MINE", as_of=evening, **asked))
+    assert marks(world.read("1d", "MINE", as_of=NOW, **asked)) == {TICK: MARKED[TICK]}
+
+
+def test_what_is_accepted_is_not_flagged(world: World) -> None:
+    world.platform.annotations.add(
+        Annotation(
+            created_at=NOW, author="ana", dataset="curated/bars_1d", symbol="MINE",
+            first_session=JUMP, last_session=JUMP, decision=Decision.ACCEPT, codes=("jump",),
+            reason="a bid for the company",
+        )
+    )  # fmt: skip
+    left = {day: mark for day, mark in MARKED.items() if day != JUMP}
+    assert marks(world.read("1d", "MINE", quality="all", checked=True)) == left
