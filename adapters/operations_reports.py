@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from adapters.backend import Operations
 from adapters.operations_limits import load_operations_limits
 from adapters.settings import Settings
-from market_data.alerts.alert import Phase
+from market_data.alerts.alert import Alert, Phase
 from market_data.operations.account import Account
 from market_data.operations.evidence import Evidence
 from market_data.operations.limits import OperationsLimits
@@ -32,7 +32,7 @@ def gather(platform: Platform, operations: Operations, limits: OperationsLimits)
         window=limits.slo.window,
         deliveries=operations.outbox.deliveries(since=now - limits.latency.window),
         quarantined=int(waiting["rows"].sum()),
-        open_alerts=sum(alert.phase is Phase.OPEN for alert in operations.alerts.newest()),
+        open_alerts=sum(_counts(alert) for alert in operations.alerts.newest()),
         former=[report for name in FORMER for report in reports.newest(name)],
     )
 
@@ -58,6 +58,11 @@ def make_reports(
         operations.reports.keep(account.to_keep())
     operations.events.publish([_event(account) for account in made])
     return made
+
+
+def _counts(alert: Alert) -> bool:
+    """Whether an open alert is one to look at; one about these reports would keep itself open."""
+    return alert.phase is Phase.OPEN and not alert.trouble.asset.startswith("operations/")
 
 
 def _event(account: Account) -> Event:

@@ -19,6 +19,7 @@ from adapters.backend import Operations, open_redis_cache
 from adapters.clock import SystemClock
 from adapters.modes import Installation
 from adapters.operations_limits import load_operations_limits
+from adapters.operations_reports import gather
 from adapters.operations_watch import kafka_section
 from adapters.probes import Finding, Probe, State, run_probes
 from market_data.alerts.alert import Phase
@@ -26,10 +27,15 @@ from market_data.datasets import SCORES_DATASET
 from market_data.errors import ConfigurationError, MarketDataError
 from market_data.operations.alert_routes import evaluate_alert_routes
 from market_data.operations.cache_health import cache_away, evaluate_cache_health
+from market_data.operations.evidence import Evidence as Seen
 from market_data.operations.grades import Grade, Reason
 from market_data.operations.ingest_health import evaluate_ingest_health
+from market_data.operations.kept_reports import evaluate_kept
+from market_data.operations.latency import latency_section
+from market_data.operations.limits import OperationsLimits
 from market_data.operations.quality_health import evaluate_quality
 from market_data.operations.readiness import Readiness, Section, fuse
+from market_data.operations.reports import MAKERS
 from market_data.pipeline.platform import Platform
 from market_data.ports import Clock, Report
 
@@ -64,6 +70,7 @@ class Evidence:
         self.now = now
         self._open_platform = platform
         self._open_operations = operations
+        self._seen: Seen | None = None
 
     @cached_property
     def platform(self) -> Platform:
@@ -81,6 +88,12 @@ class Evidence:
         """The ports of the operations database; raises as `platform` does."""
         _migrated(self.findings)
         return self._open_operations()
+
+    def seen(self, limits: OperationsLimits) -> Seen:
+        """What the reports on operations are made from, looked at once; raises as `platform`."""
+        if self._seen is None:
+            self._seen = gather(self.platform, self.operations, limits)
+        return self._seen
 
 
 def readiness(
@@ -206,13 +219,43 @@ def _alerts(evidence: Evidence) -> Section:
     return evaluate_alert_routes(sender.facts(), len(still_open))
 
 
+def _live(name: str) -> Callable[[Evidence], Section]:
+    """A report on operations, made anew."""
+
+    def section(evidence: Evidence) -> Section:
+        limits = load_operations_limits(evidence.found.settings)
+        return MAKERS[name](evidence.seen(limits), limits).section()
+
+    return section
+
+
+def _kept(name: str) -> Callable[[Evidence], Section]:
+    """A report on operations as it was made last: it speaks of a day, or of many."""
+
+    def section(evidence: Evidence) -> Section:
+        made = evidence.operations.reports.newest(name)
+        return evaluate_kept(name, made[0] if made else None, evidence.now)
+
+    return section
+
+
+def _latency(evidence: Evidence) -> Section:
+    limits = load_operations_limits(evidence.found.settings)
+    return latency_section(evidence.seen(limits), limits.latency)
+
+
 SECTIONS: Mapping[str, Callable[[Evidence], Section]] = {
     "connectivity": _connectivity,
     "migrations": _migrations,
     "ingest": _ingest,
+    "ingest_health": _live("ingest_health"),
+    "ingest_trends": _live("ingest_trends"),
+    "latency": _latency,
     "quality": _quality,
     "cache": _cache,
     "kafka": _kafka,
     "alerts": _alerts,
+    "slo_report": _kept("slo_report"),
+    "daily_checklist": _kept("daily_checklist"),
 }
 """Name of a section to what makes it, in the order of the report."""

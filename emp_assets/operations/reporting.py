@@ -5,6 +5,7 @@ beside this one.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -43,7 +44,7 @@ def report_asset(
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the annotation itself
         made = operations_reports.make(name)
         told = made.to_json()
-        metadata = {
+        metadata: dict[str, Any] = {
             "status": str(made.grade),
             "report": dg.MetadataValue.md(made.to_markdown()),
             "report_json": dg.MetadataValue.json(told),

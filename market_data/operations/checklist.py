@@ -16,7 +16,7 @@ import polars as pl
 from market_data.operations.account import Account
 from market_data.operations.dimension_health import dimension_reasons
 from market_data.operations.evidence import Evidence
-from market_data.operations.grades import Grade, Reason, worst
+from market_data.operations.grades import Grade, Reason, worst, worst_of
 from market_data.operations.limits import OperationsLimits
 from market_data.operations.metrics import ingest_metrics
 from market_data.operations.slo import measured, objectives, slo_reasons
@@ -134,7 +134,7 @@ def _coverage(newest: pl.DataFrame, shown: int) -> Item:
     if newest.is_empty():
         return Item("coverage", Grade.OK, "nothing was scored lately")
     lacking = newest.filter(pl.col("coverage") < 1).sort("coverage", "dataset", "symbol")
-    least = newest["coverage"].min()
+    least: float = newest["coverage"].min()  # type: ignore[assignment]
     text = f"{lacking.height} of {newest.height} lack bars; the least is {least:.1%}"
     rows = _shown(
         lacking.head(shown), "dataset", "symbol", "session", "coverage", "observed", "expected"
@@ -171,11 +171,17 @@ def _judged(name: str, reasons: Sequence[Reason]) -> Item:
 
 
 def _reports(evidence: Evidence) -> Iterator[Item]:
-    """What other parts said of themselves last."""
+    """What other parts said of themselves last.
+
+    Readiness has a section on this very list: left in, one bad day would keep both open for good.
+    """
     for name in _REPORTS:
         made = evidence.report(name)
         if made is not None:
-            grade = Grade(made.status)
+            sections = made.body.get("sections", {})
+            others = [s["status"] for part, s in sections.items() if part != NAME]
+            said = [Grade(status) for status in others if status != "off"]
+            grade = worst_of(said) if sections else Grade(made.status)
             yield Item(name.replace("_", " "), grade, f"{grade} at {made.at:%Y-%m-%d %H:%M} UTC")
 
 

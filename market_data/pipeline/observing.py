@@ -43,7 +43,7 @@ def observe(
         window: how far back scores and macro events are read.
         deliveries: rows of DELIVERIES; None where nobody listens.
         quarantined: rows that wait for a decision.
-        open_alerts: alerts that are open.
+        open_alerts: alerts that are open, of anything but the reports on operations.
         former: the newest reports of other parts.
     """
     now = platform.clock.now()
@@ -100,7 +100,7 @@ def _watched(made: pl.DataFrame, now: datetime) -> set[tuple[str, str]]:
     Minutes may become bars of every other length.
     """
     current = made.filter(pl.col("current") & (pl.col("started_at") >= now - WATCHED))
-    pairs = current.select("timeframe", pl.col("symbols").explode()).unique().rows()
+    pairs = current.select("timeframe", "symbols").explode("symbols").unique().rows()
     minutes = {symbol for timeframe, symbol in pairs if timeframe == Timeframe.M1}
     return {*pairs, *((str(t), symbol) for t in Timeframe for symbol in minutes)}
 

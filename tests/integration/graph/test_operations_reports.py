@@ -16,19 +16,22 @@ from jobs.operations import DAILY, EVERYTHING
 from market_data.operations.limits import OperationsLimits
 from market_data.operations.reports import MAKERS
 from market_data.ports.events import Event, OperationsReport
+from tests.support.alert_rows import bad, rules
 from tests.support.graph import Graph, graph
 
 NOW = datetime.now(UTC)
 LAST = (NOW - timedelta(days=1)).date().isoformat()
-FIRST = (NOW - timedelta(days=4)).date().isoformat()
+FIRST = (NOW - timedelta(days=7)).date().isoformat()
+SYMBOLS = ["DEMO-BTC", "DEMO-ACME", "DEMO-GLOBEX"]
+CHECKLIST = "operations/daily_checklist"
 CHAIN = ["raw/sample_a_bars_1d", "curated/bars_1d", "quality/scores"]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
-    """A graph that has the newest four days of one coin."""
+    """A graph that has the newest week of a coin and of two shares."""
     with graph(tmp_path_factory.mktemp("reports")) as found:
-        assert found.run(CHAIN, FIRST, LAST, symbols=["DEMO-BTC"]).success
+        assert found.run(CHAIN, FIRST, LAST, symbols=SYMBOLS).success
         yield found
 
 
@@ -73,8 +76,10 @@ def test_the_numbers_are_those_of_the_stores(made: Graph) -> None:
     settings, ports = made.settings, operations(made)
     (account,) = make_reports(settings, made.platform, ports, ["ingest_metrics"])
     told = account.to_json()["dimensions"]["daily_bars"]
-    assert (told["attempts"], told["rows"], told["expected_rows"]) == (1, 4, 4)
-    assert (told["symbols"], told["symbols_with_rows"], told["missing"]) == (1, 1, [])
+    # One question for each calendar; the coin trades every day.
+    assert told["attempts"] == 2
+    assert 7 < told["rows"] == told["expected_rows"] <= 21
+    assert (told["symbols"], told["symbols_with_rows"], told["missing"]) == (3, 3, [])
     assert told["bar_coverage"] == 1.0
     # The last session ended at midnight.
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -99,6 +104,14 @@ def test_listeners_are_told_once_per_report(made: Graph) -> None:
     told = [e.result for e in waiting if isinstance(e.result, OperationsReport)]
     assert [t.report for t in told] == [a.name for a in accounts] == list(MAKERS)
     assert [dict(t.body) for t in told] == [a.to_json() for a in accounts]
+
+
+def test_alerts_about_the_reports_themselves_do_not_count(made: Graph) -> None:
+    """They would keep the checklist open, and the checklist them."""
+    ports = operations(made)
+    looks = [bad(NOW, "check|a", asset="curated/bars_1d"), bad(NOW, "check|b", asset=CHECKLIST)]
+    ports.alerts.evaluate(lambda _: looks, rules(), NOW)
+    assert gather(made.platform, ports, OperationsLimits()).open_alerts == 1
 
 
 def test_where_nobody_listens_the_hourly_schedule_is_off_and_the_daily_one_on(made: Graph) -> None:

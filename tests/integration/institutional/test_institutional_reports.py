@@ -78,7 +78,8 @@ def test_readiness_is_kept_for_the_status(house: Institution) -> None:
     done = house.run("readiness", "--format", "json")
     told = json.loads(done.stdout)
     assert list(told["sections"]) == [
-        "connectivity", "migrations", "ingest", "quality", "cache", "kafka", "alerts",
+        "connectivity", "migrations", "ingest", "ingest_health", "ingest_trends", "latency",
+        "quality", "cache", "kafka", "alerts", "slo_report", "daily_checklist",
     ]  # fmt: skip
     assert told["mode"] == "institutional"
     # No daemon runs here, which is an error in this mode.

@@ -89,10 +89,15 @@ def test_every_part_is_ready_after_a_rehearsal(
         "connectivity": "ok",
         "migrations": "ok",
         "ingest": "ok",
+        "ingest_health": "ok",
+        "ingest_trends": "ok",
+        "latency": "ok",
         "quality": "ok",
         "cache": "ok",
         "kafka": "ok",
         "alerts": "ok",
+        "slo_report": "off",
+        "daily_checklist": "off",
     }, told
     assert house.run("doctor").returncode == 0
     rehearsed = house.run(*rehearse)

@@ -9,6 +9,7 @@ import pytest
 from market_data.operations.checklist import checklist, checklist_account
 from market_data.operations.evidence import Evidence
 from market_data.operations.grades import Grade
+from market_data.operations.kept_reports import evaluate_kept
 from market_data.operations.limits import OperationsLimits
 from market_data.operations.observability import FAILOVER, RECOVERY, observability_account
 from market_data.operations.reports import MAKERS
@@ -103,6 +104,42 @@ def test_the_payload_has_recovery_and_failover_once_there_are_any():
     later = observability_account(evidence(former=former), LIMITS).to_json()
     assert later["recovery"] == {"at": NOW.isoformat(), "status": "warn", "report": {"symbols": 3}}
     assert later["failover"]["status"] == "ok"
+
+
+def test_one_bad_day_does_not_keep_itself_open_by_way_of_readiness():
+    def readiness(**sections: str) -> Report:
+        told = {name: {"status": status} for name, status in sections.items()}
+        return Report("readiness", NOW, "fail", {"sections": told})
+
+    mended = readiness(kafka="off", quality="ok", daily_checklist="fail")
+    assert graded(evidence(former=(mended,)))["readiness"] is Grade.OK
+    ill = readiness(kafka="fail", daily_checklist="ok")
+    assert graded(evidence(former=(ill,)))["readiness"] is Grade.FAIL
+
+
+def test_readiness_has_what_the_newest_report_said_and_how_old_it_is():
+    bad = checklist_account(evidence(scores=(score("AAA", 8, status="RED"),)), LIMITS).to_keep()
+    assert evaluate_kept("daily_checklist", None, NOW).word == "off"
+    section = evaluate_kept("daily_checklist", bad, NOW + timedelta(days=1))
+    assert section.grade is Grade.FAIL
+    assert section.reasons[0].text.startswith("no RED: 1 of 1 symbols are RED")
+    good = checklist_account(evidence(), LIMITS).to_keep()
+    assert evaluate_kept("daily_checklist", good, NOW).grade is Grade.OK
+    old = evaluate_kept("daily_checklist", good, NOW + timedelta(days=3))
+    assert old.grade is Grade.WARN
+    assert "it is 3 days old" in old.reasons[0].text
+    many = Report(
+        "slo_report",
+        NOW,
+        "warn",
+        {
+            "findings": [
+                dict.fromkeys(("grade", "subject", "text", "code", "value", "limit"), "warn")
+            ]
+            * 9
+        },
+    )
+    assert len(evaluate_kept("slo_report", many, NOW).reasons) == 6
 
 
 def test_every_report_is_made_under_its_name():
