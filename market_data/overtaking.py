@@ -19,6 +19,8 @@ import polars as pl
 from market_data.ordering import KEY, repeats_key, sort_if_needed
 
 FETCH = ("fetched_at", "fetch_id")
+CLOCKS_APART = timedelta(minutes=5)
+"""Clocks of several machines may differ by that much."""
 _STEP = timedelta(microseconds=1)
 
 

@@ -11,13 +11,15 @@ The rule, for two records of one (vendor, timeframe, symbol, session):
 - of two that are alike in this, the one asked later stands; asked at the same microsecond, the
   greater fetch_id, and within one fetch the one recorded last;
 - once an answer was final, the record stays final: it said that asking again brings nothing new.
-It does not depend on the order of arrival, so that concurrent writers agree.
+It does not depend on the order of arrival, so that concurrent writers agree; but for records of a
+time still to come, of which a writer that tells the time takes back that they came later and that
+they are final: a clock was ahead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -29,6 +31,7 @@ from adapters.operations.frames import checked, filters, read_frame, upsert_into
 from adapters.operations.models import ledger
 from adapters.operations.outbox import SqlOutbox
 from market_data.errors import SchemaError
+from market_data.overtaking import CLOCKS_APART
 from market_data.ports.events import Event
 from market_data.ports.vendor import Outcome
 from market_data.schemas import LEDGER
@@ -38,6 +41,7 @@ _KEY = ("timeframe", "symbol", "session", "vendor")
 _SORT = ("vendor", "timeframe", "symbol", "session")
 _RECORDED = [o for o in Outcome if o is not Outcome.NOT_ASKED]
 _SPANS = {"symbol": pl.String(), "first": pl.Date(), "last": pl.Date()}
+_STEP = timedelta(microseconds=1)
 _PAIRS = {"symbol": pl.String(), "session": pl.Date()}
 
 
@@ -53,12 +57,15 @@ class SqlLedger:
         self._engine = engine
         self._outbox = outbox
 
-    def record(self, frame: pl.DataFrame, *, events: Sequence[Event] = ()) -> None:
+    def record(
+        self, frame: pl.DataFrame, *, events: Sequence[Event] = (), now: datetime | None = None
+    ) -> None:
         """Upsert rows of LEDGER in one transaction, by the rule of this module.
 
         Args:
             frame: rows of LEDGER.
             events: kept in the same transaction; dropped where no outbox was given.
+            now: the time, where these questions were put just now.
 
         Raises:
             SchemaError: the frame is not of LEDGER, or an outcome is none that can be recorded
@@ -79,6 +86,8 @@ class SqlLedger:
             "round", maintain_order=True, include_key=False
         )
         with writing(self._engine) as connection:
+            if now is not None and not rows.is_empty():
+                _bring_back(connection, rows, now)
             for part in rounds:
                 write_frame(connection, _merge(connection), part)
             SqlOutbox.add(connection, told)
@@ -165,6 +174,32 @@ class SqlLedger:
                 .order_by(ledger.c.symbol, ledger.c.session)
             )
             return read_frame(connection, query, _PAIRS)
+
+
+def _bring_back(connection: Connection, rows: pl.DataFrame, now: datetime) -> None:
+    """Put records of a time still to come before the rows that are about to be recorded.
+
+    Only within the vendors, timeframes, symbols and sessions of the rows. Whatever else lies
+    between them is asked for again by whoever wants it: it is no longer final either.
+    """
+    session, asked_at = pl.col("session"), pl.col("asked_at").min()
+    first, last, asked = rows.select(session.min(), session.max().alias("last"), asked_at).row(0)
+    for (timeframe,), part in rows.group_by("timeframe"):
+        among_values = {c: part[c].unique().sort().to_list() for c in ("vendor", "symbol")}
+        connection.execute(
+            sa.update(ledger)
+            .where(
+                *filters(
+                    ledger,
+                    connection,
+                    among_values=among_values,
+                    timeframe=timeframe,
+                    sessions=(first, last),
+                ),
+                ledger.c.asked_at > now + CLOCKS_APART,
+            )
+            .values(asked_at=asked - _STEP, final=False)
+        )
 
 
 def _is_answer(outcome: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:

@@ -118,12 +118,15 @@ class DeltaRawLog:
         # A fetch that contradicts itself has several rows of one key.
         return rows.sort(*dataset.sort, *VALUES)
 
-    def state(self, dataset: Dataset, frame: pl.DataFrame) -> Appended:
+    def state(
+        self, dataset: Dataset, frame: pl.DataFrame, *, now: datetime | None = None
+    ) -> Appended:
         """Keep the statements of one fetch that say anything new.
 
         Args:
             dataset: one whose rows are statements.
             frame: rows of it, all of one fetch.
+            now: when they are kept, where they came just now, see the port.
 
         Raises:
             SchemaError: wrong columns, or rows of several fetches.
@@ -142,7 +145,7 @@ class DeltaRawLog:
             new = revised = 0
             for unit in sorted(parts):
                 kept = _known(table, snapshot.of([unit]), parts[unit])
-                found = new_statements(parts[unit], kept, dataset)
+                found = new_statements(parts[unit], kept, dataset, now)
                 if not found.is_empty():
                     change.adds.append(table.write(unit, sort_if_needed(found, dataset.sort)))
                     new += found.height

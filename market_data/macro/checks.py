@@ -12,6 +12,7 @@ from datetime import date, datetime
 import polars as pl
 
 from market_data.macro.calendar import NOTHING, OVERDUE, RELEASED, WITHDRAWN
+from market_data.macro.fetch_times import fetched_ahead
 from market_data.macro.outcomes import found_rows, outcome, schema_of
 from market_data.macro.releases import MacroTable
 from market_data.macro.schemas import FRED_OBSERVATIONS, MACRO_EVENTS
@@ -44,9 +45,9 @@ def check_vintages(
 
     Codes: coverage no_value_ever (error): a release came out and nothing at all is known of its
     series, value_without_event (warn): the first value of a period belongs to no announced date;
-    staleness value_overdue (warn, error after LONG_OVERDUE times the limit); drift
-    value_revised (warn): a vintage of the range left the first publication of its period further
-    behind than the table allows.
+    staleness value_overdue (warn, error after LONG_OVERDUE times the limit), fetched_in_future
+    (error); drift value_revised (warn): a vintage of the range left the first publication of its
+    period further behind than the table allows.
 
     Args:
         vintages: rows of FRED_OBSERVATIONS that hold, of all periods that the range speaks of.
@@ -62,7 +63,11 @@ def check_vintages(
         "coverage": _unmatched(
             vintages, events, astray.filter(pl.col("session").is_between(*sessions))
         ),
-        "staleness": outcome("staleness", VINTAGES, _overdue(events, table, now)),
+        "staleness": outcome(
+            "staleness",
+            VINTAGES,
+            pl.concat([_overdue(events, table, now), fetched_ahead(ranged, now)]),
+        ),
         "drift": _revised_in_range(vintages, table, sessions),
     }
 

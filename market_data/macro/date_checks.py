@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
+from market_data.macro.fetch_times import fetched_ahead
 from market_data.macro.outcomes import found_rows, outcome, schema_of
 from market_data.macro.releases import MacroTable
 from market_data.macro.schemas import FRED_RELEASES
@@ -35,8 +36,8 @@ def check_dates(
 
     Codes: coverage release_not_announced (warn; error at twice the usual distance): the next date
     of a release is not known, although the days on which it should come were asked for; staleness
-    last_asked_long_before (warn): the date may have moved; drift release_moved (warn): FRED named
-    the date and no longer does.
+    last_asked_long_before (warn): the date may have moved, fetched_in_future (error); drift
+    release_moved (warn): FRED named the date and no longer does.
 
     Args:
         dates: rows of FRED_RELEASES that hold, also from before the range.
@@ -49,7 +50,7 @@ def check_dates(
     return {
         "schema": schema_of(ranged, FRED_RELEASES, DATES),
         "coverage": _unannounced(dates.filter("listed"), asked, table, sessions),
-        "staleness": _asked_long_before(asked, sessions, now),
+        "staleness": _asked_long_before(asked, fetched_ahead(ranged, now), sessions, now),
         "drift": _moved(ranged),
     }
 
@@ -106,7 +107,7 @@ def _never_listed(
 
 
 def _asked_long_before(
-    asked: pl.DataFrame, sessions: tuple[date, date], now: datetime
+    asked: pl.DataFrame, ahead: pl.DataFrame, sessions: tuple[date, date], now: datetime
 ) -> CheckOutcome:
     over = pl.col("session").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + _DAY
     measured = asked.filter(pl.col("session").is_between(*sessions)).with_columns(
@@ -123,7 +124,7 @@ def _asked_long_before(
         value=pl.col("age").dt.total_seconds(),
         threshold=pl.lit(FRESH.total_seconds()),
     )
-    return outcome("staleness", DATES, found, measured)
+    return outcome("staleness", DATES, pl.concat([found, ahead]), measured)
 
 
 def _moved(dates: pl.DataFrame) -> CheckOutcome:

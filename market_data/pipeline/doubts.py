@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from market_data.overtaking import CLOCKS_APART
 from market_data.ports import Outcome
 
 FEW = 5
@@ -106,6 +107,8 @@ def with_doubt(
 def resting(known: pl.DataFrame, *, settling: timedelta | None, now: datetime) -> pl.DataFrame:
     """Of answers those that stayed open when they were due, and are not asked for again yet.
 
+    Those of a time still to come, of a clock that was ahead, hold nobody back.
+
     Args:
         known: rows of LEDGER of one vendor, with the session's `close`.
         settling: time after a session's close from which its missing bars are not to be expected
@@ -116,7 +119,8 @@ def resting(known: pl.DataFrame, *, settling: timedelta | None, now: datetime) -
         The rows, with `again`: from when on they are asked for.
     """
     again = pl.col("asked_at") + PAUSE
-    return doubted_before(known, settling).with_columns(again=again).filter(pl.col("again") > now)
+    asked = doubted_before(known, settling).filter(pl.col("asked_at") <= now + CLOCKS_APART)
+    return asked.with_columns(again=again).filter(pl.col("again") > now)
 
 
 def doubted_before(known: pl.DataFrame, settling: timedelta | None) -> pl.DataFrame:

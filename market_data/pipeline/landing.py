@@ -121,7 +121,8 @@ class Landing:
         return landed
 
     def _record(self, verdicts: pl.DataFrame, entry: IngestRun, landed: Landed) -> None:
-        self._platform.ledger.record(verdicts, events=slice_events(entry, landed))
+        events = slice_events(entry, landed)
+        self._platform.ledger.record(verdicts, events=events, now=self._now())
         self._platform.journal.add(entry)
 
     def _land(self, results: list[FetchResult]) -> None:

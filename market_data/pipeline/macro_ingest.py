@@ -98,7 +98,9 @@ def ingest_release_dates(
         payloads = tuple(platform.payloads.put(p) for p in answer.payloads)
         said = _date_statements(platform, answer.frame, first, last)
         kept = platform.raw_log.state(
-            FRED_RELEASE_DATES, fetched(said, FRED_RELEASE_DATES, attempt)
+            FRED_RELEASE_DATES,
+            fetched(said, FRED_RELEASE_DATES, attempt),
+            now=platform.clock.now(),
         )
     rows, new, revised = answer.frame.height, kept.new, kept.revised
     done = replace(attempt, rows=rows, new_rows=new, payloads=payloads)
@@ -241,5 +243,6 @@ def _record_dates(
     platform.ledger.record(
         date_rows(done, found, outcome),
         events=told(done, outcomes, {"releases": len(outcomes), **figures}),
+        now=done.ended_at,
     )
     platform.journal.add(done)

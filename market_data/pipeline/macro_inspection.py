@@ -20,6 +20,7 @@ from market_data.datasets import (
 from market_data.macro.calendar import astray, with_status_at
 from market_data.macro.checks import check_calendar, check_vintages
 from market_data.macro.date_checks import check_dates
+from market_data.overtaking import CLOCKS_APART
 from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.macro_calendar import (
     NEAR,
@@ -85,12 +86,16 @@ def inspect_calendar(platform: Platform, first: date, last: date) -> Inspection:
 
 
 def _asked(platform: Platform) -> pl.DataFrame:
-    """Columns session, asked_at: when the dates of each session were last asked for."""
+    """Columns session, asked_at: when the dates of each session were last asked for.
+
+    A question of a time to come, put by a clock that was ahead, is not believed.
+    """
+    latest = platform.clock.now() + CLOCKS_APART
     attempts = pl.DataFrame(
         [
             (*run.sessions, run.started_at)
             for run in platform.journal.runs(vendor=RELEASES, limit=_ATTEMPTS)
-            if run.status == "ok"
+            if run.status == "ok" and run.started_at <= latest
         ],
         schema={"first": pl.Date, "last": pl.Date, "asked_at": pl.Datetime("us", "UTC")},
         orient="row",

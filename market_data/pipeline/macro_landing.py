@@ -53,7 +53,9 @@ class MacroValues:
         timed = with_instants(
             frame.with_columns(series="symbol"), platform.macro.table, by="series", into="known_at"
         )
-        kept = platform.raw_log.state(FRED_VINTAGES, fetched(timed, FRED_VINTAGES, attempt))
+        kept = platform.raw_log.state(
+            FRED_VINTAGES, fetched(timed, FRED_VINTAGES, attempt), now=platform.clock.now()
+        )
         self.rows, self.new = self.rows + frame.height, self.new + kept.new
         self.revised += kept.revised
         self._seen.append(frame.drop_nulls("value").select("symbol", "session").unique())
@@ -94,7 +96,7 @@ class MacroValues:
             "rejected_rows": self.rejected,
         }
         rows = value_rows(done, due, seen, outcomes)
-        platform.ledger.record(rows, events=told(done, outcomes, figures))
+        platform.ledger.record(rows, events=told(done, outcomes, figures), now=done.ended_at)
         platform.journal.add(done)
 
 

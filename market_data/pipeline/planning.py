@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from market_data.calendars import exchange_zone, expected_bars, trading_sessions
+from market_data.overtaking import CLOCKS_APART
 from market_data.pipeline.doubts import resting
 from market_data.pipeline.platform import Platform
 from market_data.ports import Outcome
@@ -153,13 +154,18 @@ def _answered(platform: Platform, request: IngestRequest, begun: pl.DataFrame) -
         symbols=request.symbols,
         sessions=(request.first, request.last),
     )
+    now = platform.clock.now()
     answers = [str(o) for o in Outcome if o.is_answer]
-    final = known.filter(pl.col("final") & pl.col("outcome").is_in(answers))
+    # What a clock that was ahead has recorded of a time still to come keeps nobody from asking.
+    final = known.filter(
+        pl.col("final") & pl.col("outcome").is_in(answers),
+        pl.col("asked_at") <= now + CLOCKS_APART,
+    )
     closes = begun.select("symbol", "session", "close")
     rest = resting(
         known.join(closes, on=["symbol", "session"]),
         settling=platform.vendors.settling(request.vendor),
-        now=platform.clock.now(),
+        now=now,
     )
     return pl.concat([f.select("symbol", "session") for f in (final, rest)])
 

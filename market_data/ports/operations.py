@@ -17,7 +17,9 @@ from market_data.timeframes import Timeframe
 class Ledger(Protocol):
     """Knows, per vendor, timeframe, symbol and session, what was asked and what came."""
 
-    def record(self, frame: pl.DataFrame, *, events: Sequence[Event] = ()) -> None:
+    def record(
+        self, frame: pl.DataFrame, *, events: Sequence[Event] = (), now: datetime | None = None
+    ) -> None:
         """Upsert rows of LEDGER.
 
         An answer is not undone by a later failure: a row whose outcome is `rows`, `nothing`,
@@ -28,6 +30,9 @@ class Ledger(Protocol):
             frame: rows of LEDGER.
             events: what listeners are told of these rows. Where somebody listens they are kept
                 for delivery in the same transaction: neither is there without the other.
+            now: the time, where these questions were put just now: what a clock that was ahead has
+                recorded of a time still to come is earlier then, and final no more. None for
+                questions of another time.
         """
         ...
 

@@ -86,7 +86,9 @@ class RawLog(Protocol):
         """Every revision, sorted by (symbol, ts, fetched_at)."""
         ...
 
-    def state(self, dataset: Dataset, frame: pl.DataFrame) -> Appended:
+    def state(
+        self, dataset: Dataset, frame: pl.DataFrame, *, now: datetime | None = None
+    ) -> Appended:
         """Keep the statements of one fetch that say anything new, see `market_data.statements`.
 
         The same fetch again appends nothing, also when two processes do it at once.
@@ -94,6 +96,8 @@ class RawLog(Protocol):
         Args:
             dataset: one whose rows are statements.
             frame: rows of it, all of one fetch.
+            now: when they are kept, where they came just now: they are later than every statement
+                of a time still to come. None for a fetch of another time.
         """
         ...
 

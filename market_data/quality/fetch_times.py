@@ -7,16 +7,13 @@ which answer is the later one all the same (market_data/overtaking.py), how far 
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import polars as pl
 
+from market_data.overtaking import CLOCKS_APART
 from market_data.quality.findings import ERROR, KEY, SAMPLE_ROWS, CheckOutcome, findings
 from market_data.quality.view import BarsView
 
 CHECK = "staleness"
-_ALLOWED = timedelta(minutes=5)
-"""Clocks of several machines may differ by that much."""
 
 
 def check_fetch_times(view: BarsView) -> CheckOutcome:
@@ -32,7 +29,7 @@ def check_fetch_times(view: BarsView) -> CheckOutcome:
     """
     if view.kind != "raw":
         return CheckOutcome()
-    ahead = view.bars.filter(pl.col("fetched_at") > view.now + _ALLOWED)
+    ahead = view.bars.filter(pl.col("fetched_at") > view.now + CLOCKS_APART)
     judged = (
         ahead.group_by(KEY)
         .agg(last=pl.col("fetched_at").max(), rows=pl.len().cast(pl.Int64))
@@ -41,7 +38,7 @@ def check_fetch_times(view: BarsView) -> CheckOutcome:
             code=pl.lit("fetched_in_future"),
             severity=pl.lit(ERROR),
             value=(pl.col("last") - view.now).dt.total_microseconds() / 1e6,
-            threshold=pl.lit(_ALLOWED.total_seconds()),
+            threshold=pl.lit(CLOCKS_APART.total_seconds()),
             detail=pl.format(
                 "{} bar(s) were fetched at {} UTC, which is still to come: a clock was ahead; set "
                 "it right and ask again with 'emp ingest --refetch'",

@@ -268,6 +268,43 @@ def test_a_value_that_fred_withdraws(
     assert gdp(again)["actual"].to_list()[-1] == 29350.0
 
 
+@pytest.mark.parametrize("open_at", ["delta"], indirect=True)
+def test_a_clock_that_was_ahead_buries_no_later_answer(server: ReplayServer, open_at: Open) -> None:
+    """A year ahead, FRED was asked; put right, it is asked again and has other words."""
+    bring(open_at(NOW))
+    days = ["2024-07-25", "2024-08-29", "2024-09-26", "2024-10-30"]
+    serve_dates(server, {53: [*days, "2024-11-27"]})
+    serve_vintages(server, "GDP", [*GDP[:-1], ("2024-10-30", "2024-07-01", "1.5")])
+    bring(open_at(NOW + timedelta(days=365)))
+    right = open_at(NOW + timedelta(hours=1))
+    ahead = {
+        inspect: "fetched_in_future" in inspect(right, FIRST, LAST).findings["code"]
+        for inspect in (inspect_release_dates, inspect_vintages)
+    }
+    assert all(ahead.values())
+    serve_dates(server, {53: days})
+    serve_vintages(server, "GDP", [*GDP[:-1], ("2024-10-30", "2024-07-01", "2.5")])
+    bring(right)
+    assert gdp(right)["session"].to_list()[-1] == date(2024, 10, 30)
+    assert gdp(right)["actual"].to_list()[-1] == 2.5
+    assert_frame_equal(gdp(right, NOW + timedelta(hours=1)), gdp(right))
+    assert gdp(right, NOW)["actual"].to_list()[-1] == 29349.924
+    for inspect in ahead:
+        assert "fetched_in_future" not in inspect(right, FIRST, LAST).findings["code"]
+    known = right.ledger.read(sessions=(FIRST, NOW.date()))
+    assert set(known["vendor"]) == {"fred_releases", "fred_observations"}
+    assert known["asked_at"].max() <= NOW + timedelta(hours=1)
+    # Three weeks on, the question of a year ahead is none that was put since.
+    weeks = open_at(NOW + timedelta(days=21))
+    assert codes_of_asked(weeks) == {"last_asked_long_before"}
+
+
+def codes_of_asked(platform: Platform) -> set[str]:
+    """What the check says of when the newest sessions were asked for."""
+    found = inspect_release_dates(platform, date(2024, 11, 24), LAST).findings
+    return set(found.filter(check="staleness")["code"])
+
+
 @pytest.mark.parametrize("day", ["2024-03-08", "2024-03-11", "2024-11-01", "2024-11-04"])
 def test_the_hour_follows_new_yorks_clocks(server: ReplayServer, open_at: Open, day: str) -> None:
     serve_dates(server, {50: [day]})

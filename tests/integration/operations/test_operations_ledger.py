@@ -108,6 +108,39 @@ def test_the_answer_asked_later_stands_and_final_stays(engine: sa.Engine) -> Non
     assert_frame_equal(ledger.read(), frame({**newer, "final": True}))
 
 
+def test_what_a_clock_that_was_ahead_recorded_gives_way_and_is_final_no_more(
+    engine: sa.Engine,
+) -> None:
+    ledger = SqlLedger(engine)
+    year = later(60 * 24 * 365)
+    days = [date(2024, 6, day) for day in (24, 25, 26, 27)]
+    ahead = [entry(session=d, asked_at=year, fetch_id="z", outcome="nothing") for d in days]
+    ledger.record(frame(*ahead[:3], entry(session=days[1], symbol="B", asked_at=year)))
+    ledger.record(frame(entry(session=days[3], asked_at=later(-60))))
+    given = [
+        entry(session=days[0], outcome="rows", final=False),
+        entry(session=days[2], outcome="failed", final=False),
+        entry(session=days[3], outcome="nothing", final=False, asked_at=later(-90)),
+    ]
+    ledger.record(frame(*given), now=later(1))
+    known = ledger.read(symbols=["AAPL"])
+    assert known.select("outcome", "final").rows() == [
+        ("rows", False),
+        ("nothing", False),
+        ("nothing", False),
+        ("rows", True),
+    ]
+    assert known["asked_at"].max() <= NOON
+    assert ledger.read(symbols=["B"]).select("asked_at", "final").row(0) == (year, True)
+
+
+def test_clocks_that_are_minutes_apart_are_as_good_as_one_another(engine: sa.Engine) -> None:
+    ledger = SqlLedger(engine)
+    ledger.record(frame(entry(asked_at=later(4))))
+    ledger.record(frame(entry(outcome="nothing", final=False)), now=NOON)
+    assert ledger.read().select("outcome", "asked_at", "final").row(0) == ("rows", later(4), True)
+
+
 def test_what_cannot_be_served_any_more_does_not_undo_what_came(engine: sa.Engine) -> None:
     ledger = SqlLedger(engine)
     came = entry(rows=388, final=False)

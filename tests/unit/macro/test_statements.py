@@ -16,7 +16,7 @@ SEEN = datetime(2024, 1, 2, 13, tzinfo=UTC)
 START = datetime(2024, 1, 3, tzinfo=UTC)
 
 
-def fetched(number: int, values: dict[int, float | None], name: str = "f") -> pl.DataFrame:
+def fetched(number: float, values: dict[int, float | None], name: str = "f") -> pl.DataFrame:
     """A fetch of some hours after the start; a value per day of January 2024."""
     at = START + timedelta(hours=number)
     rows = [
@@ -95,3 +95,50 @@ def test_whatever_order_fetches_are_written_down_in_the_next_one_settles_it(
     kept = keep(kept, last)
     assert said(kept) == newest
     assert keep(kept, last).height == kept.height
+
+
+YEAR = 365 * 24
+"""Hours that a clock was ahead."""
+
+
+def keep_now(kept: pl.DataFrame, incoming: pl.DataFrame) -> pl.DataFrame:
+    """Kept a second after it was fetched."""
+    now = incoming["fetched_at"][0] + timedelta(seconds=1)
+    return pl.concat([kept, new_statements(incoming, kept, FRED_VINTAGES, now)])
+
+
+def test_what_a_clock_that_was_ahead_wrote_buries_nothing() -> None:
+    kept = keep_now(FRED_OBSERVATIONS.empty(), fetched(1, {1: 5.0, 3: 9.0}))
+    kept = keep_now(kept, fetched(YEAR, {1: 6.0, 2: 1.0, 3: 9.0}))
+    kept = keep_now(kept, fetched(2, {1: 7.0, 2: 1.0, 3: 9.0}))
+    assert said(kept) == {1: 7.0, 2: 1.0, 3: 9.0}
+    assert said(kept, START + timedelta(hours=1)) == {1: 5.0, 2: 1.0, 3: 9.0}
+    assert said(kept, START + timedelta(hours=2)) == {1: 7.0, 2: 1.0, 3: 9.0}
+    assert holding(kept, FRED_VINTAGES)["fetched_at"].max() == START + timedelta(hours=2)
+    # The same fetch again, and the same words later, add nothing.
+    for repeated in (fetched(2, {1: 7.0, 2: 1.0}), fetched(3, {1: 7.0, 2: 1.0})):
+        assert keep_now(kept, repeated).height == kept.height
+    kept = keep_now(kept, fetched(4, {1: 6.0}))
+    assert said(kept)[1] == 6.0
+    assert said(kept, START + timedelta(hours=3))[1] == 7.0
+    # Once that time has come, all goes on as ever.
+    kept = keep_now(kept, fetched(YEAR + 1, {1: 8.0, 2: 1.0}))
+    assert said(kept) == {1: 8.0, 2: 1.0, 3: 9.0}
+    assert said(kept, START + timedelta(hours=4))[1] == 6.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(fetches=FETCHES, data=st.data())
+def test_what_was_kept_last_holds_whatever_the_clock_said(
+    fetches: list[dict[int, float | None]], data: st.DataObject
+) -> None:
+    newest: dict[int, float | None] = {}
+    kept = FRED_OBSERVATIONS.empty()
+    hours = st.sampled_from([1, 2, 3, 50, 51, YEAR])
+    for number, values in enumerate(fetches):
+        # No two fetches begin in one microsecond.
+        frame = fetched(data.draw(hours) + number / 60, values, f"f{number}-")
+        kept = keep_now(kept, frame)
+        newest |= values
+        assert said(kept) == newest
+        assert keep_now(kept, frame).height == kept.height

@@ -13,7 +13,7 @@ from market_data.calendars import trading_sessions
 from market_data.pipeline.inspection import inspect_raw
 from market_data.ports import FetchRequest, FetchResult
 from market_data.timeframes import Timeframe
-from tests.support.fake_vendor import FakeVendor, ask, shares
+from tests.support.fake_vendor import FakeVendor, ask, ledger, shares
 from tests.support.worlds import World
 
 FIRST, LAST = date(2024, 3, 4), date(2024, 3, 8)
@@ -71,3 +71,18 @@ def test_a_clock_that_was_set_back_buries_nothing(tmp_path: Path) -> None:
     world = told(shares(World.at(tmp_path, NOW + timedelta(days=1))), 100.0)
     told(world.later(NOW), 101.0)
     assert closes(world.later(NOW + timedelta(days=2))) == {101.0}
+
+
+def test_what_was_asked_a_year_ahead_is_asked_again(tmp_path: Path) -> None:
+    """By that clock the sessions were over, and their bars were not to be expected any more."""
+    world = shares(World.at(tmp_path, NOW + timedelta(days=365)))
+    silent = FakeVendor(bars={"AAA": [datetime.combine(d, time(), UTC) for d in DAYS[:2]]})
+    ask(world, silent, FIRST, LAST)
+    assert set(ledger(world).values()) == {("rows", 1, True), ("nothing", 0, True)}
+    right = world.later(NOW)
+    whole = FakeVendor(bars={"AAA": [datetime.combine(d, time(), UTC) for d in DAYS]})
+    ask(right, whole, FIRST, LAST)
+    assert {outcome for outcome, *_ in ledger(right).values()} == {"rows"}
+    known = right.platform.ledger.read(vendors=["yahoo"])
+    assert known["asked_at"].to_list() == [NOW] * len(DAYS)
+    assert ask(right, whole, FIRST, LAST).answered == len(DAYS)
