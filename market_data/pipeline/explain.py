@@ -13,9 +13,9 @@ import polars as pl
 
 from market_data.calendars import expected_bars
 from market_data.pipeline.doubts import resting
+from market_data.pipeline.ledger_days import ledger_by_session
 from market_data.pipeline.planning import under_a_name
 from market_data.pipeline.platform import Platform
-from market_data.pipeline.read import ledger_by_session
 from market_data.ports import Outcome
 from market_data.schemas import LEDGER
 from market_data.timeframes import Timeframe

@@ -16,8 +16,8 @@ from adapters.vendors.yahoo.vendor import YahooVendor
 from market_data.basis import Basis
 from market_data.datasets import raw_bars
 from market_data.pipeline.ingest import IngestReport, ingest
+from market_data.pipeline.ledger_days import ledger_by_session
 from market_data.pipeline.planning import IngestRequest
-from market_data.pipeline.read import ledger_by_session
 from market_data.ports import Outcome
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument

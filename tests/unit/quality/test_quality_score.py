@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from market_data.ports import Annotation, Decision
 from market_data.quality.checks import evaluate_bars
 from market_data.quality.digest import bars_digest
 from market_data.quality.score import score, score_sessions
@@ -48,6 +49,25 @@ def test_a_missing_session_is_red_with_a_score_of_zero(make_view, thresholds) ->
     assert (found["score"], found["status"], found["reasons"]) == (0.0, "RED", "no_data,stale")
     assert found["bars_digest"] == ""
     assert frame.filter(pl.col("status") == "GREEN").height == 20
+
+
+def test_what_is_accepted_colours_no_session_and_changes_no_number(make_view, thresholds) -> None:
+    view = make_view()
+    lacking = replace(view, bars=view.bars.filter(pl.col("session") != DAY))
+    plain = scored(lacking, thresholds)
+    accept = Annotation(
+        datetime(2024, 1, 11, tzinfo=UTC), "ana", view.dataset, "AAA", DAY, DAY, Decision.ACCEPT,
+        "a holiday of the vendor", codes=("no_data", "stale"), id=1,
+    )  # fmt: skip
+    half = replace(accept, codes=("no_data",))
+    assert row(scored(lacking, thresholds, decided=[half]))["status"] == "RED"
+    found = scored(lacking, thresholds, decided=[accept])
+    assert row(found)["status"] == "GREEN"
+    assert row(found)["reasons"] == ""
+    measured = [name for name in SCORES.names if name not in ("status", "reasons")]
+    assert found.select(measured).equals(plain.select(measured))
+    other = replace(accept, first_session=RANGE[0], last_session=RANGE[0])
+    assert scored(lacking, thresholds, decided=[other]).equals(plain)
 
 
 @pytest.mark.parametrize(
