@@ -18,6 +18,8 @@ import pytest
 import yaml
 
 from adapters.settings import PROJECT, Settings
+from market_data.ports import IngestRun
+from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from sensors.alerts import alert_delivery, alerts_of_runs, alerts_of_the_platform
 from tests.support.graph import Graph
@@ -196,6 +198,45 @@ def test_the_look_at_the_platform_tells_of_bars_that_end_too_early(
     opened, recovered = (a.json for a in house.server.asked)
     assert opened["alerts"][0]["key"] == "stale|curated/bars_1d"
     assert (opened["level"], recovered["state"]) == ("SEV-2", "recovered")
+
+
+def test_the_look_at_the_platform_tells_of_fetches_that_are_slow_until_they_are_not(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    def fetch(name: str, minutes: float) -> None:
+        ended = datetime.now(UTC)
+        house.graph.platform.journal.add(
+            IngestRun(
+                fetch_id=name,
+                run_id="",
+                vendor="of_aaa",
+                timeframe=Timeframe.D1,
+                symbols=("AAA",),
+                sessions=(date(2024, 2, 5), date(2024, 2, 9)),
+                status="ok",
+                rows=5,
+                new_rows=0,
+                rejected_rows=0,
+                started_at=ended - timedelta(minutes=minutes),
+                ended_at=ended,
+            )
+        )
+
+    monkeypatch.setattr("sensors.alert_ticks.AGES_EVERY_SECONDS", 0.0)
+    for number in range(5):
+        fetch(f"slow{number}", 6)
+    assert house.tick(alerts_of_the_platform) == "1 messages"
+    assert house.tick(alerts_of_the_platform) == "0 messages"
+    for number in range(5):
+        fetch(f"slow{number}", 1)
+    assert house.tick(alerts_of_the_platform) == "1 messages"
+    house.tick(alert_delivery)
+    opened, recovered = (a.json for a in house.server.asked)
+    (alert,) = opened["alerts"]
+    assert (alert["kind"], alert["key"]) == ("latency", "latency|slow_fetch|daily_bars")
+    assert alert["runbook"] == "docs/runbooks/latency.md#slow_fetch"
+    assert "95 of 100 fetches took up to 360 s, 300 s are allowed" in alert["detail"]
+    assert recovered["state"] == "recovered"
 
 
 def test_every_sensor_runs_by_default(house: House):
