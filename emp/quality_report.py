@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from emp.annotations import listed
 from market_data.datasets import curated_bars
 from market_data.pipeline.health import WINDOW_DAYS, judged_range
 from market_data.pipeline.views import kept_symbols
@@ -81,9 +82,14 @@ def _report(
     drift = seen.inspection.measured.get("drift", pl.DataFrame())
     if symbols is not None and drift.width:
         drift = drift.filter(pl.col("symbol").is_in(list(symbols)))
-    findings = seen.inspection.of(symbols)
     return dataset_report(
-        verdict, seen.sessions, findings, drift, seen.limits, accepted=seen.accepted
+        verdict,
+        seen.sessions,
+        seen.inspection.of(symbols),
+        drift,
+        seen.limits,
+        accepted=seen.accepted,
+        decisions=listed(platform, dataset=dataset, symbols=symbols, sessions=(first, last)),
     )
 
 

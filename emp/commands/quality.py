@@ -11,7 +11,15 @@ from emp.commands.options import JsonOption, TimeframeOption, split
 from emp.commands.outdated_scores import EXAMPLES as OUTDATED_EXAMPLES
 from emp.commands.outdated_scores import outdated
 from emp.invocation import settings_of
-from emp.output import Format, print_json, print_line, records, table, write_frame
+from emp.output import (
+    Format,
+    print_json,
+    print_line,
+    records,
+    table,
+    table_with_notes,
+    write_frame,
+)
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 
@@ -49,14 +57,17 @@ def quality(
     timeframe: TimeframeOption = Timeframe.D1,
     as_json: JsonOption = False,
 ) -> None:
-    """Print findings, errors first, and scores, worst first."""
+    """Print findings, errors first, decisions about them, and scores, worst first."""
     if context.invoked_subcommand is not None:
         if symbols or start or end or as_json:
             raise ConfigurationError(
                 f"options of 'emp quality {context.invoked_subcommand}' stand after its name"
             )
         return
+    from emp.annotations import listed
     from emp.client import get_findings, get_quality_scores
+    from emp.moments import day
+    from emp.platforms import platform_of
 
     if not symbols or start is None or end is None:
         raise ConfigurationError("'emp quality' takes --symbols, --start and --end")
@@ -64,6 +75,8 @@ def quality(
     names = split(symbols)
     findings = get_findings(names, start, end, timeframe, settings=settings)
     scores = get_quality_scores(names, start, end, timeframe, settings=settings)
+    span = (day(start, "--start"), day(end, "--end"))
+    decisions = listed(platform_of(settings), symbols=names, sessions=span).drop("state")
     if as_json:
         print_json(
             {
@@ -72,6 +85,7 @@ def quality(
                 "sessions": {"first": start, "last": end},
                 "findings": records(findings),
                 "scores": records(scores),
+                "decisions": records(decisions),
             }
         )
         return
@@ -81,6 +95,9 @@ def quality(
     if findings.height:
         dropped = ("code", "rows", *(() if accepted else ("state", "decision")))
         print_line(table(findings.head(SHOWN_ROWS).drop(dropped)))
+    if decisions.height:
+        print_line(f"\n{decisions.height} decisions about these sessions")
+        print_line(table_with_notes(decisions.head(SHOWN_ROWS), "reason"))
     worst = scores.sort("score", "session", "symbol", maintain_order=True)
     print_line()
     print_line(f"{scores.height} scores, worst first" + _first_of(scores.height))

@@ -58,6 +58,8 @@ class DatasetReport:
         findings: the newest of them, errors first.
         accepted: the newest findings that somebody accepted, with author and reason.
         accepted_count: how many there are.
+        decisions: the newest decisions about sessions of the period that stand: decision,
+            first_session, last_session, symbol, what, author, reason.
         drift: per symbol where vendors meet, the farthest apart first: symbol, sessions, mean,
             largest, session (of the largest), vendors, odd_vendor, limit, share (of the limit).
     """
@@ -73,6 +75,7 @@ class DatasetReport:
     drift: Rows
     accepted: Rows
     accepted_count: int
+    decisions: Rows
 
 
 def dataset_report(
@@ -82,6 +85,7 @@ def dataset_report(
     drift: pl.DataFrame,
     limits: pl.DataFrame,
     accepted: pl.DataFrame | None = None,
+    decisions: pl.DataFrame | None = None,
 ) -> DatasetReport:
     """Put together what the page shows of one dataset.
 
@@ -92,6 +96,7 @@ def dataset_report(
         drift: columns of `market_data.quality.drift.SESSION_DRIFT`, or no column at all.
         limits: symbol, coverage_warn, coverage_error, drift_error.
         accepted: rows of `market_data.quality.annotations.ACCEPTED`.
+        decisions: rows of `emp.annotations.LISTED` that stand, oldest first.
     """
     decided = pl.DataFrame(schema=ACCEPTED) if accepted is None else accepted
     per_symbol = _symbols(judged)
@@ -117,6 +122,7 @@ def dataset_report(
         .head(SHOWN_FINDINGS)
         .to_dicts(),
         accepted_count=decided.height,
+        decisions=[] if decisions is None else decisions.reverse().head(SHOWN_FINDINGS).to_dicts(),
     )
 
 

@@ -174,7 +174,7 @@ def test_a_drift_is_accepted_settled_and_taken_back(call: Call) -> None:
         assert_frame_equal(was, now)
 
 
-def test_unusable_sessions_are_masked_as_they_are_read(call: Call) -> None:
+def test_unusable_sessions_are_masked_as_they_are_read(call: Call, two_vendors: Path) -> None:
     day = DAYS[1]
     decided = call("annotate", "unusable", "MINE", "--start", day, "--end", day, *WHY)
     assert decided["curated_again"] == []
@@ -182,6 +182,13 @@ def test_unusable_sessions_are_masked_as_they_are_read(call: Call) -> None:
     assert day not in served["session"].cast(pl.String).to_list()
     marked = emp.get_curated_bars("MINE", day, day, quality="all")
     assert marked.select("dq_status", "flags").rows() == [("error", "unusable")]
+    found = call("quality", "--symbols", "MINE", "--start", day, "--end", day, "--json")
+    assert [d["decision"] for d in found["decisions"]] == ["unusable"]
+    report = two_vendors / "report.html"
+    assert run(["report", "quality", *ALL, "--out", str(report)]) == 0
+    page = report.read_text()
+    assert "Decisions about these sessions" in page
+    assert "asked the exchange" in page
     known_before = emp.get_curated_bars("MINE", day, day, as_of=decided["decision"]["created_at"])
     assert known_before.is_empty()
     call("annotate", "take-back", str(decided["decision"]["id"]), *WHY[:2])
