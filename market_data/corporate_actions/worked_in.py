@@ -1,7 +1,7 @@
 """Which splits a vendor had worked into its prices when it gave them, and where nobody can say.
 
 What belongs here: judging that, row by row of a vendor's answers. What does not: multiplying
-prices back (adjustment.py), what becomes of rows that stay open (market_data/curation).
+prices back (undoing.py), what becomes of rows that stay open (market_data/curation).
 
 That a split has traded says nothing about a vendor: some divide their history on the ex-date,
 some days later. What a price was divided by is known in two ways only.
@@ -29,8 +29,8 @@ from datetime import date, timedelta
 import polars as pl
 
 from market_data.basis import Basis
-from market_data.corporate_actions.adjustment import with_trading_start
 from market_data.corporate_actions.conflicts import NEAR, ROUNDING
+from market_data.corporate_actions.undoing import with_trading_start
 from market_data.corporate_actions.withdrawals import NO_ACTION
 
 WORKED_IN_WITHIN = timedelta(days=2)

@@ -13,7 +13,8 @@ from datetime import date, datetime
 import polars as pl
 
 from market_data.basis import Adjustment, Basis
-from market_data.corporate_actions.adjustment import SCALED, deadjust_splits
+from market_data.corporate_actions.adjustment import SCALED
+from market_data.corporate_actions.undoing import deadjust_splits
 from market_data.corporate_actions.worked_in import by_own_word, disputed_by_time
 from market_data.curation.split_evidence import SplitsTold, untold
 

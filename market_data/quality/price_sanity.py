@@ -1,7 +1,7 @@
 """Price sanity of daily bars: an overnight step that looks like a split of which nobody told.
 
 What belongs here: telling such a step from a crash. What does not: adjustment
-(market_data/corporate_actions/adjustment.py), where actions come from.
+(market_data/corporate_actions), where actions come from.
 
 Judged are unadjusted daily bars of instruments that can be split. A split by k shows as an opening
 at 1/k of the close before (or k times, for a reverse split) while k times as many (1/k as many)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_data.basis import Adjustment, Basis
-from market_data.corporate_actions.adjustment import Adjust, adjust, deadjust_splits
+from market_data.corporate_actions.adjustment import Adjust, adjust
+from market_data.corporate_actions.undoing import deadjust_splits
 from market_data.errors import MarketDataError
 from market_data.schemas import CORPORATE_ACTIONS
 

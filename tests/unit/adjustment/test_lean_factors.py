@@ -10,8 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from market_data.corporate_actions.adjustment import Adjust, adjust, deadjust_splits
+from market_data.corporate_actions.adjustment import Adjust, adjust
 from market_data.corporate_actions.lean_factors import lean_actions, parse_factor_file
+from market_data.corporate_actions.undoing import deadjust_splits
 from market_data.errors import SchemaError
 
 DAY = datetime(2018, 1, 20, tzinfo=UTC)
