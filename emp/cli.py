@@ -60,6 +60,7 @@ EMP_MODE bootstrap: files, no server (the default); institutional: servers; auto
 EMP_OPERATIONS_URL PostgreSQL of institutional mode |
 EMP_YAHOO_URL replaces Yahoo's address, for a proxy or a test |
 EMP_REQUEST_PATIENCE seconds that a request to a vendor waits for its turn (default: 90) |
+EMP_REQUEST_MARGIN seconds that a request may be on its way to a vendor (default: 150) |
 DAGSTER_HOME folder of Dagster's records (default: dagster/ below EMP_DATA_DIR).
 
 --env-file, --extra and --debug may stand before a command's name or after it.
