@@ -19,6 +19,7 @@ from adapters.alerts.configuration import load_alert_rules
 from adapters.configuration import load_thresholds, load_universe
 from adapters.dagster_storage import DagsterStorageSettings
 from adapters.modes import check, settings_classes
+from adapters.operations_limits import load_operations_limits
 from adapters.other_variables import OTHERS
 from adapters.settings import Mode, Settings
 from adapters.variables import Problem, read_all, variables_of
@@ -84,6 +85,7 @@ def _files(settings: Settings) -> Iterator[Problem]:
         (_universe, "universe.yaml"),
         (load_thresholds, "quality.yaml"),
         (load_alert_rules, "alerts.yaml"),
+        (load_operations_limits, "operations.yaml"),
     )
     for load, name in files:
         try:
