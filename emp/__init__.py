@@ -2,7 +2,7 @@
 
 What belongs here: the names that `import emp` offers, loaded when they are used, so that a notebook
 pays for what it calls and never imports Dagster.
-What does not: what they do (emp/client.py), commands (emp/commands).
+What does not: what they do (emp/client.py and the files beside it), commands (emp/commands).
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emp.budgets import get_circuit_breaker_stats, get_request_budget
-    from emp.client import get_coverage, get_curated_bars, get_findings, get_quality_scores
+    from emp.client import get_coverage, get_curated_bars
     from emp.health import get_data_quality_summary, get_dataset_health
+    from emp.judgements import get_findings, get_quality_scores
     from emp.macro import get_macro_bias, get_macro_events
     from emp.reference import get_instruments, get_trading_sessions
 
@@ -35,9 +36,11 @@ _MODULES = {
     "get_circuit_breaker_stats": "emp.budgets",
     "get_data_quality_summary": "emp.health",
     "get_dataset_health": "emp.health",
+    "get_findings": "emp.judgements",
     "get_instruments": "emp.reference",
     "get_macro_bias": "emp.macro",
     "get_macro_events": "emp.macro",
+    "get_quality_scores": "emp.judgements",
     "get_request_budget": "emp.budgets",
     "get_trading_sessions": "emp.reference",
 }

@@ -1,28 +1,24 @@
-"""The Python client: curated bars, what the ledger knows, scores and findings, as Polars frames.
+"""The Python client: curated bars and what the ledger knows, as Polars frames.
 
 What belongs here: from what a person writes in a notebook to one call of a use-case.
-What does not: the use-cases (market_data/pipeline), Dagster: a process that reads bars never
-imports it.
+What does not: scores and findings (judgements.py), the use-cases (market_data/pipeline), Dagster: a
+process that reads bars never imports it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from emp.moments import Moment, day, instant, period
+from emp.arguments import Symbols, bounds_of, days_of, listed, names_of, timeframe_of
+from emp.moments import Moment, instant, period
 from emp.platforms import platform_of
 from market_data.errors import ConfigurationError
-from market_data.timeframes import Timeframe
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
-    from market_data.pipeline.platform import Platform
-
-Symbols = str | Sequence[str]
 
 
 def get_curated_bars(
@@ -79,11 +75,11 @@ def get_curated_bars(
     from market_data.pipeline.read import read_bars
 
     platform = platform_of(settings)
-    wanted = period(start, end, **_bounds(platform))
+    wanted = period(start, end, **bounds_of(platform))
     bars = read_bars(
         platform,
-        _names(symbols),
-        timeframe=_timeframe(timeframe),
+        names_of(symbols),
+        timeframe=timeframe_of(timeframe),
         start=wanted.start,
         end=wanted.end,
         sessions=wanted.sessions,
@@ -117,11 +113,11 @@ def get_latest_bars(
     from market_data.datasets import curated_bars
 
     platform = platform_of(settings)
-    names = _names(symbols)
+    names = names_of(symbols)
     asked = rows
     while True:
         stored = platform.store.latest(
-            curated_bars(_timeframe(timeframe)), symbols=names, rows=asked
+            curated_bars(timeframe_of(timeframe)), symbols=names, rows=asked
         )
         bars = get_curated_bars(
             names,
@@ -181,140 +177,8 @@ def get_coverage(
     speakers = None if vendors is None else listed(vendors)
     for vendor in speakers or ():
         platform.universe.vendor(vendor)
-    first, last = _days(start, end)
-    return explain(platform, _names(symbols), first, last, _timeframe(timeframe), speakers)
-
-
-def get_quality_scores(
-    symbols: Symbols,
-    start: Moment | None = None,
-    end: Moment | None = None,
-    timeframe: str | None = None,
-    *,
-    settings: Settings | None = None,
-) -> pl.DataFrame:
-    """Scores of symbol-sessions, sorted by (symbol, session, dataset).
-
-    Args:
-        symbols: platform symbols.
-        start: first session.
-        end: last session, included.
-        timeframe: of one timeframe's bars; None for all.
-        settings: another installation than that of the environment.
-
-    Returns:
-        The columns of market_data.schemas.SCORES: dataset, symbol, session, what was measured,
-        score (0 to 1), status (GREEN, YELLOW or RED), reasons.
-
-    Raises:
-        ConfigurationError: a symbol is not in the universe, or a day is none.
-    """
-    from market_data.datasets import SCORES_DATASET, curated_bars
-
-    platform = platform_of(settings)
-    names = _names(symbols)
-    for symbol in names:
-        platform.universe.instrument(symbol)
-    wanted = period(
-        None if start is None else day(start, "start"),
-        None if end is None else day(end, "end"),
-        **_bounds(platform),
-    )
-    scores = platform.store.scan(SCORES_DATASET, symbols=names, sessions=wanted.sessions)
-    if timeframe is None:
-        return scores
-    return scores.filter(pl.col("dataset") == curated_bars(_timeframe(timeframe)).name)
-
-
-def get_findings(
-    symbols: Symbols,
-    start: Moment,
-    end: Moment,
-    timeframe: str = "1d",
-    *,
-    settings: Settings | None = None,
-) -> pl.DataFrame:
-    """What the checks find now in raw and curated bars, errors first.
-
-    Args:
-        symbols: platform symbols.
-        start: first session.
-        end: last session, included.
-        timeframe: whose bars.
-        settings: another installation than that of the environment.
-
-    Returns:
-        check, code, severity (error or warn), dataset, symbol (String), session (Date), value,
-        threshold (Float64), rows (Int64), detail (one sentence), state (open, or accepted where
-        somebody accepts it; open ones come first), decision (who accepts it and why; empty where
-        it is open).
-
-    Raises:
-        ConfigurationError: a symbol is not in the universe, or a day is none.
-    """
-    from market_data.pipeline.inspection import inspect_curated, inspect_raw
-
-    platform = platform_of(settings)
-    names = _names(symbols)
-    served = [platform.universe.instrument(symbol) for symbol in names]
-    first, last = _days(start, end)
-    wanted = _timeframe(timeframe)
-    vendors = [
-        vendor.name
-        for vendor in platform.universe.vendors_of(wanted)
-        if any(platform.universe.serves(vendor, instrument) for instrument in served)
-    ]
-    seen = [inspect_curated(platform, wanted, first, last)]
-    seen += [inspect_raw(platform, v, wanted, first, last) for v in vendors]
-    decision = pl.format("{}: {}", "author", "reason")
-    parts = [s.findings.with_columns(state=pl.lit("open"), decision=pl.lit("")) for s in seen]
-    parts += [
-        s.accepted.with_columns(state=pl.lit("accepted"), decision=decision).select(
-            parts[0].columns
-        )
-        for s in seen
-    ]
-    order = ["state", "severity", "session", "symbol", "dataset", "check", "code"]
-    return (
-        pl.concat(parts)
-        .filter(pl.col("symbol").is_in(names))
-        .sort(order, descending=[name == "state" for name in order])
-    )
-
-
-def listed(names: Symbols) -> list[str]:
-    """One name or several, each once."""
-    return [names] if isinstance(names, str) else list(dict.fromkeys(names))
-
-
-def _names(symbols: Symbols) -> list[str]:
-    names = listed(symbols)
-    if not names:
-        raise ConfigurationError("name at least one symbol")
-    return names
-
-
-def _timeframe(value: str) -> Timeframe:
-    try:
-        return Timeframe(value)
-    except ValueError as error:
-        known = ", ".join(Timeframe)
-        raise ConfigurationError(f"timeframe={value!r}; it takes one of: {known}") from error
-
-
-def _bounds(platform: Platform) -> dict[str, date]:
-    """The sessions that can exist now; a session may begin two evenings before its date's end."""
-    return {
-        "earliest": platform.universe.first_session,
-        "latest": platform.clock.now().date() + timedelta(days=2),
-    }
-
-
-def _days(start: Moment, end: Moment) -> tuple[date, date]:
-    first, last = day(start, "start"), day(end, "end")
-    if last < first:
-        raise ConfigurationError(f"the period ends ({end}) before it starts ({start})")
-    return first, last
+    first, last = days_of(start, end)
+    return explain(platform, names_of(symbols), first, last, timeframe_of(timeframe), speakers)
 
 
 def with_columns(frame: pl.DataFrame, columns: Symbols) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from emp.client import Symbols, listed
+from emp.arguments import Symbols, listed
 from emp.moments import Moment, day, instant
 from emp.platforms import platform_of
 from market_data.errors import ConfigurationError

@@ -65,7 +65,7 @@ def quality(
             )
         return
     from emp.annotations import listed
-    from emp.client import get_findings, get_quality_scores
+    from emp.judgements import get_findings, get_quality_scores
     from emp.moments import day
     from emp.platforms import platform_of
 
