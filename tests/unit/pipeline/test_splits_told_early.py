@@ -8,10 +8,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from market_data.curation.split_evidence import SplitsTold
 from market_data.datasets import raw_bars
+from market_data.pipeline.unworked import Unworked
+from market_data.schemas import LEDGER
 from market_data.timeframes import Timeframe
 from tests.support.fake_vendor import shares
-from tests.support.telling import DAYS, FIRST, LAST, as_traded, asked, served, until
+from tests.support.raw_rows import raw_rows
+from tests.support.telling import DAYS, FIRST, LAST, as_traded, asked, served, statements, until
 from tests.support.worlds import World
 
 EX = DAYS[2]
@@ -90,3 +94,28 @@ def test_a_fall_of_half_without_a_split_is_a_fall(world: World) -> None:
     assert served(crash) == until(SOON, TRUE)
     raw = crash.platform.raw_log.read(raw_bars("yahoo", Timeframe.D1))
     assert raw.select(pl.col("basis").n_unique()).item() == 1
+
+
+def test_parts_of_one_answer_share_what_one_of_them_shows(world: World) -> None:
+    """A long answer lands part by part, the newest bars first."""
+    rows = raw_rows(
+        vendor="yahoo",
+        first=FIRST,
+        last=DAYS[3],
+        basis="splits|trade|USD|regular|",
+        fetched_at=SOON,
+    )
+    price = pl.Series([TRUE[day] for day in rows["session"]])
+    rows = rows.with_columns(open=price, high=price, low=price, close=price)
+    later, oldest = rows.filter(session=DAYS[1]), rows.filter(session=DAYS[0])
+    later = pl.concat([later, rows.filter(pl.col("session") >= EX)])
+    told = SplitsTold(["yahoo"], LEDGER.empty(), statements(SPLIT))
+
+    def noted(*parts: pl.DataFrame) -> str:
+        """What the basis of the last part says of the split."""
+        landing, dataset = Unworked(world.platform), raw_bars("yahoo", Timeframe.D1)
+        found = [landing.noted(p, told, dataset=dataset, calendar="XNYS") for p in parts]
+        return found[-1].item(0, "basis").removeprefix("splits|trade|USD|regular|")
+
+    assert noted(later) == noted(later, oldest) == f"||{EX}"
+    assert noted(oldest) == f"|||{EX}"
