@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import dagster as dg
@@ -123,7 +124,7 @@ def added_bytes(folder: Path, spread: Spread, found: pl.DataFrame) -> int:
         executor=dg.in_process_executor,
     ).resolve_implicit_global_asset_job_def()
     last = FIRST + timedelta(days=spread.sessions - 1)
-    how: dict[str, object] = {
+    how: dict[str, Any] = {
         "run_config": {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         "tags": dict(zip(RANGE, map(str, (FIRST, last)), strict=True)),
     }

@@ -95,6 +95,7 @@ def worth_recording(
         session
         for status, subset in state.subsets.items()
         if status in _CHECKED
+        if not isinstance(subset.value, bool)
         for session in subset.value.get_partition_keys()
     }
     return [*newest[:most], *(r for r in newest[most:] if r.session in checked)]

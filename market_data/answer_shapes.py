@@ -135,8 +135,8 @@ def differences(before: Shape, after: Shape, fields: AnswerFields) -> list[Shape
     """
     if before.get("") != after.get(""):
         # Of another form altogether, every field would be gone or new.
-        was, now = _text(before.get("", _NULL)), _text(after.get("", _NULL))
-        return [ShapeChange("", "type", was, now, read=bool(fields.read))]
+        form = _text(before.get("", _NULL)), _text(after.get("", _NULL))
+        return [ShapeChange("", "type", *form, read=bool(fields.read))]
     found = [*_gone(before, after, fields), *_new(before, after, fields)]
     for path in before.keys() & after.keys():
         was, now = before[path] - _NULL, after[path] - _NULL
