@@ -77,6 +77,13 @@ def test_the_yield_is_of_bars_that_were_due_so_that_history_and_holidays_are_no_
     assert judged(*runs, history, saturday) == {}
 
 
+def test_bars_of_a_session_that_still_runs_are_no_more_than_all_that_was_due() -> None:
+    """They come on top; uncounted, so that a plain run after them is no drop."""
+    runs = yields(9, 9, 9, 9, 3)
+    assert recent_runs(evidence(*runs).attempts, 10)["yield"].to_list() == [1.0] * 5
+    assert judged(*runs) == {}
+
+
 @pytest.mark.parametrize(
     ("hours", "found"),
     [
