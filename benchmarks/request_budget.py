@@ -1,7 +1,8 @@
 """The request budget under four processes that want more than it allows, for a minute each.
 
-The ratio is what was granted against what the limits allow; that no window of any length of theirs
-held more is not measured but demanded. In a file always, and where REDIS_URL names a Redis, in a
+The ratio is what was granted against what the limits allow, or what arrived at a vendor at the end
+of a slow way against what it allows; that no window of any length of theirs held more is not
+measured but demanded. In a file always, and where REDIS_URL names a Redis, in a
 namespace of its own there and in a file, as institutional mode counts. Run with
 `python -m benchmarks request_budget`.
 """
@@ -19,7 +20,8 @@ from pathlib import Path
 from adapters.cache.redis_cache import client_of
 from adapters.cache.settings import RedisSettings
 from benchmarks.ratio import Ratio
-from tests.support.request_hammer import Place, Window, hammer, most_at_once
+from tests.support.request_hammer import Place, Window, hammer, most_arrived, most_at_once
+from tests.support.slow_way import SlowWay
 
 VARIABLE = "REDIS_URL"
 SECONDS = 60.0
@@ -67,13 +69,36 @@ def throughput(name: str, place: Place) -> Ratio:
     )
 
 
+def arrivals(name: str, place: Place) -> Ratio:
+    """What arrived in a minute at a vendor that counts what arrives, each after another delay."""
+    with SlowWay() as vendor:
+        hammer(place, WINDOWS, processes=PROCESSES, seconds=SECONDS, costs=[1], port=vendor.port)
+    most = {window["name"]: most_arrived(vendor.arrived, window) for window in WINDOWS}
+    for window in WINDOWS:
+        assert most[window["name"]] <= window["requests"], most
+    end = min(vendor.arrived) + SECONDS * 1e6
+    arrived = sum(at < end for at in vendor.arrived)
+    return Ratio(
+        f"Requests that arrived over slow ways, counted by {name}, of those allowed",
+        arrived / ALLOWED,
+        0.95,
+        detail=f"{arrived} in {SECONDS:g} s from {PROCESSES} processes, at most "
+        f"{most['second']} in any second and {most['minute']} in any minute",
+    )
+
+
 def run() -> list[Ratio]:
-    """One minute, two where there is a Redis."""
+    """Two minutes, four where there is a Redis."""
+    found = []
     with _file() as place:
-        found = [throughput("the file", place)]
+        found.append(throughput("the file", place))
+    with _file() as place:
+        found.append(arrivals("the file", place))
     if os.environ.get(VARIABLE):
         with _redis() as place:
             found.append(throughput("Redis and the file", place))
+        with _redis() as place:
+            found.append(arrivals("Redis and the file", place))
     else:
         print(f"{VARIABLE} is not set: the budget in Redis is not measured", file=sys.stderr)
     return found

@@ -148,6 +148,15 @@ class ReplayServer:
         with self._lock:
             self._before += [(path, reply) for reply in replies]
 
+    def remember(self) -> None:
+        """From now on a question that was put before gets the answer that was made then."""
+        with self._lock:
+            for route in self._routes:
+                route.replies = [
+                    reply if isinstance(reply, Reply) else _remembering(reply)
+                    for reply in route.replies
+                ]
+
     def forget_first(self) -> None:
         """Take back the replies of `first` that nobody asked for."""
         with self._lock:
@@ -199,3 +208,15 @@ class ReplayServer:
         except (BrokenPipeError, ConnectionResetError):
             # The client gave up waiting, which is what a slow reply is for.
             handler.close_connection = True
+
+
+def _remembering(make: Callable[[Asked], Reply]) -> Callable[[Asked], Reply]:
+    made: dict[str, Reply] = {}
+
+    def reply(asked: Asked) -> Reply:
+        question = f"{asked.path} {sorted(asked.query.items())}"
+        if question not in made:
+            made[question] = make(asked)
+        return made[question]
+
+    return reply
