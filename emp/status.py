@@ -47,7 +47,10 @@ def status(settings: Settings, now: datetime) -> dict[str, Any]:
                 "timeframe": str(run.timeframe),
                 "status": run.status,
                 "rows": run.rows,
+                "symbols": len(run.symbols),
                 "ended_at": run.ended_at.isoformat(),
+                "duration_seconds": run.duration_seconds,
+                "freshness_seconds": run.freshness_seconds,
             }
             for run in operations.journal.runs(limit=10)
         ],

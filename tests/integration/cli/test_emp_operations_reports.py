@@ -76,3 +76,7 @@ def test_failed_fetches_leave_an_item_open_and_lose_an_objective(
     assert "success is 0.00%, below 80.00%" in capsys.readouterr().out
     assert run(["report", "trends"]) == 1
     assert "the last 2 runs failed" in capsys.readouterr().out
+    assert run(["export-status"]) == 0
+    newest = json.loads(capsys.readouterr().out)["fetches"][0]
+    assert (newest["status"], newest["rows"], newest["symbols"]) == ("failed", 0, 1)
+    assert (newest["duration_seconds"], newest["freshness_seconds"]) == (0.0, None)
