@@ -71,11 +71,15 @@ def recent_attempts(platform: Platform) -> pl.DataFrame:
 
 def _reach(platform: Platform, made: pl.DataFrame, now: datetime) -> pl.DataFrame:
     """Rows of REACH of the symbols that somebody keeps current."""
-    watched = _watched(made, now)
+    asked = _asked(made, now)
+    lately = (now - WATCHED).date()
     rows: list[dict[str, Any]] = []
     for age in ages(platform):
         timeframe = Timeframe(age.asset.rpartition("_")[2])
-        symbols = sorted(s for s in age.due_warn if (str(timeframe), s) in watched)
+        # Minutes may become bars of every length: where somebody still makes these of them.
+        made_of_minutes = {s for s, newest in age.newest.items() if newest >= lately}
+        kept = asked[str(timeframe)] | (asked[str(Timeframe.M1)] & made_of_minutes)
+        symbols = sorted(kept & set(age.due_warn))
         if not symbols:
             continue
         ends = dict(_ends(platform, timeframe, symbols))
@@ -94,15 +98,13 @@ def _reach(platform: Platform, made: pl.DataFrame, now: datetime) -> pl.DataFram
     return pl.DataFrame(rows, schema=REACH)
 
 
-def _watched(made: pl.DataFrame, now: datetime) -> set[tuple[str, str]]:
-    """Timeframe and symbol of every series that somebody keeps current.
-
-    Minutes may become bars of every other length.
-    """
+def _asked(made: pl.DataFrame, now: datetime) -> dict[str, set[str]]:
+    """Timeframe to the symbols whose newest bars somebody asked for lately."""
     current = made.filter(pl.col("current") & (pl.col("started_at") >= now - WATCHED))
-    pairs = current.select("timeframe", "symbols").explode("symbols").unique().rows()
-    minutes = {symbol for timeframe, symbol in pairs if timeframe == Timeframe.M1}
-    return {*pairs, *((str(t), symbol) for t in Timeframe for symbol in minutes)}
+    asked: dict[str, set[str]] = {str(timeframe): set() for timeframe in Timeframe}
+    for timeframe, symbol in current.select("timeframe", "symbols").explode("symbols").rows():
+        asked[timeframe].add(symbol)
+    return asked
 
 
 def _ends(
