@@ -24,7 +24,7 @@ from tests.support.slow_way import SlowWay
 SECONDS = 6.0
 FAST = Window(name="half second", requests=50, seconds=0.5)
 SLOW = Window(name="two seconds", requests=180, seconds=2.0)
-SENT = Window(name="second", requests=70, seconds=1.0)
+SENT = Window(name="two seconds", requests=40, seconds=2.0)
 NewPlace = Callable[[], Place]
 
 
@@ -48,7 +48,8 @@ def test_never_over_the_limit_in_any_window_and_hardly_under_it(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
     place: Place = request.getfixturevalue(kind)
-    granted = hammer(place, [FAST], processes=4, seconds=SECONDS, costs=[1])
+    # Counted from the grant: how soon a busy machine runs a process again is no matter of windows.
+    granted = hammer(place, [FAST], processes=4, seconds=SECONDS, costs=[1], margin=0)
     assert most_at_once(granted, FAST) <= FAST["requests"]
     allowed = FAST["requests"] * SECONDS / FAST["seconds"]
     assert len(granted) > 0.95 * allowed
@@ -62,7 +63,7 @@ def test_never_over_the_limit_in_any_window_and_hardly_under_it(
 @pytest.mark.parametrize("kind", ["file_place", "both_places"])
 def test_several_windows_and_costs_hold_together(kind: str, request: pytest.FixtureRequest) -> None:
     place: Place = request.getfixturevalue(kind)
-    granted = hammer(place, [FAST, SLOW], processes=4, seconds=4.0, costs=[1, 2, 3])
+    granted = hammer(place, [FAST, SLOW], processes=4, seconds=4.0, costs=[1, 2, 3], margin=0)
     for window in (FAST, SLOW):
         assert most_at_once(granted, window) <= window["requests"]
     # A costly request may find a rest that is too small for it; nothing else is lost.
@@ -73,19 +74,10 @@ def test_several_windows_and_costs_hold_together(kind: str, request: pytest.Fixt
 def test_a_vendor_at_the_end_of_a_slow_way_is_never_asked_more_than_it_allows(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
+    """With a margin of 0 it is, by several requests."""
     place: Place = request.getfixturevalue(kind)
     with SlowWay() as vendor:
         hammer(place, [SENT], processes=4, seconds=4.0, costs=[1], port=vendor.port)
     assert most_arrived(vendor.arrived, SENT) <= SENT["requests"]
     in_time = [at for at in vendor.arrived if at < min(vendor.arrived) + 4_000_000]
-    assert len(in_time) > 0.95 * 4 * SENT["requests"]
-
-
-def test_what_counts_from_its_grant_alone_asks_such_a_vendor_too_often(file_place: Place) -> None:
-    """Why there is a margin, and that the test above can fail."""
-    with SlowWay() as vendor:
-        granted = hammer(
-            file_place, [SENT], processes=4, seconds=2.0, costs=[1], port=vendor.port, margin=0
-        )
-    assert most_at_once(granted, SENT) <= SENT["requests"]
-    assert most_arrived(vendor.arrived, SENT) > SENT["requests"]
+    assert len(in_time) > 0.95 * 2 * SENT["requests"]
