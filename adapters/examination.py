@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from pydantic_settings import BaseSettings
 
 from adapters.alerts.configuration import load_alert_rules
-from adapters.configuration import load_thresholds, load_universe
+from adapters.configuration import load_expectations, load_thresholds, load_universe
 from adapters.dagster_storage import DagsterStorageSettings
 from adapters.modes import check, settings_classes
 from adapters.operations_limits import load_operations_limits
@@ -84,6 +84,7 @@ def _files(settings: Settings) -> Iterator[Problem]:
     files = (
         (_universe, "universe.yaml"),
         (load_thresholds, "quality.yaml"),
+        (load_expectations, "expectations.yaml"),
         (load_alert_rules, "alerts.yaml"),
         (load_operations_limits, "operations.yaml"),
     )

@@ -41,6 +41,7 @@ def platform_of(settings: Settings | None) -> Platform:
     found = installation(settings)
     files = (
         found.config_dir / "quality.yaml",
+        found.config_dir / "expectations.yaml",
         macro_releases_path(found),
         *configuration_paths(found),
     )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import polars as pl
+import pytest
+import yaml
 
 from adapters.configuration import load_thresholds, load_universe, read_yaml, rule_versions
 from adapters.settings import Settings
+from emp.cli import app
+from emp.rescoring import get_outdated_scores
 from market_data.datasets import SCORES_DATASET, curated_bars
 from market_data.pipeline.inspection import inspect_scores
 from market_data.pipeline.platform import Platform
@@ -189,3 +195,26 @@ def test_ranges_to_score_anew_leave_no_stored_session_out() -> None:
         (["AAA"], daily, days[2], days[3]),
         (["AAA", "BBB"], daily, days[0], days[1]),
     ]
+
+
+def test_the_command_lists_and_scores_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored(tmp_path)
+    config = tmp_path / "config"
+    copytree(Settings().config_dir, config)
+    monkeypatch.setenv("EMP_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("EMP_CONFIG_DIR", str(config))
+    assert get_outdated_scores().is_empty()
+    entry = {"name": "x", "datasets": ["curated/*"], "symbols": ["CCCUSD"], "at_most": 9}
+    (config / "expectations.yaml").write_text(yaml.safe_dump({"expectations": [entry]}))
+    with pytest.raises(SystemExit) as ended:
+        app(["quality", "outdated", "--rescore", "--symbols", "CCCUSD", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert ended.value.code == 0
+    assert [(row["symbol"], row["session"]) for row in told["outdated"]] == [
+        ("CCCUSD", str(day)) for day in (FIRST, LAST)
+    ]
+    assert told["rescored"] == {"scores": 2, "changed": 0}
+    # That of AAA lost the entry that is shipped, and nobody asked for it.
+    assert get_outdated_scores()["symbol"].unique().to_list() == ["AAA"]
