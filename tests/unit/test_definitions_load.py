@@ -29,15 +29,17 @@ HEAVY = [
     "deltalake",
     "sqlalchemy",
 ]
-ALLOWED_SECONDS = 0.7
+ALLOWED = 0.9
+"""Of what the libraries below cost in the same process."""
 
 IMPORT_COST = f"""
 import json, sys, time
-import dagster, polars
 started = time.process_time()
+import dagster, polars
+libraries = time.process_time() - started
 import definitions
-spent = time.process_time() - started
-print(json.dumps([spent, [m for m in {HEAVY} if m in sys.modules]]))
+ours = time.process_time() - started - libraries
+print(json.dumps([ours / libraries, [m for m in {HEAVY} if m in sys.modules]]))
 """
 
 
@@ -65,7 +67,7 @@ def test_definitions_validate_with_no_environment_variable_set():
 
 
 def test_importing_the_definitions_is_cheap_and_loads_no_heavy_library():
-    """Processor time, the best of three: a busy machine must not decide."""
+    """Processor time beside that of the libraries, the best of three: no machine decides."""
     costs = []
     for _ in range(3):
         done = subprocess.run(
@@ -77,10 +79,10 @@ def test_importing_the_definitions_is_cheap_and_loads_no_heavy_library():
             timeout=120,
             check=True,
         )
-        spent, heavy = json.loads(done.stdout)
+        share, heavy = json.loads(done.stdout)
         assert heavy == []
-        costs.append(spent)
-    assert min(costs) <= ALLOWED_SECONDS, costs
+        costs.append(share)
+    assert min(costs) <= ALLOWED, costs
 
 
 def test_the_graph_has_the_layers_and_datasets_of_the_design(defs: dg.Definitions):
