@@ -42,7 +42,7 @@ VERDICTS = pl.Schema({"symbol": pl.String(), "ex_date": pl.Date(), "worked_in": 
 
 
 def told_lately(raw: pl.DataFrame, said: pl.DataFrame, *, calendar: str) -> pl.DataFrame:
-    """The splits that are told with an answer and have traded for so short a time.
+    """The splits that are told with an answer and have traded, or were first told, so lately.
 
     Args:
         raw: rows of RAW_BARS of one fetch.
@@ -52,8 +52,8 @@ def told_lately(raw: pl.DataFrame, said: pl.DataFrame, *, calendar: str) -> pl.D
 
     Returns:
         Columns symbol, ex_date, value, and known_at, day_began, traded_from and fetched_at (UTC):
-        those that have bars from before the ex-date. Empty where the prices are not adjusted for
-        splits.
+        those that have bars from before the ex-date. One that traded long ago is not judged, but
+        prices may have been divided by it since. Empty where the prices are not adjusted for splits.
     """
     asked = raw.filter(pl.col("basis").is_in(_adjusted(raw))).select("symbol", "fetched_at")
     heard = heard_by(asked.unique(), said, calendar=calendar)
@@ -63,7 +63,8 @@ def told_lately(raw: pl.DataFrame, said: pl.DataFrame, *, calendar: str) -> pl.D
         heard.join(first, on="symbol")
         .filter(
             pl.col("_first") < pl.col("ex_date"),
-            age.is_between(timedelta(0), JUDGED_WITHIN, closed="left"),
+            age >= timedelta(0),
+            (age < JUDGED_WITHIN) | (pl.col("known_at") > pl.col("fetched_at") - JUDGED_WITHIN),
         )
         .select(*_EVENT, "value", "known_at", "day_began", "traded_from", "fetched_at")
         .sort(_EVENT)
@@ -80,12 +81,14 @@ def judged(raw: pl.DataFrame, splits: pl.DataFrame, kept: pl.DataFrame) -> pl.Da
             of the symbols from the first bar of the answer until APART after the last ex-date.
 
     Returns:
-        Columns of VERDICTS, one row for each of the splits.
+        Columns of VERDICTS, one row for each of the splits that traded lately.
     """
+    lately = pl.col("fetched_at") - pl.col("traded_from") < JUDGED_WITHIN
     bars = raw.filter(pl.col("basis").is_in(_adjusted(raw)))
     known = _on_basis_of(bars, kept)
     return (
-        splits.select(_EVENT)
+        splits.filter(lately)
+        .select(_EVENT)
         .join(_by_known_bars(bars, splits, known), on=_EVENT, how="left")
         .join(_by_step(bars, splits, known), on=_EVENT, how="left", suffix="_by_step")
         .select(*_EVENT, worked_in=pl.coalesce("worked_in", "worked_in_by_step"))
@@ -130,9 +133,12 @@ def _by_known_bars(bars: pl.DataFrame, splits: pl.DataFrame, known: pl.DataFrame
     earliest = pl.max_horizontal("known_at", pl.col("day_began") - WORKED_IN_WITHIN)
     lacking = noted | (pl.col("known_since") < pl.min_horizontal(earliest, "traded_from"))
     alone = lacking.sum().over("symbol", "ts") == 1
+    # One that had traded and was told later may have been worked in before or since.
+    unsure = ~lacking & (pl.col("known_at") > pl.col("known_since"))
+    sure = ~unsure.any().over("symbol", "ts")
     seen = (
         pairs.filter(pl.col("unclear_from").is_null())
-        .filter(alone & lacking)
+        .filter(alone & lacking & sure)
         .group_by(*_EVENT, "value")
         .agg(_share=(pl.col("close") / pl.col("close_known")).median())
         .with_columns(_step=-(pl.col("_share") * pl.col("value")).log())

@@ -214,6 +214,8 @@ EARLY_FOUR = (Split(DAYS[8], 4.0, 72),)
 """Divided three days after the ex-date; asked in between, a vendor gives prices as traded."""
 TOLD_AHEAD = (Split(DAYS[8], 4.0, 40, 40),)
 """Named from the opening of the ex-date on, divided forty hours later."""
+TOLD_LATE_AND_AHEAD = (Split(DAYS[5], 4.0, 45, 11), Split(DAYS[12], 4.0, 11, 11))
+"""Divided by the first, and told, between two answers; the second is told with the later one."""
 WITHIN_DAYS = (Split(DAYS[8], 4.0, 40),)
 
 
@@ -223,6 +225,7 @@ WITHIN_DAYS = (Split(DAYS[8], 4.0, 40),)
 @example((House(EARLY_FOUR, True), [(80, "ask", 0, 9), (200, "ask", 10, 14)]))
 @example((House(TOLD_AHEAD, True), [(95, "ask", 0, 9), (200, "ask", 10, 14)]))
 @example((House(TOLD_AHEAD, True), [(95, "ask", 0, 7), (110, "ask", 0, 9)]))
+@example((House(TOLD_LATE_AND_AHEAD, True), [(0, "ask", 0, 0), (234, "ask", 0, 0)]))
 @example((House(WITHIN_DAYS, False), [(95, "ask", 0, 9), (200, "bring", 0, 0)]))
 def test_a_bar_is_as_traded_or_says_that_it_may_not_be(
     drawn: tuple[House, list[tuple[int, str, int, int]]],
