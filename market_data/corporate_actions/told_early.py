@@ -53,7 +53,7 @@ def told_lately(raw: pl.DataFrame, said: pl.DataFrame, *, calendar: str) -> pl.D
     Returns:
         Columns symbol, ex_date, value, and known_at, day_began, traded_from and fetched_at (UTC):
         those that have bars from before the ex-date. One that traded long ago is not judged, but
-        prices may have been divided by it since. Empty where the prices are not adjusted for splits.
+        prices may be divided by it since. Empty where the prices are not adjusted for splits.
     """
     asked = raw.filter(pl.col("basis").is_in(_adjusted(raw))).select("symbol", "fetched_at")
     heard = heard_by(asked.unique(), said, calendar=calendar)
