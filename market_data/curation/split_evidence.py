@@ -9,15 +9,19 @@ that only where somebody who would have told a split has been asked.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
 from market_data.basis import Adjustment, Basis
+from market_data.calendars import trading_sessions
 from market_data.corporate_actions.withdrawals import BY_HAND
 from market_data.ports.operations import STATED_ACTIONS
+
+_LONGEST_CLOSURE = timedelta(days=21)
+"""No exchange was closed for longer; two sessions lie within it."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,12 @@ class SplitsTold:
         return self.statements.filter(pl.col("source") == vendor)
 
     def people(self) -> pl.DataFrame:
-        """Columns symbol, _stated: the day on which a person last brought a symbol's actions."""
+        """Columns symbol, _stated: when (UTC) a person last brought a symbol's actions."""
         named = {*self.tellers, *self.vendors, BY_HAND}
         return (
             self.statements.filter(~pl.col("source").is_in(list(named)))
             .group_by("symbol")
-            .agg(_stated=pl.coalesce("stated_at", "known_at").max().dt.date())
+            .agg(_stated=pl.coalesce("stated_at", "known_at").max())
         )
 
 
@@ -58,21 +62,26 @@ def untold(
     actions: pl.DataFrame,
     told: SplitsTold,
     *,
+    calendar: str,
     since: pl.DataFrame | None = None,
     now: datetime,
 ) -> pl.Series | None:
     """Split-adjusted bars of symbols of whose splits nobody has told.
 
     Somebody has where the bar's vendor tells splits itself, or where one that does was asked about
-    the bar's session or an earlier one, on the day up to which the bar's prices are adjusted or
-    later; or where a person has brought the symbol's actions on that day or later, who answers for
-    there being no others until then. That some vendor once told one is no evidence of there being
-    no other. Minutes of a session share a fate: a bar made of them is one or the other.
+    the bar's session or an earlier one after the last split that may be in the price had begun to
+    trade; or where a person has brought the symbol's actions since then, who answers for there
+    being no others until that moment. A split begins to trade, and is told, with the opening of a
+    session: who was asked before the last one until the fetch, were it on the same day, can not
+    have told. The bar's own session does not count: no price of it is divided by a split of its
+    day. That some vendor once told one is no evidence of there being no other. Minutes of a session
+    share a fate: a bar made of them is one or the other.
 
     Args:
         rows: bars of one vendor: vendor, symbol, session, fetched_at (UTC), basis.
         actions: rows of CORPORATE_ACTIONS that were known.
         told: the evidence.
+        calendar: of the symbols; its sessions say when a split begins to trade.
         since: rows of CORPORATE_ACTIONS known later; a split among them that had come by `now`
             was not known, whoever was asked since.
         now: the time that `actions` were known at.
@@ -89,10 +98,7 @@ def untold(
     few = numbered.filter(doubtful)
     if few.is_empty():
         return None
-    stated = pl.col("basis").replace_strict(days, return_dtype=pl.Date)
-    needed = few.group_by("symbol", "session").agg(
-        _needed=pl.coalesce(stated, pl.col("fetched_at").dt.date()).max()
-    )
+    needed = _needed(few, days, calendar)
     evidence = _asked(needed, told.answers).join(told.people(), on="symbol", how="left")
     unknown = evidence.filter(
         (pl.max_horizontal("_asked", "_stated") < pl.col("_needed")).fill_null(value=True)
@@ -104,11 +110,41 @@ def untold(
     return pl.repeat(value=False, n=rows.height, eager=True).scatter(places, True)
 
 
+def _needed(rows: pl.DataFrame, days: Mapping[str, date | None], calendar: str) -> pl.DataFrame:
+    """Columns symbol, session, _needed: since when (UTC) somebody has to have spoken.
+
+    That is the last opening of another session than the bar's until the fetch and, of prices of a
+    stated day, until the end of that day.
+    """
+    stated = pl.col("basis").replace_strict(days, return_dtype=pl.Date)
+    keys = rows.select("symbol", "session", "fetched_at", _stated=stated).unique()
+    day = pl.min_horizontal("_stated", pl.col("fetched_at").dt.date())
+    first, last = keys.select(first=day.min(), last=day.max()).row(0)
+    opens = trading_sessions(
+        # The day of an exchange far to the east begins before that of UTC.
+        calendar,
+        first - _LONGEST_CLOSURE,
+        last + timedelta(days=1),
+    ).select("open", _opened="session", _before=pl.col("open").shift())
+    last_of_day = opens.select(_last_open="open", _opened="_opened")
+    found = (
+        keys.sort("_stated")
+        .join_asof(last_of_day, left_on="_stated", right_on="_opened")
+        .with_columns(_until=pl.min_horizontal("_last_open", "fetched_at"))
+        .drop("_opened", strict=False)
+        .sort("_until")
+        .join_asof(opens, left_on="_until", right_on="open", coalesce=False)
+    )
+    own = pl.col("_opened") == pl.col("session")
+    needed = pl.when(own).then("_before").otherwise("open")
+    return found.group_by("symbol", "session").agg(_needed=needed.max())
+
+
 def _asked(needed: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
-    """Adds `_asked`, the last day on which somebody was asked about a session or an earlier one."""
+    """Adds `_asked`, when somebody was last asked about a session or an earlier one."""
     asked = (
         answers.sort("symbol", "session")
-        .select("symbol", "session", _asked=pl.col("asked_at").cum_max().over("symbol").dt.date())
+        .select("symbol", "session", _asked=pl.col("asked_at").cum_max().over("symbol"))
         .sort("session")
     )
     return needed.sort("session").join_asof(

@@ -54,7 +54,9 @@ class Splits:
         done = self.multiplied(rows, actions)
         if self.told is None:
             return done
-        unknown = untold(rows, actions, self.told, since=since, now=self.now)
+        unknown = untold(
+            rows, actions, self.told, calendar=self.calendar, since=since, now=self.now
+        )
         if unknown is None:
             return done
         # Nobody knows all of their splits, but that there was one.

@@ -88,19 +88,50 @@ def test_a_vendor_that_tells_splits_is_evidence_for_its_own_bars() -> None:
     assert told_of(curated(rows, told=told(tellers=["alpha"])).bars) == [KNOWN]
 
 
+OPENS = datetime(2024, 5, 1, 13, 30, tzinfo=UTC)
+NIGHT, EVENING = (OPENS.replace(hour=h, minute=m) for h, m in ((2, 0), (20, 30)))
+
+
 @pytest.mark.parametrize(
-    ("asked_at", "expected"),
+    ("asked_at", "fetched_at", "expected"),
     [
-        (FETCHED - DAY, UNKNOWN),
-        (FETCHED.replace(hour=0), KNOWN),
-        (FETCHED + DAY, KNOWN),
+        (NIGHT, EVENING, UNKNOWN),
+        (OPENS - timedelta(microseconds=1), OPENS, UNKNOWN),
+        (OPENS, EVENING, KNOWN),
+        (EVENING + DAY, EVENING, KNOWN),
+        (NIGHT, NIGHT + timedelta(minutes=5), KNOWN),
+        (NIGHT, OPENS - timedelta(microseconds=1), KNOWN),
+        (EVENING - DAY, NIGHT, KNOWN),
+        (NIGHT - DAY, NIGHT, UNKNOWN),
     ],
 )
-def test_another_vendors_answer_counts_from_the_day_of_the_fetch(
-    asked_at: datetime, expected: tuple[str, str]
+@pytest.mark.parametrize("who", ["a vendor", "a person"])
+def test_who_was_asked_before_the_last_opening_cannot_have_told(
+    who: str, asked_at: datetime, fetched_at: datetime, expected: tuple[str, str]
 ) -> None:
-    rows = raw_rows(basis=ADJUSTED, fetched_at=FETCHED + timedelta(hours=9))
-    assert told_of(curated(rows, told=told((FIRST, asked_at))).bars) == [expected]
+    """A split of that session is in prices of later on, be it of the same day."""
+    rows = raw_rows(basis=ADJUSTED, fetched_at=fetched_at)
+    evidence = told((FIRST, asked_at))
+    if who == "a person":
+        evidence = stated(action("dividend", 1.0, date(2018, 2, 1)), asked_at)
+    assert told_of(curated(rows, told=evidence).bars) == [expected]
+
+
+def test_over_a_weekend_nothing_opens() -> None:
+    friday, monday = date(2024, 4, 26), datetime(2024, 4, 29, 13, 30, tzinfo=UTC)
+    asked = told((FIRST, datetime.combine(friday, OPENS.timetz())))
+    for fetched_at, expected in ((monday - timedelta(minutes=1), KNOWN), (monday, UNKNOWN)):
+        rows = raw_rows(basis=ADJUSTED, fetched_at=fetched_at)
+        assert told_of(curated(rows, told=asked).bars) == [expected]
+
+
+def test_the_opening_of_a_bars_own_session_is_in_no_price_of_it() -> None:
+    """So that the evening's bars of a session need no answer of that session."""
+    today, yesterday = OPENS.date(), OPENS.date() - DAY
+    rows = raw_rows(basis=ADJUSTED, first=yesterday, last=today, fetched_at=EVENING)
+    found = curated(rows, told=told((FIRST, NIGHT))).bars
+    assert found["flags"].to_list() == ["splits_unknown", "deadjusted"]
+    assert told_of(curated(rows, told=told((FIRST, NIGHT - DAY))).bars) == [UNKNOWN]
 
 
 def test_it_counts_for_the_sessions_that_it_reaches_back_to() -> None:
@@ -114,6 +145,22 @@ def test_prices_of_a_stated_day_need_what_was_known_on_that_day() -> None:
     before, after = (datetime(2024, m, 20, tzinfo=UTC) for m in (2, 3))
     assert told_of(curated(rows, told=told((FIRST, before))).bars) == [UNKNOWN]
     assert told_of(curated(rows, told=told((FIRST, after))).bars) == [KNOWN]
+
+
+@pytest.mark.parametrize(
+    ("asked_at", "fetched_at", "expected"),
+    [
+        (NIGHT, NIGHT, KNOWN),
+        (NIGHT, EVENING, UNKNOWN),
+        (NIGHT, EVENING + 9 * DAY, UNKNOWN),
+        (OPENS, EVENING + 9 * DAY, KNOWN),
+    ],
+)
+def test_prices_of_a_stated_day_are_of_its_last_opening_until_they_came(
+    asked_at: datetime, fetched_at: datetime, expected: tuple[str, str]
+) -> None:
+    rows = raw_rows(basis="splits|trade||regular||2024-05-01", fetched_at=fetched_at)
+    assert told_of(curated(rows, told=told((FIRST, asked_at))).bars) == [expected]
 
 
 def test_prices_that_are_known_go_first_and_are_not_compared_with_others() -> None:
