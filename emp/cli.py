@@ -49,7 +49,12 @@ from emp.commands import (
 )
 from emp.commands import run as run_slices
 from emp.invocation import Invocation, with_common_options_first
-from market_data.errors import BootstrapModeWarning, MarketDataError, UnknownActionsWarning
+from market_data.errors import (
+    BootstrapModeWarning,
+    MarketDataError,
+    UnknownActionsWarning,
+    WithheldBarsWarning,
+)
 
 EPILOG = """
 Environment: EMP_DATA_DIR folder of all data (default: data/ in the repository) |
@@ -177,7 +182,7 @@ def _of_a_disk(error: Exception) -> str | None:
 
 def _warned(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     """A warning of the platform in one line; those of libraries are not for users of commands."""
-    if issubclass(category, (UnknownActionsWarning, BootstrapModeWarning)):
+    if issubclass(category, (UnknownActionsWarning, WithheldBarsWarning, BootstrapModeWarning)):
         sys.stderr.write(f"emp: note: {' '.join(str(message).split())}\n")
 
 

@@ -7,6 +7,7 @@ process that reads bars never imports it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
@@ -71,6 +72,10 @@ def get_curated_bars(
     Raises:
         ConfigurationError: a symbol is not in the universe, or an argument has no such value; the
             message says what there is. Interpolation, which looks ahead, is refused with `as_of`.
+
+    Warns:
+        UnknownActionsWarning: prices that could not be adjusted, or are left out for that.
+        WithheldBarsWarning: "trusted" left out bars: how many of which symbols and sessions.
     """
     from market_data.pipeline.read import read_bars
 
@@ -119,18 +124,20 @@ def get_latest_bars(
         stored = platform.store.latest(
             curated_bars(timeframe_of(timeframe)), symbols=names, rows=asked
         )
-        bars = get_curated_bars(
-            names,
-            stored["ts"].min() if stored.height else platform.clock.now(),  # type: ignore[arg-type]
-            None,
-            timeframe,
-            adjusted=adjusted,
-            quality=quality,
-            running=running,
-            impute=impute,
-            checked=checked,
-            settings=settings,
-        )
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always")
+            bars = get_curated_bars(
+                names,
+                stored["ts"].min() if stored.height else platform.clock.now(),  # type: ignore[arg-type]
+                None,
+                timeframe,
+                adjusted=adjusted,
+                quality=quality,
+                running=running,
+                impute=impute,
+                checked=checked,
+                settings=settings,
+            )
         newest = bars.group_by("symbol", maintain_order=True).tail(rows)
         # Bars that are withheld leave a symbol short, while the store still has older ones.
         more = stored.group_by("symbol").len("stored").filter(pl.col("stored") >= asked)
@@ -138,6 +145,9 @@ def get_latest_bars(
             pl.col("served").fill_null(0) < rows
         )
         if short.is_empty():
+            # Said once, and not of each range that turned out to be too short.
+            for note in noted:
+                warnings.warn(note.message, stacklevel=2)
             return newest
         asked *= 8
 
@@ -166,19 +176,23 @@ def get_coverage(
         vendor, timeframe, symbol (String), session (Date), outcome (rows, nothing, holiday,
         unavailable, refused, failed or not asked), rows (Int64), final (Boolean: asking again
         would bring nothing new), detail, asked_at (Datetime, us, UTC), fetch_id, reason (a
-        sentence; empty where nothing is missing).
+        sentence; empty where nothing is missing or withheld), withheld (Int64: curated bars of
+        this vendor's prices that are in error, which readers do not get unless they ask).
 
     Raises:
         ConfigurationError: a symbol or vendor is not configured, or a day is none.
     """
     from market_data.pipeline.explain import explain
+    from market_data.pipeline.withheld import with_withheld
 
     platform = platform_of(settings)
     speakers = None if vendors is None else listed(vendors)
     for vendor in speakers or ():
         platform.universe.vendor(vendor)
     first, last = days_of(start, end)
-    return explain(platform, names_of(symbols), first, last, timeframe_of(timeframe), speakers)
+    length = timeframe_of(timeframe)
+    known = explain(platform, names_of(symbols), first, last, length, speakers)
+    return with_withheld(platform, known, length, named=speakers is not None)
 
 
 def with_columns(frame: pl.DataFrame, columns: Symbols) -> pl.DataFrame:

@@ -7,7 +7,7 @@ of bounded size. What does not: the reasons themselves (market_data/pipeline/exp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -16,6 +16,7 @@ import polars as pl
 from emp_assets.metadata import HEAT_CELLS, markdown_table
 from market_data.pipeline.explain import SEVERAL, explain, gaps, together
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.withheld import with_withheld
 from market_data.ports import Outcome
 from market_data.timeframes import Timeframe
 
@@ -32,6 +33,8 @@ CELLS = {
 
 MOST_CELLS = 400_000
 """Symbols x days x vendors above which nothing is drawn; 'emp coverage' tells of a part."""
+MOST_BARS = 5_000_000
+"""Bars of a range above which nobody looks which are withheld; the checks tell of them."""
 MOST_LINES = 100
 MOST_REASONS = 40
 
@@ -61,8 +64,10 @@ def outcome_drawings(
         hint = "too many sessions to draw; 'emp coverage SYMBOL --start --end' tells of some"
         return {"outcome_heat_map": dg.MetadataValue.text(hint if symbols else "no symbols")}
     known = explain(platform, symbols, *sessions, timeframe, vendors)
+    if not vendors and len(symbols) * days * (timedelta(days=1) // timeframe.duration) <= MOST_BARS:
+        known = with_withheld(platform, known, timeframe, named=False)
     everybody = together(known)
-    drawn = known if vendors else pl.concat([everybody, known])
+    drawn = known if vendors else pl.concat([everybody, known.select(everybody.columns)])
     missing = everybody.filter(pl.col("reason") != "").select("symbol", "session")
     reasons = gaps(known.join(missing, on=["symbol", "session"], maintain_order="left"))
     drawings: dict[str, dg.MetadataValue[Any]] = {"outcome_heat_map": outcome_heat_map(drawn)}

@@ -19,6 +19,10 @@ class UnknownActionsWarning(UserWarning):
     """Adjusted prices were asked for of instruments of which no corporate action is known."""
 
 
+class WithheldBarsWarning(UserWarning):
+    """A read left out bars that are stored and in error."""
+
+
 class BootstrapModeWarning(UserWarning):
     """EMP_MODE=auto came to bootstrap mode, since institutional mode lacks settings."""
 

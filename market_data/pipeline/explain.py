@@ -185,32 +185,35 @@ def together(explained: pl.DataFrame) -> pl.DataFrame:
     """One row per symbol and session over all vendors.
 
     Args:
-        explained: columns of EXPLAINED.
+        explained: columns of EXPLAINED, and perhaps `withheld`, see `withheld.with_withheld`.
 
     Returns:
         Columns of EXPLAINED; `vendor` is SEVERAL, `outcome` the one that counts, `reason` what
-        each vendor's is where no vendor has bars, else empty.
+        each vendor's is where no vendor has bars or bars are withheld, else empty.
     """
     rank = pl.col("outcome").replace_strict(
         {str(o): i for i, o in enumerate(_ORDER)}, default=len(_ORDER), return_dtype=pl.Int64
     )
     of_vendor = pl.format("{}: {}", "vendor", "reason")
+    held = pl.col("withheld") if "withheld" in explained.columns else pl.lit(0)
     gathered = (
-        explained.with_columns(rank=rank, told=pl.when(pl.col("reason") != "").then(of_vendor))
+        explained.with_columns(
+            rank=rank, held=held, told=pl.when(pl.col("reason") != "").then(of_vendor)
+        )
         .sort("symbol", "session", "rank", "vendor")
         .group_by("symbol", "session", maintain_order=True)
         .agg(
             pl.col("outcome").first(),
-            pl.col("rows").max(),
+            pl.col("rows", "held").max(),
             pl.col("timeframe", "final", "detail", "fetch_id").first(),
             pl.col("asked_at").max(),
             told=pl.col("told").drop_nulls().str.join("; "),
         )
     )
-    has_rows = pl.col("outcome") == str(Outcome.ROWS)
+    has_bars = (pl.col("outcome") == str(Outcome.ROWS)) & (pl.col("held") == 0)
     return gathered.with_columns(
         vendor=pl.lit(SEVERAL),
-        reason=pl.when(has_rows).then(pl.lit("")).otherwise("told"),
+        reason=pl.when(has_bars).then(pl.lit("")).otherwise("told"),
     ).select(EXPLAINED.names())
 
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from market_data.calendars import bar_starts, expected_bars
 from market_data.curation.imputation import Imputation, impute, parse, unmarked
-from market_data.errors import ConfigurationError, UnknownActionsWarning
+from market_data.errors import ConfigurationError, UnknownActionsWarning, WithheldBarsWarning
 from market_data.pipeline.platform import Platform
 from market_data.ports import Annotation
 from market_data.quality.annotations import imputations
@@ -149,6 +149,7 @@ def with_imputed(
     with warnings.catch_warnings():
         # What is to be said of these prices was said of `bars`.
         warnings.simplefilter("ignore", UnknownActionsWarning)
+        warnings.simplefilter("ignore", WithheldBarsWarning)
         around = read(_widened(span, limit))
     grid = _grid(platform, around, timeframe, moment, _around(limit))
     if not grid.is_empty():

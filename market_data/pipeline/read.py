@@ -23,6 +23,7 @@ from market_data.pipeline.decisions import decisions, flagged, masked
 from market_data.pipeline.imputing import ANNOTATED, NEVER, Impute, Range, asked_for, with_imputed
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.surroundings import surrounding
+from market_data.pipeline.withheld import tell_withheld
 from market_data.schemas import CURATED_BARS
 from market_data.timeframes import Timeframe
 
@@ -77,6 +78,7 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
     Warns:
         UnknownActionsWarning: adjusted prices of symbols of which no corporate action is known, or
             bars that are left out of adjusted prices since nobody knows all splits in them.
+        WithheldBarsWarning: "trusted" left out bars that are in error.
     """
     for symbol in symbols:
         platform.universe.instrument(symbol)
@@ -93,7 +95,10 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
             days = bars.select(a=pl.col("session").min(), b=pl.col("session").max()).row(0)
             around = read(Range(sessions=surrounding(timeframe, *days)))
             bars = flagged(platform, timeframe, bars, around, decided, as_of)
-        bars = masked(bars, decided).filter(wanted)
+        bars = masked(bars, decided)
+        if quality == "trusted":
+            tell_withheld(bars, running=running, stacklevel=4)
+        bars = bars.filter(wanted)
         if mode is Adjust.NONE or bars.is_empty():
             return bars
         of_class = {s: platform.universe.instrument(s).asset_class for s in symbols}
