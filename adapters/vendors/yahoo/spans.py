@@ -65,16 +65,38 @@ def _first_instant(wanted: SymbolRequest, request: FetchRequest) -> datetime:
 
 
 def has_later_events(wanted: SymbolRequest, request: FetchRequest) -> bool:
-    """Whether splits and dividends may have come after the range."""
-    return wanted.instrument.asset_class.is_adjustable and request.end < request.now - _DAY
+    """Whether splits and dividends may have come after what the range's own questions tell.
+
+    Yahoo divides by a split from the ex-date on, some hours before its opening: what comes until a
+    day from now is asked for. The question of the range's newest bars is made to reach so far
+    where it ends near, and where Yahoo takes one that long.
+    """
+    if not wanted.instrument.asset_class.is_adjustable or request.end > request.now:
+        return False
+    return not _reaches_now(request, spans_of(wanted, request)[-1])
 
 
-def seconds_of(request: FetchRequest, span: Span) -> tuple[int, int]:
+def _reaches_now(request: FetchRequest, span: Span) -> bool:
+    """Whether the question of a span can tell the events until a day from now too."""
+    start, end = span
+    longest = REQUEST_SPAN.get(request.timeframe)
+    newest = end == request.end and end >= request.now - _DAY
+    return newest and (longest is None or request.now + _DAY - start <= longest)
+
+
+def seconds_of(wanted: SymbolRequest, request: FetchRequest, span: Span) -> tuple[int, int]:
     """Start and end of a span's question in seconds; a day more on both sides for daily bars.
 
     A daily bar is stamped with its exchange's opening or midnight, hours away from 00:00 UTC of
-    its date.
+    its date. The question that reaches to now asks for the events of a day more as well.
     """
+    start, end = _seconds_of_bars(request, span)
+    if wanted.instrument.asset_class.is_adjustable and _reaches_now(request, span):
+        end = max(end, _events_end(request))
+    return start, end
+
+
+def _seconds_of_bars(request: FetchRequest, span: Span) -> tuple[int, int]:
     start, end = span
     if request.timeframe.is_intraday:
         return int(start.timestamp()), int(end.timestamp())
@@ -84,7 +106,11 @@ def seconds_of(request: FetchRequest, span: Span) -> tuple[int, int]:
 
 def seconds_after(request: FetchRequest) -> tuple[int, int]:
     """Start and end of the question for what came after a range, in seconds."""
-    return int((request.end - _DAY).timestamp()), int((request.now + _DAY).timestamp())
+    return int((request.end - _DAY).timestamp()), _events_end(request)
+
+
+def _events_end(request: FetchRequest) -> int:
+    return int((request.now + _DAY).timestamp())
 
 
 def _midnight(day: date) -> int:

@@ -141,7 +141,7 @@ class YahooVendor:
         return each_symbol(request, self._fetch_symbol)
 
     def requests_for(self, request: FetchRequest) -> int:
-        """How many charts a question takes: one per span, one more for what came after it.
+        """How many charts a question takes: one per span, one more for what came long after it.
 
         What yfinance asks once in a while for a cookie is counted when it is asked, not here.
         """
@@ -182,7 +182,7 @@ class YahooVendor:
         range only; bars without the later ones could not be turned back into prices as traded.
         """
         if span is not None:
-            interval, period = str(request.timeframe), seconds_of(request, span)
+            interval, period = str(request.timeframe), seconds_of(wanted, request, span)
         else:
             interval, period = _MONTHS, seconds_after(request)
         return self._client.chart(wanted.vendor_symbol, interval, *period)
