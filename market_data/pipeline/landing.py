@@ -12,24 +12,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 import polars as pl
 
-from market_data.corporate_actions.lateness import with_known_at
 from market_data.curation.split_evidence import SplitsTold
 from market_data.datasets import Dataset, raw_bars
 from market_data.errors import VendorError
 from market_data.ordering import KEY, sort_if_needed
 from market_data.overtaking import without_overtaken
-from market_data.pipeline.asking import SPOKE, Asking
+from market_data.pipeline.asking import Asking
 from market_data.pipeline.doubts import REFUSED, count_refused
-from market_data.pipeline.keep_actions import keep_actions, take_back
+from market_data.pipeline.keep_actions import take_back
 from market_data.pipeline.shape_watch import ShapeWatch
-from market_data.pipeline.split_answers import own_words, telling_timeframes
+from market_data.pipeline.split_answers import own_words
 from market_data.pipeline.telemetry import slice_events
+from market_data.pipeline.told_actions import ToldActions
 from market_data.pipeline.unworked import Unworked
-from market_data.pipeline.verdicts import COUNTS, Answer, common_kind, ledger_rows, settle
+from market_data.pipeline.verdicts import (
+    COUNTS,
+    Answer,
+    common_kind,
+    ledger_rows,
+    settle,
+    unasked,
+)
 from market_data.ports import (
     FetchResult,
     IngestRun,
@@ -39,7 +46,6 @@ from market_data.quarantine import quarantine_bars, quarantine_rejected
 from market_data.restatements import may_restate, settled, without_restated
 from market_data.revisions import VALUES
 from market_data.schemas import CORPORATE_ACTIONS
-from market_data.timeframes import Timeframe
 
 SLICE_ROWS = 500_000
 """Rows gathered before they are written: one commit for many small files, bounded memory."""
@@ -79,6 +85,7 @@ class Landing:
         self._begins: dict[str, datetime] = {}
         self._payloads: list[tuple[str, str]] = []
         self._refused = [pl.DataFrame(schema=REFUSED)]
+        self._actions = ToldActions(asking)
         self._unworked = Unworked(asking.platform)
         self._told = [CORPORATE_ACTIONS.empty().select(_EVENT)]
         self._rejected = 0
@@ -135,13 +142,18 @@ class Landing:
             self._outcomes.update(result.outcomes)
             self._begins.update(result.begins)
             self._shapes.look(result)
-        self._keep_actions(_concat(r.actions for r in results))
+        told_now = _concat(r.actions for r in results)
+        if not told_now.is_empty():
+            self._told.append(told_now.select(_EVENT))
+            self._actions.keep(told_now)
         raw = self._asking.to_raw(_concat(r.frame for r in results))
         self._take_back(_concat(r.rejected for r in results), raw)
         if not raw.is_empty():
             dataset = raw_bars(self._request.vendor, self._request.timeframe)
             told = own_words(self._platform, self._fetch.symbols)
             raw = self._unworked.noted(raw, told, dataset=dataset, calendar=self._fetch.calendar)
+            if self._actions.keep_settled(self._unworked.shown):
+                told = own_words(self._platform, self._fetch.symbols)
             said, confirmed = self._said_anew(raw, dataset, told)
             if not said.is_empty():
                 appended = self._platform.raw_log.append(
@@ -159,6 +171,8 @@ class Landing:
                 timeframe=self._request.timeframe,
             )
             self._keep_repeats(raw)
+        else:
+            self._actions.keep_settled(self._unworked.shown)
         rejected = _concat(r.rejected for r in results)
         if not rejected.is_empty():
             self._rejected += rejected.height
@@ -178,20 +192,6 @@ class Landing:
         """When the answer came, if just now."""
         return self._platform.clock.now()
 
-    def _keep_actions(self, told: pl.DataFrame) -> None:
-        """Splits and dividends, under the vendor's name, known since the vendor has told them."""
-        if told.is_empty():
-            return
-        self._told.append(told.select(_EVENT))
-        actions = told.with_columns(source=pl.lit(self._request.vendor))
-        log, now = self._platform.actions, self._asking.started
-        same = [c for c in actions.columns if c != "known_at"]
-        news = actions.join(log.statements(symbols=self._fetch.symbols), on=same, how="anti")
-        if not news.is_empty():
-            last = news.select(pl.col("ex_date").max()).item()
-            known = with_known_at(news, self._answers_until(last), now=now)
-            keep_actions(self._platform, known, fetch_id=self._asking.fetch_id, now=now)
-
     def _take_back(self, rejected: pl.DataFrame, raw: pl.DataFrame) -> None:
         """What the vendor once told of these sessions, and tells no more.
 
@@ -209,19 +209,6 @@ class Landing:
             timeframe=self._request.timeframe,
             now=self._asking.started,
         )
-
-    def _answers_until(self, last: date) -> pl.DataFrame:
-        """Columns symbol, session, asked_at: what the vendor was asked that would tell actions."""
-        answers = self._platform.ledger.read(
-            vendors=[self._request.vendor],
-            symbols=self._fetch.symbols,
-            sessions=(self._platform.universe.first_session, last),
-        )
-        # An answer that broke off has told what it had until then.
-        said = pl.col("outcome").is_in(SPOKE) | (pl.col("rows") > 0)
-        telling = telling_timeframes(self._platform, self._request.vendor)
-        tells = pl.col("timeframe").is_in([*map(str, telling or Timeframe)])
-        return answers.filter(said & tells).select("symbol", "session", "asked_at")
 
     def _said_anew(
         self, raw: pl.DataFrame, dataset: Dataset, told: SplitsTold
@@ -319,6 +306,7 @@ class Landing:
             error=str(error or next((o.detail for o in bad), "")),
             trouble=error.kind if error else common_kind(outcomes.values()),
             newest_bar=self._newest,
+            unasked=unasked(outcomes),
         )
 
 

@@ -22,6 +22,11 @@ class Unworked:
         self._platform = platform
         self._shown = pl.DataFrame(schema=VERDICTS)
 
+    @property
+    def shown(self) -> pl.DataFrame:
+        """Columns symbol, ex_date, worked_in of the splits of which the parts showed it."""
+        return self._shown
+
     def noted(
         self, raw: pl.DataFrame, told: SplitsTold, *, dataset: Dataset, calendar: str
     ) -> pl.DataFrame:
