@@ -81,7 +81,9 @@ def exit_status(summary: dict[str, Any], record: RunRecord, *, fail_on_quality: 
 
     A run that failed for another reason, or a symbol that was not answered, is a failure first.
     """
-    unanswered = any(o["outcome"] in _BAD for o in summary["outcomes"].values())
+    unanswered = any(
+        o["outcome"] in _BAD or o.get("held_back", False) for o in summary["outcomes"].values()
+    )
     if unanswered or not (record.succeeded or record.stopped_by_checks_alone):
         return EXIT_FAILURE
     if fail_on_quality and summary["error_findings"]:
@@ -141,6 +143,9 @@ def symbol_outcomes(
 ) -> dict[str, dict[str, Any]]:
     """Per symbol: outcome, detail, whether this run asked, and its sessions by outcome.
 
+    `held_back` is true where the run would have asked and sent nothing, for some or all sessions:
+    after a trouble that would have met this symbol too, or since the vendor is being left alone.
+
     The ledger speaks for what this run asked. It keeps an older answer when a later question
     fails, so a question of this run that left no trace in it takes its outcome from the journal.
     """
@@ -153,16 +158,21 @@ def symbol_outcomes(
     outcomes = {}
     for symbol in scope.feed.symbols:
         rows = ledger.filter(pl.col("symbol") == symbol)
-        asked = [fetch for fetch in fetches if symbol in fetch.symbols]
+        planned = [fetch for fetch in fetches if symbol in fetch.symbols]
+        held = [fetch for fetch in planned if symbol in fetch.unasked]
+        asked = [fetch for fetch in planned if symbol not in fetch.unasked]
         own = rows.filter(pl.col("fetch_id").is_in([fetch.fetch_id for fetch in asked]))
         outcome, detail = _worst(own if asked else rows)
         for fetch in asked:
             if _unanswered(fetch, own) and outcome not in _BAD:
                 outcome, detail = str(Outcome.FAILED), fetch.error
+        if held and (not asked or outcome not in _BAD):
+            outcome, detail = str(Outcome.NOT_ASKED), f"not asked, since {held[0].error}"
         outcomes[symbol] = {
             "outcome": outcome,
             "detail": detail,
             "asked": bool(asked),
+            "held_back": bool(held),
             "sessions": dict(rows.group_by("outcome").len().sort("outcome").iter_rows()),
         }
     return outcomes

@@ -91,6 +91,7 @@ def _to_row(run: IngestRun) -> dict[str, Any]:
         "symbols": list(run.symbols),
         "payloads": list(run.payloads),
         "payload_symbols": list(run.payload_symbols),
+        "unasked": list(run.unasked),
         "first_session": first,
         "last_session": last,
     }
@@ -104,5 +105,6 @@ def _from_row(row: sa.RowMapping) -> IngestRun:
     fields["symbols"] = tuple(fields["symbols"])
     fields["payloads"] = tuple(fields["payloads"])
     fields["payload_symbols"] = tuple(fields["payload_symbols"] or ())
+    fields["unasked"] = tuple(fields["unasked"] or ())
     fields["trouble"] = fields["trouble"] or ""
     return IngestRun(**fields, sessions=sessions)

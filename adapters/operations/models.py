@@ -124,6 +124,7 @@ ingest_journal = sa.Table(
     sa.Column("payload_symbols", sa.JSON()),
     sa.Column("number", sa.BigInteger()),
     sa.Column("newest_bar", Instant()),
+    sa.Column("unasked", sa.JSON()),
     sa.Index(None, "started_at"),
     sa.Index(None, "vendor", "started_at"),
     sa.Index(None, "number"),

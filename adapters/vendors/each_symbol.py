@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+from adapters.vendors.retrying import sent_by_this_thread
 from market_data.errors import (
+    BudgetSpentError,
+    LeftAloneError,
     RateLimitedError,
     UnauthorisedError,
     UnreachableError,
@@ -28,6 +31,9 @@ def each_symbol(
     What would meet every other symbol too (too many requests, no access, no connection) ends the
     answer; anything else becomes the outcome of its symbol. Each payload says whose answer it is.
 
+    The symbols after one that ends the answer were not asked for, and neither was that one where
+    its first request was held back here: their outcome says so, before the error is raised.
+
     Args:
         request: the question.
         fetch: asks for one symbol.
@@ -35,11 +41,17 @@ def each_symbol(
     Raises:
         VendorError: RateLimitedError, UnauthorisedError or UnreachableError.
     """
-    for wanted in request.symbols:
+    for place, wanted in enumerate(request.symbols):
+        before = sent_by_this_thread()
         try:
             for result in fetch(wanted, request):
                 yield replace(result, payloads=[_about(p, wanted) for p in result.payloads])
-        except (RateLimitedError, UnauthorisedError, UnreachableError):
+        except (RateLimitedError, UnauthorisedError, UnreachableError) as trouble:
+            held = isinstance(trouble, BudgetSpentError | LeftAloneError)
+            is_unsent = held and sent_by_this_thread() == before
+            if rest := request.symbols[place if is_unsent else place + 1 :]:
+                unasked = {later.symbol: SymbolOutcome.not_asked(trouble) for later in rest}
+                yield FetchResult(outcomes=unasked)
             raise
         except VendorError as trouble:
             yield FetchResult(outcomes={wanted.symbol: SymbolOutcome.of(trouble)})

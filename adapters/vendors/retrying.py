@@ -7,6 +7,7 @@ What does not: sending (the clients), limits shared by processes (market_data/po
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -19,6 +20,20 @@ T = TypeVar("T")
 _MOST_DIGITS = 9
 LONGEST_PAUSE = 60.0
 """Seconds; whoever asks for a longer pause is not asked again in this fetch."""
+
+
+class _Sent(threading.local):
+    """Attempts of a thread that its gates let through."""
+
+    count = 0
+
+
+_SENT = _Sent()
+
+
+def sent_by_this_thread() -> int:
+    """How many attempts of this thread a gate has let through, to be compared with later on."""
+    return _SENT.count
 
 
 class Questions:
@@ -50,6 +65,7 @@ class Questions:
 
         def attempt() -> T:
             self._enter(claims, troubles)
+            _SENT.count += 1
             try:
                 found = ask()
             except VendorError as trouble:

@@ -43,8 +43,8 @@ class IngestReport:
 
     @property
     def failed(self) -> dict[str, SymbolOutcome]:
-        """Symbols that the vendor refused or failed to answer."""
-        bad = (Outcome.FAILED, Outcome.REFUSED)
+        """Symbols that the vendor refused or failed to answer, or was not asked for after all."""
+        bad = (Outcome.FAILED, Outcome.REFUSED, Outcome.NOT_ASKED)
         return {s: o for s, o in self.outcomes.items() if o.outcome in bad}
 
     def add(self, landed: Landed) -> None:
@@ -94,7 +94,14 @@ def ingest(
     return report
 
 
-_BADNESS = (Outcome.ROWS, Outcome.NOTHING, Outcome.UNAVAILABLE, Outcome.REFUSED, Outcome.FAILED)
+_BADNESS = (
+    Outcome.ROWS,
+    Outcome.NOTHING,
+    Outcome.UNAVAILABLE,
+    Outcome.NOT_ASKED,
+    Outcome.REFUSED,
+    Outcome.FAILED,
+)
 
 
 def _worse(known: SymbolOutcome | None, new: SymbolOutcome) -> SymbolOutcome:

@@ -92,6 +92,11 @@ def settle(symbol: str, answer: Answer, reject_share: float) -> SymbolOutcome:
     return SymbolOutcome(Outcome.ROWS if answer.rows.get(symbol) else Outcome.NOTHING)
 
 
+def unasked(outcomes: Mapping[str, SymbolOutcome]) -> tuple[str, ...]:
+    """The symbols about which nothing was sent."""
+    return tuple(s for s, o in outcomes.items() if o.outcome is Outcome.NOT_ASKED)
+
+
 def common_kind(outcomes: Iterable[SymbolOutcome]) -> str:
     """The kind of trouble that met all of some symbols; empty where one of them fared otherwise."""
     kinds = {o.kind for o in outcomes}
@@ -146,8 +151,8 @@ def ledger_rows(
         known: rows of LEDGER of the vendor and timeframe, from before the answer.
 
     Returns:
-        Rows of LEDGER. Sessions that have not begun are left out unless rows came for them, and
-        those whose bars a doubtful answer would unsay.
+        Rows of LEDGER. Sessions that have not begun are left out unless rows came for them, those
+        whose bars a doubtful answer would unsay, and symbols about which nothing was sent.
     """
     over = pl.col("close") + asked.delay <= asked.at
     # Of a session that expects no bar, none says nothing: a vendor may still come with some.
@@ -181,6 +186,7 @@ def ledger_rows(
         .join(lost, on=["symbol", "session"], how="left")
         .with_columns(pl.col("expected", "rows", "bars", "refused", "spoiled").fill_null(0))
         .filter(closed_day | (pl.col("open") <= asked.at) | (pl.col("rows") > 0))
+        .filter(~pl.col("symbol").is_in(unasked(outcomes)))
         .join(_stated(outcomes), on="symbol", how="left")
         .join(_begun(begins or {}), on="symbol", how="left")
         .with_columns(

@@ -92,6 +92,8 @@ class IngestRun:
     where nothing did."""
     newest_bar: datetime | None = None
     """When the newest bar of the answer ended; None where no bar came, or nobody wrote it down."""
+    unasked: tuple[str, ...] = ()
+    """Those of `symbols` about which nothing was sent, since a trouble came before."""
 
     @property
     def duration_seconds(self) -> float:

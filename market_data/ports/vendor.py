@@ -57,6 +57,11 @@ class SymbolOutcome:
         """What a trouble comes to for a symbol."""
         return cls(Outcome(trouble.outcome), str(trouble), trouble.kind)
 
+    @classmethod
+    def not_asked(cls, trouble: VendorError) -> SymbolOutcome:
+        """For a symbol about which nothing was sent, since a trouble came before."""
+        return cls(Outcome.NOT_ASKED, f"not asked, since {trouble}", trouble.kind)
+
 
 @dataclass(frozen=True)
 class SymbolRequest:

@@ -122,6 +122,7 @@ def test_too_many_requests_end_the_answer(server: ReplayServer, test_data: Path)
     answer = yahoo_on(server, attempts=2).fetch(question("QQQ", "GOLD", "BTC-USD"))
     begun = [next(answer), next(answer)]
     assert outcome(begun, "QQQ")[0] is Outcome.ROWS
+    assert outcome([next(answer)], "BTC-USD")[0] is Outcome.NOT_ASKED
     with pytest.raises(RateLimitedError):
         next(answer)
     assert len(server.asked_for(GOLD)) == 2
