@@ -13,7 +13,7 @@ bars from before the split wait for another answer then, which brings it again.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -36,7 +36,7 @@ def waiting(told: pl.DataFrame, *, now: datetime, calendar: str) -> pl.DataFrame
     Returns:
         Those rows: the ones from before a split that traded lately, or has not yet.
     """
-    lately = _splits(told, calendar).filter(pl.col("traded_from") > now - JUDGED_WITHIN)
+    lately = _lately(told, now, calendar)
     dividends = told.filter(pl.col("kind") == "dividend")
     last = lately.group_by("symbol").agg(_before=pl.col("ex_date").max())
     return (
@@ -70,7 +70,7 @@ def settled_dividends(
     """
     recent = pl.col("traded_from") > now - WORKED_IN_WITHIN
     unworked = (
-        _splits(told, calendar)
+        _lately(told, now, calendar)
         .join(shown, on=["symbol", "ex_date"], how="left")
         .filter(~pl.col("worked_in").fill_null(value=~recent))
         .select("symbol", ratio="value", until="ex_date", lacked=pl.col("worked_in").is_not_null())
@@ -92,7 +92,13 @@ def settled_dividends(
     )
 
 
-def _splits(told: pl.DataFrame, calendar: str) -> pl.DataFrame:
-    """The splits of an answer with day_began and traded_from (UTC)."""
-    splits = told.filter(pl.col("kind") == "split").select("symbol", "ex_date", "value")
-    return with_trading_start(splits.unique(), calendar)
+def _lately(told: pl.DataFrame, now: datetime, calendar: str) -> pl.DataFrame:
+    """The splits of an answer that traded lately or have not yet, with traded_from (UTC)."""
+    since = now - JUDGED_WITHIN
+    splits = told.filter(
+        # Two days after its date began a split has traded, wherever the exchange is.
+        pl.col("kind") == "split",
+        pl.col("ex_date") > since.date() - timedelta(days=2),
+    ).select("symbol", "ex_date", "value")
+    dated = with_trading_start(splits.unique(), calendar)
+    return dated.filter(pl.col("traded_from") > since)
