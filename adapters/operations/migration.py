@@ -20,7 +20,7 @@ from market_data.errors import ConfigurationError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest revision in migrations/versions."""
 
 SCRIPTS = Path(__file__).with_name("migrations")

@@ -29,6 +29,7 @@ from market_data.pipeline.inspection import Inspection, inspect_raw
 from market_data.pipeline.kept import kept_bars
 from market_data.pipeline.planning import IngestRequest
 from market_data.pipeline.platform import Platform
+from market_data.ports import Outcome
 from market_data.schemas import RAW_BARS
 from market_data.timeframes import Timeframe
 from market_data.universe import Universe, VendorConfig
@@ -160,7 +161,10 @@ def _outcomes(report: IngestReport) -> pl.DataFrame:
 def _refuse_silence(report: IngestReport) -> None:
     """Fail the step when no question was answered: an empty success would hide an outage."""
     if report.nothing_answered:
-        details = sorted({o.detail for o in report.outcomes.values() if o.detail})
+        outcomes = report.outcomes.values()
+        # That a trouble kept others from being asked for repeats it.
+        met = [o for o in outcomes if o.outcome is not Outcome.NOT_ASKED] or outcomes
+        details = sorted({o.detail for o in met if o.detail})
         raise dg.Failure(
             f"{report.vendor} answered for none of {len(report.outcomes)} symbols: "
             + "; ".join(details[:3])

@@ -46,6 +46,7 @@ RUN = IngestRun(
     payloads=("ab12", "cd34"),
     error="",
     newest_bar=NOON - timedelta(hours=16),
+    unasked=("Übung",),
 )
 
 
