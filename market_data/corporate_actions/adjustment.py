@@ -70,7 +70,7 @@ def adjust(
     usable = newest(actions, as_of=as_of)
     factors = [_split_factors(usable)]
     if mode is Adjust.TOTAL:
-        factors.append(_dividend_factors(usable, bars, closes))
+        factors.append(_dividend_factors(usable, factors[0], bars, closes))
     changed = _with_later_product(bars, pl.concat(factors))
     prices = [c for c in SCALED if c in bars.columns]
     changes = [pl.col(prices) * pl.col("_price")]
@@ -100,7 +100,7 @@ def _split_factors(actions: pl.DataFrame) -> pl.DataFrame:
 
 
 def _dividend_factors(
-    actions: pl.DataFrame, bars: pl.DataFrame, closes: pl.DataFrame | None
+    actions: pl.DataFrame, splits: pl.DataFrame, bars: pl.DataFrame, closes: pl.DataFrame | None
 ) -> pl.DataFrame:
     """Columns symbol, ex_date, price, volume: what a dividend does to the bars before it."""
     first = bars.group_by("symbol").agg(pl.col("session").min().alias("first"))
@@ -121,12 +121,20 @@ def _dividend_factors(
         tolerance=_LONGEST_CLOSURE,
         check_sortedness=False,
     )
-    wrong = priced.filter((pl.col("close") > pl.col("value")).fill_null(value=False).not_())
+    # An older close stands in for one that is missing, but not across a split.
+    across = priced.join(splits.select("symbol", _split="ex_date"), on="symbol").filter(
+        pl.col("_split") > pl.col("session"), pl.col("_split") < pl.col("ex_date")
+    )
+    sound = (pl.col("close") > pl.col("value")).fill_null(value=False)
+    wrong = pl.concat(
+        [priced.filter(~sound), priced.join(across, on=["symbol", "ex_date"], how="semi")]
+    ).unique(maintain_order=True)
     if not wrong.is_empty():
         named = ", ".join(f"{s} {d}" for s, d in wrong.select("symbol", "ex_date").head(10).rows())
         raise MarketDataError(
             f"{wrong.height} dividend(s) cannot be worked in: no unadjusted close above the "
-            f"dividend for the session before {named}; give the daily closes up to the last action"
+            f"dividend, and that can be trusted, for the session before {named}; ask for the daily "
+            "bars up to the last action (emp ingest --timeframe 1d ... --refetch)"
         )
     return priced.select(
         "symbol", "ex_date", price=1.0 - pl.col("value") / pl.col("close"), volume=pl.lit(1.0)

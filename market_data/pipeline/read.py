@@ -2,22 +2,21 @@
 
 What belongs here: from a reader's question to one frame.
 What does not: what the ledger knows about them (ledger_days.py), printing and file formats (emp),
-the rules of curation and adjustment.
+the rules of curation and adjustment (adjusting.py).
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal
 
 import polars as pl
 
-from market_data.corporate_actions.adjustment import Adjust, adjust
-from market_data.curation.candidates import SPLITS_UNKNOWN
+from market_data.corporate_actions.adjustment import Adjust
 from market_data.datasets import curated_bars
-from market_data.errors import ConfigurationError, UnknownActionsWarning
+from market_data.errors import ConfigurationError
+from market_data.pipeline.adjusting import adjusted_bars
 from market_data.pipeline.curate import chunks, curate_slice, step_days
 from market_data.pipeline.decisions import decisions, flagged, masked
 from market_data.pipeline.imputing import ANNOTATED, NEVER, Impute, Range, asked_for, with_imputed
@@ -74,10 +73,13 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
 
     Raises:
         ConfigurationError: a symbol is not in the universe, or an argument has no such value.
+        MarketDataError: a dividend cannot be worked in: there is no close before it that can be
+            trusted.
 
     Warns:
         UnknownActionsWarning: adjusted prices of symbols of which no corporate action is known, or
-            bars that are left out of adjusted prices since nobody knows all splits in them.
+            over a stretch of sessions about which nobody who tells splits was asked; or bars that
+            are left out of adjusted prices since nobody knows all splits in them.
         WithheldBarsWarning: "trusted" left out bars that are in error.
     """
     for symbol in symbols:
@@ -103,7 +105,22 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
             return bars
         of_class = {s: platform.universe.instrument(s).asset_class for s in symbols}
         adjustable = [s for s, found in of_class.items() if found.is_adjustable]
-        return _adjusted(platform, bars, adjustable, mode, as_of)
+        return adjusted_bars(
+            platform,
+            bars,
+            adjustable,
+            mode,
+            as_of or platform.clock.now(),
+            closes=lambda: read_bars(
+                platform,
+                adjustable,
+                timeframe=Timeframe.D1,
+                as_of=as_of,
+                quality="all",
+                impute=NEVER,
+            ),
+            stacklevel=4,
+        )
 
     bars = served(read(span))
     if asked is None:
@@ -186,70 +203,3 @@ def _first_asked(platform: Platform, symbols: Sequence[str], first: date) -> dat
     spans = pl.concat(platform.ledger.spans(timeframe=t) for t in Timeframe)
     found = spans.filter(pl.col("symbol").is_in(list(symbols)))["first"].min()
     return found if isinstance(found, date) else first
-
-
-def _adjusted(
-    platform: Platform,
-    bars: pl.DataFrame,
-    adjustable: Sequence[str],
-    mode: Adjust,
-    as_of: datetime | None,
-) -> pl.DataFrame:
-    of_class = pl.col("symbol").is_in(list(adjustable))
-    touched, untouched = bars.filter(of_class), bars.filter(~of_class)
-    if touched.is_empty():
-        return bars
-    moment = as_of or platform.clock.now()
-    actions = platform.actions.read(symbols=adjustable, known_at=moment)
-    unknown = sorted(set(touched["symbol"].unique()) - set(actions["symbol"].unique()))
-    if unknown:
-        warnings.warn(
-            f"no split or dividend of {', '.join(unknown[:10])}{' ...' if unknown[10:] else ''} is "
-            "known: these prices are not adjusted. 'emp actions import' adds corporate actions",
-            UnknownActionsWarning,
-            stacklevel=4,
-        )
-    touched = _of_known_splits(touched, actions, moment)
-    closes = None
-    if mode is Adjust.TOTAL:
-        # A dividend is weighed against the close before its ex-date, which may lie outside the
-        # range that was asked for.
-        closes = read_bars(
-            platform, adjustable, timeframe=Timeframe.D1, as_of=as_of, quality="all", impute=NEVER
-        ).select("symbol", "session", "close")
-    done = adjust(touched, actions, mode=mode, as_of=moment, closes=closes)
-    return pl.concat([done, untouched]).sort("symbol", "ts").select(CURATED_BARS.names)
-
-
-def _of_known_splits(bars: pl.DataFrame, actions: pl.DataFrame, moment: datetime) -> pl.DataFrame:
-    """The bars less those that a split concerns and that may be divided by it already."""
-    last = (
-        actions.filter(pl.col("kind") == "split", pl.col("ex_date") <= moment.date())
-        .group_by("symbol")
-        .agg(_last=pl.col("ex_date").max())
-    )
-    marked = bars.join(last, on="symbol", how="left", maintain_order="left")
-    unclear = pl.col("flags").str.contains(SPLITS_UNKNOWN, literal=True) & (
-        pl.col("session") < pl.col("_last")
-    ).fill_null(value=False)
-    left_out = marked.filter(unclear)
-    if left_out.is_empty():
-        return bars
-    spans = left_out.group_by("symbol").agg(
-        text=pl.format(
-            "{} ({} bars from {} to {})",
-            pl.col("symbol").first(),
-            pl.len(),
-            pl.col("session").min(),
-            pl.col("session").max(),
-        )
-    )
-    names = ", ".join(spans.sort("symbol")["text"].head(10)) + (" ..." if spans.height > 10 else "")
-    warnings.warn(
-        f"left out of adjusted prices: {names}. Their vendor divides by splits that nobody has "
-        "told in full, and one is on record since. Ask a vendor that tells splits about these "
-        "sessions, or bring all actions of the symbols with 'emp actions import', and curate again",
-        UnknownActionsWarning,
-        stacklevel=5,
-    )
-    return marked.filter(~unclear).select(bars.columns)

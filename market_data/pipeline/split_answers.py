@@ -42,7 +42,7 @@ def splits_told(platform: Platform, frames: Sequence[pl.DataFrame], last: date) 
     symbols = sorted(s for s in doubtful if _splits(platform, s))
     if not told.tellers or not symbols:
         return told
-    return replace(told, answers=_answers(platform, told.tellers, symbols, last))
+    return replace(told, answers=telling_answers(platform, told.tellers, symbols, last))
 
 
 def own_words(platform: Platform, symbols: Sequence[str]) -> SplitsTold:
@@ -65,21 +65,43 @@ def telling_timeframes(platform: Platform, vendor: str) -> list[Timeframe]:
     return [t for t in Timeframe if tells(vendor, t) is not Telling.NONE]
 
 
-def _answers(
-    platform: Platform, tellers: Collection[str], symbols: Sequence[str], last: date
+def telling_answers(
+    platform: Platform,
+    tellers: Collection[str],
+    symbols: Sequence[str],
+    last: date,
+    *,
+    with_gaps: bool = False,
+    timeframe: Timeframe | None = None,
 ) -> pl.DataFrame:
-    """Answers with bars that would have told a split: rows of LEDGER."""
+    """Answers with bars that would have told a split: rows of LEDGER.
+
+    Args:
+        platform: the ledger.
+        tellers: vendors that tell splits.
+        symbols: about which.
+        last: last session.
+        with_gaps: also the sessions of such an answer that it had no bars of.
+        timeframe: only about bars of this length; None for all.
+    """
     span = (platform.universe.first_session, last)
-    asked = platform.ledger.read(vendors=list(tellers), symbols=symbols, sessions=span)
+    asked = platform.ledger.read(
+        timeframe=timeframe, vendors=list(tellers), symbols=symbols, sessions=span
+    )
     given = asked.filter(pl.col("outcome") == str(Outcome.ROWS))
+    if with_gaps:
+        same = asked.filter(pl.col("outcome") == str(Outcome.NOTHING))
+        given = pl.concat(
+            [given, same.join(given, on=["vendor", "timeframe", "symbol", "fetch_id"], how="semi")]
+        )
     parts = [given.clear()]
     for vendor in tellers:
-        for timeframe in telling_timeframes(platform, vendor):
-            part = given.filter(pl.col("vendor") == vendor, pl.col("timeframe") == str(timeframe))
-            tells = platform.vendors.tells_splits(vendor, timeframe)
+        for length in telling_timeframes(platform, vendor):
+            part = given.filter(pl.col("vendor") == vendor, pl.col("timeframe") == str(length))
+            tells = platform.vendors.tells_splits(vendor, length)
             if tells is Telling.WITH_ADJUSTED_CLOSE and not part.is_empty():
                 kept = platform.raw_log.read(
-                    raw_bars(vendor, timeframe), symbols=symbols, sessions=span
+                    raw_bars(vendor, length), symbols=symbols, sessions=span
                 ).drop_nulls("adj_close")
                 part = part.join(kept, on=["symbol", "session"], how="semi")
             parts.append(part)

@@ -118,6 +118,18 @@ def test_a_dividend_that_cannot_be_worked_in_is_named(ex_date: date, value: floa
         adjust(GOLDEN_BARS, wrong, mode=Adjust.TOTAL)
 
 
+def test_an_older_close_stands_in_for_a_missing_one_but_not_across_a_split() -> None:
+    hours = GOLDEN_BARS.head(1)
+    before_split, since_split = GOLDEN_BARS.head(2), GOLDEN_BARS.head(3)
+    paid = actions_of(
+        ("ABC", date(2024, 1, 4), "split", 2.0), ("ABC", date(2024, 1, 9), "dividend", 0.08)
+    )
+    done = adjust(hours, paid, mode=Adjust.TOTAL, closes=since_split)
+    assert done["close"][0] == pytest.approx(46.99 / 2 * (1 - 0.08 / 24.96), rel=1e-12)
+    with pytest.raises(MarketDataError, match=r"1 dividend.*ABC 2024-01-09"):
+        adjust(hours, paid, mode=Adjust.TOTAL, closes=before_split)
+
+
 def test_a_dividend_before_every_bar_needs_no_close() -> None:
     old = actions_of(("ABC", date(2019, 5, 1), "dividend", 0.5))
     assert adjust(GOLDEN_BARS, old, mode=Adjust.TOTAL).equals(GOLDEN_BARS)
