@@ -74,7 +74,8 @@ def get_curated_bars(
             message says what there is. Interpolation, which looks ahead, is refused with `as_of`.
 
     Warns:
-        UnknownActionsWarning: prices that could not be adjusted, or are left out for that.
+        UnknownActionsWarning: prices that could not be adjusted, or are left out for that, or
+            sessions about which nobody was asked who would have told a split.
         WithheldBarsWarning: "trusted" left out bars: how many of which symbols and sessions.
     """
     from market_data.pipeline.read import read_bars

@@ -16,7 +16,7 @@ class ConfigurationError(MarketDataError):
 
 
 class UnknownActionsWarning(UserWarning):
-    """Adjusted prices were asked for of instruments of which no corporate action is known."""
+    """Adjusted prices were asked for where not all corporate actions may be known."""
 
 
 class WithheldBarsWarning(UserWarning):
