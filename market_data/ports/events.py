@@ -65,7 +65,7 @@ class IngestedSlice:
         symbols: that were asked for, at least one.
         sessions: first and last session asked for, both included.
         rows: bars received per symbol; a symbol without any is not in it.
-        outcomes: rows, nothing, unavailable, refused or failed, per symbol.
+        outcomes: rows, nothing, unavailable, refused, failed or not asked, per symbol.
         new_rows: of all rows those that the log did not know; of the whole answer.
         revised_rows: of these, those that revise a known bar; of the whole answer.
         rejected_rows: rows that could not become a bar; of the whole answer.
