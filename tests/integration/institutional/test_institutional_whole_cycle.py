@@ -20,7 +20,7 @@ from tests.support.institution import Institution, institution
 from tests.support.servers import new_database, server_url
 
 ROOT = Path(__file__).resolve().parents[3]
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
@@ -75,6 +75,7 @@ def test_every_part_is_ready_after_a_rehearsal(
     house: Institution, daemon: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     rehearse = ["rehearse", "--symbols", "DEMO-BTC", "--vendors", "sample_a"]
+    rehearse += ["--daily-lookback-days", "5"]
     assert house.run(*rehearse).returncode in (0, 3)
     deadline = time.monotonic() + 120
     told: dict[str, dict[str, object]] = {}
