@@ -179,7 +179,10 @@ class WebVendorContract(VendorContract):
     def test_a_closed_gate_ends_the_answer(self, case: WebCase, refusal: VendorError) -> None:
         before = case.asked_for_bars()
         results, error = answer_of(case.build(Asking(Notes(refusal))), case.request)
-        assert (results, error) == ([], refusal)
+        assert error == refusal
+        stated = outcomes_of(results).values()
+        assert all(o.outcome is Outcome.NOT_ASKED for o in stated)
+        assert not any(result.frame.height or result.payloads for result in results)
         assert case.asked_for_bars() == before
 
     @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_yahoo_asks_once_more_for_what_came_after_an_old_range() -> None:
     assert requests_of(yahoo, question(7, ends=10)) == 4
     assert requests_of(yahoo, question(7, ends=60)) == 0
     assert requests_of(yahoo, question(7, ends=60, timeframe=Timeframe.D1)) == 4
-    wrong = replace(question(7), symbols=(replace(TWO[0], vendor_symbol="no symbol!"), TWO[1]))
+    wrong = replace(question(6), symbols=(replace(TWO[0], vendor_symbol="no symbol!"), TWO[1]))
     assert requests_of(yahoo, wrong) == 1
 
 
