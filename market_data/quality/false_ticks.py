@@ -104,7 +104,7 @@ def find_false_ticks(
         timeframe: of the bars.
 
     Returns:
-        Rows of FALSE_TICKS sorted by (symbol, ts).
+        Rows of FALSE_TICKS sorted by (symbol, ts), one for each such bar.
     """
     columns = ("symbol", "false_tick_profile", "false_tick_z", "false_tick_move")
     known = limits.select(*columns, "false_tick_revert", "false_tick_bars")
@@ -114,7 +114,9 @@ def find_false_ticks(
     ]
     if not of_documents.is_empty():
         parts.append(_by_level(bars.join(of_documents, on="symbol", how="semi")))
-    return pl.concat(parts).sort("symbol", "ts")
+    found = pl.concat(parts).sort("symbol", "ts", "z", descending=[False, False, True])
+    # A bar may lie in two runs that overlap.
+    return found.unique(["symbol", "ts"], keep="first", maintain_order=True)
 
 
 def _by_reversal(bars: pl.DataFrame, limits: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:

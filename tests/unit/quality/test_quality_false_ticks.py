@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from market_data.quality.false_ticks import FALSE_TICKS, check_false_ticks, find_false_ticks
@@ -109,6 +109,7 @@ def test_a_split_is_no_false_tick(thresholds: Thresholds, seed: int, at: int, ra
     assert flagged(split, rules) == flagged(whole, rules) == []
 
 
+@example(seed=520, scale=1.0)  # two runs of wrong bars overlap
 @given(seed=st.integers(0, 10_000), scale=st.sampled_from([1e-6, 0.03, 1.0, 70_000.0]))
 @settings(max_examples=50, deadline=None)
 def test_prices_count_relative_to_each_other(
