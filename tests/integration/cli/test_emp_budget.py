@@ -133,7 +133,8 @@ def test_the_runbook_holds_what_it_promises(
 
     # 3. What a run would ask is told without asking.
     dry = shell.next("emp ingest")
-    assert "yahoo needs 2 requests, at once under its limits: 93 left of 100" in dry.out
+    assert "yahoo needs 2 requests, at once under its limits: " in dry.out
+    assert "1,993 left of 2,000 requests per hour" in dry.out, dry.out
 
     # 4. More patience does not help while the breaker is open: nobody is asked.
     patient = shell.next("emp ingest")
@@ -166,7 +167,7 @@ def test_the_runbook_holds_what_it_promises(
     # 8. The repeated run fetches what was lacking.
     assert shell.next("emp ingest").status == 0
     told = shell.next("emp budget --vendor yahoo")
-    assert re.search(r"\| yahoo +\| minute +\| 100 +\| 3 +\| 97 +\| now", told.out)
+    assert re.search(r"\| yahoo +\| hour +\| 2,?000 +\| 3 +\| 1,?997 +\| now", told.out), told.out
     covered = shell.next("emp coverage")
     assert covered.out.count("| rows ") >= 4
     assert shell.commands == []
