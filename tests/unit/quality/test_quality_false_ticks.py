@@ -122,6 +122,11 @@ def test_prices_count_relative_to_each_other(
     assert flagged(scaled, rules) == flagged(bars, rules)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_single_wrong_close_is_found_alone(limits, seed: int) -> None:
+    assert flagged(spiked(walk(seed), 70, 1, 1.6), limits()) == [70]
+
+
 def test_what_cannot_be_judged_yet_is_left_alone(limits) -> None:
     bars = spiked(walk(3), DAYS - 1, 1, 1.5)
     assert flagged(bars, limits()) == []
