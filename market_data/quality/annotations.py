@@ -9,14 +9,13 @@ Raw data never changes: a decision is looked up whenever something is judged, cu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 
 import polars as pl
 
 from market_data.ports.annotations import Annotation, Decision
-from market_data.quality.findings import KEY, CheckOutcome
+from market_data.quality.findings import KEY
 from market_data.schemas import FINDINGS
 
 UNUSABLE = "unusable"
@@ -81,16 +80,6 @@ def split_accepted(
     left = numbered.join(matched.select("_row"), on="_row", how="anti", maintain_order="left")
     accepted = matched.select(pl.col(name).cast(dtype) for name, dtype in ACCEPTED.items())
     return left.drop("_row"), accepted
-
-
-def open_outcomes(
-    outcomes: Mapping[str, CheckOutcome], annotations: Collection[Annotation]
-) -> dict[str, CheckOutcome]:
-    """The outcomes of checks without the findings that somebody accepted."""
-    return {
-        name: replace(outcome, findings=split_accepted(outcome.findings, annotations)[0])
-        for name, outcome in outcomes.items()
-    }
 
 
 def unusable(annotations: Iterable[Annotation], sessions: tuple[date, date]) -> pl.DataFrame:

@@ -32,11 +32,9 @@ INTERVALS = {
 Adjusted = bool | Literal["intraday"]
 """Which bars of shares come with splits and dividends: with True the daily ones, which tell them
 beside prices as traded; with "intraday" the intraday ones, whose prices carry them."""
-MOST_COMPACT = 100
-"""Rows of an answer to outputsize=compact."""
 _COMPACT_DAYS = timedelta(days=90)
-"""A range that begins so short a time ago lies within the newest 100 daily rows, weekends
-included."""
+"""A range that begins so short a time ago lies within the newest 100 daily rows (the most
+that outputsize=compact answers), weekends included."""
 _FIRST_MONTH = (2000, 1)
 _SHARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,23}")
 _PAIR = re.compile(r"([A-Za-z0-9]{2,10})/([A-Za-z]{3,5})")
