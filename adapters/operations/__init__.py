@@ -9,6 +9,8 @@ from adapters.operations.actions import SqlActionLog
 from adapters.operations.alert_outbox import Kept, RouteHealth, SqlAlertOutbox, Waiting
 from adapters.operations.alerts import Evaluated, SqlAlerts
 from adapters.operations.annotations import SqlAnnotations
+from adapters.operations.automation_state import SqlAutomationStates
+from adapters.operations.backfills import SqlBackfills
 from adapters.operations.database import open_database, reading, writing
 from adapters.operations.journal import SqlJournal
 from adapters.operations.leases import Lease
@@ -33,6 +35,8 @@ __all__ = [
     "SqlAlerts",
     "SqlAnnotations",
     "SqlAnswerShapes",
+    "SqlAutomationStates",
+    "SqlBackfills",
     "SqlJournal",
     "SqlLedger",
     "SqlOutbox",

@@ -20,6 +20,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from adapters.operations.automation_models import automation_state
 from adapters.operations.database import reading, writing
 from adapters.operations.frames import read_frame, storable_texts, write_frame
 from adapters.operations.models import (
@@ -37,9 +38,9 @@ from market_data.quality.digest import RowsDigest, rows_digest
 from market_data.schemas import UTC
 
 PAGE_ROWS = 20_000
-NOT_COPIED = (leases, outbox, reports)
-"""Of one installation's own processes: who works, what waits for its brokers, what it said of its
-servers."""
+NOT_COPIED = (automation_state, leases, outbox, reports)
+"""Of one installation's own processes: what its schedules remember, who works, what waits for its
+brokers, what it said of its servers."""
 
 TABLES = tuple(table for table in metadata.sorted_tables if table not in NOT_COPIED)
 """Every table that travels."""

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from adapters.migration_turn import TURN
 from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest revision in migrations/versions."""
 
 SCRIPTS = Path(__file__).with_name("migrations")
@@ -91,7 +92,8 @@ def _upgrade(connection: Connection) -> None:
             f"the operations database is at revision {stored}, which this program does not know: "
             "a newer version has migrated it, use that one"
         )
-    command.upgrade(config, "head")
+    with TURN:
+        command.upgrade(config, "head")
 
 
 def _file_lock(engine: Engine) -> AbstractContextManager[object]:

@@ -19,6 +19,7 @@ from adapters.operations import (
     SqlActionLog,
     SqlAnnotations,
     SqlAnswerShapes,
+    SqlBackfills,
     SqlJournal,
     SqlLedger,
     SqlQuarantineLog,
@@ -36,6 +37,7 @@ from market_data.pipeline.migration import compare, copy
 from market_data.ports import IngestRun
 from market_data.schemas import CORPORATE_ACTIONS, LEDGER, QUARANTINE
 from market_data.timeframes import Timeframe
+from tests.support.backfill_plans import plan_of
 
 NOW = datetime(2024, 3, 1, 12, 0, 0, 123457, tzinfo=UTC)
 DAY = date(2024, 2, 29)
@@ -109,6 +111,7 @@ def fill(engine: sa.Engine) -> None:
         "yahoo", Timeframe.D1, shapes={"AAPL": {"": frozenset({"object"})}},
         changes=[("AAPL", DAY, gone)], fetch_id="f1", now=NOW,
     )  # fmt: skip
+    SqlBackfills(engine).add(plan_of(3), at=NOW, author="me")
 
 
 def content(engine: sa.Engine) -> dict[str, list[Any]]:
@@ -146,7 +149,7 @@ def silent(_: str) -> None:
 
 def test_tables_that_travel() -> None:
     staying = set(metadata.tables) - {table.name for table in TABLES}
-    assert staying == {"leases", "outbox", "reports"}
+    assert staying == {"automation_state", "leases", "outbox", "reports"}
 
 
 def test_every_table_arrives_and_the_same_again_changes_nothing(
@@ -161,6 +164,8 @@ def test_every_table_arrives_and_the_same_again_changes_nothing(
     assert {name: rows for name, rows in filled.items() if "alert" not in name} == {
         "operations/annotations": 1,
         "operations/answer_shapes": 1,
+        "operations/backfill_pieces": 3,
+        "operations/backfills": 1,
         "operations/corporate_actions": 3,
         "operations/ingest_journal": 3,
         "operations/ledger": ROWS,

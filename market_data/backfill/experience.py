@@ -1,0 +1,82 @@
+"""What earlier backfills tell of how long a new one takes, and whether it may be launched.
+
+What belongs here: rates from pieces that went through, and the guard of large backfills.
+What does not: the formula of an estimate (estimate.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from market_data.backfill.estimate import Measured, Rates
+from market_data.backfill.policy import BackfillPolicy
+from market_data.backfill.records import Backfill, BackfillPlan, BackfillState, PieceState
+
+
+def rates_of(earlier: Iterable[Backfill], dataset: str) -> Rates:
+    """What the pieces of earlier backfills of a dataset tell.
+
+    Args:
+        earlier: backfills, over or not.
+        dataset: of which the next one is.
+    """
+    return Rates.of(
+        measured
+        for backfill in earlier
+        if backfill.plan.request.dataset == dataset
+        for measured in _measured(backfill)
+    )
+
+
+def _measured(backfill: Backfill) -> Iterable[Measured]:
+    layer = backfill.plan.request.layer
+    planned = {piece.number: piece for piece in backfill.plan.pieces}
+    for record in backfill.pieces:
+        through = record.state in (PieceState.SUCCEEDED, PieceState.HELD)
+        if not through or record.claimed_at is None or record.ended_at is None:
+            continue
+        piece = planned[record.number]
+        vendors = record.outcome.get("vendor_seconds", {})
+        whole = (record.ended_at - record.claimed_at).total_seconds()
+        rest = max(0.0, whole - sum(vendors.values()))
+        yield Measured(piece.work(layer), rest, vendors, piece.requests)
+
+
+def refusal(
+    plan: BackfillPlan, earlier: Iterable[Backfill], policy: BackfillPolicy, now: datetime
+) -> str:
+    """Why a plan may not be launched yet, in a sentence; empty where it may.
+
+    A large backfill is launched once a pilot of the same dataset has passed that asked the same
+    vendors for some of its symbols.
+
+    Args:
+        plan: what would be launched.
+        earlier: backfills, over or not.
+        policy: what is large, and how long a pilot counts.
+        now: the moment, aware.
+    """
+    if plan.pilot or plan.symbol_sessions <= policy.guard_symbol_sessions:
+        return ""
+    if any(_speaks_for(one, plan, policy, now) for one in earlier):
+        return ""
+    return (
+        f"{plan.symbol_sessions:,} symbol-sessions are more than "
+        f"{policy.guard_symbol_sessions:,} (guard_symbol_sessions in config/automation.yaml), and "
+        "no pilot of it has passed lately; launch the same with --pilot first, which takes its "
+        f"newest {policy.pilot_sessions} sessions"
+    )
+
+
+def _speaks_for(pilot: Backfill, plan: BackfillPlan, policy: BackfillPolicy, now: datetime) -> bool:
+    wanted = {symbol for piece in plan.pieces for symbol in piece.symbols}
+    tried = {symbol for piece in pilot.plan.pieces for symbol in piece.symbols}
+    return (
+        pilot.plan.pilot
+        and pilot.state is BackfillState.SUCCEEDED
+        and pilot.plan.request.dataset == plan.request.dataset
+        and pilot.plan.request.vendors == plan.request.vendors
+        and bool(tried & wanted)
+        and now - pilot.changed_at <= policy.pilot_valid
+    )

@@ -1,0 +1,36 @@
+"""How large backfills are treated: the form of the section `backfill` of config/automation.yaml.
+
+What belongs here: the record with its defaults. What does not: reading the file
+(adapters/automation.py), applying a limit (the modules beside this one).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from market_data.durations import Duration
+
+
+class BackfillPolicy(BaseModel):
+    """How backfills are cut, repeated and guarded.
+
+    Attributes:
+        bars_per_run: a range that expects more bars is cut at ends of months or years.
+        attempts: how often a piece is tried before it counts as failed.
+        guard_symbol_sessions: a larger backfill is launched only after its pilot has passed.
+        pilot_sessions: a pilot takes so many of the newest sessions.
+        pilot_valid: how long a pilot speaks for the whole.
+        max_runtime: a piece that takes longer is ended, and counts as failed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bars_per_run: Annotated[int, Field(ge=1)] = 2_000_000
+    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    guard_symbol_sessions: Annotated[int, Field(ge=0)] = 20_000
+    pilot_sessions: Annotated[int, Field(ge=1)] = 5
+    pilot_valid: Duration = timedelta(days=7)
+    max_runtime: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(hours=6)
