@@ -17,6 +17,7 @@ import httpx
 
 from adapters.alerts.route import DeliveryError, RefusedError
 from adapters.alerts.secrets import secret
+from adapters.tls import trusted
 from market_data.alerts import Message, Severity, State
 from market_data.alerts.rules import PagerDutyRoute, RouteRules, SlackRoute, WebhookRoute
 from market_data.errors import ConfigurationError
@@ -54,7 +55,9 @@ class _Http:
         """
         try:
             with (
-                httpx.Client(timeout=self._seconds, follow_redirects=False) as client,
+                httpx.Client(
+                    verify=trusted(), timeout=self._seconds, follow_redirects=False
+                ) as client,
                 # The body is of no interest, and might be endless.
                 client.stream("POST", url, json=content, headers=dict(headers)) as answer,
             ):

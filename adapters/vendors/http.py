@@ -17,6 +17,7 @@ from urllib.parse import quote, quote_plus, unquote, urlencode, urlsplit
 
 import httpx
 
+from adapters.tls import trusted
 from adapters.vendors.retrying import Questions, seconds_of
 from market_data.errors import (
     MalformedAnswerError,
@@ -257,7 +258,10 @@ class VendorHttp:
     def _open(self) -> httpx.Client:
         if self._client is None or self._client.is_closed:
             self._client = httpx.Client(
-                timeout=self._patience.timeout, follow_redirects=True, max_redirects=MOST_REDIRECTS
+                verify=trusted(),
+                timeout=self._patience.timeout,
+                follow_redirects=True,
+                max_redirects=MOST_REDIRECTS,
             )
         return self._client
 
