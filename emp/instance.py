@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.dagster_storage import DagsterStorageSettings
+from adapters.migration_turn import TURN
 from adapters.modes import decide
 from adapters.settings import PROJECT, Mode, Settings
 from adapters.variables import read
@@ -72,7 +73,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     try:
         # A folder that may only be read names servers, which are this installation's own.
         folder = Path(home) if os.access(home, os.W_OK) else settings.data_dir
-        with FileLock(folder / ".opening.lock"):
+        with FileLock(folder / ".opening.lock"), TURN:
             instance = dg.DagsterInstance.from_config(home)
             # Each makes its database when it is looked at first.
             _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from adapters.migration_turn import TURN
 from adapters.timescale.session import DURABLE
 from market_data.errors import ConfigurationError
 
@@ -103,7 +104,8 @@ def _upgrade(connection: Connection) -> None:
             f"TimescaleDB is at revision {stored}, which this program does not know: a newer "
             "version has migrated it, use that one"
         )
-    command.upgrade(config, "head")
+    with TURN:
+        command.upgrade(config, "head")
 
 
 def _need_extension(connection: Connection) -> None:
