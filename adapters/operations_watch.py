@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from adapters.backend import Operations, open_redis_cache
 from adapters.cache.redis_cache import RedisCache
@@ -27,7 +28,8 @@ from market_data.operations.readiness import Section
 from market_data.ports import Clock
 from market_data.ports.cache import CacheMetrics
 
-_ATTEMPTS = 2_000
+_LONGEST = timedelta(days=1)
+"""What ended within a window may have begun so long before it."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,10 @@ def look_at_parts(
 def latency_of(operations: Operations, limits: LatencyLimits, clock: Clock) -> Section:
     """Latency of fetches and of events, as a section."""
     now = clock.now()
+    made = operations.journal.runs(since=now - limits.window - _LONGEST, limit=None)
     seen = Evidence(
         at=now,
-        attempts=attempts(operations.journal.runs(limit=_ATTEMPTS), {}),
+        attempts=attempts(made, {}),
         deliveries=operations.outbox.deliveries(since=now - limits.window),
     )
     return latency_section(seen, limits)

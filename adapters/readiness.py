@@ -29,7 +29,7 @@ from market_data.operations.alert_routes import evaluate_alert_routes
 from market_data.operations.cache_health import cache_away, evaluate_cache_health
 from market_data.operations.evidence import Evidence as Seen
 from market_data.operations.grades import Grade, Reason
-from market_data.operations.ingest_health import evaluate_ingest_health
+from market_data.operations.ingest_health import QUIET, evaluate_ingest_health
 from market_data.operations.kept_reports import evaluate_kept
 from market_data.operations.latency import latency_section
 from market_data.operations.limits import OperationsLimits
@@ -41,7 +41,6 @@ from market_data.ports import Clock, Report
 
 REPORT = "readiness"
 _DATABASES = ("timescaledb", "postgresql", "sqlite")
-_ATTEMPTS = 2_000
 _SCORED = timedelta(days=30)
 _GRADES = {State.ERROR: Grade.FAIL, State.DEGRADED: Grade.WARN}
 
@@ -176,8 +175,9 @@ def _behind(stated: Mapping[str, tuple[object, object]]) -> Iterator[Reason]:
 
 
 def _ingest(evidence: Evidence) -> Section:
-    runs = evidence.operations.journal.runs(limit=_ATTEMPTS)
-    return evaluate_ingest_health(runs, evidence.now)
+    runs = evidence.operations.journal.runs(since=evidence.now - QUIET, limit=None)
+    limits = load_operations_limits(evidence.found.settings)
+    return evaluate_ingest_health(runs, evidence.now, limits.trends)
 
 
 def _quality(evidence: Evidence) -> Section:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,12 +45,26 @@ class SqlJournal:
                 )
             )
 
-    def runs(self, *, vendor: str | None = None, limit: int = 100) -> list[IngestRun]:
-        """Attempts, newest start first, at most `limit`; of one vendor where it is named."""
+    def runs(
+        self,
+        *,
+        vendor: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = 100,
+    ) -> list[IngestRun]:
+        """Attempts, newest start first.
+
+        Args:
+            vendor: only of this one; None for all.
+            since: only those that were begun then or later; None for all.
+            limit: at most so many; None for all.
+        """
         table = ingest_journal.c
         query = sa.select(ingest_journal)
         if vendor is not None:
             query = query.where(table.vendor == vendor)
+        if since is not None:
+            query = query.where(table.started_at >= since)
         query = query.order_by(table.started_at.desc(), table.fetch_id.desc()).limit(limit)
         with reading(self._engine) as connection:
             return [_from_row(row) for row in connection.execute(query).mappings()]

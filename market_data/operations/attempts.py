@@ -26,9 +26,6 @@ MACRO: Dimension = "macro_events"
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 """What ingest is about, in the order of the reports."""
 
-MEASURES = ("freshness", "completeness", "score", "success", "latency")
-"""What an objective may be about, see slo.py."""
-
 _MACRO_VENDORS = frozenset({"fred_releases", "fred_observations"})
 CURRENT = timedelta(days=7)
 """An attempt whose last session is at most so old when it is made keeps data current; another

@@ -17,14 +17,17 @@ from market_data.operations.account import Account
 from market_data.operations.dimension_health import dimension_reasons
 from market_data.operations.evidence import Evidence
 from market_data.operations.grades import Grade, Reason, worst, worst_of
+from market_data.operations.kept_reports import OLD
 from market_data.operations.limits import OperationsLimits
 from market_data.operations.metrics import ingest_metrics
+from market_data.operations.newest_scores import newest_scores
 from market_data.operations.slo import measured, objectives, slo_reasons
 from market_data.operations.trends import FEED, ingest_trends, recent_runs, trend_reasons
 
 NAME = "daily_checklist"
 DAY = timedelta(days=1)
-_REPORTS = ("readiness", "market_slice")
+_DAILY, _ON_DEMAND = "readiness", "market_slice"
+"""Reports of other parts: one is made every day, one whenever somebody asks for it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def checklist(evidence: Evidence, limits: OperationsLimits) -> list[Item]:
     metrics = ingest_metrics(evidence, limits.health.window)
     trends = ingest_trends(recent_runs(evidence.attempts, limits.trends.runs))
     judged = objectives(measured(evidence, limits), limits)
-    newest = _newest_scores(evidence.scores)
+    newest = newest_scores(evidence.scores)
     return [
         _jobs(evidence),
         _judged("data current", dimension_reasons(evidence, metrics, limits.health)),
@@ -99,13 +102,17 @@ def checklist_account(evidence: Evidence, limits: OperationsLimits) -> Account:
 
 
 def _jobs(evidence: Evidence) -> Item:
-    """Whether the newest attempt of every feed of the day succeeded."""
+    """Whether the newest attempt of every feed of the day succeeded.
+
+    What is known is not asked for, so that a day without attempts is none of trouble: unless bars
+    are due that are not there.
+    """
     today = evidence.attempts_since(DAY)
     newest = today.sort("started_at").group_by(FEED, maintain_order=True).tail(1)
     bad = newest.filter(pl.col("status") != "ok").select(*FEED, "status", "rows")
     text = f"{today.height} attempts of {newest.height} feeds in 24 hours"
     if newest.is_empty():
-        return Item("jobs done", Grade.OK, "nobody was asked for anything in 24 hours")
+        return _idle(evidence.reach)
     if bad.is_empty():
         return Item("jobs done", Grade.OK, f"{text}, the newest of each succeeded")
     failed = bad.filter(pl.col("status") == "failed").height
@@ -115,16 +122,22 @@ def _jobs(evidence: Evidence) -> Item:
     )
 
 
-def _newest_scores(scores: pl.DataFrame) -> pl.DataFrame:
-    """The scores of each dataset's newest session."""
-    return scores.filter(pl.col("session") == pl.col("session").max().over("dataset"))
+def _idle(reach: pl.DataFrame) -> Item:
+    """Nobody was asked for anything: whether there was a reason to ask."""
+    due = reach.filter(pl.col("newest").is_null() | (pl.col("newest") < pl.col("due_warn")))
+    text = "nobody was asked for anything in 24 hours"
+    if due.is_empty():
+        return Item("jobs done", Grade.OK, text)
+    names = due["symbol"].n_unique()
+    text = f"{text}, though bars of {names} symbols are due: do the schedules and the daemon run?"
+    return Item("jobs done", Grade.WARN, text)
 
 
 def _no_red(newest: pl.DataFrame) -> Item:
     red = newest.filter(pl.col("status") == "RED")
     if newest.is_empty():
         return Item("no RED", Grade.OK, "nothing was scored lately")
-    text = f"{red.height} of {newest.height} symbols are RED in the newest session"
+    text = f"{red.height} of {newest.height} symbols are RED in their newest session"
     shown = _shown(red.sort("score", "symbol"), "dataset", "symbol", "session", "score", "reasons")
     return Item("no RED", Grade.OK if red.is_empty() else Grade.FAIL, text, shown)
 
@@ -140,15 +153,15 @@ def _coverage(newest: pl.DataFrame, shown: int) -> Item:
         lacking.head(shown), "dataset", "symbol", "session", "coverage", "observed", "expected"
     )
     # Whether it is too little is said by the status, which has limits by asset class.
-    worrying = lacking.filter(pl.col("status") != "GREEN").is_empty()
-    return Item("coverage", Grade.OK if worrying else Grade.WARN, text, rows)
+    worrying = not lacking.filter(pl.col("status") != "GREEN").is_empty()
+    return Item("coverage", Grade.WARN if worrying else Grade.OK, text, rows)
 
 
 def _anomalies(evidence: Evidence, newest: pl.DataFrame, shown: int) -> Item:
-    """Rows that wait for a decision, outliers of the newest session, open alerts."""
+    """Rows that wait for a decision, outliers of the newest sessions, open alerts."""
     odd = newest.filter(pl.col("outliers") > 0)
     text = (
-        f"{odd['outliers'].sum()} outliers in the newest session, {evidence.quarantined} rows in "
+        f"{odd['outliers'].sum()} outliers in the newest sessions, {evidence.quarantined} rows in "
         f"quarantine, {evidence.open_alerts} alerts open"
     )
     quiet = odd.is_empty() and not evidence.quarantined and not evidence.open_alerts
@@ -175,14 +188,19 @@ def _reports(evidence: Evidence) -> Iterator[Item]:
 
     Readiness has a section on this very list: left in, one bad day would keep both open for good.
     """
-    for name in _REPORTS:
+    for name in (_DAILY, _ON_DEMAND):
         made = evidence.report(name)
-        if made is not None:
+        old = made is not None and evidence.at - made.at > OLD
+        # What somebody asked for some day says nothing of this one.
+        if made is not None and not (old and name == _ON_DEMAND):
             sections = made.body.get("sections", {})
             others = [s["status"] for part, s in sections.items() if part != NAME]
             said = [Grade(status) for status in others if status != "off"]
             grade = worst_of(said) if sections else Grade(made.status)
-            yield Item(name.replace("_", " "), grade, f"{grade} at {made.at:%Y-%m-%d %H:%M} UTC")
+            text = f"{grade} at {made.at:%Y-%m-%d %H:%M} UTC"
+            if old:
+                grade, text = worst_of([grade, Grade.WARN]), f"{text}, which is long ago"
+            yield Item(name.replace("_", " "), grade, text)
 
 
 def _shown(frame: pl.DataFrame, *columns: str) -> list[dict[str, Any]]:

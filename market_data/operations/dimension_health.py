@@ -100,7 +100,7 @@ def statuses(metrics: pl.DataFrame, reasons: Sequence[Reason]) -> dict[str, dict
 
 def _rows(row: dict[str, object], least: int) -> Iterator[Reason]:
     """No rows although bars were due; what is known already is not asked for."""
-    rows, expected = int(str(row["rows"])), int(str(row["expected_rows"]))
+    rows, expected = int(str(row["counted_rows"])), int(str(row["expected_rows"]))
     if expected and rows < least:
         yield Reason(
             Grade.FAIL,

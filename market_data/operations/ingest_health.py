@@ -14,21 +14,23 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from market_data.operations.grades import Grade, Reason
+from market_data.operations.limits import TrendLimits
 from market_data.operations.readiness import Section
 from market_data.ports import IngestRun
 
-FAILURES_IN_A_ROW = 2
-"""From here on a feed fails; before, it warns."""
 QUIET = timedelta(days=7)
 """Attempts older than this say nothing any more."""
 
 
-def evaluate_ingest_health(runs: Sequence[IngestRun], now: datetime) -> Section:
+def evaluate_ingest_health(
+    runs: Sequence[IngestRun], now: datetime, limits: TrendLimits
+) -> Section:
     """The grade of the recent attempts.
 
     Args:
         runs: attempts, newest first.
         now: the moment, aware.
+        limits: with how many failures in a row a feed fails; before, it warns.
     """
     recent = [run for run in runs if run.started_at >= now - QUIET]
     feeds: dict[tuple[str, str], list[IngestRun]] = defaultdict(list)
@@ -42,10 +44,10 @@ def evaluate_ingest_health(runs: Sequence[IngestRun], now: datetime) -> Section:
         "newest": max((run.ended_at for run in recent), default=None),
     }
     told = {k: v.isoformat() if isinstance(v, datetime) else v for k, v in facts.items()}
-    return Section.of("ingest", _reasons(feeds), told)
+    return Section.of("ingest", _reasons(feeds, limits.failures), told)
 
 
-def _reasons(feeds: dict[tuple[str, str], list[IngestRun]]) -> Iterator[Reason]:
+def _reasons(feeds: dict[tuple[str, str], list[IngestRun]], most: int) -> Iterator[Reason]:
     if not feeds:
         yield Reason(
             Grade.WARN, f"nobody was asked for bars in {QUIET.days} days: run 'emp ingest'"
@@ -57,7 +59,7 @@ def _reasons(feeds: dict[tuple[str, str], list[IngestRun]]) -> Iterator[Reason]:
                 break
             failed += 1
         if failed:
-            grade = Grade.FAIL if failed >= FAILURES_IN_A_ROW else Grade.WARN
+            grade = Grade.FAIL if failed >= most else Grade.WARN
             why = runs[0].error or runs[0].status
             yield Reason(
                 grade, f"{vendor} {timeframe}: the last {failed} attempts did not succeed: {why}"

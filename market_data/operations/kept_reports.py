@@ -32,7 +32,7 @@ def evaluate_kept(name: str, report: Report | None, now: datetime) -> Section:
     reasons = [
         Reason(
             Grade(f["grade"]),
-            f"{f['subject']}: {f['text']}",
+            f"{f['subject']}: {f['text']}" if f["subject"] else str(f["text"]),
             str(f["code"]),
             str(f["subject"]),
             f["value"],

@@ -14,10 +14,13 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from market_data.alerts.rules import Duration
-from market_data.operations.attempts import DAILY, INTRADAY, MACRO, MEASURES, Dimension
+from market_data.operations.attempts import DAILY, INTRADAY, MACRO, Dimension
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
+
+MEASURES = ("freshness", "completeness", "score", "success", "latency")
+"""What an objective may be about, see slo.py."""
 
 
 class _Strict(BaseModel):

@@ -29,6 +29,7 @@ METRICS = pl.Schema(
         "new_rows": pl.Int64(),
         "rejected_rows": pl.Int64(),
         "expected_rows": pl.Int64(),
+        "counted_rows": pl.Int64(),
         "duration_mean": pl.Float64(),
         "duration_max": pl.Float64(),
         "last_attempt": pl.Datetime("us", "UTC"),
@@ -49,7 +50,9 @@ METRICS = pl.Schema(
     }
 )
 """Columns of `ingest_metrics`. Of the attempts in the window: how many, of these failed and partly
-failed, rows of all kinds, bars that they could bring, seconds that they took, the end of the last.
+failed, rows of all kinds, bars that they could bring (`expected_rows`) and the rows of those of
+which that is known (`counted_rows`; a load of history is none), seconds that they took, the end of
+the last.
 Of the symbols that are kept current: how many, of these with any bar, and with a session missing
 that is due; the share with bars; seconds since the end of the newest bar of any of them, and of
 the one that reaches least far. Of the scores in the window: bars there of bars expected, mean
@@ -121,6 +124,8 @@ def _of_attempts(attempts: pl.DataFrame) -> pl.DataFrame:
         new_rows=pl.col("new_rows").sum(),
         rejected_rows=pl.col("rejected_rows").sum(),
         expected_rows=pl.col("expected").sum(),
+        # As in trends.py: what history brings hides no feed that brings nothing.
+        counted_rows=pl.col("rows").filter(pl.col("expected") > 0).sum(),
         duration_mean=pl.col("duration_seconds").mean(),
         duration_max=pl.col("duration_seconds").max(),
         last_attempt=pl.col("ended_at").max(),

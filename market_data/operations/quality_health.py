@@ -1,6 +1,6 @@
 """Quality of late: from scores to a grade with reasons.
 
-What belongs here: shares of GREEN, YELLOW and RED over the newest sessions of each dataset.
+What belongs here: shares of GREEN, YELLOW and RED over the newest sessions of each symbol.
 What does not: how a score is made (market_data/quality/score.py).
 """
 
@@ -11,10 +11,11 @@ from collections.abc import Iterator
 import polars as pl
 
 from market_data.operations.grades import Grade, Reason
+from market_data.operations.newest_scores import newest_scores
 from market_data.operations.readiness import Section
 
 SESSIONS = 5
-"""How many of the newest scored sessions of each dataset count."""
+"""How many of the newest scored sessions of each symbol count."""
 RED_FAIL = 0.25
 """Share of RED symbol-sessions from which on quality fails; below, any warns."""
 
@@ -26,10 +27,7 @@ def evaluate_quality(scores: pl.DataFrame) -> Section:
         scores: rows of SCORES of some weeks.
     """
     newest = (
-        scores.with_columns(
-            rank=pl.col("session").rank("dense", descending=True).over("dataset"),
-        )
-        .filter(pl.col("rank") <= SESSIONS)
+        newest_scores(scores, SESSIONS)
         .group_by("dataset")
         .agg(
             pl.len().alias("scored"),

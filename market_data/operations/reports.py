@@ -31,5 +31,5 @@ MAKERS: Mapping[str, Maker] = {
 }
 """Name of a report to what makes it."""
 
-FORMER = (observability.RECOVERY, observability.FAILOVER, "readiness", "market_slice")
+FORMER = ("readiness", "market_slice")
 """Reports of other parts that these tell of."""

@@ -102,7 +102,7 @@ def ingest_trends(runs: pl.DataFrame) -> pl.DataFrame:
         runs: rows of RUNS, oldest first within a feed.
     """
     yields, lags = pl.col("yield").drop_nulls(), pl.col("lag_seconds").drop_nulls()
-    # Zeros from the end backwards until the first run that did not fail.
+    # Ones from the end backwards until the first run that did not fail.
     streak = pl.col("failed").reverse().cast(pl.Int64).cum_prod().sum()
     return (
         runs.group_by(FEED, maintain_order=True)

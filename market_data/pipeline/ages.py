@@ -8,7 +8,10 @@ What does not: the checks of a run (market_data/quality/staleness.py), what is t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, timedelta
+
+import polars as pl
 
 from market_data.alerts.facts import AgeFact
 from market_data.calendars import last_closed_session
@@ -19,17 +22,35 @@ from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How far the bars of one timeframe reach.
+
+    Attributes:
+        age: the sessions, as they are and as they should be.
+        newest: columns of CURATED_BARS, the newest stored bar of each symbol of which one is kept.
+    """
+
+    age: AgeFact
+    newest: pl.DataFrame
+
+
 def ages(platform: Platform) -> list[AgeFact]:
-    """One record per timeframe of which bars are kept.
+    """One record per timeframe of which bars are kept, see `reach_of_bars`."""
+    return [reach.age for reach in reach_of_bars(platform).values()]
+
+
+def reach_of_bars(platform: Platform) -> dict[Timeframe, Reach]:
+    """How far the bars of each timeframe reach of which some are kept.
 
     A session is due once it is over, the delay of the fastest vendor that serves the symbol has
     passed, and the lag above which staleness warns (config/quality.yaml); late once the one has
     passed above which it is an error. Of a symbol that is delisted none is due after its last day.
     """
-    return [found for t in Timeframe if (found := _age(platform, t)) is not None]
+    return {t: found for t in Timeframe if (found := _reach(platform, t)) is not None}
 
 
-def _age(platform: Platform, timeframe: Timeframe) -> AgeFact | None:
+def _reach(platform: Platform, timeframe: Timeframe) -> Reach | None:
     kept = kept_symbols(platform, timeframe)
     if not kept:
         return None
@@ -46,12 +67,13 @@ def _age(platform: Platform, timeframe: Timeframe) -> AgeFact | None:
             if key not in closed:
                 closed[key] = last_closed_session(instrument.calendar, now - lag - delay)
             due[instrument.symbol] = min(closed[key], instrument.delisted or date.max)
-    return AgeFact(
+    age = AgeFact(
         asset=f"curated/bars_{timeframe}",
         newest=dict(newest.select("symbol", "session").iter_rows()),
         due_warn=warn,
         due_error=error,
     )
+    return Reach(age, newest)
 
 
 def _delay(platform: Platform, instrument: Instrument, timeframe: Timeframe) -> timedelta:

@@ -13,16 +13,17 @@ from typing import Any
 import polars as pl
 
 from market_data.calendars import with_bar_end
-from market_data.datasets import MACRO_CALENDAR, SCORES_DATASET, curated_bars
+from market_data.datasets import MACRO_CALENDAR, SCORES_DATASET
 from market_data.operations.attempts import attempts, dimension_of
 from market_data.operations.evidence import DELIVERIES, EVENTS, REACH, Evidence
-from market_data.pipeline.ages import ages
+from market_data.pipeline.ages import reach_of_bars
 from market_data.pipeline.platform import Platform
 from market_data.ports import Report
 from market_data.timeframes import Timeframe
 
-MOST_ATTEMPTS = 5_000
-"""The newest of them; enough for a month of hundred feeds."""
+LEAST_ATTEMPTS = 5_000
+"""So many are looked at where there are, however long ago: feeds that run once a month have trends
+too."""
 WATCHED = timedelta(days=30)
 """A symbol is kept current where somebody asked for its newest bars in so long."""
 
@@ -40,14 +41,14 @@ def observe(
 
     Args:
         platform: configuration and ports.
-        window: how far back scores and macro events are read.
+        window: how far back scores and macro events are read, and every attempt is looked at.
         deliveries: rows of DELIVERIES; None where nobody listens.
         quarantined: rows that wait for a decision.
         open_alerts: alerts that are open, of anything but the reports on operations.
         former: the newest reports of other parts.
     """
     now = platform.clock.now()
-    made = recent_attempts(platform)
+    made = _attempts(platform, since=now - max(window, WATCHED))
     # Bars of this evening may belong to the session after the next date.
     sessions = (now.date() - window, now.date() + timedelta(days=2))
     return Evidence(
@@ -63,10 +64,13 @@ def observe(
     )
 
 
-def recent_attempts(platform: Platform) -> pl.DataFrame:
-    """Rows of ATTEMPTS: the newest of the journal."""
+def _attempts(platform: Platform, *, since: datetime) -> pl.DataFrame:
+    """Rows of ATTEMPTS: every one since a moment, and older ones where these are few."""
     known = {i.symbol: i for i in platform.universe.instruments}
-    return attempts(platform.journal.runs(limit=MOST_ATTEMPTS), known)
+    made = platform.journal.runs(since=since, limit=None)
+    if len(made) < LEAST_ATTEMPTS:
+        made = platform.journal.runs(limit=LEAST_ATTEMPTS)
+    return attempts(made, known)
 
 
 def _reach(platform: Platform, made: pl.DataFrame, now: datetime) -> pl.DataFrame:
@@ -74,15 +78,16 @@ def _reach(platform: Platform, made: pl.DataFrame, now: datetime) -> pl.DataFram
     asked = _asked(made, now)
     lately = (now - WATCHED).date()
     rows: list[dict[str, Any]] = []
-    for age in ages(platform):
-        timeframe = Timeframe(age.asset.rpartition("_")[2])
+    for timeframe, reached in reach_of_bars(platform).items():
+        age = reached.age
         # Minutes may become bars of every length: where somebody still makes these of them.
         made_of_minutes = {s for s, newest in age.newest.items() if newest >= lately}
         kept = asked[str(timeframe)] | (asked[str(Timeframe.M1)] & made_of_minutes)
         symbols = sorted(kept & set(age.due_warn))
         if not symbols:
             continue
-        ends = dict(_ends(platform, timeframe, symbols))
+        newest = reached.newest.filter(pl.col("symbol").is_in(symbols))
+        ends = dict(_ends(platform, timeframe, newest))
         rows += [
             {
                 "dimension": dimension_of("", timeframe),
@@ -108,10 +113,9 @@ def _asked(made: pl.DataFrame, now: datetime) -> dict[str, set[str]]:
 
 
 def _ends(
-    platform: Platform, timeframe: Timeframe, symbols: Sequence[str]
+    platform: Platform, timeframe: Timeframe, newest: pl.DataFrame
 ) -> Iterator[tuple[str, datetime]]:
-    """When the newest stored bar of each symbol ended."""
-    newest = platform.store.latest(curated_bars(timeframe), symbols=symbols)
+    """When the newest stored bar of each symbol ended; of one row per symbol."""
     if newest.is_empty():
         return
     calendars = {i.symbol: i.calendar for i in platform.universe.instruments}

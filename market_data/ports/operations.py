@@ -115,8 +115,20 @@ class Journal(Protocol):
         """Add one attempt; the same fetch_id again replaces it."""
         ...
 
-    def runs(self, *, vendor: str | None = None, limit: int = 100) -> list[IngestRun]:
-        """Attempts, newest first."""
+    def runs(
+        self,
+        *,
+        vendor: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = 100,
+    ) -> list[IngestRun]:
+        """Attempts, newest first.
+
+        Args:
+            vendor: only of this one; None for all.
+            since: only those that were begun then or later, aware; None for all.
+            limit: at most so many; None for all.
+        """
         ...
 
     def news(self, after: int, vendors: Sequence[str]) -> tuple[set[str], int]:

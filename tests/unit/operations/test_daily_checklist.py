@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 
 from market_data.operations.checklist import checklist, checklist_account
 from market_data.operations.evidence import Evidence
 from market_data.operations.grades import Grade
-from market_data.operations.kept_reports import evaluate_kept
+from market_data.operations.kept_reports import OLD, evaluate_kept
 from market_data.operations.limits import OperationsLimits
-from market_data.operations.observability import FAILOVER, RECOVERY, observability_account
+from market_data.operations.observability import observability_account
+from market_data.operations.quality_health import evaluate_quality
 from market_data.operations.reports import MAKERS
 from market_data.ports import Report
+from market_data.ports.event_results import Dimension, OperationsReport
 from tests.support.operations_rows import NOW, attempt, evidence, reach, score
 
 LIMITS = OperationsLimits()
@@ -58,6 +61,10 @@ def test_an_empty_installation_has_nothing_open():
         ("data current", Grade.FAIL, [attempt(8)], {"reached": (reach("BBB", 6),)}),
         ("no RED", Grade.FAIL, [], {"scores": (score("AAA", 8, status="RED"),)}),
         ("no RED", Grade.OK, [], {"scores": (score("AAA", 7, status="RED"), score("AAA", 8))}),
+        # Nobody was asked: a fault only where bars are due.
+        ("jobs done", Grade.OK, [], {"reached": (reach("AAA", 8),)}),
+        ("jobs done", Grade.WARN, [], {"reached": (reach("AAA", 8), reach("BBB", 7))}),
+        ("jobs done", Grade.WARN, [], {"reached": (reach("CCC", None),)}),
         (
             "coverage",
             Grade.WARN,
@@ -74,6 +81,29 @@ def test_what_leaves_an_item_open(item: str, grade: Grade, runs: list, more: dic
     assert graded(evidence(*runs, **more))[item] is grade
 
 
+def test_a_week_end_of_one_symbol_hides_no_red_session_of_another():
+    friday, pair = score("AAA", 1, status="RED", coverage=0.5), score("CCCUSD", 3)
+    seen = evidence(scores=(score("AAA", 29, session=date(2024, 2, 29)), friday, pair))
+    assert graded(seen)["no RED"] is Grade.FAIL
+    assert graded(seen)["coverage"] is Grade.WARN
+    assert evaluate_quality(seen.scores).grade is Grade.FAIL
+    # One that is no longer scored says nothing of today.
+    gone = score("OLD", 20, session=date(2024, 2, 20), status="RED")
+    assert graded(evidence(scores=(gone, pair)))["no RED"] is Grade.OK
+    assert evaluate_quality(evidence(scores=(gone, pair)).scores).grade is Grade.OK
+
+
+def test_a_report_that_is_not_made_any_more_is_not_believed():
+    made = {name: Report(name, NOW - OLD, "ok", {}) for name in ("readiness", "market_slice")}
+    assert graded(evidence(former=tuple(made.values())))["readiness"] is Grade.OK
+    older = {n: replace(r, at=r.at - timedelta(hours=1)) for n, r in made.items()}
+    found = graded(evidence(former=tuple(older.values())))
+    assert found["readiness"] is Grade.WARN
+    # A slice is made whenever somebody asks for one.
+    assert "market slice" in graded(evidence(former=tuple(made.values())))
+    assert "market slice" not in found
+
+
 def test_the_spot_check_shows_the_symbols_that_lack_most():
     scores = tuple(
         score(f"S{n}", 8, coverage=n / 10, status="RED" if n < 5 else "YELLOW") for n in range(10)
@@ -88,22 +118,18 @@ def test_the_markdown_lists_the_items_and_what_a_person_looks_at():
         evidence(scores=(score("AAA", 8, status="RED"),)), LIMITS
     ).to_markdown()
     assert text.startswith("# Daily checklist: fail\n")
-    assert "| [ ] | no RED | 1 of 1 symbols are RED in the newest session |" in text
+    assert "| [ ] | no RED | 1 of 1 symbols are RED in their newest session |" in text
     assert "| [x] | trends | nothing found |" in text
     assert "## No red\n\n| dataset | symbol | session | score | reasons |" in text
 
 
-def test_the_payload_has_recovery_and_failover_once_there_are_any():
+def test_the_payload_of_one_piece():
     account = observability_account(evidence(attempt(8), **FINE), LIMITS)
     told = account.to_json()
     assert (told["recovery"], told["failover"]) == (None, None)
     assert told["dimensions"]["daily_bars"]["status"] == "ok"
     assert told["dimensions"]["daily_bars"]["metrics"]["rows"] == 1
     assert told["latency_milliseconds"][0]["p50"] == 10_000.0
-    former = (Report(RECOVERY, NOW, "warn", {"symbols": 3}), Report(FAILOVER, NOW, "ok", {}))
-    later = observability_account(evidence(former=former), LIMITS).to_json()
-    assert later["recovery"] == {"at": NOW.isoformat(), "status": "warn", "report": {"symbols": 3}}
-    assert later["failover"]["status"] == "ok"
 
 
 def test_one_bad_day_does_not_keep_itself_open_by_way_of_readiness():
@@ -140,6 +166,16 @@ def test_readiness_has_what_the_newest_report_said_and_how_old_it_is():
         },
     )
     assert len(evaluate_kept("slo_report", many, NOW).reasons) == 6
+    plain = {
+        "grade": "warn",
+        "subject": "",
+        "text": "few",
+        "code": "",
+        "value": None,
+        "limit": None,
+    }
+    alone = Report("slo_report", NOW, "warn", {"findings": [plain]})
+    assert evaluate_kept("slo_report", alone, NOW).reasons[0].text == "few"
 
 
 def test_every_report_is_made_under_its_name():
@@ -149,3 +185,10 @@ def test_every_report_is_made_under_its_name():
         assert account.to_keep().name == name
         assert account.to_markdown().startswith(f"# {account.title}: ok\n")
         assert account.section().name == name
+        assert OperationsReport(report=name, status="ok", body={}).report == name
+
+
+def test_every_name_that_listeners_know_is_that_of_a_report():
+    told = {OperationsReport(report=name, status="ok", body={}).dimension for name in MAKERS}
+    others = {Dimension.DAILY_BARS, Dimension.INTRADAY_BARS, Dimension.QUALITY}
+    assert told == set(Dimension) - others

@@ -101,6 +101,12 @@ def test_no_rows_of_bars_that_were_due_fail_and_of_none_that_were_due_do_not():
     # The 9th is a Saturday.
     saturday = (date(2024, 3, 9), date(2024, 3, 9))
     assert codes(evidence(attempt(8, sessions=saturday, **nothing))) == {}
+    # A load of history brings many rows, and says nothing of the feed.
+    history = {"fetch_id": "old", "rows": 900, "sessions": (date(2020, 1, 2), date(2020, 3, 2))}
+    both = evidence(attempt(8, **nothing), attempt(8, **history))
+    assert codes(both) == {"no_rows": Grade.FAIL}
+    row = ingest_metrics(both, WEEK).row(0, named=True)
+    assert (row["rows"], row["counted_rows"], row["expected_rows"]) == (900, 0, 1)
     # What is known is not asked for: no attempt is no fault.
     assert codes(evidence()) == {}
 

@@ -10,6 +10,7 @@ import pytest
 
 from market_data.operations.grades import Grade, Reason
 from market_data.operations.ingest_health import evaluate_ingest_health
+from market_data.operations.limits import TrendLimits
 from market_data.operations.quality_health import evaluate_quality
 from market_data.operations.readiness import Section, fuse
 from market_data.ports import IngestRun
@@ -82,7 +83,13 @@ def test_the_worst_part_decides_and_a_part_that_breaks_is_not_ready() -> None:
     ],
 )
 def test_feeds_that_keep_failing_are_not_ready(runs: list[IngestRun], grade: Grade) -> None:
-    assert evaluate_ingest_health(runs, NOW).grade is grade
+    assert evaluate_ingest_health(runs, NOW, TrendLimits()).grade is grade
+
+
+def test_how_many_failures_in_a_row_fail_is_configured() -> None:
+    runs = [attempt("failed", 1), attempt("failed", 2), attempt("ok", 3)]
+    assert evaluate_ingest_health(runs, NOW, TrendLimits(failures=3)).grade is Grade.WARN
+    assert evaluate_ingest_health(runs, NOW, TrendLimits(failures=1)).grade is Grade.FAIL
 
 
 def test_red_scores_of_late_count_and_old_ones_do_not() -> None:

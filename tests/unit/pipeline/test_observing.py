@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from market_data.operations.evidence import Evidence
 from market_data.pipeline.observing import observe
 from tests.support.fake_vendor import FakeVendor, ask, shares
@@ -39,6 +41,24 @@ def test_bars_made_of_minutes_are_watched_as_long_as_somebody_makes_them(tmp_pat
     later = world.later(LATER)
     minutes(later, "2024-04-26")
     assert seen(later).reach["timeframe"].to_list() == ["1m"]
+
+
+def test_no_attempt_of_the_window_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """However many there are; and where there are few, older ones are looked at as well."""
+    world = shares(World.at(tmp_path, FRIDAY))
+    days = ("2024-02-20", "2024-03-06", "2024-03-07", "2024-03-08")
+    for day in days:
+        ask(
+            world,
+            FakeVendor(bars={"AAA": [datetime.fromisoformat(f"{day}T00:00:00+00:00")]}),
+            day,
+            day,
+        )
+    assert seen(world).attempts.height == 4
+    monkeypatch.setattr("market_data.pipeline.observing.LEAST_ATTEMPTS", 2)
+    assert seen(world).attempts.height == 4
+    later = world.later(LATER)
+    assert seen(later).attempts.height == 2
 
 
 def test_a_symbol_that_nobody_asked_for_in_a_month_is_history(tmp_path: Path):
