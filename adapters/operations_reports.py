@@ -19,7 +19,7 @@ from market_data.operations.reports import FORMER, MAKERS
 from market_data.pipeline.observing import observe
 from market_data.pipeline.platform import Platform
 from market_data.ports import Event
-from market_data.ports.events import OperationsReport
+from market_data.ports.event_results import OperationsReport
 from market_data.ports.operations import Refused
 
 

@@ -2,7 +2,7 @@
 
 What belongs here: everything that speaks to a broker, one concern per file, on kafka-python. The
 library is loaded when a client is opened, never before.
-What does not: what an event says (market_data/ports/events.py, market_data/pipeline/telemetry.py),
+What does not: what an event says (market_data/ports/event_results.py, pipeline/telemetry.py),
 where events wait (adapters/operations/outbox.py), grades (market_data/operations).
 
     settings.py   the KAFKA_* variables, topics per dimension

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from market_data.ports.events import Dimension
+from market_data.ports.event_results import Dimension
 
 if TYPE_CHECKING:
     from adapters.kafka.settings import KafkaSettings

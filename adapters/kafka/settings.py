@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from adapters.kafka.faults import faults
 from market_data.errors import ConfigurationError
 from market_data.operations.kafka_readiness import KafkaLimits
-from market_data.ports.events import Dimension
+from market_data.ports.event_results import Dimension
 
 List = Annotated[tuple[str, ...], NoDecode]
 """Comma-separated in the environment."""

@@ -24,7 +24,8 @@ from adapters.operations.frames import upsert_into
 from adapters.operations.leases import Lease
 from adapters.operations.models import outbox
 from market_data.operations.evidence import DELIVERIES
-from market_data.ports.events import Dimension, Event
+from market_data.ports.event_results import Dimension
+from market_data.ports.events import Event
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ import polars as pl
 
 from market_data.macro.calendar import LATE_DAYS
 from market_data.ports import IngestRun, Outcome, SymbolOutcome
-from market_data.ports.events import Event, IngestHealth, IngestMetrics
+from market_data.ports.event_results import IngestHealth, IngestMetrics
+from market_data.ports.events import Event
 from market_data.ports.redaction import sanitised_text
 from market_data.schemas import LEDGER, UTC
 

@@ -15,13 +15,13 @@ import polars as pl
 
 from market_data.datasets import raw_bars
 from market_data.pipeline.planning import IngestRequest
-from market_data.ports.events import (
-    Event,
+from market_data.ports.event_results import (
     IngestedSlice,
     IngestHealth,
     IngestMetrics,
     QualityScored,
 )
+from market_data.ports.events import Event
 from market_data.ports.operations import IngestRun
 from market_data.ports.redaction import sanitised_text
 

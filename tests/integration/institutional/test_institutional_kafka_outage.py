@@ -17,7 +17,8 @@ import pytest
 from adapters.kafka.reader import messages
 from adapters.kafka.settings import KafkaSettings
 from adapters.operations import SqlJournal, SqlOutbox, open_database
-from market_data.ports.events import Event, IngestedSlice, IngestMetrics
+from market_data.ports.event_results import IngestedSlice, IngestMetrics
+from market_data.ports.events import Event
 from market_data.timeframes import Timeframe
 from tests.support.institution import Institution, institution
 from tests.support.servers import KafkaBroker, private_server

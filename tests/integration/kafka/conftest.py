@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import provision
 from adapters.operations import SqlOutbox, open_database
-from market_data.ports.events import Event, IngestedSlice, IngestMetrics
+from market_data.ports.event_results import IngestedSlice, IngestMetrics
+from market_data.ports.events import Event
 from market_data.timeframes import Timeframe
 
 DAY = date(2024, 1, 2)

@@ -18,7 +18,7 @@ from market_data.alerts import Kind, observe
 from market_data.alerts.part_sources import sightings_of_parts
 from market_data.operations.limits import LatencyLimits
 from market_data.operations.reports import MAKERS
-from market_data.ports.events import OperationsReport
+from market_data.ports.event_results import OperationsReport
 from tests.support.alert_rows import rules
 from tests.support.worlds import World
 

@@ -28,12 +28,13 @@ from adapters.operations import SqlLedger, SqlOutbox, open_database
 from market_data.errors import StreamError
 from market_data.operations.grades import Grade
 from market_data.operations.kafka_readiness import evaluate_kafka_readiness
-from market_data.ports.events import Event, IngestedSlice
+from market_data.ports.event_results import IngestedSlice
+from market_data.ports.events import Event
 from tests.support.fake_vendor import FakeVendor, ask, shares
 from tests.support.servers import KafkaBroker, private_server
+from tests.support.warm_python import StartedPython
 from tests.support.worlds import World
 
-ROOT = Path(__file__).resolve().parents[3]
 TERM = timedelta(seconds=20)
 
 

@@ -22,7 +22,8 @@ from market_data.pipeline.macro_records import TIMEFRAME
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.replay import plan_replay
 from market_data.ports import Refused
-from market_data.ports.events import Dimension, Event
+from market_data.ports.event_results import Dimension
+from market_data.ports.events import Event
 from market_data.timeframes import Timeframe
 from tests.support.fred_replay import (
     DATES,

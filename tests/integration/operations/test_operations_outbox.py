@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from adapters.operations import Lease, SqlLedger, SqlOutbox, open_database
 from adapters.operations.database import writing
-from market_data.ports.events import Dimension, Event, EventPublisher, IngestMetrics
+from market_data.ports.event_results import Dimension, IngestMetrics
+from market_data.ports.events import Event, EventPublisher
 from market_data.schemas import LEDGER
 from market_data.timeframes import Timeframe
 
@@ -134,7 +135,8 @@ _PUBLISH = """
 import sys
 from datetime import UTC, date, datetime, timedelta
 from adapters.operations import Lease, SqlOutbox, open_database
-from market_data.ports.events import Event, IngestMetrics
+from market_data.ports.event_results import IngestMetrics
+from market_data.ports.events import Event
 from market_data.timeframes import Timeframe
 engine = open_database(sys.argv[1])
 print("ready", flush=True)

@@ -13,7 +13,8 @@ import pytest
 
 from adapters.kafka.bridge import Bridge, Bridged
 from adapters.kafka.settings import KafkaSettings
-from market_data.ports.events import Event, IngestMetrics
+from market_data.ports.event_results import IngestMetrics
+from market_data.ports.events import Event
 from market_data.timeframes import Timeframe
 
 SETTINGS = KafkaSettings(bootstrap_servers=("nowhere:1",))

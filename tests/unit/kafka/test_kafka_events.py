@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from market_data.errors import SchemaError
 from market_data.operations.reports import MAKERS
-from market_data.ports.events import (
+from market_data.ports.event_results import (
     Dimension,
-    Event,
     IngestedSlice,
     IngestHealth,
     IngestMetrics,
     OperationsReport,
     QualityScored,
 )
+from market_data.ports.events import Event
 from market_data.ports.redaction import LONGEST_TEXT, REDACTED, sanitised, sanitised_text
 from market_data.timeframes import Timeframe
 

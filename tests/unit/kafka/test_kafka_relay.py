@@ -20,7 +20,8 @@ from adapters.operations import Lease, SqlOutbox, leases, open_database
 from market_data.errors import StreamError
 from market_data.operations.grades import Grade
 from market_data.operations.kafka_readiness import evaluate_kafka_readiness
-from market_data.ports.events import Event, IngestMetrics
+from market_data.ports.event_results import IngestMetrics
+from market_data.ports.events import Event
 from market_data.timeframes import Timeframe
 from tests.support.kafka_echo import Echo
 

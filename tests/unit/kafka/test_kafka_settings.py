@@ -9,7 +9,7 @@ import pytest
 from adapters.kafka.settings import KafkaSettings, TopicSpec
 from adapters.variables import read, variables_of
 from market_data.errors import ConfigurationError
-from market_data.ports.events import Dimension
+from market_data.ports.event_results import Dimension
 
 SECRET = "s3cret-word"
 

@@ -14,7 +14,8 @@ from market_data.errors import VendorUnavailableError
 from market_data.pipeline import telemetry
 from market_data.pipeline.score import score_range
 from market_data.ports import Outcome, SymbolOutcome
-from market_data.ports.events import Event, IngestedSlice, IngestHealth, IngestMetrics
+from market_data.ports.event_results import IngestedSlice, IngestHealth, IngestMetrics
+from market_data.ports.events import Event
 from tests.support.fake_vendor import FakeVendor, ask, shares
 from tests.support.worlds import World
 

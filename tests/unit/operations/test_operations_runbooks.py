@@ -15,7 +15,7 @@ from emp.cli import app
 from market_data.operations.limits import OperationsLimits
 from market_data.operations.pages import PAGES, UNSEEN, page_of, page_of_all, place_of
 from market_data.operations.reports import MAKERS
-from market_data.ports.events import Dimension
+from market_data.ports.event_results import Dimension
 
 FOLDER = PROJECT / "docs" / "runbooks"
 CODES = {code for codes in PAGES.values() for code in codes.split()}
