@@ -44,7 +44,7 @@ _PRINTABLE = bytes(range(0x20, 0x7F))
 
 
 @dataclass(frozen=True)
-class Body:
+class _Parts:
     """A body in two parts.
 
     Attributes:
@@ -54,33 +54,6 @@ class Body:
 
     frame: bytes
     rows: bytes
-
-
-def cut(content: bytes, key: bytes, opening: bytes) -> Body | None:
-    """The rows under a key of the body's own, and the body without them; None for another body.
-
-    Args:
-        content: a body.
-        key: a pattern of the key.
-        opening: the bracket that opens the rows: [ of a list, { of an object.
-    """
-    if b"\\" in content or not content.isascii():
-        return None
-    found = re.search(b'"%s"\\s*:\\s*\\%s' % (key, opening), content[:_MOST])
-    if found is None:
-        return None
-    head = content[: found.start()]
-    outside = _STRING.sub(b"", head)
-    # An even number of quotes: the key is no part of a text. One bracket: it is the body's own.
-    if head.count(b'"') % 2 or b"[" in outside or outside.count(b"{") - outside.count(b"}") != 1:
-        return None
-    ends = content.rfind(b"]" if opening == b"[" else b"}")
-    if opening == b"{":
-        # The last one is that of the body.
-        ends = content.rfind(b"}", 0, max(ends, 0))
-    if ends < found.end():
-        return None
-    return Body(content[: found.end()] + content[ends:], content[found.end() : ends])
 
 
 def lists(rows: bytes, width: int) -> list[pl.Series] | None:
@@ -99,18 +72,58 @@ def lists(rows: bytes, width: int) -> list[pl.Series] | None:
     for place, piece in enumerate(form.pieces):
         form.add((str(place),), place, piece)
     found = form.columns(rows)
-    return None if found is None else list(found.values())
+    # A number in words, as NaN, is no column where every row has it.
+    return None if found is None or len(found) != width else list(found.values())
 
 
-def objects(rows: bytes, *, members: bool = False) -> Mapping[Path, pl.Series] | None:
-    """Rows that are objects, as columns of text by the path to each; None for any others.
+def rows_under(
+    content: bytes, key: bytes, *, members: bool = False
+) -> tuple[Mapping[str, Any], Mapping[Path, pl.Series]] | None:
+    """A body without the rows under a key of its own, and these; None for any other body.
 
-    Texts and numbers come as they were sent, truth as such.
+    The rows are objects. They come as columns by the path to each value: texts and numbers as they
+    were sent, truth as such. The body is what `json_body.exactly` gives, nothing under the key.
 
     Args:
-        rows: JSON, without the brackets around them.
-        members: whether each has a key of its own.
+        content: a body.
+        key: a pattern of the key.
+        members: whether the rows are members of an object, each with a key of its own; otherwise
+            they are in a list.
     """
+    parts = _cut(content, key, b"{" if members else b"[")
+    columns = None if parts is None else _objects(parts.rows, members=members)
+    if parts is None or columns is None:
+        return None
+    try:
+        body = exactly(parts.frame)
+    except (ValueError, RecursionError):
+        return None
+    return (body, columns) if isinstance(body, dict) else None
+
+
+def _cut(content: bytes, key: bytes, opening: bytes) -> _Parts | None:
+    """The rows under a key of the body's own, and the body without them; None for another body."""
+    if b"\\" in content or not content.isascii():
+        return None
+    found = re.search(b'"%s"\\s*:\\s*\\%s' % (key, opening), content[:_MOST])
+    if found is None:
+        return None
+    head = content[: found.start()]
+    outside = _STRING.sub(b"", head)
+    # An even number of quotes: the key is no part of a text. One bracket: it is the body's own.
+    if head.count(b'"') % 2 or b"[" in outside or outside.count(b"{") - outside.count(b"}") != 1:
+        return None
+    ends = content.rfind(b"]" if opening == b"[" else b"}")
+    if opening == b"{":
+        # The last one is that of the body.
+        ends = content.rfind(b"}", 0, max(ends, 0))
+    if ends < found.end():
+        return None
+    return _Parts(content[: found.end()] + content[ends:], content[found.end() : ends])
+
+
+def _objects(rows: bytes, *, members: bool) -> Mapping[Path, pl.Series] | None:
+    """Rows that are objects, as columns by the path to each; None for any others."""
     form = _Form.of(rows, '"')
     if form is None or not isinstance(form.value(members=members), dict):
         return None

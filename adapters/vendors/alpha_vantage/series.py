@@ -15,8 +15,8 @@ import polars as pl
 
 from adapters.vendors.cells import TIME, with_reason
 from adapters.vendors.http import Answer
-from adapters.vendors.json_body import exactly, text_column
-from adapters.vendors.uniform_json import OWN_KEY, cut, objects
+from adapters.vendors.json_body import text_column
+from adapters.vendors.uniform_json import OWN_KEY, rows_under
 from market_data.errors import MalformedAnswerError
 from market_data.schemas import PRICES
 
@@ -153,14 +153,10 @@ def json_series(body: Mapping[str, Any], cells: pl.DataFrame | None = None) -> S
 
 def cells_at_once(content: bytes) -> tuple[Mapping[str, Any], pl.DataFrame] | None:
     """A JSON answer without its rows, and these, where all are written alike; None otherwise."""
-    parts = cut(content, rb"Time Series[^\"]*", b"{")
-    columns = objects(parts.rows, members=True) if parts else None
-    if parts is None or columns is None:
+    read = rows_under(content, rb"Time Series[^\"]*", members=True)
+    if read is None:
         return None
-    try:
-        body = exactly(parts.frame)
-    except ValueError:
-        return None
+    body, columns = read
     keys = [path[-1] for path in columns if path != OWN_KEY]
     roles = {role: key for key in keys if (role := _ROLES.get(_NUMBERED.sub("", key)))}
     plain = all(column.dtype == pl.String for column in columns.values())

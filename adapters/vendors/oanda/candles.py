@@ -15,8 +15,8 @@ import polars as pl
 from adapters.vendors.cells import TIME, with_reason
 from adapters.vendors.http import Answer
 from adapters.vendors.instants import LATEST_MICROSECOND
-from adapters.vendors.json_body import exactly, parsed, text_column
-from adapters.vendors.uniform_json import Path, cut, objects
+from adapters.vendors.json_body import parsed, text_column
+from adapters.vendors.uniform_json import Path, rows_under
 from market_data.errors import MalformedAnswerError, UnknownSymbolError, VendorError
 
 NAME = "OANDA"
@@ -70,21 +70,16 @@ def read_candles(
 
 def _at_once(answer: Answer, prices: str) -> tuple[Mapping[str, Any], pl.DataFrame] | None:
     """The answer without its candles, and these, where all are written alike; None otherwise."""
-    parts = cut(answer.content, b"candles", b"[")
-    columns = objects(parts.rows) if parts else None
-    if parts is None or columns is None:
+    read = rows_under(answer.content, b"candles")
+    if read is None:
         return None
+    body, columns = read
     paths: dict[str, Path] = {name: (prices, key) for name, key in _PRICES.items()}
     paths |= {TIME: ("time",), "trades": ("volume",), _IS_COMPLETE: (_IS_COMPLETE,)}
     found = {name: columns.get(path) for name, path in paths.items()}
-    try:
-        body = exactly(parts.frame)
-    except ValueError:
-        return None
-    is_whole = isinstance(body, dict) and body.get("candles") == []
     cells = {name: column for name, column in found.items() if column is not None}
     types = {name: column.dtype == pl.Boolean for name, column in cells.items()}
-    if not is_whole or types != {name: name == _IS_COMPLETE for name in found}:
+    if types != {name: name == _IS_COMPLETE for name in found}:
         return None
     return body, pl.DataFrame(cells).select(TIME, *_PRICES, "trades", _IS_COMPLETE)
 
