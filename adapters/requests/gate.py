@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from adapters.requests.store import Full, Granted, RequestStore
-from market_data.errors import BudgetSpentError, LeftAloneError, VendorError
+from market_data.errors import BudgetSpentError, LeftAloneError, StorageError, VendorError
 from market_data.ports import Claim, Clock
 from market_data.requests.breaker import PROBE, SECOND, Breaker, State, probed, reported
 
@@ -95,7 +95,7 @@ class SharedGate:
         """
         store, granted = self._store(), self._under_way.granted
         while granted:
-            store.settle(self._account, *granted.pop())
+            self._settle(store, *granted.pop())
         if isinstance(trouble, BudgetSpentError | LeftAloneError):
             return
 
@@ -105,6 +105,19 @@ class SharedGate:
         standing = store.standing(self._account)
         if change(standing.breaker, standing.now) != standing.breaker:
             store.change(self._account, change)
+
+    def _settle(self, store: RequestStore, claims: Sequence[Claim], granted: Granted) -> None:
+        """Tell that a request has ended; an answer that was paid for is not lost for that."""
+        try:
+            store.settle(self._account, claims, granted)
+        except StorageError as error:
+            hold = told_span(self._hold / _MICROSECONDS)
+            LOG.warning(
+                "%s: its windows may end up to %s late, the end of a request cannot be kept: %s",
+                self._account,
+                hold,
+                error,
+            )
 
     def _attempt(self, claims: Sequence[Claim]) -> Granted | tuple[float, str]:
         """The grant, or how long to wait and for what."""

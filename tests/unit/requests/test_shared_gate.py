@@ -12,7 +12,7 @@ import pytest
 from adapters.requests.gate import SharedGate, told_span
 from adapters.requests.shared_time import Reading
 from adapters.requests.sqlite_store import SqliteRequestStore
-from adapters.vendors.retrying import retrying
+from adapters.vendors.retrying import Questions, retrying
 from market_data.errors import (
     BudgetSpentError,
     LeftAloneError,
@@ -130,6 +130,35 @@ def test_without_a_margin_windows_count_from_the_grant(world: World) -> None:
     gate.report(None)
     gate.enter([Claim(MINUTE)])
     assert world.slept == [pytest.approx(50)]
+
+
+def test_an_answer_is_not_lost_where_its_end_cannot_be_kept(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    questions = Questions(world.gate(), 1, world.sleep)
+
+    def disk_takes(what: str) -> None:
+        assert world.store._connection is not None
+        world.store._connection.execute(f"pragma query_only = {what}")
+
+    def answers() -> str:
+        disk_takes("on")
+        return "bars"
+
+    def refuses() -> str:
+        disk_takes("on")
+        raise UnknownSymbolError("no such symbol")
+
+    assert questions.put([Claim(MINUTE)], answers) == "bars"
+    disk_takes("off")
+    with pytest.raises(UnknownSymbolError):
+        questions.put([Claim(MINUTE)], refuses)
+    told = "vendor: its windows may end up to 2 min 30 s late, the end of a request cannot be kept"
+    assert [message.startswith(told) for message in caplog.messages] == [True, True]
+    world.passed = 60 + PROBE / SECOND - 1
+    assert world.used == 2
+    world.passed += 2
+    assert world.used == 0
 
 
 def test_a_request_that_another_thread_asks_is_none_of_ours(world: World) -> None:
