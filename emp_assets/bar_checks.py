@@ -85,7 +85,7 @@ def session_checks(
                 results = list(report.results(check, only_failed=check not in selected))
                 if check not in selected:
                     results = worth_recording(
-                        context.instance, partitions, asset, results, report.share(RECORDED)
+                        context.instance, asset, results, report.share(RECORDED)
                     )
                 chosen += results
             log_session_results(context, asset, chosen)

@@ -18,9 +18,6 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionResolvedStatus
-
-_CHECKED = {AssetCheckExecutionResolvedStatus.SUCCEEDED, AssetCheckExecutionResolvedStatus.FAILED}
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,6 @@ def log_session_results(
 
 def worth_recording(
     instance: dg.DagsterInstance,
-    partitions: dg.PartitionsDefinition[str],
     asset: dg.AssetKey,
     failed: Sequence[SessionResult],
     most: int,
@@ -75,30 +71,23 @@ def worth_recording(
     """Of one check's failures, in a run that records nothing else of it, those to be recorded.
 
     A record costs kilobytes, and a run over decades may fail everywhere. The newest ones are kept,
-    and of the others those of sessions that were checked before: none stays green, and none whose
-    failure was told looks mended. A session that was never checked stays so; the summary of the run
-    counts it.
+    and of the others those of sessions of which anything is recorded: none stays green, and none
+    whose failure was told looks mended. A session that was never checked stays so; the summary of
+    the run counts it.
 
     Args:
-        instance: where the states are.
-        partitions: of the check.
+        instance: where the records are.
         asset: of the check.
-        failed: failures of one check.
-        most: so many are kept whatever their sessions' states are.
+        failed: failures of one check, the newest session first.
+        most: so many are kept whatever is recorded of their sessions.
     """
-    newest = sorted(failed, key=lambda r: r.session, reverse=True)
-    if len(newest) <= most:
-        return newest
-    key = dg.AssetCheckKey(asset, newest[0].check)
-    state = instance.event_log_storage.get_asset_check_state([(key, partitions)])[key]
-    checked = {
-        session
-        for status, subset in state.subsets.items()
-        if status in _CHECKED
-        if not isinstance(subset.value, bool)
-        for session in subset.value.get_partition_keys()
-    }
-    return [*newest[:most], *(r for r in newest[most:] if r.session in checked)]
+    if len(failed) <= most:
+        return list(failed)
+    key = dg.AssetCheckKey(asset, failed[0].check)
+    # Not the states: the materialisation of this run has cleared those of its sessions.
+    found = instance.event_log_storage.get_asset_check_partition_info([key])
+    known = {info.partition_key for info in found}
+    return [*failed[:most], *(r for r in failed[most:] if r.session in known)]
 
 
 def _targets(

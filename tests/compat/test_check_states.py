@@ -20,6 +20,7 @@ class World:
 
     def __init__(self, *, adapter: bool) -> None:
         self.bad: set[str] = set()
+        self.dies = False
         self.instance = dg.DagsterInstance.ephemeral()
 
         @dg.asset(key=KEY, partitions_def=SESSIONS, backfill_policy=dg.BackfillPolicy.single_run())
@@ -32,6 +33,8 @@ class World:
 
         @dg.multi_asset_check(specs=specs, can_subset=True)
         def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+            if self.dies:
+                raise RuntimeError("the process died")
             keys = list(context.op_execution_context.partition_keys)
             selected = {k.name for k in context.selected_asset_check_keys}
             if adapter and len(keys) > 1:
@@ -69,8 +72,10 @@ class World:
                 "dagster/asset_partition_range_start": first,
                 "dagster/asset_partition_range_end": last,
             }
-            result = job.execute_in_process(instance=self.instance, tags=tags)
-        assert result.success
+            result = job.execute_in_process(
+                instance=self.instance, tags=tags, raise_on_error=not self.dies
+            )
+        assert result.success is not self.dies
 
     def states(self) -> dict[str, str]:
         key = AssetCheckKey(KEY, "coverage")
@@ -129,21 +134,40 @@ def test_a_red_session_turns_green_only_by_a_passing_check(world: World):
     assert set(world.states().values()) == {"SUCCEEDED"}
 
 
+def kept(world: World, most: int) -> list[str]:
+    """Days that are recorded where the first ten of the month fail."""
+    failed = [
+        SessionResult("coverage", f"2024-01-{day:02}", False, dg.AssetCheckSeverity.ERROR, "", {})
+        for day in range(10, 0, -1)
+    ]
+    return [r.session[-2:] for r in worth_recording(world.instance, KEY, failed, most)]
+
+
 def test_of_many_failures_the_newest_are_kept_and_those_of_sessions_that_were_checked(
     world: World,
 ):
+    assert kept(world, 2) == ["10", "09"]
     world.bad = {"2024-01-02"}
     world.run("2024-01-01", "2024-01-03")
-    failed = [
-        SessionResult("coverage", f"2024-01-{day:02}", False, dg.AssetCheckSeverity.ERROR, "", {})
-        for day in range(1, 11)
-    ]
-
-    def kept(most: int) -> list[str]:
-        found = worth_recording(world.instance, SESSIONS, KEY, failed, most)
-        return [r.session[-2:] for r in found]
-
     # Neither does a green one stay green, nor does a red one look mended.
-    assert kept(2) == ["10", "09", "03", "02", "01"]
-    assert kept(9) == ["10", "09", "08", "07", "06", "05", "04", "03", "02", "01"]
-    assert kept(10) == kept(9)
+    assert kept(world, 2) == ["10", "09", "03", "02", "01"]
+    assert kept(world, 9) == ["10", "09", "08", "07", "06", "05", "04", "03", "02", "01"]
+    assert kept(world, 10) == kept(world, 9)
+
+
+def test_a_session_that_was_made_anew_in_between_was_checked(world: World):
+    """So it is in every run that makes bars and then checks them."""
+    world.bad = {"2024-01-02"}
+    world.run("2024-01-01", "2024-01-03")
+    world.run("2024-01-01", "2024-01-03", checks=set())
+    assert world.states() == {}
+    assert kept(world, 2) == ["10", "09", "03", "02", "01"]
+
+
+def test_a_session_whose_last_run_died_was_checked(world: World):
+    world.bad = {"2024-01-02"}
+    world.run("2024-01-01", "2024-01-03")
+    world.dies = True
+    world.run("2024-01-02", "2024-01-03")
+    assert world.states()["2024-01-02"] == "EXECUTION_FAILED"
+    assert kept(world, 2) == ["10", "09", "03", "02", "01"]
