@@ -141,7 +141,8 @@ def differences(before: Shape, after: Shape, fields: AnswerFields) -> list[Shape
     for path in before.keys() & after.keys():
         was, now = before[path] - _NULL, after[path] - _NULL
         if was and now - was:
-            found.append(ShapeChange(path, "type", _text(was), _text(now), fields.reads(path)))
+            read = any(fields.reads(p) for p in before if _below(p, [path]))
+            found.append(ShapeChange(path, "type", _text(was), _text(now), read))
     return sorted(found, key=lambda c: (c.path, c.change))
 
 

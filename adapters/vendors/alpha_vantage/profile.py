@@ -105,6 +105,22 @@ def _tells_splits(options: AlphaVantageOptions, timeframe: Timeframe) -> Telling
     return Telling.NONE
 
 
+_COLUMNS = (
+    *("open", "high", "low", "close", "volume"),
+    *("adjusted close", "dividend amount", "split coefficient"),
+)
+
+FIELDS = AnswerFields(
+    read=(
+        "Meta Data",
+        *(f"Time Series*/*. {name}" for name in _COLUMNS),
+        *("time", "timestamp"),
+        *(name.replace(" ", "_") for name in _COLUMNS),
+    ),
+    varying=("Meta Data/*",),
+)
+"""As JSON or as a table; "Meta Data" counts its lines, and has more of them for some tables."""
+
 PROFILE = VendorProfile(
     reader="alpha_vantage",
     settings=AlphaVantageSettings,
@@ -114,16 +130,6 @@ PROFILE = VendorProfile(
     # A day comes overnight, and is mended over the following days.
     settling=timedelta(days=5),
     tells_splits=_tells_splits,
-    # As JSON or as a table; "Meta Data" counts its lines, and has more of them for some tables.
-    fields=AnswerFields(
-        read=(
-            "Time Series*",
-            "Meta Data",
-            "time*",
-            *("open", "high", "low", "close", "volume"),
-            *("adjusted*", "dividend*", "split*"),
-        ),
-        varying=("Meta Data/*",),
-    ),
+    fields=FIELDS,
     build=_build,
 )

@@ -55,6 +55,7 @@ PROFILE = VendorProfile(
     delay=timedelta(minutes=1),
     # A minute without a trade has no bar and never gets one; the day after an outage may.
     settling=timedelta(days=1),
-    fields=AnswerFields(read=("*",)),
+    # A candle lists six numbers; its places have no names.
+    fields=AnswerFields(read=tuple(f"*/place {place}" for place in range(6))),
     build=_build,
 )

@@ -75,6 +75,12 @@ PROFILE = VendorProfile(
     options=OandaOptions,
     delay=timedelta(minutes=1),
     settling=timedelta(days=1),
-    fields=AnswerFields(read=("instrument", "granularity", "candles")),
+    fields=AnswerFields(
+        read=(
+            *("instrument", "granularity"),
+            *("candles/*/time", "candles/*/complete", "candles/*/volume"),
+            *(f"candles/*/{side}/{price}" for side in Side for price in "ohlc"),
+        )
+    ),
     build=_build,
 )

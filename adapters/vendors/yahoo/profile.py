@@ -70,12 +70,16 @@ def _build(config: VendorConfig, _options: Options, means: Means) -> Vendor:
 
 _CHART = "chart/result/*"
 _META = f"{_CHART}/meta"
+_QUOTE = f"{_CHART}/indicators/quote/*"
+_EVENTS = f"{_CHART}/events"
 
 FIELDS = AnswerFields(
     read=(
         f"{_CHART}/timestamp",
-        f"{_CHART}/indicators",
-        f"{_CHART}/events",
+        *(f"{_QUOTE}/{name}" for name in ("open", "high", "low", "close", "volume")),
+        f"{_CHART}/indicators/adjclose/*/adjclose",
+        *(f"{_EVENTS}/splits/*/{name}" for name in ("date", "numerator", "denominator")),
+        *(f"{_EVENTS}/dividends/*/{name}" for name in ("date", "amount", "currency")),
         f"{_META}/symbol",
         f"{_META}/currency",
         f"{_META}/exchangeTimezoneName",
@@ -84,13 +88,13 @@ FIELDS = AnswerFields(
     ),
     # Events where there are some; the rest of the meta data depends on the range and on the hour.
     varying=(
-        f"{_CHART}/events",
+        _EVENTS,
         f"{_META}/previousClose",
         f"{_META}/scale",
         f"{_META}/*radingPeriod*",
         f"{_META}/regularMarket*",
         f"{_META}/fiftyTwoWeek*",
-        f"{_META}/*Name",
+        *(f"{_META}/{name}" for name in ("longName", "shortName", "*xchangeName")),
     ),
 )
 """What a chart is read by."""

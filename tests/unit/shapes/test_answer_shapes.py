@@ -97,6 +97,8 @@ def test_of_a_part_that_is_gone_its_head_is_told():
 def test_another_kind_of_value():
     after = answer(bars=[{"time": 1, "close": "2.5", "note": 3}])
     assert changed(after) == [("bars/*/close", "type", True), ("bars/*/note", "type", False)]
+    assert changed(answer(about="UTC")) == [("about", "type", True)]
+    assert changed(answer(events=[1])) == [("events", "type", False)]
 
 
 def test_what_comes_and_goes_and_what_lies_in_nothing_is_no_news():

@@ -8,12 +8,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from market_data.pipeline.ingest import ingest
-from market_data.pipeline.inspection import inspect_raw
+from market_data.pipeline.inspection import Inspection, inspect_raw
 from market_data.pipeline.planning import IngestRequest
+from market_data.ports.shapes import CHANGES
 from market_data.quality.actions import action_of, alert_severity
+from market_data.quality.shape_drift import check_shape_drift
 from market_data.timeframes import Timeframe
 from tests.support.candle_replay import INSTRUMENTS, oanda_on
 from tests.support.replay_server import Asked, ReplayServer, Reply, json_body
@@ -87,13 +90,20 @@ def test_the_same_again_is_no_drift(house: House):
     assert [house.found(day) for day in range(3)] == [[], [], []]
 
 
-def test_a_new_field_warns_once(house: House):
+def test_a_field_that_no_bar_is_made_of_warns_once_when_it_comes_and_once_when_it_goes(
+    house: House,
+):
     house.serve(lambda candle: {**candle, "spread": 3})
     house.ask(1)
     house.ask(2, "EURUSD", "GBPUSD")
-    words = "field 'candles/*/spread' is new (number); bars are made of it"
-    assert house.found(1) == [("EURUSD", "warn", words)]
+    assert house.found(1) == [("EURUSD", "warn", "field 'candles/*/spread' is new (number)")]
     assert house.found(2) == []
+    house.serve()
+    house.ask(3)
+    house.ask(4, "EURUSD", "GBPUSD")
+    words = "field 'candles/*/spread', which came before, is gone"
+    assert house.found(3) == [("EURUSD", "warn", words)]
+    assert house.found(4) == []
 
 
 def test_a_field_that_bars_are_made_of_is_an_error_until_it_is_back(house: House):
@@ -121,7 +131,8 @@ def test_answers_that_are_no_use_any_more_say_why(house: House):
     assert house.found(2) == []
     house.serve()
     house.ask(1)
-    assert {severity for _, severity, _ in house.found(1)} <= {"warn"}
+    came = "field 'candles/*/mid/open' is new (text)"
+    assert house.found(1) == [("EURUSD", "warn", came)]
 
 
 def test_another_kind_of_value_is_an_error(house: House):
@@ -131,11 +142,41 @@ def test_another_kind_of_value_is_an_error(house: House):
     assert kinds == [("error", "text and is number; bars are made of it")] * 4
 
 
+def test_another_kind_of_what_they_lie_in_is_an_error_too(house: House):
+    house.serve(lambda candle: {**candle, "mid": "1.1"})
+    house.ask(1)
+    words = "field 'candles/*/mid' was object and is text; bars are made of it"
+    assert house.found(1) == [("EURUSD", "error", words)]
+
+
 def test_it_stops_no_run_and_alerts(house: House):
+    day = MONDAY + timedelta(days=1)
+
+    def inspection() -> Inspection:
+        return inspect_raw(house.world.platform, "oanda", Timeframe.H1, day, day)
+
+    house.ask(1)
+    assert inspection().block_reasons(["EURUSD"]) == []
     house.serve(lambda candle: {k: v for k, v in candle.items() if k != "volume"})
     house.ask(1)
-    day = MONDAY + timedelta(days=1)
-    inspection = inspect_raw(house.world.platform, "oanda", Timeframe.H1, day, day)
-    assert not [r for r in inspection.block_reasons(["EURUSD"]) if "schema" in r]
+    assert [severity for _, severity, _ in house.found(1)] == ["error"]
+    assert inspection().block_reasons(["EURUSD"]) == []
     assert action_of("schema_drift").finding == "schema drift"
     assert alert_severity("schema_drift", "error") == "error"
+
+
+def test_an_answer_of_several_symbols_is_a_finding_about_all_of_them():
+    change = {
+        "symbol": "",
+        "session": MONDAY,
+        "path": "rows",
+        "change": "gone",
+        "read": True,
+        "detail": "field 'rows', which came before, is gone; bars are made of it",
+        "fetch_id": "one",
+    }
+    changes = pl.DataFrame([change], schema=CHANGES)
+    outcome = check_shape_drift(changes, dataset="raw/oanda_bars_1h")
+    (found,) = outcome.findings.to_dicts()
+    assert (found["symbol"], found["code"], found["severity"]) == ("*", "schema_drift", "error")
+    assert outcome.rows["symbol"].to_list() == ["*"]
