@@ -16,9 +16,12 @@ from adapters.requests.shared_time import Reading
 from adapters.requests.sqlite_store import SqliteRequestStore
 from adapters.settings import Settings
 from adapters.vendors.tws.profile import SAME_CONTRACT, TEN_MINUTES
+from adapters.vendors.yahoo.profile import PROFILE as YAHOO
+from emp.budgets import windows_frame
 from market_data.errors import RateLimitedError, VendorUnavailableError
 from market_data.ports import Claim, OpenGate
 from market_data.requests.breaker import SECOND, State
+from market_data.requests.cost import Cost
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -34,9 +37,12 @@ class Place:
     def read(self) -> Reading:
         return Reading(round((NOON.timestamp() - 3600 + self.passed) * SECOND))
 
+    @property
+    def clock(self) -> FixedClock:
+        return FixedClock(NOON + timedelta(seconds=self.passed))
+
     def report(self) -> AccountReport:
-        clock = FixedClock(NOON + timedelta(seconds=self.passed))
-        return report(self.store, "tws", [TEN_MINUTES], clock)
+        return report(self.store, "tws", [TEN_MINUTES], self.clock)
 
 
 @pytest.fixture
@@ -58,6 +64,31 @@ def test_shared_windows_come_first_then_those_of_a_subject(place: Place) -> None
     assert contract.next_slot == NOON + timedelta(seconds=2)
     place.passed = 2
     assert [w.allowance for w in place.report().windows] == [TEN_MINUTES]
+
+
+def test_a_minute_is_over_long_before_its_hour(place: Place) -> None:
+    gate = SharedGate("yahoo", lambda: place.store, FixedClock(NOON))
+    for _ in range(7):
+        gate.enter(YAHOO.claims())
+        gate.report(None)
+
+    def windows() -> list[tuple[object, ...]]:
+        found = report(place.store, "yahoo", YAHOO.allowances(), place.clock)
+        return windows_frame([found]).drop("subject").rows()
+
+    place.passed = 59.9
+    assert windows() == [
+        ("yahoo", "minute", 100, 7, 93, None),
+        ("yahoo", "hour", 2_000, 7, 1_993, None),
+    ]
+    found = report(place.store, "yahoo", YAHOO.allowances(), place.clock)
+    assert Cost("yahoo", 2, found.windows).sentences() == [
+        "yahoo needs 2 requests, at once under its limits: 93 left of 100 requests per minute, "
+        "1,993 left of 2,000 requests per hour"
+    ]
+    place.passed = 60
+    assert windows()[0] == ("yahoo", "minute", 100, 0, 100, None)
+    assert windows()[1] == ("yahoo", "hour", 2_000, 7, 1_993, None)
 
 
 def test_an_unused_account(place: Place) -> None:

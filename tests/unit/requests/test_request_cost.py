@@ -82,6 +82,8 @@ def test_what_is_never_asked_costs_nothing() -> None:
 def test_yahoo_asks_once_more_for_what_came_after_an_old_range() -> None:
     yahoo = YahooVendor()
     assert requests_of(yahoo, question(29)) == 10
+    assert requests_of(yahoo, question(7)) == 4
+    assert requests_of(yahoo, question(6)) == 2
     assert requests_of(yahoo, question(7, ends=10)) == 4
     assert requests_of(yahoo, question(7, ends=60)) == 0
     assert requests_of(yahoo, question(7, ends=60, timeframe=Timeframe.D1)) == 4
