@@ -20,6 +20,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from market_data.errors import (
+    BudgetSpentError,
+    LeftAloneError,
     RateLimitedError,
     UnauthorisedError,
     UnreachableError,
@@ -171,17 +173,22 @@ class WebVendorContract(VendorContract):
     @pytest.mark.parametrize(
         "refusal",
         [
-            UnreachableError("left alone for a while"),
+            UnreachableError("no way there"),
             RateLimitedError("tomorrow", retry_after=3600.0),
+            LeftAloneError("left alone for a while"),
+            BudgetSpentError("used up", retry_after=3600.0),
         ],
-        ids=["breaker", "budget"],
+        ids=["unreachable", "limited", "breaker", "budget"],
     )
     def test_a_closed_gate_ends_the_answer(self, case: WebCase, refusal: VendorError) -> None:
         before = case.asked_for_bars()
         results, error = answer_of(case.build(Asking(Notes(refusal))), case.request)
         assert error == refusal
-        stated = outcomes_of(results).values()
-        assert all(o.outcome is Outcome.NOT_ASKED for o in stated)
+        # What is held back here was not sent: nobody was asked about the first symbol either.
+        held = isinstance(refusal, BudgetSpentError | LeftAloneError)
+        unasked = case.request.symbols if held else case.request.symbols[1:]
+        stated = {symbol: o.outcome for symbol, o in outcomes_of(results).items()}
+        assert stated == dict.fromkeys((w.symbol for w in unasked), Outcome.NOT_ASKED)
         assert not any(result.frame.height or result.payloads for result in results)
         assert case.asked_for_bars() == before
 
