@@ -14,9 +14,10 @@ from typing import Any
 
 import polars as pl
 
+from emp.preferred_sessions import sessions_held, silent_sessions
 from emp.quarantine import who
 from market_data.curation.imputation import parse
-from market_data.datasets import curated_bars, raw_bars
+from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError
 from market_data.pipeline.decisions import decisions
 from market_data.pipeline.health import inspected
@@ -78,10 +79,13 @@ class Decided:
     Attributes:
         annotation: the decision; its id is known where it stands already.
         findings: rows of FINDINGS that it accepts.
+        silent: sessions of the period of which the preferred vendor has no bars: nothing follows
+            from it being right there, and their drift stays open.
     """
 
     annotation: Annotation
     findings: pl.DataFrame = field(default_factory=FINDINGS.empty)
+    silent: tuple[date, ...] = ()
 
 
 def decided(platform: Platform, wish: Wish, author: str | None = None) -> Decided:
@@ -125,8 +129,9 @@ def decided(platform: Platform, wish: Wish, author: str | None = None) -> Decide
             + ", ".join(curated_bars(t).name for t in Timeframe)
         )
     if wish.decision is Decision.PREFER_VENDOR:
-        _demand_bars(platform, known, timeframe)
-        return Decided(known, _concerned(platform, known))
+        held = sessions_held(platform, known, timeframe)
+        silent = silent_sessions(platform, known, held)
+        return Decided(known, _concerned(platform, known, held), silent)
     return Decided(known)
 
 
@@ -260,13 +265,22 @@ def _standing_already(
     return next((a for a in found if said(a) == said(wish)), None)
 
 
-def _concerned(platform: Platform, wish: Annotation) -> pl.DataFrame:
-    """Rows of FINDINGS that a decision accepts, or would accept."""
+def _concerned(
+    platform: Platform, wish: Annotation, held: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Rows of FINDINGS that a decision accepts, or would accept.
+
+    Args:
+        platform: where the data are.
+        wish: the decision.
+        held: rows of HEARD: what a preferred vendor has.
+    """
     if wish.id is not None:
         return accepted_by(platform, wish)
     span = (wish.first_session, wish.last_session)
     seen = inspected(platform, wish.dataset, *span)[1]
-    return split_accepted(seen.findings, [replace(wish, id=0)])[1].select(FINDINGS.names)
+    _, accepted = split_accepted(seen.findings, [replace(wish, id=0)], heard=held)
+    return accepted.select(FINDINGS.names)
 
 
 def _accepted(platform: Platform, wish: Annotation) -> Decided:
@@ -291,18 +305,4 @@ def _accepted(platform: Platform, wish: Annotation) -> Decided:
         f"{wish.dataset} has no open finding{named} about {wish.symbol} from {span[0]} to "
         f"{span[1]}; 'emp quality --symbols {wish.symbol} --start {span[0]} --end {span[1]}' "
         "shows what there is"
-    )
-
-
-def _demand_bars(platform: Platform, wish: Annotation, timeframe: Timeframe) -> None:
-    """Refuse to prefer a vendor who said nothing about the sessions."""
-    platform.universe.vendor(wish.vendor)
-    span = (wish.first_session, wish.last_session)
-    for source in dict.fromkeys((timeframe, Timeframe.M1)):
-        log = raw_bars(wish.vendor, source)
-        if platform.raw_log.read(log, symbols=[wish.symbol], sessions=span).height:
-            return
-    raise ConfigurationError(
-        f"{wish.vendor} has no {timeframe} bars of {wish.symbol} from {span[0]} to {span[1]}, so "
-        "that nothing would follow from it being right; 'emp coverage' shows who has"
     )

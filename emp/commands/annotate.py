@@ -35,7 +35,8 @@ Example:\n
   emp annotate settle AAPL --vendor oanda --start 2024-03-05 --end 2024-03-06 --reason "..."
 
 Bars of these sessions come from that vendor, whatever the priorities say, and their drift is
-accepted. Exactly the sessions that this changes are curated anew.
+accepted; but for sessions of which it has no bars, which are told. Exactly the sessions that this
+changes are curated anew.
 """
 UNUSABLE_EXAMPLES = """
 Example:\n
@@ -241,6 +242,7 @@ def _decide(context: typer.Context, wish: Wish, author: str | None, *, dry_run: 
         "stood_already": found.annotation.id is not None,
         "decision": told(found.annotation),
         "findings": records(found.findings),
+        "sessions_without_bars": [day.isoformat() for day in found.silent],
     }
     if dry_run:
         print_json(said)

@@ -21,7 +21,7 @@ from market_data.pipeline.platform import Platform
 from market_data.pipeline.rules import rules_in_force
 from market_data.pipeline.views import curated_view, kept_symbols, raw_view
 from market_data.quality.actions import block_reasons
-from market_data.quality.annotations import ACCEPTED, split_accepted
+from market_data.quality.annotations import ACCEPTED, HEARD, heard_in, split_accepted
 from market_data.quality.checks import evaluate_bars
 from market_data.quality.consistency import CHECK as CONSISTENCY
 from market_data.quality.digest import bars_digest
@@ -157,9 +157,11 @@ def _inspect(
     besides: Mapping[str, CheckOutcome] | None = None,
 ) -> Inspection:
     outcomes: list[Mapping[str, CheckOutcome]] = [besides or {}]
-    held = []
+    held, heard = [], [pl.DataFrame(schema=HEARD)]
+    decided = decisions(platform, None, (first, last))
     for start, end in chunks(first, last, step_days(platform, timeframe)):
         seen = view(start, end)
+        heard.append(heard_in(seen.peers, decided))
         outcomes.append(evaluate_bars(seen, platform.thresholds, platform.expectations))
         if seen.kind == "curated":
             outcomes.append({"staleness": check_outdated(seen, _made_anew(platform, seen))})
@@ -172,7 +174,7 @@ def _inspect(
             )
             outcomes.append({PRICE_SANITY: disputed})
         held.append(seen.expected)
-    return _merge(platform, dataset, timeframe, outcomes, held)
+    return _merge(platform, dataset, timeframe, outcomes, held, heard=pl.concat(heard))
 
 
 def _missing_splits(platform: Platform, view: BarsView) -> CheckOutcome:
@@ -206,12 +208,14 @@ def _merge(
     timeframe: Timeframe,
     outcomes: Sequence[Mapping[str, CheckOutcome]],
     held: Sequence[pl.DataFrame],
+    *,
+    heard: pl.DataFrame | None = None,
 ) -> Inspection:
     names = list(dict.fromkeys(name for chunk in outcomes for name in chunk))
     found = pl.concat(
         [FINDINGS.empty(), *(o.findings for chunk in outcomes for o in chunk.values())]
     ).sort("session", "symbol", "check", "code")
-    still_open, accepted = _without_accepted(platform, found)
+    still_open, accepted = _without_accepted(platform, found, heard)
     return Inspection(
         dataset=dataset,
         findings=still_open,
@@ -224,13 +228,15 @@ def _merge(
     )
 
 
-def _without_accepted(platform: Platform, found: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _without_accepted(
+    platform: Platform, found: pl.DataFrame, heard: pl.DataFrame | None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What is open of the findings, and what people accepted."""
     if found.is_empty():
         return found, pl.DataFrame(schema=ACCEPTED)
     days = found["session"]
     span: tuple[date, date] = (days.min(), days.max())  # type: ignore[assignment]
-    return split_accepted(found, decisions(platform, None, span))
+    return split_accepted(found, decisions(platform, None, span), heard=heard)
 
 
 def _stack(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:

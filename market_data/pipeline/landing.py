@@ -112,7 +112,6 @@ class Landing:
         self._land(gathered)
         counts = self._count_rows()
         outcomes = self._settle(counts, error)
-        self._shapes.tell(outcomes)
         received = dict(counts.group_by("symbol").agg(pl.col("rows").sum()).iter_rows())
         landed = Landed(received, outcomes, self._new, self._revised, self._rejected, error)
         verdicts = ledger_rows(
@@ -125,12 +124,18 @@ class Landing:
             known=self._asking.known,
         )
         self._record(verdicts, self._journal_entry(counts, outcomes, error), landed)
+        # Last, since bars must not lie in the log without a word of them in the ledger.
+        self._tell_shapes(outcomes)
         return landed
 
     def _record(self, verdicts: pl.DataFrame, entry: IngestRun, landed: Landed) -> None:
         events = slice_events(entry, landed)
         self._platform.ledger.record(verdicts, events=events, now=self._now())
         self._platform.journal.add(entry)
+
+    def _tell_shapes(self, outcomes: Mapping[str, SymbolOutcome]) -> None:
+        """What has changed in the shape of the answers."""
+        self._shapes.tell(outcomes)
 
     def _land(self, results: list[FetchResult]) -> None:
         """Payloads, actions, rows, rejected rows: in this order, each step safe to repeat.

@@ -6,7 +6,7 @@ the raw log. What does not: which fetches (replay.py), reading itself (the vendo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -23,6 +23,7 @@ from market_data.ports import (
     IngestRun,
     Outcome,
     ReadsArchived,
+    SymbolOutcome,
     Vendor,
 )
 from market_data.schemas import CORPORATE_ACTIONS
@@ -171,6 +172,9 @@ class _ArchivedLanding(Landing):
 
     def _now(self) -> None:
         """Long ago."""
+
+    def _tell_shapes(self, outcomes: Mapping[str, SymbolOutcome]) -> None:
+        """Nothing: a past answer says nothing of how the vendor answers today."""
 
     def _record(self, verdicts: pl.DataFrame, entry: IngestRun, landed: Landed) -> None:  # noqa: ARG002
         """The verdicts on sessions whose newest question is this one.

@@ -96,24 +96,26 @@ def _ranges(
         held: symbol, session of every stored score; a stretch leaves out none between its ends.
     """
     named = {curated_bars(t).name: t for t in Timeframe}
-    places = held.unique().with_columns(place=pl.col("session").rank("dense").over("symbol"))
+    before = (
+        held.unique()
+        .sort("symbol", "session")
+        .with_columns(before=pl.col("session").shift().over("symbol"))
+    )
     days = (
         outdated.sort("dataset")
         .group_by("symbol", "session")
         .agg(datasets=pl.col("dataset").str.join(" "))
-        .join(places, on=["symbol", "session"])
-        .sort("symbol", "session")
-        .with_columns(follows=(pl.col("place").cast(pl.Int64).diff() == 1).over("symbol"))
+        .join(before, on=["symbol", "session"])
         .group_by("datasets", "session")
-        .agg(symbols=pl.col("symbol").sort().str.join("\n"), follows=pl.col("follows").all())
+        .agg(symbols=pl.col("symbol").sort().str.join("\n"), before=pl.col("before").unique())
         .sort("datasets", "symbols", "session")
     )
-    other = (pl.col("symbols") != pl.col("symbols").shift()) | (
-        pl.col("datasets") != pl.col("datasets").shift()
-    )
-    breaks = ~pl.col("follows").fill_null(value=False) | other.fill_null(value=True)
+    # The row before is of the same datasets and symbols, and of the session that every one of these
+    # symbols holds before this one.
+    row_before = pl.col("session").shift().over("datasets", "symbols")
+    follows = (pl.col("before").list.len() == 1) & (pl.col("before").list.first() == row_before)
     runs = (
-        days.with_columns(run=breaks.cum_sum())
+        days.with_columns(run=(~follows.fill_null(value=False)).cum_sum())
         .group_by("run", maintain_order=True)
         .agg(
             pl.col("datasets", "symbols").first(),

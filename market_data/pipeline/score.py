@@ -19,6 +19,7 @@ from market_data.pipeline.platform import Platform, Progress, silent
 from market_data.pipeline.rules import rules_in_force
 from market_data.pipeline.telemetry import score_events
 from market_data.pipeline.views import curated_view, kept_symbols
+from market_data.ports import Annotation
 from market_data.quality.checks import evaluate_bars
 from market_data.quality.score import score_sessions
 from market_data.quality.view import BarsView
@@ -54,17 +55,21 @@ def score_range(
     """
     chosen = tuple(Timeframe) if timeframes is None else tuple(timeframes)
     kept = {t: symbols_kept for t in chosen if (symbols_kept := kept_symbols(platform, t))}
+    rules = rules_in_force(platform)
     days = min((step_days(platform, t) for t in kept), default=366)
     parts = []
     for start, end in chunks(first, last, days):
         progress(f"score: {start} to {end}")
         with platform.locks.hold(lock_names(SCORES_DATASET.name, start, end)):
+            decided = decisions(platform, None, (start, end))
+            views = (
+                _of_symbols(curated_view(platform, t, start, end, of), symbols)
+                for t, of in kept.items()
+            )
             scores = pl.concat(
-                [
-                    SCORES.empty(),
-                    *(_score(platform, t, symbols, start, end, of) for t, of in kept.items()),
-                ]
-            ).sort(SCORES_DATASET.sort)
+                [SCORES.empty(), *(_score(platform, view, decided) for view in views)]
+            ).with_columns(rule_version=rules)
+            scores = scores.sort(SCORES_DATASET.sort)
             others = _of_others(platform, symbols, (start, end), chosen)
             platform.store.replace(
                 SCORES_DATASET,
@@ -91,15 +96,7 @@ def _of_others(
     return stored.filter(~pl.col("dataset").is_in([curated_bars(t).name for t in chosen]))
 
 
-def _score(
-    platform: Platform,
-    timeframe: Timeframe,
-    symbols: Sequence[str],
-    start: date,
-    end: date,
-    kept: Sequence[str],
-) -> pl.DataFrame:
-    view = _of_symbols(curated_view(platform, timeframe, start, end, kept), symbols)
+def _score(platform: Platform, view: BarsView, decided: Sequence[Annotation]) -> pl.DataFrame:
     if view.bars.is_empty() and view.expected.is_empty():
         return SCORES.empty()
     outcomes = evaluate_bars(view, platform.thresholds, platform.expectations)
@@ -108,10 +105,10 @@ def _score(
         outcomes,
         platform.thresholds,
         rule_version=platform.rule_version,
-        decided=decisions(platform, None, (start, end)),
+        decided=decided,
     )
-    return scores.filter(pl.col("session") >= start).with_columns(
-        pl.col("flat_run").clip(upper_bound=LONGEST_FLAT_RUN), rule_version=rules_in_force(platform)
+    return scores.filter(pl.col("session") >= view.sessions[0]).with_columns(
+        pl.col("flat_run").clip(upper_bound=LONGEST_FLAT_RUN)
     )
 
 

@@ -29,6 +29,7 @@ from market_data.ports.request_gate import (
     RequestGate,
     Window,
 )
+from market_data.ports.shapes import AnswerShapes
 from market_data.ports.vendor import (
     Capabilities,
     FetchRequest,
@@ -46,6 +47,7 @@ __all__ = [
     "Allowance",
     "Annotation",
     "Annotations",
+    "AnswerShapes",
     "Appended",
     "BarStore",
     "Capabilities",

@@ -28,6 +28,9 @@ ACCEPTED = pl.Schema(
 )
 """Columns of accepted findings: the finding, and the decision that accepts it."""
 
+HEARD = pl.Schema({"vendor": pl.String(), "symbol": pl.String(), "session": pl.Date()})
+"""Columns of `heard_in`."""
+
 _DAYS = pl.Schema({"annotation": pl.Int64(), "symbol": pl.String(), "session": pl.Date()})
 
 
@@ -43,17 +46,41 @@ def standing(
     return [a for a in known if a.decision is not Decision.TAKE_BACK and a.id not in gone]
 
 
+def heard_in(peers: pl.DataFrame | None, annotations: Iterable[Annotation]) -> pl.DataFrame:
+    """In which sessions the vendors that somebody preferred say anything.
+
+    Args:
+        peers: vendor, symbol, session: the bars of every vendor; None where there are none.
+        annotations: decisions that stand.
+
+    Returns:
+        Rows of HEARD, each once.
+    """
+    preferring = [a for a in annotations if a.decision is Decision.PREFER_VENDOR]
+    if peers is None or not preferring:
+        return pl.DataFrame(schema=HEARD)
+    wanted = pl.col("symbol").is_in([a.symbol for a in preferring]) & pl.col("vendor").is_in(
+        [a.vendor for a in preferring]
+    )
+    return peers.filter(wanted).select(list(HEARD)).unique()
+
+
 def split_accepted(
-    findings: pl.DataFrame, annotations: Collection[Annotation]
+    findings: pl.DataFrame,
+    annotations: Collection[Annotation],
+    *,
+    heard: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Findings that are open, and those that somebody accepted.
 
     Whoever says which vendor is right in a drift of curated bars accepts that drift, in the
-    vendors' own bars of the timeframe too.
+    vendors' own bars of the timeframe too: in sessions about which that vendor says anything. A
+    drift of others stays open.
 
     Args:
         findings: rows of FINDINGS.
         annotations: decisions that stand.
+        heard: rows of HEARD; None: nobody who is preferred was heard.
 
     Returns:
         Rows of FINDINGS and rows of ACCEPTED, both in the order given. Of several decisions about
@@ -65,6 +92,9 @@ def split_accepted(
         return findings, none
     numbered = findings.with_row_index("_row")
     given = _days(accepting, _span(findings)).join(_terms(accepting), on="annotation")
+    said = pl.DataFrame(schema=HEARD) if heard is None else heard
+    silent = given.filter("settles").join(said, on=list(HEARD), how="anti")
+    given = given.join(silent, on=["annotation", *KEY], how="anti")
     matched = (
         numbered.join(given, on=KEY)
         .filter(
@@ -136,12 +166,13 @@ def _days(annotations: Collection[Annotation], sessions: tuple[date, date]) -> p
 
 
 def _terms(annotations: Iterable[Annotation]) -> pl.DataFrame:
-    """Of each annotation what it accepts: annotation, of, settles, codes, author, reason."""
+    """What each annotation accepts: annotation, of, settles, vendor, codes, author, reason."""
     rows = [
         (
             a.id,
             f"bars_{a.dataset.rpartition('bars_')[2]}" if settles else a.dataset,
             settles,
+            a.vendor,
             list(DRIFT_CODES if settles else a.codes),
             a.author,
             a.reason,
@@ -155,6 +186,7 @@ def _terms(annotations: Iterable[Annotation]) -> pl.DataFrame:
             "annotation": pl.Int64,
             "of": pl.String,
             "settles": pl.Boolean,
+            "vendor": pl.String,
             "codes": pl.List(pl.String),
             "author": pl.String,
             "reason": pl.String,

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 import polars as pl
 
 from market_data.ports.annotations import Annotation
-from market_data.quality.annotations import split_accepted
+from market_data.quality.annotations import heard_in, split_accepted
 from market_data.quality.digest import bars_digest
 from market_data.quality.findings import ERROR, KEY, CheckOutcome
 from market_data.quality.thresholds import Thresholds
@@ -47,15 +47,16 @@ def score_sessions(
         rule_version: version of the rules, kept in each row.
         also: rows of FINDINGS of further checks of the same slice.
         decided: decisions that stand. What is accepted counts neither in the status nor among the
-            reasons; what was measured stays as it was.
+            reasons; what was measured stays as it was. Who is preferred settles the drift of
+            sessions for which the view has bars of that vendor.
 
     Returns:
         Rows of SCORES sorted by (symbol, session). The status is RED with any error or a score
         below score_error, YELLOW with any warning or a score below score_warn, else GREEN. A low
-        score counts no more where what makes it low is accepted.
+        score counts no more where all that makes it low is accepted.
     """
     found = pl.concat([*(o.findings for o in outcomes.values()), *([] if also is None else [also])])
-    still_open, accepted = split_accepted(found, decided)
+    still_open, accepted = split_accepted(found, decided, heard=heard_in(view.peers, decided))
     frame = (
         _sessions(view, outcomes["coverage"].measured)
         .join(_null_rate(view), on=KEY, how="left")
@@ -63,7 +64,7 @@ def score_sessions(
         .join(outcomes["price_sanity"].measured.select(*KEY, flat_run="run"), on=KEY, how="left")
         .join(bars_digest(view.bars), on=KEY, how="left")
         .join(_judged(still_open), on=KEY, how="left")
-        .join(_excused(accepted), on=KEY, how="left")
+        .join(_excused(accepted, still_open), on=KEY, how="left")
         .join(_duplicates(outcomes), on=KEY, how="left")
         .join(_refused(outcomes), on=KEY, how="left")
         .join(_drift(outcomes), on=KEY, how="left")
@@ -136,10 +137,16 @@ def _judged(found: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _excused(accepted: pl.DataFrame) -> pl.DataFrame:
-    """Symbol-sessions whose low score is accepted: symbol, session, excused."""
-    low = accepted.filter(pl.col("code").is_in(list(_WHY_LOW)))
-    return low.select(KEY).unique().with_columns(excused=pl.lit(value=True))
+def _excused(accepted: pl.DataFrame, still_open: pl.DataFrame) -> pl.DataFrame:
+    """Symbol-sessions whose low score is accepted, whatever made it: symbol, session, excused."""
+    low = pl.col("code").is_in(list(_WHY_LOW))
+    return (
+        accepted.filter(low)
+        .select(KEY)
+        .unique()
+        .join(still_open.filter(low), on=KEY, how="anti")
+        .with_columns(excused=pl.lit(value=True))
+    )
 
 
 def _duplicates(outcomes: Mapping[str, CheckOutcome]) -> pl.DataFrame:

@@ -146,7 +146,11 @@ def test_a_drift_is_accepted_settled_and_taken_back(call: Call) -> None:
     assert (again["stood_already"], again["decision"]["id"]) == (True, accepted["decision"]["id"])
 
     # Settled, the session comes from the vendor who is right, and is trusted.
-    settled = call("annotate", "settle", "MINE", "--vendor", "second", *ALL, *WHY)
+    settle = ("annotate", "settle", "MINE", "--vendor", "second", *WHY)
+    longer = call(*settle, "--start", DAYS[0], "--end", "2024-01-08", "--dry-run")
+    assert longer["sessions_without_bars"] == ["2024-01-08"]
+    settled = call(*settle, *ALL)
+    assert settled["sessions_without_bars"] == []
     assert [(c["first"], c["last"]) for c in settled["curated_again"]] == [(DAYS[0], DAYS[-1])]
     assert statuses() == [("second", "ok")] * 4
     assert states() == {

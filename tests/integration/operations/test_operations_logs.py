@@ -79,6 +79,9 @@ def test_attempts_come_newest_first_of_one_vendor_and_so_many(engine: sa.Engine)
         journal.add(replace(RUN, fetch_id=f"f{i}", vendor=vendor, started_at=started))
     assert [r.fetch_id for r in journal.runs()] == ["f3", "f2", "f1", "f0"]
     assert [r.fetch_id for r in journal.runs(vendor="yahoo", limit=2)] == ["f3", "f2"]
+    since = NOON + timedelta(hours=1)
+    assert [r.fetch_id for r in journal.runs(since=since, limit=None)] == ["f3", "f2", "f1"]
+    assert [r.fetch_id for r in journal.runs(since=since, limit=1)] == ["f3"]
 
 
 def test_news_follow_the_order_of_writing_down(engine: sa.Engine) -> None:

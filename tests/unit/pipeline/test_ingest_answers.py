@@ -13,7 +13,7 @@ from market_data.errors import VendorUnavailableError
 from market_data.pipeline.kept import kept_bars
 from market_data.ports import IngestRun, Outcome, SymbolOutcome
 from market_data.timeframes import Timeframe
-from tests.support.fake_vendor import FakeVendor, ask, shares
+from tests.support.fake_vendor import FakeVendor, ask, ledger, shares
 from tests.support.worlds import World
 
 TROUBLE = VendorUnavailableError("no connection")
@@ -97,6 +97,20 @@ def test_nothing_kept_is_counted_as_nothing(world: World) -> None:
         world.platform, "yahoo", Timeframe.H1, ("AAA",), date(2024, 1, 1), date(2024, 3, 31)
     )
     assert (kept.rows, kept.per_session.height, kept.preview.height) == (0, 0, 0)
+
+
+def test_bars_are_in_the_ledger_whatever_becomes_of_the_shape_of_their_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("the database is away")
+
+    monkeypatch.setattr("market_data.pipeline.shape_watch.ShapeWatch.tell", broken)
+    vendor = FakeVendor(bars={"AAA": [utc("2024-03-06")]})
+    with pytest.raises(OSError, match="away"):
+        ask(world, vendor, "2024-03-06", "2024-03-06")
+    assert ledger(world)["2024-03-06"][:2] == ("rows", 1)
+    assert world.platform.journal.runs(limit=1)[0].sessions[0] == date(2024, 3, 6)
 
 
 def newest(world: World, vendor: FakeVendor, first: str, last: str, **how: str) -> IngestRun:

@@ -105,6 +105,18 @@ def test_a_row_that_can_be_read_now_lands_as_of_its_fetch(world: World) -> None:
     assert platform.raw_log.revisions(raw_bars("yahoo", Timeframe.D1)).height == 1
 
 
+def test_a_past_answer_tells_nothing_of_how_the_vendor_answers_today(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("market_data.pipeline.shape_watch.ShapeWatch.tell", told)
+    platform = reading(world, Archivist(bars={"AAA": [BAR]}))
+    reread(platform, plan_replay(platform, Refused()), keep=True)
+    assert platform.raw_log.read(raw_bars("yahoo", Timeframe.D1)).height == 1
+
+
 def test_a_session_that_was_asked_since_keeps_its_verdict(world: World) -> None:
     ask(world, FakeVendor(), DAY, DAY, refetch=True)
     before = ledger(world)

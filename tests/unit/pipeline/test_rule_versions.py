@@ -12,6 +12,8 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.configuration import load_thresholds, load_universe, read_yaml, rule_versions
 from adapters.settings import Settings
@@ -195,6 +197,45 @@ def test_ranges_to_score_anew_leave_no_stored_session_out() -> None:
         (["AAA"], daily, days[2], days[3]),
         (["AAA", "BBB"], daily, days[0], days[1]),
     ]
+
+
+def test_ranges_to_score_anew_hold_nothing_that_was_not_listed() -> None:
+    """The bars of the second day are daily ones that are up to date, and hours that are not."""
+    days = [date(2024, 1, d) for d in (4, 5, 8)]
+    held = pl.DataFrame({"symbol": ["AAA"] * 3, "session": days})
+    other = pl.Series("dataset", ["curated/bars_1d", "curated/bars_1h", "curated/bars_1d"])
+    assert list(_ranges(held.with_columns(other), held)) == [
+        (["AAA"], [Timeframe.D1], days[0], days[0]),
+        (["AAA"], [Timeframe.D1], days[2], days[2]),
+        (["AAA"], [Timeframe.H1], days[1], days[1]),
+    ]
+
+
+_days = st.integers(1, 6).map(lambda d: date(2024, 1, d))
+_cells = st.tuples(
+    st.sampled_from(["curated/bars_1d", "curated/bars_1h"]), st.sampled_from(["AAA", "BBB"]), _days
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sets(_cells), st.sets(_cells))
+def test_ranges_to_score_anew_are_exactly_what_was_listed(
+    listed: set[tuple[str, str, date]], others: set[tuple[str, str, date]]
+) -> None:
+    columns = {"dataset": pl.String, "symbol": pl.String, "session": pl.Date}
+    found = pl.DataFrame(list(listed), schema=columns, orient="row")
+    stored = listed | others
+    held = pl.DataFrame(list(stored), schema=columns, orient="row").select("symbol", "session")
+    named = {Timeframe.D1: "curated/bars_1d", Timeframe.H1: "curated/bars_1h"}
+    touched = [
+        (dataset, symbol, session)
+        for symbols, timeframes, first, last in _ranges(found, held)
+        for dataset, symbol, session in stored
+        if symbol in symbols
+        and dataset in [named[t] for t in timeframes]
+        and first <= session <= last
+    ]
+    assert sorted(touched) == sorted(listed)
 
 
 def test_the_command_lists_and_scores_anew(

@@ -14,6 +14,8 @@ from polars.testing import assert_frame_equal
 from market_data.ports import Annotation, Decision
 from market_data.quality.annotations import (
     ACCEPTED,
+    HEARD,
+    heard_in,
     imputations,
     preferences,
     split_accepted,
@@ -22,6 +24,9 @@ from market_data.quality.annotations import (
 )
 from market_data.schemas import FINDINGS
 
+SPOKEN = pl.DataFrame(
+    {"vendor": ["lean"], "symbol": ["AAA"], "session": [date(2024, 1, 3)]}, schema=HEARD
+)
 NOON = datetime(2024, 1, 10, 12, tzinfo=UTC)
 FIRST, LAST = date(2024, 1, 1), date(2024, 1, 31)
 MONTH = (FIRST, LAST)
@@ -88,12 +93,28 @@ def test_settling_a_drift_accepts_it_for_the_vendors_too_and_nothing_else() -> N
         finding(3, "drift"), finding(3, "drift_outlier", "raw/yahoo_bars_1d"), finding(3, "jump"),
         finding(3, "drift", "raw/yahoo_bars_1m"), finding(3, "drift", "quality/scores"),
     )  # fmt: skip
-    left, accepted = split_accepted(found, [settled])
+    left, accepted = split_accepted(found, [settled], heard=SPOKEN)
     assert accepted["dataset"].to_list() == [DAILY, "raw/yahoo_bars_1d"]
     assert left["code"].to_list() == ["jump", "drift", "drift"]
     minutes = replace(settled, dataset="curated/bars_5m")
     other = frame(finding(3, "drift", "raw/x_bars_15m"), finding(3, "drift", "curated/bars_15m"))
-    assert split_accepted(other, [minutes])[1].is_empty()
+    assert split_accepted(other, [minutes], heard=SPOKEN)[1].is_empty()
+
+
+def test_a_vendor_who_says_nothing_of_a_session_settles_no_drift_of_it() -> None:
+    settled = replace(BASE, decision=Decision.PREFER_VENDOR, vendor="lean")
+    found = frame(finding(3, "drift"), finding(4, "drift"), finding(4, "drift", symbol="BBB"))
+    left, accepted = split_accepted(found, [settled], heard=SPOKEN)
+    assert accepted["session"].dt.day().to_list() == [3]
+    assert left.height == 2
+    assert split_accepted(found, [settled])[1].is_empty()
+    # What others accept stands beside it.
+    both = [settled, replace(BASE, id=2, codes=("drift",))]
+    assert split_accepted(found, both, heard=SPOKEN)[1]["annotation"].to_list() == [2, 2]
+    peers = SPOKEN.with_columns(close=1.0)
+    assert_frame_equal(heard_in(pl.concat([peers, peers]), [settled]), SPOKEN)
+    assert heard_in(peers, [replace(settled, vendor="yahoo")]).is_empty()
+    assert heard_in(None, [settled]).is_empty()
 
 
 def test_the_newest_of_several_decisions_is_named() -> None:

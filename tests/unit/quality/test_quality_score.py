@@ -70,6 +70,42 @@ def test_what_is_accepted_colours_no_session_and_changes_no_number(make_view, th
     assert scored(lacking, thresholds, decided=[other]).equals(plain)
 
 
+def test_one_accepted_reason_excuses_no_other(make_view, thresholds) -> None:
+    """The end is late, and somebody accepts that bars are missing."""
+    view = make_view("XNYS", Timeframe.M1, DAY, DAY)
+    late = replace(view, bars=view.bars.head(365))
+    few = pl.DataFrame(
+        [("coverage", "coverage_low", "warn", view.dataset, "AAA", DAY, 0.8, 0.9, 1, "few")],
+        schema=FINDINGS.dtypes,
+        orient="row",
+    )
+    accept = Annotation(
+        datetime(2024, 1, 11, tzinfo=UTC), "ana", view.dataset, "AAA", DAY, DAY, Decision.ACCEPT,
+        "known", codes=("coverage_low",), id=1,
+    )  # fmt: skip
+    found = row(scored(late, thresholds, also=few, decided=[accept]))
+    assert (found["reasons"], found["status"]) == ("stale", "RED")
+    assert found["score"] == pytest.approx(1 - 10 / 15)
+    both = replace(accept, codes=("coverage_low", "stale"))
+    assert row(scored(late, thresholds, also=few, decided=[both]))["status"] == "GREEN"
+
+
+def test_who_is_preferred_settles_the_drift_of_sessions_that_it_speaks_of(
+    make_view, thresholds
+) -> None:
+    view = make_view(start=date(2024, 1, 9), end=DAY)
+    own = view.bars.select("symbol", "session", "ts", "close", basis_group=pl.lit("g"))
+    other = own.with_columns(pl.col("close") * 1.5, vendor=pl.lit("b"))
+    third = own.filter(pl.col("session") == DAY).with_columns(vendor=pl.lit("c"))
+    peers = pl.concat([own.with_columns(vendor=pl.lit("acme")), other, third])
+    prefer = Annotation(
+        datetime(2024, 1, 11, tzinfo=UTC), "ana", view.dataset, "AAA", date(2024, 1, 9), DAY,
+        Decision.PREFER_VENDOR, "asked", vendor="c", id=1,
+    )  # fmt: skip
+    frame = scored(replace(view, peers=peers), thresholds, decided=[prefer])
+    assert frame["status"].to_list() == ["RED", "GREEN"]
+
+
 @pytest.mark.parametrize(
     ("minutes", "value", "status"),
     [
