@@ -155,15 +155,16 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
 
     engine = open_database(url)
     outbox = SqlOutbox(engine)
+    listening = outbox if streaming else None
     shared = engine.dialect.name == "postgresql"
     return Operations(
-        ledger=SqlLedger(engine, outbox if streaming else None),
+        ledger=SqlLedger(engine, listening),
         journal=SqlJournal(engine),
         quarantine=SqlQuarantineLog(engine),
         actions=SqlActionLog(engine),
         annotations=SqlAnnotations(engine),
         events=outbox if streaming else Unheard(),
-        reports=SqlReports(engine),
+        reports=SqlReports(engine, listening),
         outbox=outbox,
         alerts=SqlAlerts(engine),
         shapes=SqlAnswerShapes(engine),

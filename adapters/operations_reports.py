@@ -55,8 +55,7 @@ def make_reports(
     seen = gather(platform, operations, limits)
     made = [MAKERS[name](seen, limits) for name in names]
     for account in made:
-        operations.reports.keep(account.to_keep())
-    operations.events.publish([_event(account) for account in made])
+        operations.reports.keep(account.to_keep(), events=[_event(account)])
     return made
 
 

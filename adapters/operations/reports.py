@@ -7,7 +7,7 @@ What belongs here: keeping reports and finding the newest. What does not: making
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +15,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from adapters.operations.database import reading, writing
 from adapters.operations.models import reports
+from adapters.operations.outbox import SqlOutbox
+from market_data.ports.events import Event
 from market_data.ports.reports import Report
 
 KEPT = 200
@@ -22,13 +24,19 @@ KEPT = 200
 
 
 class SqlReports:
-    """The `Reports` port in the operations database."""
+    """The `Reports` port in the operations database.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: from `open_database`.
+        outbox: where the events about reports go; None where nobody listens.
+    """
+
+    def __init__(self, engine: Engine, outbox: SqlOutbox | None = None) -> None:
         self._engine = engine
+        self._outbox = outbox
 
-    def keep(self, report: Report) -> None:
-        """Keep a report; the oldest ones of its name make room."""
+    def keep(self, report: Report, *, events: Sequence[Event] = ()) -> None:
+        """Keep a report and its events in one transaction; the oldest of its name make room."""
         row = {
             "name": report.name,
             "at": report.at,
@@ -38,6 +46,8 @@ class SqlReports:
         with writing(self._engine) as connection:
             connection.execute(sa.insert(reports).values(row))
             self._make_room(connection, report.name)
+            if self._outbox is not None:
+                self._outbox.add(connection, events)
 
     def newest(self, name: str, limit: int = 1) -> list[Report]:
         """The newest reports of a name, newest first."""

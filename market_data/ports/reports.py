@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
+
+from market_data.ports.events import Event
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,13 @@ class Report:
 class Reports(Protocol):
     """Keeps reports for whoever asks later, from whatever machine."""
 
-    def keep(self, report: Report) -> None:
-        """Keep a report; the oldest ones of its name make room."""
+    def keep(self, report: Report, *, events: Sequence[Event] = ()) -> None:
+        """Keep a report; the oldest ones of its name make room.
+
+        Args:
+            report: what was said.
+            events: that tell of it, kept with it or not at all.
+        """
         ...
 
     def newest(self, name: str, limit: int = 1) -> list[Report]:
