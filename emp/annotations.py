@@ -16,12 +16,13 @@ import polars as pl
 
 from emp.preferred_sessions import sessions_held, silent_sessions
 from emp.quarantine import who
+from market_data.calendars import trading_sessions
 from market_data.curation.imputation import parse
 from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError
 from market_data.pipeline.decisions import decisions
 from market_data.pipeline.health import inspected
-from market_data.pipeline.outdated import Outdated, outdated
+from market_data.pipeline.outdated import Outdated, outdated, unbroken
 from market_data.pipeline.platform import Platform
 from market_data.ports import Annotation, Decision
 from market_data.quality.annotations import split_accepted, standing
@@ -106,6 +107,10 @@ def decided(platform: Platform, wish: Wish, author: str | None = None) -> Decide
         raise ConfigurationError(f"the period ends ({last}) before it starts ({first})")
     if not wish.reason.strip():
         raise ConfigurationError("--reason is empty: say why")
+    if wish.decision is Decision.PREFER_VENDOR and not wish.vendor:
+        raise ConfigurationError("--vendor is empty: say who is right")
+    if wish.decision is Decision.IMPUTE and not wish.imputation:
+        raise ConfigurationError("--how is empty: say how bars are made up, for instance ffill")
     annotation = Annotation(
         created_at=platform.clock.now(),
         author=author or who(),
@@ -173,6 +178,8 @@ def taking_back(
 def to_curate(platform: Platform, decision: Annotation, found: pl.DataFrame) -> list[Outdated]:
     """The curated sessions that a decision, made or taken back, leaves to be made or judged anew.
 
+    Sessions follow each other when the symbol's calendar has none between.
+
     Args:
         platform: where the data are; the decision must be kept.
         decision: of which kind it is, and what it is about.
@@ -187,12 +194,13 @@ def to_curate(platform: Platform, decision: Annotation, found: pl.DataFrame) -> 
         if decision.decision is Decision.PREFER_VENDOR
         else []
     )
-    within = [pl.col("session").is_between(c.first, c.last) for c in changed]
-    judged = found.filter(~pl.any_horizontal(within)) if within else found
-    if judged.is_empty():
-        return changed
-    days = judged["session"].unique().sort()
-    return [*changed, Outdated(timeframe, days[0], days[-1], days.len())]
+    judged = found["session"].unique()
+    concerned = [pl.col("session").is_between(c.first, c.last) for c in changed]
+    sessions = trading_sessions(platform.universe.instrument(decision.symbol).calendar, *span)
+    ends = pl.Series("session", [day for c in changed for day in (c.first, c.last)], dtype=pl.Date)
+    days = pl.concat([sessions["session"], judged, ends]).unique().sort().to_frame()
+    differs = pl.any_horizontal(pl.col("session").is_in(judged.implode()), *concerned)
+    return list(unbroken(days.with_columns(differs=differs), timeframe))
 
 
 def accepted_by(platform: Platform, decision: Annotation) -> pl.DataFrame:
@@ -287,12 +295,13 @@ def _accepted(platform: Platform, wish: Annotation) -> Decided:
     """An acceptance with the codes that it accepts, or the one that stands already.
 
     Raises:
-        ConfigurationError: there is nothing to accept.
+        ConfigurationError: there is nothing to accept, or nothing with one of its codes.
     """
     found = _concerned(platform, wish)
     if wish.id is not None:
         return Decided(wish, found)
-    if not found.is_empty():
+    absent = sorted(set(wish.codes) - set(found["code"]))
+    if not found.is_empty() and not absent:
         codes = wish.codes or tuple(found["code"].unique().sort())
         return Decided(replace(wish, codes=codes), found)
     # Whoever accepted all that was open, and says so again, means the same decision.
@@ -300,7 +309,7 @@ def _accepted(platform: Platform, wish: Annotation) -> Decided:
     if again is not None:
         return Decided(again, accepted_by(platform, again))
     span = (wish.first_session, wish.last_session)
-    named = f" with the code {' or '.join(wish.codes)}" if wish.codes else ""
+    named = f" with the code {' or '.join(absent)}" if absent else ""
     raise ConfigurationError(
         f"{wish.dataset} has no open finding{named} about {wish.symbol} from {span[0]} to "
         f"{span[1]}; 'emp quality --symbols {wish.symbol} --start {span[0]} --end {span[1]}' "

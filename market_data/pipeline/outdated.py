@@ -62,13 +62,19 @@ def outdated(
     return [
         found
         for timeframe in timeframes
-        for found in _ranges(
+        for found in unbroken(
             _judged(platform, symbol, timeframe, sessions, stored_only=stored_only), timeframe
         )
     ]
 
 
-def _ranges(judged: pl.DataFrame, timeframe: Timeframe) -> Iterator[Outdated]:
+def unbroken(judged: pl.DataFrame, timeframe: Timeframe) -> Iterator[Outdated]:
+    """Sessions that differ, as ranges.
+
+    Args:
+        judged: session, sorted, without repetitions; differs.
+        timeframe: of the bars.
+    """
     runs = (
         judged.with_columns(run=pl.col("differs").rle_id())
         .filter("differs")

@@ -228,6 +228,12 @@ def test_bars_are_made_up_where_a_decision_or_a_reader_asks(call: Call) -> None:
         (("unusable", "MINE", "--dataset", "raw/first_bars_1d"), "about curated bars"),
         (("settle", "MINE", "--vendor", "yahoo"), "yahoo has no 1d bars of MINE"),
         (("settle", "MINE", "--vendor", "nobody"), "nobody"),
+        (("settle", "MINE", "--vendor", ""), "--vendor is empty"),
+        (("impute", "MINE", "--how", ""), "--how is empty"),
+        (
+            ("accept", "MINE", "--code", "drift", "--code", "jmup"),
+            "no open finding with the code jmup about MINE",
+        ),
     ],
 )
 def test_a_decision_about_nothing_is_refused(
