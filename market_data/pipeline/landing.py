@@ -3,8 +3,8 @@
 What belongs here: the order in which an answer lands. Payload first, then rows, then the ledger,
 so that a crash at any point leaves a session that is asked again, never one that is believed.
 What does not: what to ask for (market_data/pipeline/planning.py), what is known of the question
-whatever the answer (asking.py), what the ledger says of each session (verdicts.py), rules about
-rows.
+whatever the answer (asking.py), which bars only restate known ones (said_anew.py), what the ledger
+says of each session (verdicts.py), rules about rows.
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ from datetime import datetime
 
 import polars as pl
 
-from market_data.curation.split_evidence import SplitsTold
-from market_data.datasets import Dataset, raw_bars
+from market_data.datasets import raw_bars
 from market_data.errors import VendorError
-from market_data.ordering import KEY, sort_if_needed
-from market_data.overtaking import without_overtaken
 from market_data.pipeline.asking import Asking
 from market_data.pipeline.doubts import REFUSED, count_refused
 from market_data.pipeline.keep_actions import take_back
+from market_data.pipeline.said_anew import said_anew
 from market_data.pipeline.shape_watch import ShapeWatch
 from market_data.pipeline.split_answers import own_words
 from market_data.pipeline.telemetry import slice_events
@@ -43,7 +41,6 @@ from market_data.ports import (
     SymbolOutcome,
 )
 from market_data.quarantine import quarantine_bars, quarantine_rejected
-from market_data.restatements import may_restate, settled, without_restated
 from market_data.revisions import VALUES
 from market_data.schemas import CORPORATE_ACTIONS
 
@@ -159,7 +156,7 @@ class Landing:
             raw = self._unworked.noted(raw, told, dataset=dataset, calendar=self._fetch.calendar)
             if self._actions.keep_settled(self._unworked.shown):
                 told = own_words(self._platform, self._fetch.symbols)
-            said, confirmed = self._said_anew(raw, dataset, told)
+            said, confirmed = said_anew(self._asking, raw, dataset, told, now=self._now())
             if not said.is_empty():
                 appended = self._platform.raw_log.append(
                     dataset, said, seen=self._asking.seen, confirmed=confirmed, now=self._now()
@@ -214,32 +211,6 @@ class Landing:
             timeframe=self._request.timeframe,
             now=self._asking.started,
         )
-
-    def _said_anew(
-        self, raw: pl.DataFrame, dataset: Dataset, told: SplitsTold
-    ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-        """The bars less those that a split or dividend has only put on another basis.
-
-        And which of them say anew what they are divided by.
-        """
-        symbols, calendar = self._fetch.symbols, self._fetch.calendar
-        if not may_restate(raw, told.statements, self._asking.seen):
-            return raw, None
-        known = self._platform.raw_log.revisions(
-            dataset, symbols=symbols, sessions=(self._fetch.first, self._fetch.last)
-        )
-        if known.is_empty():
-            return raw, None
-        actions = self._platform.actions.read(symbols=symbols)
-        known = without_overtaken(known)
-        # What a clock wrote that was ahead is no form of these bars that they could restate.
-        now = self._now()
-        ahead = known.clear() if now is None else known.filter(pl.col("fetched_at") > now)
-        fresh = raw.join(ahead, on=KEY, how="semi", maintain_order="left")
-        rest = raw.join(ahead, on=KEY, how="anti", maintain_order="left")
-        said = without_restated(rest, known, actions, calendar=calendar, told=told)
-        confirmed = settled(rest, known, actions, calendar=calendar, told=told)
-        return sort_if_needed(pl.concat([fresh, said])), confirmed
 
     def _keep_repeats(self, raw: pl.DataFrame) -> None:
         """The log keeps a bar once; that it came twice in one answer is kept in quarantine."""
