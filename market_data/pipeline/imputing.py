@@ -6,8 +6,7 @@ that was asked for. What does not: how a value is made up (market_data/curation/
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -15,7 +14,7 @@ import polars as pl
 
 from market_data.calendars import bar_starts, expected_bars
 from market_data.curation.imputation import Imputation, impute, parse, unmarked
-from market_data.errors import ConfigurationError, UnknownActionsWarning, WithheldBarsWarning
+from market_data.errors import ConfigurationError
 from market_data.pipeline.platform import Platform
 from market_data.ports import Annotation
 from market_data.quality.annotations import imputations
@@ -48,6 +47,16 @@ class Asked:
         texts = self.sessions["imputation"].unique().sort().to_list()
         return [(parse(t), (pl.col("imputation") == t).fill_null(value=False)) for t in texts]
 
+    def among(self, symbols: Sequence[str]) -> list[str]:
+        """The symbols that bars may be made up of."""
+        named = set(self.sessions["symbol"])
+        return [s for s in symbols if self.everywhere is not None or s in named]
+
+    @property
+    def beyond(self) -> timedelta:
+        """Days that hold more sessions than any gap may have bars, whatever holidays there are."""
+        return timedelta(days=2 * max(how.limit for how, _ in self.specs()) + 14)
+
 
 @dataclass(frozen=True)
 class Range:
@@ -79,6 +88,23 @@ class Range:
         if self.start is not None:
             inside &= pl.col("ts") >= self.start
         return inside if self.end is None else inside & (pl.col("ts") < self.end)
+
+    @property
+    def whole(self) -> Range:
+        """The range, and all of the sessions that it begins and ends in."""
+        return self if self.start is None and self.end is None else Range(sessions=self.days)
+
+    def widened(self, by: timedelta) -> Range:
+        """Whole sessions, from so long before the range until so long after it."""
+        first, last = self.days
+        if (first, last) == _OPEN:
+            return self
+        return Range(
+            sessions=(
+                first if first == _OPEN[0] else first - by,
+                last if last == _OPEN[1] else last + by,
+            )
+        )
 
 
 def asked_for(
@@ -124,34 +150,30 @@ def asked_for(
 def with_imputed(
     platform: Platform,
     bars: pl.DataFrame,
+    around: pl.DataFrame,
     asked: Asked,
     timeframe: Timeframe,
     span: Range,
     *,
     moment: datetime,
     adjusted: bool,
-    read: Callable[[tuple[date, date] | None], pl.DataFrame],
 ) -> pl.DataFrame:
     """Bars and those that are made up, with MASKS, sorted by (symbol, ts).
 
     Args:
         platform: universe and corporate actions.
         bars: what is read.
+        around: bars of the symbols that some may be made up of, in the range widened by
+            `asked.beyond`, so that no gap in it is cut short; left out, marked and adjusted as
+            `bars` are.
         asked: what is to be made up.
         timeframe: of the bars.
         span: the range that `bars` are of.
         moment: bars that were not over by then are not missing.
         adjusted: splits are worked into the prices, so that values may be carried across them.
-        read: the same read for another range of sessions; None for all.
     """
     made = []
-    limit = max(how.limit for how, _ in asked.specs())
-    with warnings.catch_warnings():
-        # What is to be said of these prices was said of `bars`.
-        warnings.simplefilter("ignore", UnknownActionsWarning)
-        warnings.simplefilter("ignore", WithheldBarsWarning)
-        around = read(_widened(span, limit))
-    grid = _grid(platform, around, timeframe, moment, _around(limit))
+    grid = _grid(platform, around, timeframe, moment, asked.beyond)
     if not grid.is_empty():
         segment = _segments(platform, grid, timeframe, adjusted=adjusted, moment=moment)
         named = segment.join(asked.sessions, on=_ON, how="left", maintain_order="left")
@@ -160,22 +182,6 @@ def with_imputed(
             for how, about in asked.specs()
         ]
     return pl.concat([unmarked(bars), *made]).sort("symbol", "ts")
-
-
-def _widened(span: Range, limit: int) -> tuple[date, date] | None:
-    """Enough sessions around the range that no gap in it is cut short: more than `limit`."""
-    first, last = span.days
-    if (first, last) == _OPEN:
-        return None
-    return (
-        first if first == _OPEN[0] else first - _around(limit),
-        last if last == _OPEN[1] else last + _around(limit),
-    )
-
-
-def _around(limit: int) -> timedelta:
-    """Days that hold more sessions than a limit of bars, whatever holidays there are."""
-    return timedelta(days=2 * limit + 14)
 
 
 def _grid(
@@ -206,11 +212,17 @@ def _grid(
         orient="row",
     )
     traded = expected_bars(instruments, timeframe, first, last).filter(pl.col("expected") > 0)
+    begin = pl.coalesce("expected_from", "open")
+    end = pl.coalesce("expected_until", "close")
+    # What lies before or after that part of a session is welcome, not missing.
+    awaited = pl.lit(value=True)
+    if timeframe.is_intraday:
+        awaited = (pl.col("ts") >= begin) & (pl.col("ts") < end)
     expected = (
         starts.join(of, on="calendar")
-        .join(traded, on=_ON, how="semi")
+        .join(traded, on=_ON)
         .join(since, on="symbol")
-        .filter(pl.col("ts") > pl.col("_since"))
+        .filter(awaited, pl.col("ts") > pl.col("_since"))
         .select("symbol", "session", "ts")
     )
     # A daily bar begins where its vendor's day does.

@@ -7,22 +7,26 @@ the rules of curation and adjustment (adjusting.py).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Literal
 
 import polars as pl
 
 from market_data.corporate_actions.adjustment import Adjust
 from market_data.datasets import curated_bars
-from market_data.errors import ConfigurationError
+from market_data.errors import ConfigurationError, UnknownActionsWarning
 from market_data.pipeline.adjusting import adjusted_bars
 from market_data.pipeline.curate import chunks, curate_slice, step_days
 from market_data.pipeline.decisions import decisions, flagged, masked
 from market_data.pipeline.imputing import ANNOTATED, NEVER, Impute, Range, asked_for, with_imputed
 from market_data.pipeline.platform import Platform
-from market_data.pipeline.surroundings import surrounding
+from market_data.pipeline.surroundings import next_to
 from market_data.pipeline.withheld import tell_withheld
+from market_data.ports import Annotation
 from market_data.schemas import CURATED_BARS
 from market_data.timeframes import Timeframe
 
@@ -85,72 +89,106 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
     for symbol in symbols:
         platform.universe.instrument(symbol)
     mode, wanted = _adjustment(adjusted), _wanted(quality, running=running)
-    span = Range(start, end, sessions)
+    span, moment = Range(start, end, sessions), as_of or platform.clock.now()
     decided = decisions(platform, curated_bars(timeframe).name, span.days, as_of)
     asked = asked_for(decided, symbols, impute, span, as_of, annotated=quality != "ok")
+    of_class = {s: platform.universe.instrument(s).asset_class for s in symbols}
+    adjustable = [s for s, found in of_class.items() if found.is_adjustable]
 
-    def read(part: Range) -> pl.DataFrame:
-        return _read(platform, symbols, timeframe, part, as_of)
-
-    def served(bars: pl.DataFrame) -> pl.DataFrame:
-        if checked and not bars.is_empty():
-            days = bars.select(a=pl.col("session").min(), b=pl.col("session").max()).row(0)
-            around = read(Range(sessions=surrounding(timeframe, *days)))
-            bars = flagged(platform, timeframe, bars, around, decided, as_of)
-        bars = masked(bars, decided)
-        if quality == "trusted":
-            tell_withheld(bars, running=running, stacklevel=4)
-        bars = bars.filter(wanted)
-        if mode is Adjust.NONE or bars.is_empty():
-            return bars
-        of_class = {s: platform.universe.instrument(s).asset_class for s in symbols}
-        adjustable = [s for s, found in of_class.items() if found.is_adjustable]
-        return adjusted_bars(
-            platform,
-            bars,
-            adjustable,
-            mode,
-            as_of or platform.clock.now(),
-            closes=lambda: read_bars(
-                platform,
-                adjustable,
-                timeframe=Timeframe.D1,
-                as_of=as_of,
-                quality="all",
-                impute=NEVER,
-            ),
-            stacklevel=4,
+    @cache
+    def closes() -> pl.DataFrame:
+        daily = Timeframe.D1
+        return read_bars(
+            platform, adjustable, timeframe=daily, as_of=as_of, quality="all", impute=NEVER
         )
 
-    bars = served(read(span))
+    def worked_in(bars: pl.DataFrame) -> pl.DataFrame:
+        if mode is Adjust.NONE or bars.is_empty():
+            return bars
+        return adjusted_bars(platform, bars, adjustable, mode, moment, closes=closes, stacklevel=4)
+
+    stored = _Stored(platform, timeframe, as_of, checked)
+    completed = [] if asked is None else asked.among(symbols)
+    bars = stored.marked([s for s in symbols if s not in completed], span, decided)
+    around = bars.clear()
+    if asked is not None:
+        # Values come from bars beside the range too, of which the same decisions hold.
+        wide = span.widened(asked.beyond)
+        around = stored.marked(
+            completed, wide, decisions(platform, curated_bars(timeframe).name, wide.days, as_of)
+        )
+        bars = pl.concat([bars, around.filter(span.holds())]).sort("symbol", "ts")
+    if quality == "trusted":
+        tell_withheld(bars, running=running, stacklevel=3)
+    bars = worked_in(bars.filter(wanted))
     if asked is None:
         return bars
+    with warnings.catch_warnings():
+        # What is to be said of these prices was said of `bars`.
+        warnings.simplefilter("ignore", UnknownActionsWarning)
+        around = worked_in(around.filter(wanted))
     return with_imputed(
         platform,
         bars,
+        around,
         asked,
         timeframe,
         span,
-        moment=as_of or platform.clock.now(),
+        moment=moment,
         adjusted=mode is not Adjust.NONE,
-        read=lambda days: served(read(Range(sessions=days))),
     )
 
 
-def _read(
-    platform: Platform,
-    symbols: Sequence[str],
-    timeframe: Timeframe,
-    span: Range,
-    as_of: datetime | None,
-) -> pl.DataFrame:
-    """Every bar of a range, as it is stored, or as it would have been curated at a moment."""
-    start, end, sessions = span.start, span.end, span.sessions
-    if as_of is not None:
-        return _as_known(platform, symbols, timeframe, start, end, sessions, as_of)
-    return platform.store.scan(
-        curated_bars(timeframe), symbols=symbols, start=start, end=end, sessions=sessions
-    )
+@dataclass(frozen=True)
+class _Stored:
+    """Bars of a timeframe as they are stored, or as they would have been curated at a moment.
+
+    Attributes:
+        platform: where from.
+        timeframe: of the bars.
+        as_of: the moment; None for what is stored.
+        checked: flag single bars as their neighbours have it.
+    """
+
+    platform: Platform
+    timeframe: Timeframe
+    as_of: datetime | None
+    checked: bool
+
+    def marked(
+        self, symbols: Sequence[str], span: Range, decided: list[Annotation]
+    ) -> pl.DataFrame:
+        """Every bar of a range, marked by the checks of single bars and by people's decisions.
+
+        Args:
+            symbols: whose.
+            span: the range.
+            decided: decisions about all of it.
+        """
+        if not symbols:
+            return CURATED_BARS.empty()
+        if not self.checked:
+            return masked(self._read(symbols, span), decided)
+        bars = self._read(symbols, span.whole)
+        if not bars.is_empty():
+            first, last = bars.select(a=pl.col("session").min(), b=pl.col("session").max()).row(0)
+            beside = next_to(
+                self.timeframe, first, last, lambda part: self._read(symbols, Range(sessions=part))
+            )
+            around = pl.concat([bars, beside]).sort("symbol", "ts")
+            bars = bars.filter(span.holds())
+            bars = flagged(self.platform, self.timeframe, bars, around, decided, self.as_of)
+        return masked(bars, decided)
+
+    def _read(self, symbols: Sequence[str], span: Range) -> pl.DataFrame:
+        start, end, sessions = span.start, span.end, span.sessions
+        if self.as_of is not None:
+            return _as_known(
+                self.platform, symbols, self.timeframe, start, end, sessions, self.as_of
+            )
+        return self.platform.store.scan(
+            curated_bars(self.timeframe), symbols=symbols, start=start, end=end, sessions=sessions
+        )
 
 
 def _adjustment(adjusted: Adjust | str) -> Adjust:

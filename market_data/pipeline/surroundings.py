@@ -7,7 +7,7 @@ sessions. What does not: the slice itself (market_data/pipeline/views.py), judgi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 import polars as pl
@@ -38,9 +38,27 @@ _WITHIN = (
 """The longest bars within a day say as much about it as the shortest, in fewer rows."""
 
 
-def surrounding(timeframe: Timeframe, first: date, last: date) -> tuple[date, date]:
-    """The sessions that say what is usual in a slice, and what came after it; its own included."""
-    return _before(timeframe, first)[0], _after(last)[1]
+def next_to(
+    timeframe: Timeframe, start: date, end: date, read: Callable[[tuple[date, date]], pl.DataFrame]
+) -> pl.DataFrame:
+    """Bars of the sessions that say what is usual in a slice, and of those that come after it.
+
+    Args:
+        timeframe: of the bars.
+        start: first session of the slice.
+        end: its last session.
+        read: the bars of a range of sessions.
+
+    Returns:
+        What `read` gives, the slice's own sessions not included: of minutes, which are many, only
+        the session next to the slice on either side.
+    """
+    before, after = read(_before(timeframe, start)), read(_after(end))
+    if timeframe in _BEFORE:
+        return pl.concat([before, after])
+    last = before.filter(pl.col("session") == pl.col("session").max().over("symbol"))
+    first = after.filter(pl.col("session") == pl.col("session").min().over("symbol"))
+    return pl.concat([last, first])
 
 
 def around_curated(
@@ -57,7 +75,7 @@ def around_curated(
         )
         return found.filter("final").select(SERIES)
 
-    return _around(read(_before(timeframe, start)), read(_after(end)), timeframe)
+    return next_to(timeframe, start, end, read)
 
 
 def around_raw(
@@ -74,7 +92,7 @@ def around_raw(
     def read(sessions: tuple[date, date]) -> pl.DataFrame:
         return platform.raw_log.read(dataset, symbols=symbols, sessions=sessions).select(SERIES)
 
-    return _around(read(_before(timeframe, start)), read(_after(end)), timeframe)
+    return next_to(timeframe, start, end, read)
 
 
 def _before(timeframe: Timeframe, start: date) -> tuple[date, date]:
@@ -83,15 +101,6 @@ def _before(timeframe: Timeframe, start: date) -> tuple[date, date]:
 
 def _after(end: date) -> tuple[date, date]:
     return end + timedelta(days=1), end + _NEXT
-
-
-def _around(before: pl.DataFrame, after: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
-    """Of minutes only the session next to the slice on either side: they are many."""
-    if timeframe in _BEFORE:
-        return pl.concat([before, after])
-    last = before.filter(pl.col("session") == pl.col("session").max().over("symbol"))
-    first = after.filter(pl.col("session") == pl.col("session").min().over("symbol"))
-    return pl.concat([last, first])
 
 
 def within_days(

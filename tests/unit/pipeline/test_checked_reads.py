@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
 import pytest
@@ -94,3 +94,34 @@ def test_what_is_accepted_is_not_flagged(world: World) -> None:
     )  # fmt: skip
     left = {day: mark for day, mark in MARKED.items() if day != JUMP}
     assert marks(world.read("1d", "MINE", quality="all", checked=True)) == left
+
+
+def test_what_is_accepted_beside_the_range_is_carried_into_it(world: World) -> None:
+    """The bar of the session after a change of the unit that somebody accepted is made up of it."""
+    after = date(2024, 4, 10)
+    said = {"created_at": NOW, "author": "ana", "dataset": "curated/bars_1d", "symbol": "MINE"}
+    for decision, day, codes in (
+        (Decision.ACCEPT, PENCE, ("unit_error",)),
+        (Decision.UNUSABLE, after, ()),
+    ):
+        world.platform.annotations.add(
+            Annotation(
+                **said, first_session=day, last_session=day, decision=decision, codes=codes,
+                reason="seen",
+            )  # type: ignore[arg-type]
+        )  # fmt: skip
+    how = {"impute": "ffill", "checked": True}
+    whole = world.read("1d", "MINE", **how)
+    carried = whole.filter(pl.col("session") == after)
+    last = whole.filter(pl.col("session") == PENCE)
+    assert carried["close"].to_list() == last["close"].to_list()
+    assert_frame_equal(world.read("1d", "MINE", sessions=(after, after), **how), carried)
+
+
+def test_a_part_of_a_session_is_judged_beside_the_rest_of_it(world: World) -> None:
+    whole = world.read("1d", "MINE", quality="all", checked=True)
+    begin = datetime.combine(TICK, time(), UTC)
+    part = world.read(
+        "1d", "MINE", start=begin, end=begin + timedelta(days=1), quality="all", checked=True
+    )
+    assert_frame_equal(part, whole.filter(pl.col("session") == TICK))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -79,6 +80,66 @@ def test_a_part_of_a_series_reads_as_it_does_in_the_whole(world: World, how: str
     part = world.read("1d", "MINE", impute=how, **instants)
     assert set(days(part)) <= {4, 5, 8, 9}
     assert_frame_equal(part, whole.filter(pl.col("ts").is_between(*instants.values())))
+
+
+def test_a_bar_beside_the_range_that_is_unusable_is_not_carried_into_it(world: World) -> None:
+    mark = Annotation(
+        created_at=NOW, author="ana", dataset="curated/bars_1d", symbol="MINE", reason="a typo",
+        first_session=date(2024, 1, 8), last_session=date(2024, 1, 8), decision=Decision.UNUSABLE,
+    )  # fmt: skip
+    number = world.platform.annotations.add(mark)
+    how = {"impute": "ffill,limit=3"}
+    whole = world.read("1d", "MINE", **how)
+    assert made_up(whole).filter(pl.col("session").dt.day() == 9)["close"].to_list() == [105.0]
+    alone = world.read("1d", "MINE", sessions=(date(2024, 1, 9),) * 2, **how)
+    assert_frame_equal(alone, whole.filter(pl.col("session").dt.day() == 9))
+    back = replace(mark, decision=Decision.TAKE_BACK, takes_back=number)
+    world.platform.annotations.add(back)
+
+
+def test_only_symbols_that_are_completed_are_read_beyond_the_range(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Annotation(
+        created_at=NOW, author="ana", dataset="curated/bars_1d", symbol="MINE", reason="a lost day",
+        first_session=date(2024, 1, 4), last_session=date(2024, 1, 4), decision=Decision.IMPUTE,
+        imputation="prices=ffill,limit=1",
+    )  # fmt: skip
+    number = world.platform.annotations.add(asked)
+    read, scan = [], type(world.platform.store).scan
+
+    def noted(*given: object, **how: object) -> pl.DataFrame:
+        read.append((tuple(how["symbols"]), how["sessions"]))  # type: ignore[arg-type]
+        return scan(*given, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(world.platform.store), "scan", noted)
+    span = date(2024, 1, 3), date(2024, 1, 5)
+    bars = world.read("1d", ("AAPL", "MINE"), sessions=span)
+    assert days(bars) == [3, 4, 5]
+    wide = date(2023, 12, 18), date(2024, 1, 21)
+    assert read == [(("AAPL",), span), (("MINE",), wide)]
+    world.platform.annotations.add(
+        replace(asked, decision=Decision.TAKE_BACK, imputation="", takes_back=number)
+    )
+
+
+def test_nothing_is_made_up_in_hours_of_which_no_bar_has_to_come(tmp_path: Path) -> None:
+    """After New Year dealers come back until 02:00 in New York; a bar before that is welcome."""
+    path = tmp_path / "hours.csv"
+    hours = ["2020-01-01 23:00:00", "2020-01-02 09:00:00", "2020-01-02 12:00:00"]
+    rows = [f"{hour},1.1,1.3,1.0,1.2,5" for hour in hours]
+    path.write_text("\n".join(["datetime,open,high,low,close,volume", *rows]) + "\n")
+    opened = World.at(tmp_path, NOW).register(
+        FileVendor("mine", {"1h": ("plain_1h", path)}, ("PAIR",)),
+        instruments=(
+            Instrument(symbol="PAIR", asset_class=AssetClass.FX, calendar="fx", currency="USD"),
+        ),
+    )
+    day = date(2020, 1, 2)
+    opened.load_and_curate("mine", "1h", "PAIR", day, day)
+    how = {"impute": "ffill,limit=30", "quality": "all", "sessions": (day, day)}
+    made = made_up(opened.read("1h", "PAIR", **how))
+    assert made["ts"].dt.hour().to_list() == [7, 8, 10, 11, *range(13, 22)]
 
 
 def test_hours_are_not_carried_into_another_session(world: World) -> None:
