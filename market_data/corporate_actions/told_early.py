@@ -6,13 +6,15 @@ not: what follows for a bar (worked_in.py), splits that a vendor does not tell.
 A vendor may name a split from the ex-date on and divide its history by it a day later. Prices that
 are divided go on across the ex-date as they do elsewhere; those that are not fall by the split's
 ratio. Bars that are known from before the ex-date, which no split of today divides, say the same:
-the answer's prices are those, or those divided. Where neither shows, the split is small or the
-answer lies on one side of the ex-date, it is taken that a vendor has worked a split in two days
-after the ex-date; before that it is an open question.
+the answer's prices are those, or those divided; but only where no other split lies between the two,
+however long ago it traded. Where neither shows, the split is small or the answer lies on one side
+of the ex-date, it is taken that a vendor has worked a split in two days after the ex-date; before
+that it is an open question.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 
@@ -36,13 +38,16 @@ _FAR = 5.0
 _NEAR = 1 / 3
 """Of the way from no step to that of the split: what is near either. The rest of the way is too far
 for an ordinary opening, or the split is too small to show."""
+_LEAST_SIZE = math.log(1.2)
+"""Of a split whose step can be told from news: on the day of a stock dividend of 5 % a share may
+well open 5 % lower."""
 _EVENT = ["symbol", "ex_date"]
 VERDICTS = pl.Schema({"symbol": pl.String(), "ex_date": pl.Date(), "worked_in": pl.Boolean()})
 """Whether an answer's prices show that a split is worked in; null where they do not show it."""
 
 
 def told_lately(raw: pl.DataFrame, said: pl.DataFrame, *, calendar: str) -> pl.DataFrame:
-    """The splits that are told with an answer and have traded, or were first told, so lately.
+    """The splits that are told with an answer, where one has traded, or was first told, so lately.
 
     Args:
         raw: rows of RAW_BARS of one fetch.
@@ -51,22 +56,22 @@ def told_lately(raw: pl.DataFrame, said: pl.DataFrame, *, calendar: str) -> pl.D
         calendar: of the symbols.
 
     Returns:
-        Columns symbol, ex_date, value, and known_at, day_began, traded_from and fetched_at (UTC):
-        those that have bars from before the ex-date. One that traded long ago is not judged, but
-        prices may be divided by it since. Empty where the prices are not adjusted for splits.
+        Columns symbol, ex_date, value, known_at, day_began, traded_from and fetched_at (UTC), and
+        late (Boolean: whether it is one of those): of symbols that have such a split, all that
+        have traded and have bars from before the ex-date. One that traded long ago is not judged,
+        but bars may be known from before it. Empty where the prices are not adjusted for splits.
     """
     asked = raw.filter(pl.col("basis").is_in(_adjusted(raw))).select("symbol", "fetched_at")
     heard = heard_by(asked.unique(), said, calendar=calendar)
     first = raw.group_by("symbol").agg(_first=pl.col("session").min())
     age = pl.col("fetched_at") - pl.col("traded_from")
+    told_late = pl.col("known_at") > pl.col("fetched_at") - JUDGED_WITHIN
     return (
         heard.join(first, on="symbol")
-        .filter(
-            pl.col("_first") < pl.col("ex_date"),
-            age >= timedelta(0),
-            (age < JUDGED_WITHIN) | (pl.col("known_at") > pl.col("fetched_at") - JUDGED_WITHIN),
-        )
-        .select(*_EVENT, "value", "known_at", "day_began", "traded_from", "fetched_at")
+        .filter(pl.col("_first") < pl.col("ex_date"), age >= timedelta(0))
+        .with_columns(late=(age < JUDGED_WITHIN) | told_late)
+        .filter(pl.col("late").any().over("symbol"))
+        .select(*_EVENT, "value", "known_at", "day_began", "traded_from", "fetched_at", "late")
         .sort(_EVENT)
     )
 
@@ -122,16 +127,16 @@ def noted(raw: pl.DataFrame, splits: pl.DataFrame, verdicts: pl.DataFrame) -> pl
 
 
 def _by_known_bars(bars: pl.DataFrame, splits: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """VERDICTS by bars that were kept when one of the splits alone was not in their prices yet."""
+    """VERDICTS by bars that were kept when one split alone was not in their prices yet."""
     pairs = (
         bars.select("symbol", "session", "ts", "close")
         .join(known, on=["symbol", "ts"], suffix="_known")
         .join(splits, on="symbol", suffix="_now")
         .filter(pl.col("session") < pl.col("ex_date"))
     )
-    noted = (pl.col("ex_date") >= pl.col("lacks_from")).fill_null(value=False)
+    said_so = (pl.col("ex_date") >= pl.col("lacks_from")).fill_null(value=False)
     earliest = pl.max_horizontal("known_at", pl.col("day_began") - WORKED_IN_WITHIN)
-    lacking = noted | (pl.col("known_since") < pl.min_horizontal(earliest, "traded_from"))
+    lacking = said_so | (pl.col("known_since") < pl.min_horizontal(earliest, "traded_from"))
     alone = lacking.sum().over("symbol", "ts") == 1
     # One that had traded and was told later may have been worked in before or since.
     unsure = ~lacking & (pl.col("known_at") > pl.col("known_since"))
@@ -151,7 +156,7 @@ def _by_step(bars: pl.DataFrame, splits: pl.DataFrame, known: pl.DataFrame) -> p
     edges = _edges(bars)
     before = edges.select("symbol", "close", last="session")
     # Bars from the ex-date on, whenever they were fetched, are divided by none but a later split.
-    alone = splits.filter(pl.len().over("symbol") == 1)
+    alone = splits.filter("late").filter(pl.len().over("symbol") == 1)
     later = _edges(known.join(alone, on="symbol", how="semi"))
     missing = later.join(edges, on=["symbol", "session"], how="anti")
     after = pl.concat([edges, missing]).select("symbol", "open", first="session")
@@ -181,7 +186,7 @@ def _by_step(bars: pl.DataFrame, splits: pl.DataFrame, known: pl.DataFrame) -> p
         .join(_usual_steps(edges), on="symbol")
         .with_columns(_step=(pl.col("open") / pl.col("close")).log())
     )
-    unusual = _size() * (1 - _NEAR) >= pl.col("usual") * _FAR
+    unusual = (_size() >= _LEAST_SIZE) & (_size() * (1 - _NEAR) >= pl.col("usual") * _FAR)
     return _verdicts(steps.filter(unusual), _size() * _NEAR)
 
 

@@ -25,11 +25,11 @@ from market_data.revisions import new_or_changed, newest
 from market_data.schemas import CORPORATE_ACTIONS, RAW_BARS
 from tests.support.raw_rows import curated, raw_rows
 
-SESSIONS = trading_sessions("XNYS", date(2024, 1, 2), date(2024, 1, 24))
+SESSIONS = trading_sessions("XNYS", date(2024, 1, 2), date(2024, 2, 2))
 DAYS: list[date] = SESSIONS["session"].to_list()
 OPENS = dict(SESSIONS.select("session", "open").iter_rows())
 BEGIN = datetime(2024, 1, 10, tzinfo=UTC)
-HOURS = 20 * 24
+HOURS = 30 * 24
 ADJUSTED = "splits|trade||regular|"
 UNCLEAR = {"splits_unknown", "splits_disputed"}
 
@@ -216,6 +216,8 @@ TOLD_AHEAD = (Split(DAYS[8], 4.0, 40, 40),)
 """Named from the opening of the ex-date on, divided forty hours later."""
 TOLD_LATE_AND_AHEAD = (Split(DAYS[5], 4.0, 45, 11), Split(DAYS[12], 4.0, 11, 11))
 """Divided by the first, and told, between two answers; the second is told with the later one."""
+TWICE_THE_SAME = (Split(DAYS[8], 4.0, 0), Split(DAYS[19], 4.0, 40, 40))
+"""Weeks apart; bars known from before the first are asked for again on the day of the second."""
 WITHIN_DAYS = (Split(DAYS[8], 4.0, 40),)
 
 
@@ -226,6 +228,7 @@ WITHIN_DAYS = (Split(DAYS[8], 4.0, 40),)
 @example((House(TOLD_AHEAD, True), [(95, "ask", 0, 9), (200, "ask", 10, 14)]))
 @example((House(TOLD_AHEAD, True), [(95, "ask", 0, 7), (110, "ask", 0, 9)]))
 @example((House(TOLD_LATE_AND_AHEAD, True), [(0, "ask", 0, 0), (234, "ask", 0, 0)]))
+@example((House(TWICE_THE_SAME, True), [(60, "ask", 0, 7), (90, "ask", 8, 9), (500, "ask", 0, 18)]))
 @example((House(WITHIN_DAYS, False), [(95, "ask", 0, 9), (200, "bring", 0, 0)]))
 def test_a_bar_is_as_traded_or_says_that_it_may_not_be(
     drawn: tuple[House, list[tuple[int, str, int, int]]],

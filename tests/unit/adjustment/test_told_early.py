@@ -63,7 +63,7 @@ def shown(raw: pl.DataFrame, value: float, kept: pl.DataFrame | None = None) -> 
     return judged(raw, splits, known).row(0)[-1]
 
 
-@pytest.mark.parametrize("value", [4.0, 2.0, 1.5, 0.5, 0.1, 1 / 30, 20.0, 1.05, 1.1])
+@pytest.mark.parametrize("value", [4.0, 2.0, 1.5, 0.5, 0.1, 1 / 30, 20.0, 1.25])
 @pytest.mark.parametrize("divided", [True, False])
 def test_the_step_across_the_ex_date_shows_it(value: float, divided: bool) -> None:
     assert shown(answer(value, divided=divided), value) is divided
@@ -77,16 +77,42 @@ def test_news_of_the_day_do_not_pass_for_a_split(value: float, news: float, divi
     assert shown(answer(value, divided=divided, news=news), value) is divided
 
 
-@pytest.mark.parametrize(("value", "news"), [(2.0, -0.3), (1.05, -0.03), (1.5, 0.4), (2.0, 1.0)])
+@pytest.mark.parametrize(("value", "news"), [(2.0, -0.3), (1.5, 0.4), (2.0, 1.0)])
 def test_what_lies_between_shows_nothing(value: float, news: float) -> None:
     assert shown(answer(value, divided=True, news=news), value) is None
+
+
+@pytest.mark.parametrize(("value", "news"), [(1.05, -0.05), (1.1, -0.09), (0.9, 0.1), (1.05, 0.0)])
+@pytest.mark.parametrize("divided", [True, False])
+def test_no_step_tells_a_stock_dividend_from_news(value: float, news: float, divided: bool) -> None:
+    raw = answer(value, divided=divided, news=news)
+    assert shown(raw, value) is None
+    before = answer(value, divided=False, last=7, at=AT - timedelta(days=2))
+    assert shown(raw, value, before) is divided
 
 
 def test_of_a_symbol_that_jumps_every_day_a_small_split_shows_nothing() -> None:
     wild = tuple(step * 10 for step in STEPS)
     for divided in (True, False):
-        assert shown(answer(1.05, divided=divided, steps=wild), 1.05) is None
+        assert shown(answer(1.25, divided=divided, steps=wild), 1.25) is None
         assert shown(answer(4.0, divided=divided, steps=wild), 4.0) is divided
+
+
+@pytest.mark.parametrize("divided", [True, False])
+def test_bars_from_before_an_older_split_too_say_nothing_of_a_newer_one(divided: bool) -> None:
+    """Divided by the older one since, they look as if they were divided by the newer one."""
+    old, at = DAYS[1], datetime.combine(DAYS[11], time(20), UTC)
+    stated = pl.lit(datetime.combine(old, time(), UTC))
+    older = said(4.0).with_columns(ex_date=pl.lit(old), known_at=stated)
+    raw = answer(4.0, divided=divided, last=7, at=at)
+    splits = told_lately(raw, pl.concat([older, said(4.0)]), calendar="XNYS")
+    assert splits["late"].to_list() == [False, True]
+    night = answer(4.0, divided=False, last=0, at=datetime.combine(DAYS[0], time(23), UTC))
+    before = night.with_columns(pl.col("open", "high", "low", "close") * 4)
+    assert judged(raw, splits, before).rows() == [("AAA", EX, None)]
+    eve = datetime.combine(DAYS[7], time(23), UTC)
+    between = answer(4.0, divided=False, first=1, last=7, at=eve)
+    assert judged(raw, splits, pl.concat([before, between])).rows() == [("AAA", EX, divided)]
 
 
 @pytest.mark.parametrize("divided", [True, False])
