@@ -6,9 +6,10 @@ worth then. What does not: judging the prices (told_early.py), keeping actions
 
 A vendor that divides its prices by a split divides its dividends too, and its reader multiplies
 them by every split that the answer tells. Where a split is told a day before it is worked in, that
-makes four dollars of one. So a dividend from before such a split keeps the value that it is known
-with; one that is not known is stated where the prices show what they lack, and else not at all: the
-bars from before the split wait for another answer then, which brings it again.
+makes four dollars of one. Before its ex-date comes near a split is in no price, and so in no
+dividend. Otherwise a dividend from before such a split keeps the value that it is known with; one
+that is not known is stated where the prices show what they lack, and else not at all: the bars from
+before the split wait for another answer then, which brings it again.
 """
 
 from __future__ import annotations
@@ -69,9 +70,11 @@ def settled_dividends(
         prices lack.
     """
     recent = pl.col("traded_from") > now - WORKED_IN_WITHIN
+    ahead = pl.col("day_began") - WORKED_IN_WITHIN > now
     unworked = (
         _lately(told, now, calendar)
         .join(shown, on=["symbol", "ex_date"], how="left")
+        .with_columns(worked_in=pl.when(~ahead).then("worked_in").otherwise(pl.lit(value=False)))
         .filter(~pl.col("worked_in").fill_null(value=~recent))
         .select("symbol", ratio="value", until="ex_date", lacked=pl.col("worked_in").is_not_null())
     )
@@ -93,7 +96,7 @@ def settled_dividends(
 
 
 def _lately(told: pl.DataFrame, now: datetime, calendar: str) -> pl.DataFrame:
-    """The splits of an answer that traded lately or have not yet, with traded_from (UTC)."""
+    """The splits of an answer that traded lately or have not yet: day_began, traded_from (UTC)."""
     since = now - JUDGED_WITHIN
     splits = told.filter(
         # Two days after its date began a split has traded, wherever the exchange is.

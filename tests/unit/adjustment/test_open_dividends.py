@@ -40,6 +40,7 @@ def settled(
 @pytest.mark.parametrize(
     ("now", "shown", "stated"),
     [
+        pytest.param(EARLY - timedelta(days=9), {}, [2.0], id="announced"),
         pytest.param(EARLY, {}, [], id="before the opening"),
         pytest.param(SOON, {}, [], id="nothing shown"),
         pytest.param(SOON, {EX: True}, [8.0], id="worked in"),
