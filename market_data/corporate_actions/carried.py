@@ -20,11 +20,8 @@ _SINGLE = 1e-6
 _KEY = ["symbol", "ex_date", "kind"]
 
 
-def not_carried(gone: pl.DataFrame, bars: pl.DataFrame, statements: pl.DataFrame) -> pl.DataFrame:
-    """Actions across whose ex-date an answer's adjusted closes go on as if there were none.
-
-    What is too small to be told from rounding is not among them, and neither are splits where the
-    closes are divided by them like the adjusted ones.
+def with_carried(gone: pl.DataFrame, bars: pl.DataFrame, statements: pl.DataFrame) -> pl.DataFrame:
+    """Whether an answer's adjusted closes step across the ex-dates of actions, or go on.
 
     Args:
         gone: rows of CORPORATE_ACTIONS that the answer does not name.
@@ -34,11 +31,13 @@ def not_carried(gone: pl.DataFrame, bars: pl.DataFrame, statements: pl.DataFrame
             divided by splits meets a dividend as it was paid.
 
     Returns:
-        Those rows of `gone`.
+        The rows of `gone` in their order, with `carried`: false where the adjusted closes go on as
+        if there were no such action. Null where nothing shows it: of what is too small to be told
+        from rounding, and of splits where the closes are divided by them like the adjusted ones.
     """
     factors = _factors(bars)
     if gone.is_empty() or factors.is_empty():
-        return gone.clear()
+        return gone.with_columns(carried=pl.lit(None, dtype=pl.Boolean))
     # Of both sides of each ex-date.
     found = (
         gone.select(*_KEY, "value")
@@ -71,8 +70,14 @@ def not_carried(gone: pl.DataFrame, bars: pl.DataFrame, statements: pl.DataFrame
         .then(pl.col("value").log().abs())
     )
     step = (pl.col("factor") / pl.col("after")).log().abs()
-    without = found.filter(step + pl.col("rounding") < size / 2)
-    return gone.join(without, on=_KEY, how="semi", maintain_order="left")
+    shown = (
+        pl.when(step + pl.col("rounding") < size / 2)
+        .then(pl.lit(value=False))
+        .when(step - pl.col("rounding") > size / 2)
+        .then(pl.lit(value=True))
+    )
+    judged = found.select(*_KEY, carried=shown)
+    return gone.join(judged, on=_KEY, how="left", maintain_order="left")
 
 
 def _factors(bars: pl.DataFrame) -> pl.DataFrame:

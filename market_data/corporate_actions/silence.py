@@ -11,7 +11,7 @@ from datetime import datetime
 import polars as pl
 
 from market_data.basis import Adjustment, Basis
-from market_data.corporate_actions.carried import not_carried
+from market_data.corporate_actions.carried import with_carried
 from market_data.corporate_actions.conflicts import NEAR
 from market_data.corporate_actions.withdrawals import NO_ACTION, is_withdrawal
 from market_data.corporate_actions.worked_in import notes_of
@@ -34,7 +34,9 @@ def no_longer_told(
     It covers an ex-date where it holds bars from before it, and of it or from after it. Silence
     alone may be an answer that lacks its events, of prices that are divided all the same. It is
     believed where the answer names a like action a few days off instead, and of a split where its
-    prices of before are as traded again; and of any action whose step its adjusted closes lack.
+    prices of before are as traded again; and of any action whose step its adjusted closes lack,
+    while the answer names, or its adjusted closes carry, another one of the symbol. Where they lack
+    several and nothing shows that they were adjusted at all, none of them is taken back.
 
     Args:
         statements: rows of CORPORATE_ACTIONS: what the vendor has said last, from before.
@@ -59,7 +61,7 @@ def no_longer_told(
     shown = (
         _moved(gone, told),
         _restored(gone, bars, kept),
-        not_carried(gone, bars, statements),
+        _lacking(with_carried(gone, bars, statements), told.join(covered, on="symbol")),
     )
     believed = pl.concat(part.select(key) for part in shown)
     gone = gone.join(believed, on=key, how="semi")
@@ -76,6 +78,21 @@ def _moved(gone: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
     others = told.select("symbol", "kind", other="ex_date")
     apart = (pl.col("other") - pl.col("ex_date")).abs()
     return gone.join(others, on=["symbol", "kind"]).filter(apart <= NEAR)
+
+
+def _lacking(gone: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
+    """Actions that adjusted closes lack which are adjusted: one alone, or all but others.
+
+    Args:
+        gone: what the answer does not name, with `carried`.
+        named: what it names, with `_first` and `_last` of its sessions.
+    """
+    within = named.filter(
+        pl.col("_first") < pl.col("ex_date"), pl.col("ex_date") <= pl.col("_last")
+    )
+    adjusted = pl.col("symbol").is_in(within.get_column("symbol").unique().to_list())
+    adjusted |= pl.col("carried").any().over("symbol") | (pl.len().over("symbol") == 1)
+    return gone.filter(adjusted & ~pl.col("carried"))
 
 
 def _restored(gone: pl.DataFrame, bars: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,51 @@
+"""What an answer takes back by no longer naming it, and what its silence does not."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+
+import polars as pl
+import pytest
+
+from market_data.calendars import trading_sessions
+from market_data.corporate_actions.silence import no_longer_told
+from market_data.schemas import CORPORATE_ACTIONS, RAW_BARS
+from tests.support.raw_rows import raw_rows
+
+DAYS: list[date] = trading_sessions("XNYS", date(2024, 1, 2), date(2024, 1, 24))[
+    "session"
+].to_list()
+ONE, TWO, LATER = DAYS[5], DAYS[9], DAYS[13]
+NOW = datetime(2024, 1, 25, tzinfo=UTC)
+
+
+def dividends(*days: date) -> pl.DataFrame:
+    rows = [("AAA", d, "dividend", 2.0, "alpha", datetime.combine(d, time(), UTC)) for d in days]
+    return pl.DataFrame(rows, schema=CORPORATE_ACTIONS.dtypes, orient="row")
+
+
+def answer(*carried: date) -> pl.DataFrame:
+    """Closes of 100, and adjusted ones that carry some dividends of 2."""
+    rows = raw_rows(first=DAYS[0], last=DAYS[-1], basis="splits|trade||regular|", close=100.0)
+    parts = [0.98 ** sum(day < ex for ex in carried) for day in rows["session"]]
+    return rows.with_columns(adj_close=pl.lit(100.0) * pl.Series(parts, dtype=pl.Float64))
+
+
+@pytest.mark.parametrize(
+    ("known", "named", "carried", "gone"),
+    [
+        pytest.param([ONE], [], [], [ONE], id="the only one"),
+        pytest.param([ONE, TWO], [], [], [], id="all at once"),
+        pytest.param([ONE, TWO, LATER], [LATER], [LATER], [ONE, TWO], id="another is named"),
+        pytest.param([ONE, TWO], [], [TWO], [ONE], id="another is carried"),
+        pytest.param([ONE, TWO], [], [ONE, TWO], [], id="all are carried"),
+        pytest.param([ONE, TWO], [DAYS[0]], [], [], id="one of before the answer is named"),
+        pytest.param([ONE, TWO], [TWO], [ONE, TWO], [], id="carried and not named"),
+    ],
+)
+def test_adjusted_closes_that_carry_nothing_take_back_one_action_at_most(
+    known: list[date], named: list[date], carried: list[date], gone: list[date]
+) -> None:
+    told = dividends(*named).select("symbol", "ex_date", "kind")
+    found = no_longer_told(dividends(*known), told, answer(*carried), RAW_BARS.empty(), now=NOW)
+    assert found["ex_date"].to_list() == gone
