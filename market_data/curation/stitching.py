@@ -38,7 +38,8 @@ class Candidate:
         resampled: made of the vendor's one-minute bars.
         whole: the bars are over, lack nothing, and may be trusted as far as the vendor alone goes.
         close_only: open, high and low only repeat the close.
-        preferred: somebody said that this vendor is right about these sessions.
+        preferred: somebody said that this vendor is right about these sessions, so that its whole
+            bars come first.
     """
 
     vendor: str
@@ -59,16 +60,18 @@ class Candidate:
 def ranked(candidates: Sequence[Candidate], order: Sequence[str]) -> list[Candidate]:
     """Best first: whole bars, home basis, native before resampled, the vendors' order, the name.
 
-    A bar that has a close alone comes after any that has a range, however that one is. Bars of a
-    preferred vendor come before all others.
+    A bar that has a close alone comes after any that has a range, however that one is. Whole bars
+    of a preferred vendor come before all others, and those of it that are not whole before others
+    that are not either.
     """
     place = {vendor: i for i, vendor in enumerate(order)}
     return sorted(
         candidates,
         key=lambda c: (
-            not c.preferred,
+            not (c.preferred and c.whole),
             c.close_only,
             not c.whole,
+            not c.preferred,
             not c.home,
             c.resampled,
             place.get(c.vendor, len(place)),
@@ -85,10 +88,11 @@ def stitch(candidates: Sequence[Candidate], order: Sequence[str]) -> pl.DataFram
     has it.
 
     A bar that is still running, that lacks minutes, or whose status is an error already, gives way
-    to any vendor's whole one.
+    to any vendor's whole one, also where its vendor is preferred; a whole one that is nothing but
+    a close comes after them all the same, unless its vendor is preferred.
 
     Args:
-        candidates: at least one; each (vendor, basis, resampled) once.
+        candidates: at least one; each (vendor, basis, resampled, preferred) once.
         order: vendors of the instruments' asset class, best first; others come last, by name.
 
     Returns:

@@ -124,6 +124,26 @@ def test_every_bar_is_one_vendors_and_the_best_ones(
     assert found.select("ts", "source", "close").rows() == expected
 
 
+def test_a_preferred_vendor_goes_first_with_its_whole_bars_alone() -> None:
+    """What is running, lacks minutes or is disputed is no bar that anybody could be right with."""
+    chosen = bars(100.0).with_columns(
+        final=pl.Series([True, False, True, True]),
+        flags=pl.Series(["", "", "partial", ""]),
+        dq_status=pl.Series(["ok", "ok", "warn", "error"]),
+    )
+    preferred = Candidate("zeta", chosen, preferred=True)
+    found = stitch([preferred, Candidate("alpha", bars(200.0))], ORDER)
+    assert found["source"].to_list() == ["zeta", "alpha", "alpha", "alpha"]
+    # Beside one that is no better it goes first; so it does where nobody else has a bar.
+    running = Candidate("alpha", bars(200.0)[[1]].with_columns(final=pl.lit(value=False)))
+    found = stitch([preferred, running], ORDER)
+    assert found["source"].to_list() == ["zeta"] * 4
+    # A preferred close alone is a whole bar, too.
+    fixing = Candidate("zeta", bars(100.0), close_only=True, preferred=True)
+    found = stitch([fixing, Candidate("alpha", bars(200.0))], ORDER)
+    assert found["source"].to_list() == ["zeta"] * 4
+
+
 def test_a_close_alone_comes_last_however_good_it_is_otherwise() -> None:
     """Also after a bar that is unfinished, in error, off the home basis, and of nobody's choice."""
     fixing = Candidate("alpha", bars(100.0), close_only=True)
