@@ -24,8 +24,8 @@ def with_known_at(actions: pl.DataFrame, seen: pl.DataFrame, *, now: datetime) -
     Args:
         actions: rows of CORPORATE_ACTIONS of one vendor's answer.
         seen: columns symbol, session, asked_at: when the vendor last answered about a session
-            before, whatever the length of the bars. An answer tells the actions from its sessions
-            on.
+            before, about bars with which it tells them. An answer tells the actions from its
+            sessions on.
         now: the time of asking.
 
     Returns:

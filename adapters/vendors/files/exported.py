@@ -1,7 +1,7 @@
 """On which day the prices of a file were adjusted for splits: that of its export.
 
 What belongs here: where that day is found, and what is refused where it is not.
-What does not: undoing the splits (market_data/corporate_actions/adjustment.py).
+What does not: undoing the splits (market_data/corporate_actions/undoing.py).
 
 A vendor that is asked adjusts as it answers. A file was adjusted when it was exported, and read
 years later it knows nothing of the splits since.
