@@ -19,11 +19,10 @@ import polars as pl
 
 from emp_assets.check_states import SessionResult, log_session_results, worth_recording
 from emp_assets.evidence import ALL_SESSIONS, ONE_RESULT, RECORDED, SUMMARY_LINES, Evidence
-from emp_assets.metadata import markdown_table, table
+from emp_assets.metadata import markdown_table, runbook, runbooks_of, table
 from emp_assets.naming import op_name
 from emp_assets.partitions import session_range
 from emp_assets.run_config import SymbolsConfig
-from market_data.errors import ConfigurationError
 from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.platform import Platform
 from market_data.quality.runbooks import page_of_all
@@ -78,7 +77,7 @@ def session_checks(
         first, last = session_range(keys)
         inspection = inspect(platform.open(), first, last)
         selected = {key.name for key in context.selected_asset_check_keys}
-        report = _Report(asset, inspection, keys, _runbooks(platform))
+        report = _Report(asset, inspection, keys, runbooks_of(platform))
         if len(keys) > 1:
             chosen: list[SessionResult] = []
             for check in descriptions:
@@ -194,13 +193,6 @@ class _Report:
             else self.keys[0]
         }
 
-    def _runbook(self, check: str, findings: pl.DataFrame) -> dg.MetadataValue[Any]:
-        """The page that says what to do; a link where the runbooks have an address."""
-        address = f"{self.runbooks}/{page_of_all(findings.get_column('code').to_list(), check)}"
-        if "://" in address:
-            return dg.MetadataValue.url(address)
-        return dg.MetadataValue.text(address)
-
     def _of_range(self) -> Evidence:
         """Half the rows for a result over many sessions, which have some of their own."""
         each = ONE_RESULT if len(self.keys) == 1 else ONE_RESULT // 2
@@ -209,7 +201,8 @@ class _Report:
     def _evidence(self, check: str, findings: pl.DataFrame, evidence: Evidence) -> dict[str, Any]:
         told = evidence.of(findings, self.inspection.rows.get(check))
         if "findings" in told:
-            told["runbook"] = self._runbook(check, findings)
+            page = page_of_all(findings.get_column("code").to_list(), check)
+            told["runbook"] = runbook(self.runbooks, page)
         return told
 
     def _rest(self) -> dict[str, str]:
@@ -217,17 +210,6 @@ class _Report:
         first, last = min(self.keys), max(self.keys)
         asset = self.asset.to_user_string()
         return {"all": f"emp quality summary {asset} --start {first} --end {last}"}
-
-
-def _runbooks(platform: PlatformResource) -> str:
-    """The address of the folder of the runbooks; a check does not depend on the alerts' file."""
-    from adapters.alerts.configuration import load_alert_rules
-
-    try:
-        return load_alert_rules(platform.settings()).runbooks.rstrip("/")
-    except ConfigurationError:
-        # The sensors of alerts tell of it.
-        return "docs/runbooks"
 
 
 def _severity(findings: pl.DataFrame) -> dg.AssetCheckSeverity:

@@ -1,6 +1,6 @@
-"""What a materialisation shows in the UI: schemas, previews, heat maps, per-session numbers.
+"""What assets and checks show in the UI: schemas, previews, heat maps, numbers, runbooks.
 
-What belongs here: frames to Dagster metadata, always of bounded size.
+What belongs here: frames to Dagster metadata, always of bounded size; links.
 What does not: what is measured (market_data).
 """
 
@@ -13,7 +13,9 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from market_data.errors import ConfigurationError
 from market_data.schemas import FrameSchema
+from resources.platform import PlatformResource
 
 PER_SESSION_LIMIT = 60
 """Runs of more sessions than this record totals; per-session metadata costs too much beyond."""
@@ -154,3 +156,20 @@ def run_range(first: date, last: date, symbols: Sequence[str]) -> dict[str, Any]
         "symbols": names,
         "symbol_count": len(symbols),
     }
+
+
+def runbooks_of(platform: PlatformResource) -> str:
+    """The address of the folder of the runbooks; a check does not depend on the alerts' file."""
+    from adapters.alerts.configuration import load_alert_rules
+
+    try:
+        return load_alert_rules(platform.settings()).runbooks.rstrip("/")
+    except ConfigurationError:
+        # The sensors of alerts tell of it.
+        return "docs/runbooks"
+
+
+def runbook(folder: str, page: str) -> dg.MetadataValue[Any]:
+    """The page that says what to do; a link where the runbooks have an address."""
+    address = f"{folder}/{page}"
+    return dg.MetadataValue.url(address) if "://" in address else dg.MetadataValue.text(address)
