@@ -9,10 +9,7 @@ from emp_assets.curated.bars import curated_bars_asset, curated_bars_checks
 from emp_assets.curated.macro_calendar import macro_calendar_asset, macro_calendar_checks
 from emp_assets.curated.quarantine import quarantine_asset
 from emp_assets.operations.daily_checklist import daily_checklist
-from emp_assets.operations.ingest_health import ingest_health
-from emp_assets.operations.ingest_metrics import ingest_metrics
-from emp_assets.operations.ingest_observability import ingest_observability
-from emp_assets.operations.ingest_trends import ingest_trends
+from emp_assets.operations.ingest_reports import ingest_reports
 from emp_assets.operations.readiness import readiness
 from emp_assets.operations.slo_report import slo_report
 from emp_assets.quality.scores import scores_asset, scores_checks
@@ -44,10 +41,7 @@ def all_assets(universe: Universe, terms: VendorTable) -> list[dg.AssetsDefiniti
         fred_observations_asset(universe),
         macro_calendar_asset(universe),
         scores_asset(universe),
-        ingest_metrics,
-        ingest_health,
-        ingest_observability,
-        ingest_trends,
+        ingest_reports,
         slo_report,
         readiness,
         daily_checklist,

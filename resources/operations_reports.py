@@ -4,6 +4,7 @@ Dagster recognises nested resources by their annotations while the class is made
 objects, not text: this module does not postpone them.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -15,20 +16,17 @@ if TYPE_CHECKING:
 
 
 class OperationsReportsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Makes a report, keeps it, and tells it to whoever listens."""
+    """Makes reports, keeps them, and tells them to whoever listens."""
 
     platform: dg.ResourceDependency[PlatformResource]
 
-    def make(self, name: str) -> "Account":
-        """A report of now.
+    def make(self, names: Sequence[str]) -> "list[Account]":
+        """Reports of now, all of one look.
 
         Args:
-            name: of the report, see market_data/operations/reports.py.
+            names: theirs, see market_data/operations/reports.py.
         """
         from adapters.operations_reports import make_reports
 
         platform = self.platform
-        (made,) = make_reports(
-            platform.settings(), platform.open(), platform.operations.open(), [name]
-        )
-        return made
+        return make_reports(platform.settings(), platform.open(), platform.operations.open(), names)

@@ -12,11 +12,13 @@ from emp_assets.naming import (
     SCORES_KEY,
     SLO_REPORT_KEY,
 )
-from emp_assets.operations.reporting import report_asset
+from emp_assets.operations.reporting import ReportAsset, report_assets
 
-daily_checklist = report_asset(
-    DAILY_CHECKLIST_KEY,
-    __doc__,
-    deps=[SCORES_KEY, INGEST_HEALTH_KEY, INGEST_TRENDS_KEY, SLO_REPORT_KEY, READINESS_KEY],
-    check="No item of the day is open.",
+daily_checklist = report_assets(
+    ReportAsset(
+        DAILY_CHECKLIST_KEY,
+        __doc__,
+        deps=[SCORES_KEY, INGEST_HEALTH_KEY, INGEST_TRENDS_KEY, SLO_REPORT_KEY, READINESS_KEY],
+        check="No item of the day is open.",
+    ),
 )

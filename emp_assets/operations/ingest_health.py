@@ -6,9 +6,9 @@ institutional mode.
 """
 
 from emp_assets.naming import INGEST_HEALTH_KEY, INGEST_METRICS_KEY
-from emp_assets.operations.reporting import report_asset
+from emp_assets.operations.reporting import ReportAsset
 
-ingest_health = report_asset(
+ingest_health = ReportAsset(
     INGEST_HEALTH_KEY,
     __doc__,
     deps=[INGEST_METRICS_KEY],

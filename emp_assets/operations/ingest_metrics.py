@@ -6,6 +6,6 @@ telemetry.ingest.metrics in institutional mode.
 """
 
 from emp_assets.naming import INGEST_METRICS_KEY, SCORES_KEY
-from emp_assets.operations.reporting import report_asset
+from emp_assets.operations.reporting import ReportAsset
 
-ingest_metrics = report_asset(INGEST_METRICS_KEY, __doc__, deps=[SCORES_KEY])
+ingest_metrics = ReportAsset(INGEST_METRICS_KEY, __doc__, deps=[SCORES_KEY])

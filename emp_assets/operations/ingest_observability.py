@@ -5,8 +5,8 @@ them. Told on telemetry.ingest.observability in institutional mode.
 """
 
 from emp_assets.naming import INGEST_HEALTH_KEY, INGEST_METRICS_KEY, INGEST_OBSERVABILITY_KEY
-from emp_assets.operations.reporting import report_asset
+from emp_assets.operations.reporting import ReportAsset
 
-ingest_observability = report_asset(
+ingest_observability = ReportAsset(
     INGEST_OBSERVABILITY_KEY, __doc__, deps=[INGEST_METRICS_KEY, INGEST_HEALTH_KEY]
 )

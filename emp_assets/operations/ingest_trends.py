@@ -6,9 +6,9 @@ telemetry.ingest.trends in institutional mode.
 """
 
 from emp_assets.naming import INGEST_METRICS_KEY, INGEST_TRENDS_KEY
-from emp_assets.operations.reporting import report_asset
+from emp_assets.operations.reporting import ReportAsset
 
-ingest_trends = report_asset(
+ingest_trends = ReportAsset(
     INGEST_TRENDS_KEY,
     __doc__,
     deps=[INGEST_METRICS_KEY],
