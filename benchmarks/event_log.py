@@ -31,12 +31,11 @@ from definitions import build_definitions
 from emp_assets.bar_checks import CHECKS, RUN_SUMMARY, session_checks
 from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.platform import Platform
-from market_data.quality.findings import findings
 from market_data.schemas import FINDINGS
 from market_data.timeframes import Timeframe
+from tests.support.planted_findings import FIRST, planted_findings
 
 KEY = AssetKey(["curated", "bars_1d"])
-FIRST = date(2020, 1, 1)
 FINDINGS_TOLD = 10_000
 BAR_BYTES = 1_000_000
 PARTITIONS = dg.DailyPartitionsDefinition(start_date=FIRST.isoformat())
@@ -77,17 +76,7 @@ SPREADS = (
 
 def planted(spread: Spread) -> pl.DataFrame:
     """Findings as the validators make them."""
-    days = pl.DataFrame({"session": [FIRST + timedelta(days=n) for n in range(spread.sessions)]})
-    names = pl.DataFrame({"symbol": [f"BENCH{n:04d}" for n in range(spread.symbols)]})
-    each = days.join(names, how="cross").with_columns(
-        code=pl.lit("coverage_error"),
-        severity=pl.lit("error"),
-        value=pl.lit(0.512820512820513),
-        threshold=pl.lit(0.75),
-        rows=pl.lit(190),
-        detail=pl.lit("200 of 390 expected bars are there (51.28 %), in 17 gap(s)"),
-    )
-    return pl.concat(findings(each, check=c, dataset="curated/bars_1d") for c in spread.checks)
+    return planted_findings(spread.sessions, spread.symbols, spread.checks)
 
 
 def samples(spread: Spread) -> dict[str, pl.DataFrame]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,30 +14,15 @@ from dagster._serdes import serialize_value
 from emp_assets.bar_checks import CHECKS, _Report
 from emp_assets.check_states import SessionResult
 from emp_assets.evidence import ALL_SESSIONS, ONE_RESULT, RECORDED, Evidence
-from market_data.quality.findings import findings
+from tests.support.planted_findings import planted_findings
 
 KEY = dg.AssetKey(["curated", "bars_1d"])
-FIRST = date(2020, 1, 1)
 COPIES = 3
 """Dagster keeps an evaluation in the log of the run, in the index, and beside the check."""
 MEGABYTE = 1_000_000
 ROOM = 200
 """A record that is so much longer than one without findings still shares its page of SQLite with
 another."""
-
-
-def found(sessions: int, symbols: int, checks: tuple[str, ...]) -> pl.DataFrame:
-    days = pl.DataFrame({"session": [FIRST + timedelta(days=n) for n in range(sessions)]})
-    names = pl.DataFrame({"symbol": [f"BENCH{n:04d}" for n in range(symbols)]})
-    each = days.join(names, how="cross").with_columns(
-        code=pl.lit("coverage_error"),
-        severity=pl.lit("error"),
-        value=pl.lit(0.512820512820513),
-        threshold=pl.lit(0.75),
-        rows=pl.lit(190),
-        detail=pl.lit("200 of 390 expected bars are there (51.28 %), in 17 gap(s)"),
-    )
-    return pl.concat(findings(each, check=c, dataset="curated/bars_1d") for c in checks)
 
 
 def report(found: pl.DataFrame) -> _Report:
@@ -86,13 +70,13 @@ def results_of(told: _Report) -> Iterator[tuple[str, SessionResult | dg.AssetChe
 def test_ten_thousand_findings_are_less_than_a_megabyte(
     sessions: int, symbols: int, checks: tuple[str, ...]
 ):
-    told = report(found(sessions, symbols, checks))
+    told = report(planted_findings(sessions, symbols, checks))
     assert told.inspection.findings.height == 10_000
     assert COPIES * sum(added_by(*of) for of in results_of(told)) < MEGABYTE
 
 
 def test_the_newest_sessions_have_tables_and_the_others_fit_into_half_a_page():
-    told = report(found(100, 100, ("coverage",)))
+    told = report(planted_findings(100, 100, ("coverage",)))
     results = list(told.results("coverage", only_failed=True))
     assert [r.session for r in results[:2]] == ["2020-04-09", "2020-04-08"]
     shown = [len(r.metadata["findings"].records) for r in results if "findings" in r.metadata]
@@ -109,14 +93,14 @@ def test_the_newest_sessions_have_tables_and_the_others_fit_into_half_a_page():
 
 
 def test_few_findings_are_shown_whole():
-    told = report(found(3, 4, ("coverage",)))
+    told = report(planted_findings(3, 4, ("coverage",)))
     for result in told.results("coverage", only_failed=True):
         assert len(result.metadata["findings"].records) == 4
         assert result.metadata["runbook"].value.endswith("check-coverage.md#coverage_error")
 
 
 def test_checks_that_fail_share_what_a_run_has():
-    assert report(found(2, 2, ("coverage",))).share(RECORDED) == RECORDED
-    assert report(found(2, 2, ("coverage", "drift"))).share(RECORDED) == RECORDED // 2
-    assert report(found(2, 2, ("coverage",)).clear()).share(RECORDED) == RECORDED
-    assert Evidence(0).of(found(1, 1, ("coverage",)), None) == {"symbols": 1}
+    assert report(planted_findings(2, 2, ("coverage",))).share(RECORDED) == RECORDED
+    assert report(planted_findings(2, 2, ("coverage", "drift"))).share(RECORDED) == RECORDED // 2
+    assert report(planted_findings(2, 2, ("coverage",)).clear()).share(RECORDED) == RECORDED
+    assert Evidence(0).of(planted_findings(1, 1, ("coverage",)), None) == {"symbols": 1}
