@@ -1,12 +1,14 @@
 """Which page of docs/runbooks says what to do about a finding.
 
-What belongs here: from a check and a code to a page and its place. What does not: the pages, where
-they are served (config/alerts.yaml, `runbooks`).
+What belongs here: which code is on which check's page. What does not: the pages, how a place is
+written (market_data/runbook_places.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from market_data.runbook_places import Places
 
 _PAGES = {
     "schema": "schema not_judged schema_drift",
@@ -24,12 +26,11 @@ _PAGES = {
     "value_without_event value_overdue value_revised value_withdrawn event_missing "
     "event_withdrawn event_outdated",
 }
-_CHECK_OF = {code: check for check, codes in _PAGES.items() for code in codes.split()}
 
 
 def page_of_check(check: str) -> str:
     """The page of a check: its name in docs/runbooks, with .md."""
-    return f"check-{check.replace('_', '-')}.md"
+    return f"{_named(check)}.md"
 
 
 def page_of(code: str, check: str = "") -> str:
@@ -39,12 +40,16 @@ def page_of(code: str, check: str = "") -> str:
         code: of the finding.
         check: that found it, for codes that no page names.
     """
-    return f"{page_of_check(_CHECK_OF.get(code, check or code))}#{code}"
+    return _PLACES.of(code, _named(check or code))
 
 
 def page_of_all(codes: Sequence[str], check: str) -> str:
     """The page of what one check found: with the place of a single code, without of several."""
-    pages = sorted({page_of(code, check) for code in codes})
-    if len(pages) == 1:
-        return pages[0]
-    return pages[0].partition("#")[0] if pages else page_of_check(check)
+    return _PLACES.of_all(codes, _named(check)) or page_of_check(check)
+
+
+def _named(check: str) -> str:
+    return f"check-{check.replace('_', '-')}"
+
+
+_PLACES = Places({_named(check): codes for check, codes in _PAGES.items()})
