@@ -75,6 +75,13 @@ def test_a_cache_that_only_answers_is_back_and_nothing_else():
     assert mended(alerts, answering=("cache",)) == {"cache|cache_unreachable"}
 
 
+def test_what_was_wrong_with_a_part_that_is_switched_off_is_wrong_no_more():
+    alerts = live(kafka(lag=10_000, error="no answer"), evaluate_cache_health(BUSY))
+    off = [Section.switched_off(part, "without it") for part in ("kafka", "cache")]
+    assert mended(alerts, *off) == set(alerts) != set()
+    assert live(*off) == {}
+
+
 def test_latencies_are_told_by_dimension():
     def slow(*dimensions: str) -> Section:
         return Section.of(
