@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from adapters.operations import open_database, reading, writing
+from adapters.operations import SqlAnnotations, SqlJournal, open_database, reading, writing
 from adapters.operations.migration import HEAD, configuration, stored_revision
 from adapters.operations.models import metadata
 from market_data.errors import ConfigurationError, StoreUnavailableError
+from market_data.ports import Annotation, Decision
+from market_data.ports.operations import IngestRun
+from market_data.timeframes import Timeframe
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -54,6 +58,40 @@ def test_downgrade_and_upgrade_again(engine: sa.Engine) -> None:
     again = open_database(engine.url.render_as_string(hide_password=False))
     with reading(again) as connection:
         assert set(metadata.tables) < set(sa.inspect(connection).get_table_names())
+    again.dispose()
+
+
+def test_rows_of_an_older_version_are_read_after_its_upgrade(engine: sa.Engine) -> None:
+    """What was not asked before is not known of them: no codes, no newest bar, nobody unasked."""
+    noon = datetime(2024, 2, 15, 12, tzinfo=UTC)
+    number = round(noon.timestamp() * 1e6)
+    decided = (
+        "insert into annotations (created_at, author, dataset, symbol, first_session, "
+        "last_session, decision, vendor, reason) values (:at, 'ana', 'curated/bars_1d', 'AAA', "
+        "'2024-02-13', '2024-02-14', 'accept', '', 'a bid')"
+    )
+    attempted = (
+        "insert into ingest_journal (fetch_id, run_id, vendor, timeframe, symbols, first_session, "
+        "last_session, status, rows, new_rows, rejected_rows, started_at, ended_at, payloads, "
+        "error) values ('one', 'run', 'yahoo', '1d', '[\"AAA\"]', '2024-02-13', '2024-02-14', "
+        "'succeeded', 2, 2, 0, :at, :at, '[]', '')"
+    )
+    with writing(engine) as connection:
+        command.downgrade(configuration(connection), "0009")
+        for statement in (decided, attempted):
+            connection.execute(sa.text(statement), {"at": number})
+    again = open_database(engine.url.render_as_string(hide_password=False))
+    days = date(2024, 2, 13), date(2024, 2, 14)
+    (decision,) = SqlAnnotations(again).read()
+    assert decision == Annotation(
+        noon, "ana", "curated/bars_1d", "AAA", *days, Decision.ACCEPT, "a bid", id=1
+    )
+    assert (decision.codes, decision.imputation, decision.takes_back) == ((), "", None)
+    (attempt,) = SqlJournal(again).runs()
+    assert attempt == IngestRun(
+        "one", "run", "yahoo", Timeframe.D1, ("AAA",), days, "succeeded", 2, 2, 0, noon, noon
+    )
+    assert (attempt.newest_bar, attempt.unasked) == (None, ())
     again.dispose()
 
 
