@@ -11,17 +11,21 @@ from typing import Any
 import polars as pl
 import psycopg
 import pytest
+import sqlalchemy as sa
+from alembic import command
 from polars.testing import assert_frame_equal
 
 from adapters.timescale.bar_store import TimescaleStore
 from adapters.timescale.connection import Connections
 from adapters.timescale.factory import open_connections, open_reference_tables, open_store
-from adapters.timescale.migration import HEAD
+from adapters.timescale.migration import HEAD, configuration
 from adapters.timescale.settings import TimescaleSettings
+from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 from tests.support.timescale_process import MINUTES, rows, workers
 
+HALF_HOURS = curated_bars(Timeframe.M30)
 ROUNDS = 15
 OURS = ("2024-01-30", "2024-02-02", ["AAPL", "EURUSD", "MSFT"])
 THEIRS = ("2024-02-01", "2024-03-01", ["EURUSD", "MSFT", "TSLA"])
@@ -88,8 +92,8 @@ def test_an_empty_database_is_migrated_once_by_many(empty_timescale_url: str):
             "select count(*) from timescaledb_information.hypertables"
         ).fetchone()
         stores = connection.execute("select count(*) from emp.identity").fetchone()
-    # Bars of each length, scores and macro events.
-    assert (revisions, tables, stores) == ([(HEAD,)], (len(Timeframe) + 2,), (1,))
+    # Bars of seven lengths, scores and macro events.
+    assert (revisions, tables, stores) == ([(HEAD,)], (9,), (1,))
 
 
 def test_migrating_again_changes_nothing(timescale_url: str, store: TimescaleStore):
@@ -101,6 +105,32 @@ def test_migrating_again_changes_nothing(timescale_url: str, store: TimescaleSto
     assert open_store(again).version(MINUTES) == version
     assert_frame_equal(open_store(again).scan(MINUTES), frame)
     again.close()
+
+
+def test_bars_of_an_older_version_are_read_after_its_upgrade(empty_timescale_url: str):
+    settings = TimescaleSettings(url=empty_timescale_url)
+    first, last = date.fromisoformat(OURS[0]), date.fromisoformat(OURS[1])
+    before = open_connections(settings)
+    open_store(before).replace(MINUTES, of(OURS, 1.0), sessions=(first, last), symbols=OURS[2])
+    version = open_store(before).version(MINUTES)
+    before.close()
+    engine = sa.create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(empty_timescale_url),
+        poolclass=sa.NullPool,
+    )
+    with engine.begin() as connection:
+        command.downgrade(configuration(connection), "0002")
+        there = sa.text("select to_regclass('curated.bars_30m')")
+        assert connection.scalar(there) is None
+    after = open_connections(settings)
+    store = open_store(after)
+    assert_frame_equal(store.scan(MINUTES), of(OURS, 1.0))
+    assert store.version(MINUTES) == version
+    halves = of(OURS, 2.0)
+    store.replace(HALF_HOURS, halves, sessions=(first, last), symbols=OURS[2])
+    assert_frame_equal(store.scan(HALF_HOURS), halves)
+    after.close()
 
 
 def test_a_database_newer_than_the_program_says_so(empty_timescale_url: str):
