@@ -15,6 +15,8 @@ import polars as pl
 from market_data.datasets import curated_bars
 from market_data.pipeline.curate import chunks, curate_slice, step_days
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.rescore import scores_by_other_rules
+from market_data.pipeline.rules import rules_of
 from market_data.quality.digest import bars_digest
 from market_data.timeframes import Timeframe
 
@@ -115,3 +117,37 @@ def _judged(
             .sort("session")
         )
     return pl.concat(parts)
+
+
+def by_other_rules(
+    platform: Platform,
+    symbols: Sequence[str],
+    timeframe: Timeframe,
+    sessions: tuple[date, date],
+) -> pl.DataFrame:
+    """Symbol-sessions whose curated bars, or whose score, other rules made than those in force.
+
+    It compares the versions that the rows keep; nothing is curated for it.
+
+    Args:
+        platform: configuration and ports.
+        symbols: whose.
+        timeframe: of the bars.
+        sessions: first and last session.
+
+    Returns:
+        Columns symbol, session, each pair once.
+    """
+    dataset = curated_bars(timeframe)
+    key = ["symbol", "session"]
+    versions = rules_of(platform, timeframe)
+    instruments = {i.symbol: i for i in platform.universe.instruments}
+    in_force = {s: versions[instruments[s].asset_class] for s in symbols if s in instruments}
+    stored = platform.store.scan(
+        dataset, symbols=symbols, sessions=sessions, columns=[*key, "rule_version"]
+    )
+    bars = stored.filter(
+        pl.col("rule_version") != pl.col("symbol").replace_strict(in_force, default=None)
+    )
+    scores = scores_by_other_rules(platform, sessions, symbols).filter(dataset=dataset.name)
+    return pl.concat([bars.select(key), scores.select(key)]).unique()

@@ -117,13 +117,43 @@ def plan_ingest(platform: Platform, request: IngestRequest) -> IngestPlan:
     that may still come (market_data/pipeline/verdicts.py). Of what an answer is doubted, nothing is
     asked for again before a pause has passed (market_data/pipeline/doubts.py).
     """
+    asked = sessions_asked(platform, request)
     instruments = [platform.universe.instrument(symbol) for symbol in request.symbols]
-    now = platform.clock.now()
+    calendars = {i.symbol: i.calendar for i in instruments}
+    fetches = _group(_runs(asked.begun, asked.lacking, request), calendars)
+    if platform.vendors.settling(request.vendor) is None:
+        fetches = _few(fetches, platform.universe, request.vendor)
+    return IngestPlan(
+        fetches=fetches,
+        answered=asked.begun.height - asked.lacking.height,
+        not_begun=asked.not_begun,
+    )
+
+
+@dataclass(frozen=True)
+class SessionsAsked:
+    """The symbol-sessions of a wish, by what is known of them.
+
+    Attributes:
+        begun: EXPECTED columns, since, until and index (place among the symbol's own), one row per
+            symbol and session that has opened, sorted by both.
+        lacking: those of them that are asked for.
+        not_begun: how many open after now.
+    """
+
+    begun: pl.DataFrame
+    lacking: pl.DataFrame
+    not_begun: int
+
+
+def sessions_asked(platform: Platform, request: IngestRequest) -> SessionsAsked:
+    """Which symbol-sessions of a wish are asked for, see `plan_ingest`."""
+    instruments = [platform.universe.instrument(symbol) for symbol in request.symbols]
     expected = request.wanted(
         expected_bars(instruments, request.timeframe, request.first, request.last)
     )
     expected = under_a_name(expected, platform.universe, request.vendor)
-    begun = expected.filter(pl.col("open") <= now).with_columns(
+    begun = expected.filter(pl.col("open") <= platform.clock.now()).with_columns(
         index=pl.int_range(pl.len()).over("symbol")
     )
     lacking = (
@@ -136,15 +166,7 @@ def plan_ingest(platform: Platform, request: IngestRequest) -> IngestPlan:
             maintain_order="left",
         )
     )
-    calendars = {i.symbol: i.calendar for i in instruments}
-    fetches = _group(_runs(begun, lacking, request), calendars)
-    if platform.vendors.settling(request.vendor) is None:
-        fetches = _few(fetches, platform.universe, request.vendor)
-    return IngestPlan(
-        fetches=fetches,
-        answered=begun.height - lacking.height,
-        not_begun=expected.height - begun.height,
-    )
+    return SessionsAsked(begun, lacking, expected.height - begun.height)
 
 
 def _answered(platform: Platform, request: IngestRequest, begun: pl.DataFrame) -> pl.DataFrame:

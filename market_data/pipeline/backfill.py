@@ -1,0 +1,295 @@
+"""Planning a backfill from what an installation holds, and judging a piece that has run.
+
+What belongs here: which sessions need work, who is asked for them, what that costs, and what is
+still without an answer afterwards. What does not: records and cutting (market_data/backfill),
+launching (jobs/backfill, emp/commands/backfill.py).
+
+The plan counts with the functions by which a run asks: what it says of requests is what the run
+puts, unless the ledger changes in between.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import polars as pl
+
+from market_data.backfill.estimate import Estimate, Rates, vendor_seconds
+from market_data.backfill.pieces import Day, cut
+from market_data.backfill.policy import BackfillPolicy
+from market_data.backfill.records import CURATED, BackfillPlan, BackfillRequest, Piece
+from market_data.calendars import expected_bars
+from market_data.errors import ConfigurationError
+from market_data.pipeline.backfill_feeds import Group, groups_of
+from market_data.pipeline.curate import step_days
+from market_data.pipeline.outdated import by_other_rules
+from market_data.pipeline.planning import (
+    IngestRequest,
+    plan_ingest,
+    sessions_asked,
+    under_a_name,
+)
+from market_data.pipeline.platform import Platform
+from market_data.pipeline.questions import plan_cost
+from market_data.ports import Outcome
+from market_data.requests.cost import Cost
+
+BYTES_PER_ROW = 45
+"""On disk, compressed, about."""
+_KEY = ["symbol", "session"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, and what it costs under the limits of the vendors now.
+
+    Attributes:
+        plan: what a backfill would do.
+        costs: one per vendor that is asked.
+    """
+
+    plan: BackfillPlan
+    costs: tuple[Cost, ...]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a group of feeds has to do.
+
+    Attributes:
+        group: the feeds.
+        sessions: symbol, session, expected: what needs work, sorted by both.
+        lacking: by vendor, symbol and session of what it is asked for.
+        begun: symbol-sessions of the range that have opened.
+        not_begun: those that open later.
+    """
+
+    group: Group
+    sessions: pl.DataFrame
+    lacking: Mapping[str, pl.DataFrame]
+    begun: int
+    not_begun: int
+
+    def newest(self, sessions: int) -> _Work:
+        """The same for so many of its newest sessions."""
+        days = self.sessions["session"].unique().sort().tail(sessions)
+        inside = pl.col("session").is_in(days.implode())
+        lacking = {vendor: frame.filter(inside) for vendor, frame in self.lacking.items()}
+        return replace(self, sessions=self.sessions.filter(inside), lacking=lacking)
+
+
+def plan_backfill(
+    platform: Platform,
+    request: BackfillRequest,
+    policy: BackfillPolicy,
+    rates: Rates,
+    *,
+    pilot: bool = False,
+) -> Planned:
+    """Find what a backfill would do; nobody is asked and nothing is written.
+
+    Sessions of which nothing is lacking are left out, unless the request says otherwise.
+
+    Args:
+        platform: configuration and ports.
+        request: what is to be there afterwards.
+        policy: how it is cut.
+        rates: what is known of this machine and its vendors.
+        pilot: take the newest sessions only.
+
+    Raises:
+        ConfigurationError: a symbol, vendor or dataset is not configured, nobody serves what was
+            named, the range is none, or its options contradict each other.
+        StorageError: what is used of a vendor's limits cannot be read.
+    """
+    request = _checked(platform, request)
+    works = [_work(platform, request, group) for group in groups_of(platform, request)]
+    counted = works
+    if pilot:
+        works = [work.newest(policy.pilot_sessions) for work in works]
+    pieces: list[Piece] = []
+    for work in works:
+        pieces += _pieces(platform, request, policy, work, len(pieces))
+    requests: Counter[str] = Counter()
+    for piece in pieces:
+        requests.update(piece.requests)
+    costs = tuple(
+        Cost(v, n, platform.vendors.windows(v), platform.vendors.patience)
+        for v, n in sorted(requests.items())
+    )
+    layer = request.layer
+    estimate = Estimate(
+        sum(
+            vendor_seconds(
+                c.requests, c.duration.total_seconds(), rates.request_seconds.get(c.vendor)
+            )
+            for c in costs
+        ),
+        rates.scale * sum(piece.work(layer) for piece in pieces),
+        rates.pieces,
+        BYTES_PER_ROW * sum(piece.rows(layer) for piece in pieces),
+    )
+    plan = BackfillPlan(
+        request,
+        tuple(pieces),
+        complete=sum(work.begun - work.sessions.height for work in counted),
+        not_begun=sum(work.not_begun for work in counted),
+        estimate=estimate,
+        pilot=pilot,
+    )
+    return Planned(plan, costs)
+
+
+def unanswered(platform: Platform, piece: Piece) -> pl.DataFrame:
+    """The symbol-sessions that a piece had to ask for and that still have no answer.
+
+    Returns:
+        Columns vendor, symbol, session, outcome, detail (both null where nobody asked), sorted by
+        the first three.
+    """
+    schema = dict.fromkeys(("vendor", "symbol", "outcome", "detail"), pl.String)
+    columns = ["vendor", *_KEY, "outcome", "detail"]
+    answers = [str(outcome) for outcome in Outcome if outcome.is_answer]
+    parts = [pl.DataFrame(schema={**schema, "session": pl.Date}).select(columns)]
+    for vendor, symbols in piece.asked.items():
+        instruments = [platform.universe.instrument(symbol) for symbol in symbols]
+        expected = expected_bars(instruments, piece.timeframe, piece.first, piece.last)
+        begun = under_a_name(expected, platform.universe, vendor).filter(
+            pl.col("open") <= platform.clock.now()
+        )
+        known = platform.ledger.read(
+            timeframe=piece.timeframe,
+            vendors=[vendor],
+            symbols=symbols,
+            sessions=(piece.first, piece.last),
+        ).select(*_KEY, "outcome", "detail")
+        parts.append(
+            begun.select(_KEY)
+            .join(known, on=_KEY, how="left")
+            .filter(~pl.col("outcome").is_in(answers).fill_null(value=False))
+            .select(pl.lit(vendor).alias("vendor"), *_KEY, "outcome", "detail")
+        )
+    return pl.concat(parts).sort("vendor", *_KEY)
+
+
+def _checked(platform: Platform, request: BackfillRequest) -> BackfillRequest:
+    if request.last < request.first:
+        raise ConfigurationError(
+            f"the backfill ends ({request.last}) before it starts ({request.first})"
+        )
+    if request.outdated and (request.refetch or request.overwrite_curated or request.vendors):
+        raise ConfigurationError(
+            "--outdated asks nobody and makes anew exactly what is outdated; it goes without "
+            "--refetch, --overwrite-curated and --vendor"
+        )
+    if request.layer != CURATED and (request.outdated or request.overwrite_curated):
+        raise ConfigurationError(
+            f"{request.dataset} is a raw log, in which nothing is ever made anew; --outdated and "
+            f"--overwrite-curated are for bars_{request.timeframe}"
+        )
+    first = max(request.first, platform.universe.first_session)
+    if request.last < first:
+        raise ConfigurationError(
+            f"the backfill ends ({request.last}) before the first session of the universe ({first})"
+        )
+    return replace(request, first=first)
+
+
+def _work(platform: Platform, request: BackfillRequest, group: Group) -> _Work:
+    span = request.first, request.last
+    lacking: dict[str, pl.DataFrame] = {}
+    begun: list[pl.DataFrame] = []
+    later = 0
+    for vendor, symbols in group.asked.items():
+        asked = sessions_asked(
+            platform,
+            IngestRequest(vendor, group.timeframe, symbols, *span, request.refetch),
+        )
+        lacking[vendor] = asked.lacking.select(*_KEY, "expected")
+        begun.append(asked.begun.select(*_KEY, "expected"))
+        later = max(later, asked.not_begun)
+    if request.outdated or request.overwrite_curated:
+        instruments = [platform.universe.instrument(symbol) for symbol in group.symbols]
+        opened = expected_bars(instruments, group.timeframe, *span).filter(
+            pl.col("open") <= platform.clock.now()
+        )
+        begun.append(opened.select(*_KEY, "expected"))
+    known = _once(begun)
+    needed = _once(list(lacking.values()))
+    if request.overwrite_curated:
+        needed = known
+    if request.outdated:
+        old = by_other_rules(platform, group.symbols, request.timeframe, span)
+        needed = known.join(old, on=_KEY, how="semi")
+    return _Work(group, needed.sort(_KEY), lacking, known.height, later)
+
+
+def _once(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    schema = {"symbol": pl.String, "session": pl.Date, "expected": pl.Int64}
+    return pl.concat([pl.DataFrame(schema=schema), *frames]).unique(_KEY)
+
+
+def _pieces(
+    platform: Platform,
+    request: BackfillRequest,
+    policy: BackfillPolicy,
+    work: _Work,
+    number: int,
+) -> list[Piece]:
+    group = work.group
+    days = [
+        Day(session, bars)
+        for session, bars in work.sessions.group_by("session")
+        .agg(pl.col("expected").sum())
+        .sort("session")
+        .iter_rows()
+    ]
+    by_month = step_days(platform, group.timeframe) <= 31
+    ranges = cut(days, bars_per_run=policy.bars_per_run, by_month=by_month)
+    return [
+        _piece(platform, request, work, place, span)
+        for place, span in enumerate(ranges, start=number)
+    ]
+
+
+def _piece(
+    platform: Platform,
+    request: BackfillRequest,
+    work: _Work,
+    number: int,
+    span: tuple[date, date],
+) -> Piece:
+    inside = pl.col("session").is_between(*span)
+    sessions = work.sessions.filter(inside)
+    asked: dict[str, tuple[str, ...]] = {}
+    requests: dict[str, int] = {}
+    for vendor, lacking in work.lacking.items():
+        symbols = _in_order(lacking.filter(inside), work.group.symbols)
+        if symbols:
+            asked[vendor] = symbols
+            question = IngestRequest(vendor, work.group.timeframe, symbols, *span, request.refetch)
+            requests[vendor] = plan_cost(
+                platform,
+                question,
+                plan_ingest(platform, question),
+                platform.vendors.open(vendor),
+            ).requests
+    return Piece(
+        number,
+        work.group.timeframe,
+        *span,
+        _in_order(sessions, work.group.symbols),
+        asked,
+        work.group.also,
+        sessions.height,
+        int(sessions["expected"].sum()),
+        requests,
+    )
+
+
+def _in_order(frame: pl.DataFrame, symbols: Sequence[str]) -> tuple[str, ...]:
+    found = set(frame["symbol"])
+    return tuple(symbol for symbol in symbols if symbol in found)

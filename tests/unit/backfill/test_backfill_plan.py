@@ -1,0 +1,147 @@
+"""Planning from what an installation holds: exactly what lacks, and who is asked for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from market_data.backfill.estimate import Rates
+from market_data.backfill.policy import BackfillPolicy
+from market_data.backfill.records import BackfillPlan, BackfillRequest
+from market_data.errors import ConfigurationError
+from market_data.pipeline.backfill import plan_backfill, unanswered
+from market_data.pipeline.planning import IngestRequest, plan_ingest
+from market_data.pipeline.questions import plan_cost
+from market_data.pipeline.score import score_range
+from market_data.timeframes import Timeframe
+from tests.support.worlds import World
+
+NOW = datetime(2024, 3, 8, 23, tzinfo=UTC)
+FIRST, LAST = date(2024, 1, 2), date(2024, 3, 8)
+ACME, BTC = "DEMO-ACME", "DEMO-BTC"
+POLICY = BackfillPolicy()
+
+
+def planned(world: World, dataset: str = "curated/bars_1d", **changes: Any) -> BackfillPlan:
+    policy = changes.pop("policy", POLICY)
+    pilot = changes.pop("pilot", False)
+    wish = BackfillRequest(dataset, (ACME, BTC), FIRST, LAST, ("sample_a",))
+    request = replace(wish, **changes)
+    return plan_backfill(world.platform, request, policy, Rates(), pilot=pilot).plan
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World.at(tmp_path, NOW)
+
+
+def test_everything_lacks_and_is_one_run_with_the_questions_of_an_ingest(world: World) -> None:
+    plan = planned(world)
+    (piece,) = plan.pieces
+    assert (piece.first, piece.last) == (FIRST, LAST)
+    assert piece.asked == {"sample_a": (ACME, BTC)}
+    # 47 sessions of New York, 67 days of a market that never closes.
+    assert (piece.symbol_sessions, piece.bars) == (114, 114)
+    platform = world.platform
+    request = IngestRequest("sample_a", Timeframe.D1, (ACME, BTC), FIRST, LAST)
+    vendor = platform.vendors.open("sample_a")
+    cost = plan_cost(platform, request, plan_ingest(platform, request), vendor)
+    assert plan.requests == {"sample_a": cost.requests}
+    assert (plan.complete, plan.not_begun, plan.rows) == (0, 0, 228)
+
+
+def test_what_is_there_is_left_out_and_a_stretch_far_from_another_is_a_run(world: World) -> None:
+    world.load("sample_a", "1d", (ACME, BTC), "2024-01-10", "2024-02-28")
+    plan = planned(world)
+    assert [(p.first, p.last) for p in plan.pieces] == [
+        (FIRST, date(2024, 1, 9)),
+        (date(2024, 2, 29), LAST),
+    ]
+    assert plan.symbol_sessions + plan.complete == 114
+    world.load("sample_a", "1d", BTC, FIRST, LAST)
+    assert planned(world).pieces[0].symbols == (ACME,)
+
+
+def test_a_large_one_is_cut_and_asks_for_the_same_sessions(world: World) -> None:
+    plan = planned(world, "curated/bars_1m", policy=BackfillPolicy(bars_per_run=60_000))
+    assert [(p.first, p.last) for p in plan.pieces] == [
+        (FIRST, date(2024, 1, 31)),
+        (date(2024, 2, 1), date(2024, 2, 29)),
+        (date(2024, 3, 1), LAST),
+    ]
+    whole = planned(world, "curated/bars_1m")
+    assert len(whole.pieces) == 1
+    assert plan.symbol_sessions == whole.symbol_sessions
+
+
+def test_a_pilot_takes_the_newest_sessions_alone(world: World) -> None:
+    plan = planned(world, pilot=True)
+    assert plan.pilot
+    # The newest five days on which anything trades; the shares trade on all but a weekend.
+    assert (plan.pieces[0].first, plan.pieces[-1].last) == (date(2024, 3, 4), LAST)
+    assert plan.symbol_sessions == 10
+
+
+def test_bars_that_nobody_has_are_made_of_minutes(world: World) -> None:
+    (piece,) = planned(world, "curated/bars_4h").pieces
+    assert (piece.timeframe, piece.also) == (Timeframe.M1, (Timeframe.H4,))
+    assert piece.asked == {"sample_a": (ACME, BTC)}
+
+
+def test_raw_bars_of_one_vendor(world: World) -> None:
+    (piece,) = planned(world, "raw/sample_b_bars_1d", vendors=()).pieces
+    assert set(piece.asked) == {"sample_b"}
+    assert piece.rows("raw") == piece.bars
+
+
+def test_again_and_anew(world: World) -> None:
+    world.load_and_curate("sample_a", "1d", (ACME, BTC), FIRST, LAST)
+    assert planned(world, refetch=True).symbol_sessions == 114
+    anew = planned(world, overwrite_curated=True)
+    assert (anew.symbol_sessions, anew.complete) == (114, 0)
+    assert anew.requests == planned(world).requests
+
+
+def test_what_other_rules_made_is_found_by_its_version(world: World) -> None:
+    world.load_and_curate("sample_a", "1d", (ACME, BTC), FIRST, LAST)
+    score_range(world.platform, (ACME, BTC), FIRST, LAST)
+    assert planned(world, vendors=(), outdated=True).pieces == ()
+    versions = world.platform.rule_versions
+    changed = {key: f"{version}-newer" for key, version in versions.items()}
+    newer = replace(world.platform, rule_versions=changed)
+    request = BackfillRequest("curated/bars_1d", (ACME, BTC), FIRST, LAST, outdated=True)
+    plan = plan_backfill(newer, request, POLICY, Rates()).plan
+    (piece,) = plan.pieces
+    assert piece.asked == {}
+    # What has neither a bar nor a score was made by no rules.
+    assert piece.symbol_sessions == 114
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"first": LAST, "last": FIRST}, "before it starts"),
+        ({"last": date(1980, 1, 1), "first": date(1980, 1, 1)}, "first session of the universe"),
+        ({"symbols": ("NOBODY",)}, "NOBODY"),
+        ({"vendors": ("nobody",)}, "nobody"),
+        ({"vendors": ("alpha_vantage",)}, "off"),
+        ({"symbols": ("AAPL",)}, "serves AAPL"),
+        ({"outdated": True}, "--outdated asks nobody"),
+        ({"dataset": "raw/sample_a_bars_1d", "overwrite_curated": True}, "raw log"),
+    ],
+)
+def test_what_cannot_be_is_refused(world: World, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        planned(world, **changes)
+
+
+def test_what_has_no_answer_is_named(world: World) -> None:
+    (piece,) = planned(world).pieces
+    assert unanswered(world.platform, piece)["outcome"].to_list() == [None] * 114
+    world.load("sample_a", "1d", BTC, FIRST, LAST)
+    left = unanswered(world.platform, piece)
+    assert set(left["symbol"]) == {ACME}

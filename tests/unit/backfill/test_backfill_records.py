@@ -1,0 +1,111 @@
+"""Plans as text, estimates from experience, and the guard of large ones."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from market_data.backfill.estimate import REQUEST_SECONDS, Rates, vendor_seconds
+from market_data.backfill.experience import rates_of, refusal
+from market_data.backfill.policy import BackfillPolicy
+from market_data.backfill.records import (
+    Backfill,
+    BackfillPlan,
+    BackfillState,
+    PieceRecord,
+    PieceState,
+    dataset_parts,
+)
+from market_data.errors import ConfigurationError
+from market_data.timeframes import Timeframe
+from tests.support.backfill_plans import NOW, plan_of
+
+SMALL = BackfillPolicy(guard_symbol_sessions=99, pilot_valid=timedelta(days=7))
+
+
+def done(plan: BackfillPlan, *seconds: float, vendors: float = 1.0, **changes: Any) -> Backfill:
+    pieces = tuple(
+        PieceRecord(
+            n, PieceState.SUCCEEDED, claimed_at=NOW, ended_at=NOW + timedelta(seconds=s),
+            outcome={"vendor_seconds": {"sample_a": vendors}},
+        )
+        for n, s in enumerate(seconds)
+    )  # fmt: skip
+    made = Backfill("a", NOW, "me", plan, BackfillState.SUCCEEDED, NOW, pieces)
+    return replace(made, **changes)
+
+
+def test_a_plan_is_the_same_after_it_was_written() -> None:
+    plan = plan_of(2, pilot=True)
+    assert BackfillPlan.from_json(plan.to_json()) == plan
+    assert (plan.symbol_sessions, plan.requests, plan.rows) == (100, {"sample_a": 4}, 200)
+
+
+def test_a_plan_of_a_newer_program_is_refused() -> None:
+    newer = {**json.loads(plan_of(1).to_json()), "version": 2}
+    with pytest.raises(ConfigurationError, match="newer version"):
+        BackfillPlan.from_json(json.dumps(newer))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "parts"),
+    [
+        ("curated/bars_1d", ("", Timeframe.D1)),
+        ("raw/sample_a_bars_1m", ("sample_a", Timeframe.M1)),
+    ],
+)
+def test_datasets_that_can_be_backfilled(dataset: str, parts: tuple[str, Timeframe]) -> None:
+    assert dataset_parts(dataset) == parts
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    ["bars_1d", "curated/bars_7m", "curated/yahoo_bars_1d", "raw/bars_1d", "quality/scores", ""],
+)
+def test_others_are_refused(dataset: str) -> None:
+    with pytest.raises(ConfigurationError, match="no dataset that can be backfilled"):
+        dataset_parts(dataset)
+
+
+def test_the_limits_of_a_vendor_or_its_answers_whichever_take_longer() -> None:
+    assert vendor_seconds(10, 60.0, 0.2) == 60.0
+    assert vendor_seconds(10, 0.0, 0.2) == 2.0
+    assert vendor_seconds(10, 0.0, None) == 10 * REQUEST_SECONDS
+
+
+def test_rates_are_medians_of_what_earlier_pieces_took() -> None:
+    plan = plan_of(3)
+    work = plan.pieces[0].work("curated")
+    seconds = [1.0 + work * 2, 1.0 + work * 2, 1.0 + work * 50]
+    rates = rates_of([done(plan, *seconds)], "curated/bars_1d")
+    assert rates.scale == pytest.approx(2.0)
+    assert rates.request_seconds == {"sample_a": 0.5}
+    assert rates.pieces == 3
+    assert rates_of([done(plan, *seconds)], "curated/bars_1h") == Rates()
+
+
+def test_a_large_backfill_waits_for_its_pilot() -> None:
+    large = plan_of(2)
+    assert "--pilot" in refusal(large, [], SMALL, NOW)
+    assert refusal(plan_of(1), [], SMALL, NOW) == ""
+    assert refusal(replace(large, pilot=True), [], SMALL, NOW) == ""
+    pilot = done(plan_of(1, pilot=True), 1.0)
+    assert refusal(large, [pilot], SMALL, NOW + timedelta(days=7)) == ""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": BackfillState.FAILED},
+        {"changed_at": NOW - timedelta(days=8)},
+        {"plan": plan_of(1)},
+        {"plan": plan_of(0, pilot=True)},
+    ],
+)
+def test_a_pilot_that_does_not_speak_for_it(changes: dict[str, Any]) -> None:
+    pilot = replace(done(plan_of(1, pilot=True)), **changes)
+    assert "--pilot" in refusal(plan_of(2), [pilot], SMALL, NOW)
