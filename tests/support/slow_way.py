@@ -1,7 +1,7 @@
 """A vendor at the end of a slow way: it counts requests when they arrive, each after another delay.
 
-What belongs here: the server on the loopback, and asking it. What does not: who asks, and how often
-(request_hammer.py).
+What belongs here: the ways, the server on the loopback, and asking it. What does not: who asks, and
+how often (request_hammer.py).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,6 +17,29 @@ from typing import Any
 _USUAL, _SLOW = 0.01, 0.12
 """Seconds of the way to the vendor, at most; and those of every tenth request."""
 _BACK = 0.005
+_AT_FIRST, _FIRST_ONES = 0.5, 0.3
+
+Ways = Callable[[float], tuple[float, float]]
+"""From the seconds since the first request to those of the way there, and those of the way back."""
+
+
+def any_way(seed: int = 7) -> Ways:
+    """Each way takes another time."""
+    chance = random.Random(seed)
+
+    def way(_: float) -> tuple[float, float]:
+        slow = chance.random() < 0.1
+        return chance.uniform(0.0, _SLOW if slow else _USUAL), chance.uniform(0.0, _BACK)
+
+    return way
+
+
+def slow_at_first(since: float) -> tuple[float, float]:
+    """Requests of the first half second arrive late, those after them at once.
+
+    Windows that count from the grant let more of them arrive within their length than they allow.
+    """
+    return (_FIRST_ONES if since < _AT_FIRST else 0.0), 0.0
 
 
 class SlowWay:
@@ -26,18 +50,18 @@ class SlowWay:
         port: where it listens.
     """
 
-    def __init__(self, seed: int = 7) -> None:
+    def __init__(self, ways: Ways | None = None) -> None:
         self.arrived: list[int] = []
-        way, delays, guard = self, random.Random(seed), threading.Lock()
+        way, guard, sent = self, threading.Lock(), list[float]()
+        ways = ways or any_way()
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
                 with guard:
-                    slow = delays.random() < 0.1
-                    there = delays.uniform(0.0, _SLOW if slow else _USUAL)
-                    back = delays.uniform(0.0, _BACK)
+                    sent.append(time.monotonic())
+                    there, back = ways(sent[-1] - sent[0])
                 time.sleep(there)
                 with guard:
                     way.arrived.append(time.monotonic_ns() // 1_000)
