@@ -68,7 +68,7 @@ def test_definitions_validate_with_no_environment_variable_set():
 
 def test_importing_the_definitions_is_cheap_and_loads_no_heavy_library():
     """Processor time beside that of the libraries, the best of three: no machine decides."""
-    costs = []
+    costs: list[float] = []
     for _ in range(3):
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", IMPORT_COST],
@@ -82,6 +82,8 @@ def test_importing_the_definitions_is_cheap_and_loads_no_heavy_library():
         share, heavy = json.loads(done.stdout)
         assert heavy == []
         costs.append(share)
+        if share <= ALLOWED:
+            break
     assert min(costs) <= ALLOWED, costs
 
 
