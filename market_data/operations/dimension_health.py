@@ -20,6 +20,7 @@ from market_data.operations.evidence import Evidence
 from market_data.operations.grades import Grade, Reason, worst
 from market_data.operations.limits import HealthLimits, OperationsLimits
 from market_data.operations.metrics import ingest_metrics
+from market_data.wording import few
 
 NAME = "ingest_health"
 _TOLD = 5
@@ -118,7 +119,8 @@ def _missing(row: dict[str, object]) -> Iterator[Reason]:
     if isinstance(names, list) and names:
         yield Reason(
             Grade.FAIL,
-            f"no bar is stored of {_named(names)}, which somebody keeps current: run 'emp ingest'",
+            f"no bar is stored of {few(names, _TOLD)}, which somebody keeps current: "
+            "run 'emp ingest'",
             "missing_symbols",
             str(row["dimension"]),
             len(names),
@@ -135,8 +137,8 @@ def _late(reach: pl.DataFrame, dimension: str) -> Iterator[Reason]:
     names = late["symbol"].unique(maintain_order=True).to_list()
     yield Reason(
         Grade.WARN if worse.is_empty() else Grade.FAIL,
-        f"bars that are due are missing of {_named(names)}: {first['symbol']} {first['timeframe']} "
-        f"ends with {first['newest']}, and {first['due_warn']} is due",
+        f"bars that are due are missing of {few(names, _TOLD)}: {first['symbol']} "
+        f"{first['timeframe']} ends with {first['newest']}, and {first['due_warn']} is due",
         "late_symbols",
         dimension,
         len(names),
@@ -149,15 +151,9 @@ def _overdue(row: dict[str, object]) -> Iterator[Reason]:
     if isinstance(names, list) and names:
         yield Reason(
             Grade.WARN,
-            f"values are overdue of {_named(names)}: run 'emp macro ingest'",
+            f"values are overdue of {few(names, _TOLD)}: run 'emp macro ingest'",
             "events_overdue",
             MACRO,
             len(names),
             0,
         )
-
-
-def _named(names: list[str]) -> str:
-    """A few names, and how many there are in all."""
-    some = ", ".join(names[:_TOLD])
-    return some if len(names) <= _TOLD else f"{some} and {len(names) - _TOLD} more"

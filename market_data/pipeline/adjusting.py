@@ -19,8 +19,7 @@ from market_data.errors import UnknownActionsWarning
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.untold_stretches import warn_of_untold
 from market_data.schemas import CURATED_BARS
-
-_NAMED = 10
+from market_data.wording import few
 
 
 def adjusted_bars(
@@ -65,7 +64,7 @@ def adjusted_bars(
     unknown = sorted(set(touched["symbol"].unique()) - set(actions["symbol"].unique()))
     if unknown:
         warnings.warn(
-            f"no split or dividend of {_listed(unknown)} is known: these prices are not adjusted. "
+            f"no split or dividend of {few(unknown)} is known: these prices are not adjusted. "
             "'emp actions import' adds corporate actions",
             UnknownActionsWarning,
             stacklevel=stacklevel + 1,
@@ -123,14 +122,10 @@ def _warn_of_left_out(left_out: pl.DataFrame, *, stacklevel: int) -> None:
         )
     )
     warnings.warn(
-        f"left out of adjusted prices: {_listed(spans.sort('symbol')['text'].to_list())}. Their "
+        f"left out of adjusted prices: {few(spans.sort('symbol')['text'].to_list())}. Their "
         "vendor divides by splits that nobody has told in full, and one is on record since. Ask a "
         "vendor that tells splits about these sessions, or bring all actions of the symbols with "
         "'emp actions import', and curate again",
         UnknownActionsWarning,
         stacklevel=stacklevel + 1,
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (" ..." if len(names) > _NAMED else "")

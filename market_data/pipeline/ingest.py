@@ -16,6 +16,7 @@ from market_data.pipeline.platform import Platform, Progress, silent
 from market_data.pipeline.questions import plan_cost
 from market_data.pipeline.telemetry import ingest_events
 from market_data.ports import Outcome, SymbolOutcome, Vendor
+from market_data.wording import few
 
 
 @dataclass
@@ -84,9 +85,8 @@ def ingest(
             progress(sentence)
     for number, fetch in enumerate(plan.fetches, start=1):
         progress(
-            f"{request.vendor} {request.timeframe}: {', '.join(fetch.symbols[:5])}"
-            f"{' ...' if len(fetch.symbols) > 5 else ''} {fetch.first} to {fetch.last} "
-            f"({number} of {len(plan.fetches)})"
+            f"{request.vendor} {request.timeframe}: {few(fetch.symbols, 5)} {fetch.first} to "
+            f"{fetch.last} ({number} of {len(plan.fetches)})"
         )
         report.add(Landing(Asking.now(platform, request, fetch, vendor)).run())
     if plan.fetches:

@@ -23,8 +23,8 @@ from market_data.pipeline.platform import Platform
 from market_data.pipeline.split_answers import own_words, telling_answers, telling_timeframes
 from market_data.ports import Ledger
 from market_data.timeframes import Timeframe
+from market_data.wording import few
 
-_NAMED = 10
 _Span = tuple[date, date]
 _COVERED: WeakKeyDictionary[Ledger, dict[str, _Span]] = WeakKeyDictionary()
 """Spans that were found to be covered. They stay so: answers are added, and none is taken back.
@@ -55,10 +55,9 @@ def warn_of_untold(
     covered.update({s: _joined(n, covered.get(s)) for s, n in asked.items() if s not in named})
     if found.is_empty():
         return
-    texts = [f"{s} from {a} to {b}" for s, a, b in found.head(_NAMED).iter_rows()]
-    more = " ..." if found.height > _NAMED else ""
+    texts = [f"{s} from {a} to {b}" for s, a, b in found.iter_rows()]
     warnings.warn(
-        f"nobody who tells splits was asked about {', '.join(texts)}{more}: a split of these "
+        f"nobody who tells splits was asked about {few(texts)}: a split of these "
         f"sessions would be missing from these adjusted prices. {_cure(platform, found)}",
         UnknownActionsWarning,
         stacklevel=stacklevel + 1,

@@ -20,9 +20,9 @@ from market_data.pipeline.decisions import decisions, masked
 from market_data.pipeline.platform import Platform
 from market_data.quality.annotations import UNUSABLE
 from market_data.timeframes import Timeframe
+from market_data.wording import few
 
 _READ = ("symbol", "ts", "session", "source", "final", "dq_status", "flags")
-_NAMED = 10
 _KEY = ["symbol", "session"]
 
 
@@ -52,10 +52,9 @@ def tell_withheld(bars: pl.DataFrame, *, running: bool, stacklevel: int) -> None
         *("symbol", "bars", "sessions", "first", "last"),
         _or_none("why"),
     )
-    names = told.sort("symbol").head(_NAMED).select(of_symbol).to_series()
+    names = told.sort("symbol").select(of_symbol).to_series().to_list()
     warnings.warn(
-        f"left out, since they are in error: {', '.join(names)}"
-        f"{' ...' if told.height > _NAMED else ''}. 'emp bars ... --quality all' "
+        f"left out, since they are in error: {few(names)}. 'emp bars ... --quality all' "
         "(quality=\"all\") shows them, 'emp coverage ... --gaps' names the cure",
         WithheldBarsWarning,
         stacklevel=stacklevel + 1,
