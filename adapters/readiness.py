@@ -9,7 +9,7 @@ What does not: the verdicts, the report's forms (market_data/operations), Dagste
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 
@@ -69,7 +69,6 @@ class Evidence:
         self.now = now
         self._open_platform = platform
         self._open_operations = operations
-        self._seen: Seen | None = None
 
     @cached_property
     def platform(self) -> Platform:
@@ -88,11 +87,24 @@ class Evidence:
         _migrated(self.findings)
         return self._open_operations()
 
-    def seen(self, limits: OperationsLimits) -> Seen:
-        """What the reports on operations are made from, looked at once; raises as `platform`."""
-        if self._seen is None:
-            self._seen = gather(self.platform, self.operations, limits)
-        return self._seen
+    @cached_property
+    def limits(self) -> OperationsLimits:
+        """From when on the installation is in trouble.
+
+        Raises:
+            ConfigurationError: config/operations.yaml is wrong.
+        """
+        return load_operations_limits(self.found.settings)
+
+    @cached_property
+    def seen(self) -> Seen:
+        """What the reports on operations are made from, looked at once.
+
+        Raises:
+            ConfigurationError: as `platform` and `limits` do.
+            MarketDataError: as `platform` does.
+        """
+        return gather(self.platform, self.operations, self.limits)
 
 
 def readiness(
@@ -176,8 +188,7 @@ def _behind(stated: Mapping[str, tuple[object, object]]) -> Iterator[Reason]:
 
 def _ingest(evidence: Evidence) -> Section:
     runs = evidence.operations.journal.runs(since=evidence.now - QUIET, limit=None)
-    limits = load_operations_limits(evidence.found.settings)
-    return evaluate_ingest_health(runs, evidence.now, limits.trends)
+    return evaluate_ingest_health(runs, evidence.now, evidence.limits.trends)
 
 
 def _quality(evidence: Evidence) -> Section:
@@ -196,8 +207,9 @@ def _cache(evidence: Evidence) -> Section:
     away = [f for f in evidence.findings if f.part == "redis" and f.state is State.ERROR]
     if away:
         return cache_away(away[0].detail)
-    limits = load_operations_limits(evidence.found.settings).cache
-    return evaluate_cache_health(open_redis_cache(servers.redis).metrics(), limits)
+    limits = evidence.limits.cache
+    with closing(open_redis_cache(servers.redis)) as cache:
+        return evaluate_cache_health(cache.metrics(), limits)
 
 
 def _kafka(evidence: Evidence) -> Section:
@@ -223,8 +235,7 @@ def _live(name: str) -> Callable[[Evidence], Section]:
     """A report on operations, made anew."""
 
     def section(evidence: Evidence) -> Section:
-        limits = load_operations_limits(evidence.found.settings)
-        return MAKERS[name](evidence.seen(limits), limits).section()
+        return MAKERS[name](evidence.seen, evidence.limits).section()
 
     return section
 
@@ -240,8 +251,7 @@ def _kept(name: str) -> Callable[[Evidence], Section]:
 
 
 def _latency(evidence: Evidence) -> Section:
-    limits = load_operations_limits(evidence.found.settings)
-    return latency_section(evidence.seen(limits), limits.latency)
+    return latency_section(evidence.seen, evidence.limits.latency)
 
 
 SECTIONS: Mapping[str, Callable[[Evidence], Section]] = {
