@@ -92,12 +92,21 @@ def evaluate_kafka_readiness(
 
 def _reasons(state: KafkaState, now: datetime, limits: KafkaLimits) -> Iterator[Reason]:
     yield from _aged(
-        "the look at the broker is", now - state.at, limits, ("look again", "kafka_unseen")
+        "the look at the broker is",
+        now - state.at,
+        limits,
+        cure="look again",
+        code="kafka_unseen",
     )
     if state.oldest_waiting is not None:
         told = f"the oldest of {state.waiting} unsent events is"
-        cure = "see that 'emp kafka relay' runs", "kafka_waiting"
-        yield from _aged(told, now - state.oldest_waiting, limits, cure)
+        yield from _aged(
+            told,
+            now - state.oldest_waiting,
+            limits,
+            cure="see that 'emp kafka relay' runs",
+            code="kafka_waiting",
+        )
     if state.publishers < 1:
         text = "nobody sends what waits: run the Dagster daemon, or 'emp kafka relay --follow'"
         yield Reason(Grade.FAIL, text, "kafka_no_sender")
@@ -133,14 +142,14 @@ def _behind(state: KafkaState, limits: KafkaLimits) -> Iterator[Reason]:
 
 
 def _aged(
-    subject: str, age: timedelta, limits: KafkaLimits, cure: tuple[str, str]
+    subject: str, age: timedelta, limits: KafkaLimits, *, cure: str, code: str
 ) -> Iterator[Reason]:
-    """Something is too old; the cure comes with the code of the finding."""
+    """Something is too old."""
     seconds = age.total_seconds()
     if seconds < limits.stale_warn_seconds:
         return
     failing = seconds >= limits.stale_fail_seconds
     limit = limits.stale_fail_seconds if failing else limits.stale_warn_seconds
-    text = f"{subject} {seconds:.0f} s old: {cure[0]}"
+    text = f"{subject} {seconds:.0f} s old: {cure}"
     grade = Grade.FAIL if failing else Grade.WARN
-    yield Reason(grade, text, cure[1], value=seconds, limit=limit)
+    yield Reason(grade, text, code, value=seconds, limit=limit)
