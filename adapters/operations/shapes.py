@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from adapters.operations.database import reading, writing
-from adapters.operations.frames import upsert_into
+from adapters.operations.frames import among, upsert_into
 from adapters.operations.shape_models import answer_shapes, shape_changes
 from market_data.answer_shapes import Shape, ShapeChange, ToldChange, as_json, from_json
 from market_data.ports.shapes import CHANGES
@@ -32,20 +32,26 @@ class SqlAnswerShapes:
     ) -> Mapping[str, Shape]:
         """The shapes of the last good answers about some symbols; those without one left out."""
         table = answer_shapes.c
-        query = sa.select(table.symbol, table.shape).where(
-            table.vendor == vendor, table.timeframe == str(timeframe), table.symbol.in_(symbols)
-        )
         with reading(self._engine) as connection:
+            query = sa.select(table.symbol, table.shape).where(
+                table.vendor == vendor,
+                table.timeframe == str(timeframe),
+                among(table.symbol, symbols, connection),
+            )
             return {symbol: from_json(text) for symbol, text in connection.execute(query)}
 
-    def told(self, vendor: str, timeframe: Timeframe) -> list[ToldChange]:
-        """Every change of a vendor's answers that was told, oldest first."""
+    def told(
+        self, vendor: str, timeframe: Timeframe, *, only_open: bool = False
+    ) -> list[ToldChange]:
+        """Changes of a vendor's answers that were told, oldest first."""
         table = shape_changes.c
         query = (
             sa.select(shape_changes)
             .where(table.vendor == vendor, table.timeframe == str(timeframe))
             .order_by(table.id)
         )
+        if only_open:
+            query = query.where(table.mended_at.is_(None))
         with reading(self._engine) as connection:
             return [
                 ToldChange(row.id, row.symbol, _change(row), row.mended_at is None)

@@ -24,7 +24,7 @@ from market_data.ports import (
     RawLog,
     Vendors,
 )
-from market_data.ports.shapes import AnswerShapes, NoShapes
+from market_data.ports.shapes import AnswerShapes
 from market_data.quality.expectations import NOTHING_EXPECTED, Expectations
 from market_data.quality.thresholds import Thresholds
 from market_data.requests.cost import Cost
@@ -99,7 +99,7 @@ class Platform:
     clock: Clock
     locks: Locks
     vendors: Vendors
+    shapes: AnswerShapes
     events: EventPublisher = field(default_factory=Unheard)
     macro: MacroFeed = field(default_factory=MacroFeed)
-    shapes: AnswerShapes = field(default_factory=NoShapes)
     expectations: Expectations = NOTHING_EXPECTED

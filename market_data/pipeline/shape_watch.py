@@ -70,18 +70,22 @@ class ShapeWatch:
         platform, request = self._asking.platform, self._asking.request
         place = request.vendor, request.timeframe
         known = platform.shapes.known(*place, sorted({*self._good, *odd}))
-        told = platform.shapes.told(*place)
+        compared = [
+            (symbol, shape, differences(known[symbol], shape, fields) if symbol in known else [])
+            for symbol, shape in [*odd.items(), *self._good.items()]
+        ]
+        changed = any(changes for _, _, changes in compared)
+        # All that was ever told matters to changes alone; of the rest, what may be over.
+        told = platform.shapes.told(*place, only_open=not changed)
         seen: dict[ShapeChange, str] = {}
         expected: dict[str, Shape] = {}
         over: set[int] = set()
-        for symbol, shape in [*odd.items(), *self._good.items()]:
-            is_good = self._good.get(symbol) is shape
-            before = known.get(symbol)
-            changes = [] if before is None else differences(before, shape, fields)
+        for symbol, shape, changes in compared:
             for change in news(changes, told):
                 seen.setdefault(change, symbol)
-            if is_good:
+            if self._good.get(symbol) is shape:
                 over.update(mended(shape, symbol, told))
+                before = known.get(symbol)
                 after = learnt(before or {}, shape, changes)
                 if after != before:
                     expected[symbol] = after

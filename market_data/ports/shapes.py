@@ -34,8 +34,16 @@ class AnswerShapes(Protocol):
         """The shapes of the last good answers about some symbols; those without one left out."""
         ...
 
-    def told(self, vendor: str, timeframe: Timeframe) -> list[ToldChange]:
-        """Every change of a vendor's answers that was told, oldest first."""
+    def told(
+        self, vendor: str, timeframe: Timeframe, *, only_open: bool = False
+    ) -> list[ToldChange]:
+        """Changes of a vendor's answers that were told, oldest first.
+
+        Args:
+            vendor: whose.
+            timeframe: of the bars asked for.
+            only_open: those alone whose old form has not come back since.
+        """
         ...
 
     def learn(
@@ -67,32 +75,3 @@ class AnswerShapes(Protocol):
     ) -> pl.DataFrame:
         """Rows of CHANGES of a range of sessions that are not over, sorted by (session, path)."""
         ...
-
-
-class NoShapes:
-    """Remembers nothing: of every answer the first is the last."""
-
-    def known(
-        self,
-        vendor: str,  # noqa: ARG002
-        timeframe: Timeframe,  # noqa: ARG002
-        symbols: Sequence[str],  # noqa: ARG002
-    ) -> Mapping[str, Shape]:
-        """None."""
-        return {}
-
-    def told(self, vendor: str, timeframe: Timeframe) -> list[ToldChange]:  # noqa: ARG002
-        """None."""
-        return []
-
-    def learn(self, vendor: str, timeframe: Timeframe, **_: object) -> None:
-        """Forget it."""
-
-    def changes(
-        self,
-        vendor: str,  # noqa: ARG002
-        timeframe: Timeframe,  # noqa: ARG002
-        sessions: tuple[date, date],  # noqa: ARG002
-    ) -> pl.DataFrame:
-        """None."""
-        return pl.DataFrame(schema=CHANGES)
