@@ -6,16 +6,18 @@ import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import dagster as dg
 import polars as pl
 import pytest
+import yaml
 from polars.testing import assert_frame_equal
 
 import emp
 from adapters.backend import open_platform
-from adapters.settings import Settings
+from adapters.settings import PROJECT, Settings
 from emp.cli import run
 from emp.hearing import RunRecord
 from emp.instance import open_instance
@@ -23,6 +25,7 @@ from emp.platforms import installation
 from emp_assets.naming import curated_key
 from market_data.datasets import raw_bars
 from market_data.pipeline.curate import curate_sessions
+from market_data.pipeline.inspection import inspect_scores
 from market_data.pipeline.score import score_range
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
@@ -137,8 +140,8 @@ def test_a_drift_is_accepted_settled_and_taken_back(call: Call) -> None:
         }
     ]
     assert scored()[DRIFTING] == "GREEN"
-    assert ("curated/bars_1d", "accepted") in states()
-    assert ("raw/first_bars_1d", "open") in states()
+    open_still = {("raw/first_bars_1d", "open"), ("raw/second_bars_1d", "open")}
+    assert states() == {("curated/bars_1d", "accepted"), *open_still}
     assert statuses()[2] == ("first", "error")
     health = call("health", "curated/bars_1d", "--as-of", "2024-01-06", "--json")
     assert (health["symbol_sessions"]["RED"], health["accepted_findings"]) == (0, 1)
@@ -176,6 +179,44 @@ def test_a_drift_is_accepted_settled_and_taken_back(call: Call) -> None:
     assert [row["state"] for row in listed] == ["taken back"] * 2 + ["take back"] * 2
     for was, now in zip(untouched, raw(), strict=True):
         assert_frame_equal(was, now)
+
+
+def test_findings_of_raw_bars_are_accepted_alone(call: Call) -> None:
+    of_raw = ("--dataset", "raw/first_bars_1d")
+    accepted = call("annotate", "accept", "MINE", *of_raw, *SPAN, *WHY)
+    assert [(f["dataset"], f["code"]) for f in accepted["findings"]] == [(of_raw[1], "drift")]
+    assert accepted["curated_again"] == []
+    others = {("curated/bars_1d", "open"), ("raw/second_bars_1d", "open")}
+    assert states() == {*others, (of_raw[1], "accepted")}
+    assert scored()[DRIFTING] == "RED"
+    call("annotate", "take-back", str(accepted["decision"]["id"]), *WHY[:2])
+    assert states() == {*others, (of_raw[1], "open")}
+
+
+def test_findings_of_scores_are_accepted(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores that were made before a rule changed, and are meant to stay."""
+    config = tmp_path / "config"
+    copytree(PROJECT / "config", config)
+    monkeypatch.setenv("EMP_CONFIG_DIR", str(config))
+    entry = {"name": "x", "datasets": ["curated/*"], "symbols": ["MINE"], "at_most": 9}
+    (config / "expectations.yaml").write_text(yaml.safe_dump({"expectations": [entry]}))
+
+    def of_scores() -> tuple[list[str], list[str]]:
+        """Codes that are open, and those that are accepted."""
+        day = date.fromisoformat(DRIFTING)
+        seen = inspect_scores(open_platform(installation(None)), day, day)
+        return seen.findings["code"].to_list(), seen.accepted["code"].to_list()
+
+    assert of_scores() == (["rules_changed"], [])
+    chosen = ("--dataset", "quality/scores", "--code", "rules_changed", *SPAN, *WHY)
+    accepted = call("annotate", "accept", "MINE", *chosen)
+    assert accepted["curated_again"] == []
+    assert of_scores() == ([], ["rules_changed"])
+    assert scored()[DRIFTING] == "RED", "the score itself stays"
+    call("annotate", "take-back", str(accepted["decision"]["id"]), *WHY[:2])
+    assert of_scores() == (["rules_changed"], [])
 
 
 def test_unusable_sessions_are_masked_as_they_are_read(call: Call, two_vendors: Path) -> None:
