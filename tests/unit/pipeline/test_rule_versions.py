@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from adapters.configuration import load_thresholds, load_universe, read_yaml, rule_versions
 from adapters.settings import Settings
-from emp.cli import app
+from emp.cli import app, run
 from emp.rescoring import get_outdated_scores
 from market_data.datasets import SCORES_DATASET, curated_bars
 from market_data.pipeline.inspection import inspect_scores
@@ -249,6 +249,13 @@ def test_the_command_lists_and_scores_anew(
     assert get_outdated_scores().is_empty()
     entry = {"name": "x", "datasets": ["curated/*"], "symbols": ["CCCUSD"], "at_most": 9}
     (config / "expectations.yaml").write_text(yaml.safe_dump({"expectations": [entry]}))
+    assert run(["quality", "outdated"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head == "4 scores were made by other rules than those in force"
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in lines if "AAA" in line
+    ]
+    assert rows == [["AAA", "curated/bars_1d", "2", str(FIRST), str(LAST)]]
     with pytest.raises(SystemExit) as ended:
         app(["quality", "outdated", "--rescore", "--symbols", "CCCUSD", "--json"])
     told = json.loads(capsys.readouterr().out)
@@ -259,3 +266,9 @@ def test_the_command_lists_and_scores_anew(
     assert told["rescored"] == {"scores": 2, "changed": 0}
     # That of AAA lost the entry that is shipped, and nobody asked for it.
     assert get_outdated_scores()["symbol"].unique().to_list() == ["AAA"]
+    assert run(["quality", "outdated", "--rescore"]) == 0
+    head, *_, done = capsys.readouterr().out.splitlines()
+    assert head.startswith("2 scores ")
+    assert done == "2 scored anew, 0 with another score or status"
+    assert run(["quality", "outdated"]) == 0
+    assert capsys.readouterr().out == "0 scores were made by other rules than those in force\n"
