@@ -38,6 +38,7 @@ from market_data.ports import (
     RawLog,
     Reports,
 )
+from market_data.ports.backfills import Backfills
 from market_data.ports.events import EventPublisher
 from market_data.ports.shapes import AnswerShapes
 from market_data.universe import Universe
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 JOB_TURN_SECONDS = 6 * 3600.0
 """How long a job waits for its turn."""
+TURN_SECONDS = 0.1
+"""How long a look at a turn of a backfill takes at most; none at all would mean for ever."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,9 @@ class Operations:
     shapes: AnswerShapes
     locks: Locks | None
     """Between machines, where the database can; None where it serves one machine."""
+    backfills: Backfills
+    turn_locks: Locks | None = None
+    """The same for turns of backfills, which nobody waits for."""
     job_locks: Locks | None = None
     """The same for whole jobs, which wait for each other for hours."""
 
@@ -144,6 +150,7 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
         SqlAlerts,
         SqlAnnotations,
         SqlAnswerShapes,
+        SqlBackfills,
         SqlJournal,
         SqlLedger,
         SqlOutbox,
@@ -169,6 +176,8 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
         alerts=SqlAlerts(engine),
         shapes=SqlAnswerShapes(engine),
         locks=AdvisoryLocks(engine) if shared else None,
+        backfills=SqlBackfills(engine),
+        turn_locks=AdvisoryLocks(engine, TURN_SECONDS) if shared else None,
         job_locks=AdvisoryLocks(engine, JOB_TURN_SECONDS) if shared else None,
     )
 

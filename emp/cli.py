@@ -20,6 +20,7 @@ from emp.commands import (
     actions,
     alerts,
     annotate,
+    backfill,
     bars,
     budget,
     config,
@@ -131,6 +132,7 @@ app.add_typer(kafka.app, name="kafka")
 app.add_typer(actions.app, name="actions")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(annotate.app, name="annotate")
+app.add_typer(backfill.app, name="backfill")
 app.add_typer(reference.app, name="reference")
 app.add_typer(macro.app, name="macro")
 app.add_typer(quarantine.app, name="quarantine")

@@ -1,0 +1,308 @@
+"""`emp backfill`: plan, launch, watch, repeat and cancel backfills."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emp.commands.options import JsonOption, split
+from emp.invocation import invocation, settings_of
+from emp.output import print_json, print_line
+from market_data.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from adapters.backend import Operations
+    from adapters.settings import Settings
+
+app = typer.Typer(help="Backfills: plan, launch, watch, retry, cancel.", rich_markup_mode=None)
+
+PLAN_EXAMPLES = """
+Examples:\n
+  emp backfill plan bars_1d --symbols AAPL,MSFT --start 2015-01-02 --end 2024-03-28\n
+  emp backfill plan bars_1m --days 30 --vendor yahoo --json\n
+  emp backfill plan bars_1d --outdated
+
+DATASET is bars_<timeframe> for curated bars, or raw/<vendor>_bars_<timeframe> for the raw bars of
+one vendor. Sessions that have an answer are left out unless told otherwise. Nobody is asked and
+nothing is written.
+"""
+LAUNCH_EXAMPLES = """
+Examples:\n
+  emp backfill launch bars_1d --symbols AAPL,MSFT --start 2015-01-02 --end 2024-03-28\n
+  emp backfill launch bars_1m --days 700 --pilot\n
+  emp backfill launch 3f2a9c51d0b7
+
+With an id, one that was paused or whose processes died goes on where it was. Progress goes to
+stderr, one JSON document to stdout. Exit status 0 where every piece succeeded.
+"""
+WATCH_EXAMPLES = """
+Examples:\n
+  emp backfill watch 3f2a\n
+  emp backfill watch 3f2a --json-lines --every 10
+
+It ends with the backfill, or when that is paused. Exit status 0 where every piece succeeded.
+"""
+RETRY_EXAMPLES = """
+Examples:\n
+  emp backfill retry-failed 3f2a
+
+Pieces that failed, or that a check held back, are run again; the others stay as they are.
+"""
+CANCEL_EXAMPLES = """
+Examples:\n
+  emp backfill cancel 3f2a
+
+No further piece begins. A piece that is at work is finished first; what was stored stays.
+"""
+
+DatasetArgument = Annotated[
+    str, typer.Argument(metavar="DATASET", help="bars_1d, or raw/yahoo_bars_1d.")
+]
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="DATASET|ID", help="A dataset, or the id of a backfill.")
+]
+IdArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="Of a backfill; its beginning suffices.")
+]
+SymbolsOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="A,B", help="Symbols; all that are served, if not given."),
+]
+StartOption = Annotated[str | None, typer.Option(metavar="DATE", help="First session, 2024-01-02.")]
+EndOption = Annotated[
+    str | None,
+    typer.Option(metavar="DATE", help="Last session, included; the newest, if not given."),
+]
+DaysOption = Annotated[
+    int | None, typer.Option(metavar="N", min=0, help="From N days before the end on.")
+]
+VendorOption = Annotated[
+    list[str] | None, typer.Option(help="Only this vendor; may be given several times.")
+]
+RefetchOption = Annotated[bool, typer.Option("--refetch", help="Ask again for what was answered.")]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite-curated", help="Curate and score the whole range anew, not only what lacks."
+    ),
+]
+OutdatedOption = Annotated[
+    bool,
+    typer.Option(
+        "--outdated", help="Ask nobody; make anew what other rules made than those in force."
+    ),
+]
+PilotOption = Annotated[
+    bool, typer.Option("--pilot", help="Only the newest few sessions of it, to try and to measure.")
+]
+
+
+@app.command("plan", epilog=PLAN_EXAMPLES)
+def plan(
+    context: typer.Context,
+    dataset: DatasetArgument,
+    *,
+    symbols: SymbolsOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    days: DaysOption = None,
+    vendor: VendorOption = None,
+    refetch: RefetchOption = False,
+    overwrite_curated: OverwriteOption = False,
+    outdated: OutdatedOption = False,
+    pilot: PilotOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a backfill would do, ask, take and store."""
+    from adapters.automation import load_automation
+    from emp.backfills import Wish, downstream, plan_lines, plan_told, planned
+
+    settings = settings_of(context)
+    wish = Wish(
+        dataset,
+        tuple(split(symbols)),
+        start,
+        end,
+        days,
+        tuple(split(vendor)),
+        refetch,
+        overwrite_curated,
+        outdated,
+    )
+    found, refused = planned(settings, load_automation(settings).backfill, wish, pilot=pilot)
+    below = downstream(settings, found.plan.request.dataset)
+    if as_json:
+        print_json(plan_told(found, refused, below))
+        return
+    for line in plan_lines(found, refused, below):
+        print_line(line)
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the newest backfills and how far each is."""
+    from emp.backfill_launch import moment
+    from emp.backfills import status_lines, status_told
+
+    _, operations = _opened(context)
+    now, found = moment(), operations.backfills.newest()
+    if as_json:
+        print_json([status_told(backfill, now) for backfill in found])
+        return
+    for backfill in found:
+        print_line(status_lines(backfill, now)[0])
+    if not found:
+        print_line("no backfill was launched yet")
+
+
+@app.command("status")
+def status(context: typer.Context, id_: IdArgument, as_json: JsonOption = False) -> None:
+    """Say how far a backfill is, and why pieces of it failed."""
+    from emp.backfill_launch import moment
+    from emp.backfills import status_lines, status_told
+
+    _, operations = _opened(context)
+    backfill = operations.backfills.get(id_)
+    if as_json:
+        print_json(status_told(backfill, moment()))
+        return
+    for line in status_lines(backfill, moment()):
+        print_line(line)
+
+
+@app.command("launch", epilog=LAUNCH_EXAMPLES)
+def launch(
+    context: typer.Context,
+    target: TargetArgument,
+    *,
+    symbols: SymbolsOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    days: DaysOption = None,
+    vendor: VendorOption = None,
+    refetch: RefetchOption = False,
+    overwrite_curated: OverwriteOption = False,
+    outdated: OutdatedOption = False,
+    pilot: PilotOption = False,
+) -> None:
+    """Run a backfill, piece after piece, each in a process of its own."""
+    from emp.backfill_launch import added, drive, going_on
+    from emp.backfills import Wish
+
+    settings, operations = _opened(context)
+    if "bars_" not in target:
+        if any((symbols, start, end, days, vendor, refetch, overwrite_curated, outdated, pilot)):
+            raise ConfigurationError(
+                f"{target!r} is no dataset; a backfill that was launched goes on as it was planned"
+            )
+        name = going_on(operations.backfills.get(target))
+        raise typer.Exit(drive(settings, operations, name))
+    wish = Wish(
+        target,
+        tuple(split(symbols)),
+        start,
+        end,
+        days,
+        tuple(split(vendor)),
+        refetch,
+        overwrite_curated,
+        outdated,
+    )
+    raise typer.Exit(drive(settings, operations, added(settings, operations, wish, pilot=pilot)))
+
+
+@app.command("watch", epilog=WATCH_EXAMPLES)
+def watch(
+    context: typer.Context,
+    id_: IdArgument,
+    every: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.2, help="Between two looks.")
+    ] = 2.0,
+    json_lines: Annotated[
+        bool, typer.Option("--json-lines", help="One JSON document per look.")
+    ] = False,
+) -> None:
+    """Show the progress of a backfill until it is over."""
+    import time
+
+    from emp.backfill_launch import moment
+    from emp.backfills import status_lines, status_told
+    from market_data.backfill.records import BackfillState
+
+    _, operations = _opened(context)
+    shown: list[str] = []
+    while True:
+        backfill = operations.backfills.get(id_)
+        if json_lines:
+            sys.stdout.write(json.dumps(status_told(backfill, moment())) + "\n")
+        elif (lines := status_lines(backfill, moment())) != shown:
+            shown = lines
+            sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+        if backfill.state.is_over or backfill.state is BackfillState.PAUSED:
+            raise typer.Exit(0 if backfill.state is BackfillState.SUCCEEDED else 1)
+        time.sleep(every)
+
+
+@app.command("retry-failed", epilog=RETRY_EXAMPLES)
+def retry_failed(context: typer.Context, id_: IdArgument) -> None:
+    """Run the pieces of a backfill again that did not succeed."""
+    from emp.backfill_launch import drive, moment
+    from market_data.backfill.records import BackfillState, PieceState
+
+    settings, operations = _opened(context)
+    kept = operations.backfills
+    backfill = kept.get(id_)
+    if backfill.state is not BackfillState.FAILED:
+        raise ConfigurationError(
+            f"backfill {backfill.id} is {backfill.state}; pieces are retried once it has failed"
+        )
+    kept.again(backfill.id, (PieceState.FAILED, PieceState.HELD))
+    kept.move(backfill.id, (BackfillState.FAILED,), BackfillState.RUNNING, moment())
+    raise typer.Exit(drive(settings, operations, backfill.id))
+
+
+@app.command("cancel", epilog=CANCEL_EXAMPLES)
+def cancel(context: typer.Context, id_: IdArgument) -> None:
+    """Begin no further piece of a backfill."""
+    from emp.backfill_launch import driver_of, moment
+    from emp.supervision import stopping
+    from market_data.backfill.records import BackfillState
+    from market_data.errors import StoreConflictError
+
+    settings, operations = _opened(context)
+    kept = operations.backfills
+    backfill = kept.get(id_)
+    going = (BackfillState.RUNNING, BackfillState.PAUSED)
+    moved = kept.move(backfill.id, going, BackfillState.CANCELLING, moment())
+    if not moved and backfill.state is not BackfillState.CANCELLING:
+        raise ConfigurationError(f"backfill {backfill.id} is {backfill.state} already")
+    driver = driver_of(settings, operations, print_line)
+    try:
+        with driver.turns.take(backfill.id), stopping() as stop:
+            driver.follow(backfill.id, stop)
+    except StoreConflictError:
+        print_line(f"backfill {backfill.id} ends with the piece that is at work")
+        return
+    print_line(f"backfill {backfill.id} is {kept.get(backfill.id).state}")
+
+
+@app.command("piece", hidden=True)
+def piece(context: typer.Context, id_: str, number: int, token: str) -> None:
+    """Run one piece that was claimed; 'emp backfill launch' starts this."""
+    from emp.backfill_driver import work_on_piece
+
+    debug = invocation(context).debug
+    if not work_on_piece(settings_of(context), id_, number, token, debug=debug):
+        raise typer.Exit(1)
+
+
+def _opened(context: typer.Context) -> tuple[Settings, Operations]:
+    from adapters.modes import decide
+    from emp.reporting import operations_of
+
+    settings = settings_of(context)
+    return settings, operations_of(decide(settings))

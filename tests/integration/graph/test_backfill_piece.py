@@ -1,0 +1,123 @@
+"""The run of a piece, and what is said of it: a success is more than that Dagster calls it one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emp_assets.naming import raw_key
+from jobs import backfill_piece
+from jobs.backfill_piece import TAG_BACKFILL, Performed, perform
+from jobs.ranged_run import Selection
+from market_data.backfill.estimate import Rates
+from market_data.backfill.policy import BackfillPolicy
+from market_data.backfill.records import BackfillRequest, Piece, PieceState
+from market_data.datasets import curated_bars
+from market_data.pipeline.backfill import plan_backfill
+from market_data.timeframes import Timeframe
+from tests.support.graph import Graph, graph
+
+FIRST, LAST = date(2024, 3, 4), date(2024, 3, 8)
+WISH = BackfillRequest("curated/bars_1d", ("DEMO-BTC",), FIRST, LAST, ("sample_a",))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
+    with graph(tmp_path_factory.mktemp("backfill")) as made:
+        yield made
+
+
+def piece_of(world: Graph, request: BackfillRequest) -> Piece:
+    (piece,) = plan_backfill(world.platform, request, BackfillPolicy(), Rates()).plan.pieces
+    return piece
+
+
+def run(world: Graph, piece: Piece, request: BackfillRequest) -> tuple[str, Performed]:
+    run_id = str(uuid.uuid4())
+    tags = {TAG_BACKFILL: "abc"}
+    done = perform(
+        world.defs, world.instance, world.platform, piece, request, run_id=run_id, tags=tags
+    )
+    return run_id, done
+
+
+def test_a_piece_is_one_ranged_run_that_brings_what_was_planned(world: Graph) -> None:
+    piece = piece_of(world, WISH)
+    run_id, done = run(world, piece, WISH)
+    assert done.state is PieceState.SUCCEEDED, done.reason
+    assert done.outcome["new_rows"] == piece.bars == 5
+    recorded = world.instance.get_run_by_id(run_id)
+    assert recorded is not None
+    assert recorded.tags[TAG_BACKFILL] == "abc"
+    asked = [r for r in world.platform.journal.runs() if r.run_id == run_id]
+    assert len(asked) == piece.requests["sample_a"]
+    stored = world.platform.store.scan(curated_bars(Timeframe.D1), symbols=["DEMO-BTC"])
+    assert stored.height == 5
+    # The same again asks for nothing, and nothing lacks.
+    again, done = run(world, piece, WISH)
+    assert done.state is PieceState.SUCCEEDED
+    assert [r for r in world.platform.journal.runs() if r.run_id == again] == []
+
+
+def test_raw_bars_alone(world: Graph) -> None:
+    request = BackfillRequest("raw/sample_b_bars_1d", ("DEMO-BTC",), FIRST, LAST)
+    run_id, done = run(world, piece_of(world, request), request)
+    assert done.state is PieceState.SUCCEEDED, done.reason
+    events = [entry.dagster_event for entry in world.instance.all_logs(run_id)]
+    made = {e.asset_key for e in events if e is not None and e.is_step_materialization}
+    assert made == {raw_key("sample_b", Timeframe.D1)}
+
+
+def test_a_question_without_an_answer_is_a_failure_that_names_it(
+    world: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = BackfillRequest("curated/bars_1d", ("DEMO-ACME",), FIRST, LAST, ("sample_a",))
+    piece = piece_of(world, request)
+    execute = backfill_piece.execute
+
+    def asks_nobody(definitions: Any, instance: Any, selection: Selection, **how: Any) -> bool:
+        # As where a vendor is switched off between the plan and the run.
+        rest = frozenset(k for k in selection.keys if k.path[0] != "raw")
+        return execute(definitions, instance, Selection(rest, selection.ops, (FIRST, LAST)), **how)
+
+    monkeypatch.setattr(backfill_piece, "execute", asks_nobody)
+    _, done = run(world, piece, request)
+    assert done.state is PieceState.FAILED
+    assert done.reason == "5 symbol-sessions of sample_a: not asked"
+    assert done.outcome["unanswered"] == {"sample_a: not asked": 5}
+
+
+def test_a_session_that_no_run_has_made_is_a_failure_that_names_it(
+    world: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piece = piece_of(world, BackfillRequest(**{**vars(WISH), "overwrite_curated": True}))
+    execute = backfill_piece.execute
+
+    def leaves_out(definitions: Any, instance: Any, selection: Selection, **how: Any) -> bool:
+        shorter = Selection(selection.keys, selection.ops, (FIRST, date(2024, 3, 7)))
+        return execute(definitions, instance, shorter, **how)
+
+    monkeypatch.setattr(backfill_piece, "execute", leaves_out)
+    _, done = run(world, piece, WISH)
+    assert done.state is PieceState.FAILED
+    told = "curated/bars_1d was not made for 1 sessions, the first of them 2024-03-08"
+    assert done.reason.startswith(told)
+
+
+def test_a_step_that_breaks_is_told_in_its_own_words(
+    world: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr("emp_assets.curated.bars.curate_sessions", broken)
+    piece = piece_of(world, BackfillRequest(**{**vars(WISH), "overwrite_curated": True}))
+    _, done = run(world, piece, WISH)
+    assert done.state is PieceState.FAILED
+    assert "curated/bars_1d: " in done.reason
+    assert "the disk is gone" in done.reason

@@ -1,0 +1,201 @@
+"""The driver's loop over a real database and real turns; processes of pieces are stood in for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from adapters.backfill_turns import Turns, open_turns
+from adapters.clock import FixedClock
+from adapters.operations import SqlBackfills, open_database
+from adapters.settings import Settings
+from emp import backfill_driver
+from emp.backfill_driver import LOST, Driver
+from emp.supervision import TIMED_OUT, Ended, Stop
+from market_data.backfill.policy import BackfillPolicy
+from market_data.backfill.records import Backfill, BackfillState, PieceState
+from market_data.errors import ConfigurationError, StoreConflictError
+from tests.support.backfill_plans import NOW, plan_of
+
+OK, BAD, HELD = PieceState.SUCCEEDED, PieceState.FAILED, PieceState.HELD
+Fate = Callable[["World", int, str, Stop], Ended]
+
+
+class World:
+    """A driver, and what becomes of each piece it launches."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.engine = open_database(f"sqlite:///{folder}/operations.sqlite")
+        self.kept = SqlBackfills(self.engine)
+        self.turns = open_turns(Settings(data_dir=folder), None)
+        self.said: list[str] = []
+        self.launched: list[int] = []
+        self.fates: dict[int, list[Fate]] = {}
+        self.driver = Driver(
+            self.kept, self.turns, FixedClock(NOW), BackfillPolicy(attempts=2), self.said.append
+        )
+        patch.setattr(backfill_driver, "supervise", self._supervise)
+
+    def _supervise(self, words: list[str], *, timeout: float, stop: Stop) -> Ended:
+        assert timeout == 6 * 3600
+        command, what, _, number, token = words
+        assert (command, what) == ("backfill", "piece")
+        self.launched.append(int(number))
+        fates = self.fates.get(int(number)) or [ends(OK)]
+        return (fates.pop(0) if len(fates) > 1 else fates[0])(self, int(number), token, stop)
+
+    def add(self, pieces: int, **fates: Fate | list[Fate]) -> str:
+        for place, fate in fates.items():
+            self.fates[int(place.removeprefix("p"))] = fate if isinstance(fate, list) else [fate]
+        self.name = self.kept.add(plan_of(pieces), at=NOW, author="me")
+        return self.name
+
+    def drive(self) -> Backfill:
+        return self.driver.drive(self.name, Stop())
+
+
+def ends(state: PieceState, reason: str = "") -> Fate:
+    def fate(world: World, number: int, token: str, _: Stop) -> Ended:
+        with world.turns.take(world.name, number):
+            assert world.kept.started(world.name, number, token, f"run-{number}")
+            assert world.turns.is_taken(world.name, number)
+            world.kept.settle(world.name, number, token, state, at=NOW, reason=reason)
+        return Ended(0, "")
+
+    return fate
+
+
+def dies(world: World, number: int, token: str, _: Stop) -> Ended:
+    world.kept.started(world.name, number, token, "run")
+    return Ended(137, "")
+
+
+def takes_too_long(world: World, number: int, token: str, _: Stop) -> Ended:
+    world.kept.started(world.name, number, token, "run")
+    return Ended(TIMED_OUT, "", timed_out=True)
+
+
+def is_stopped(world: World, number: int, token: str, stop: Stop) -> Ended:
+    world.kept.started(world.name, number, token, "run")
+    stop.handle(2, None)
+    return Ended(130, "")
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    made = World(tmp_path, monkeypatch)
+    yield made
+    made.engine.dispose()
+
+
+def test_pieces_run_in_order_and_once(world: World) -> None:
+    world.add(3)
+    assert world.drive().state is BackfillState.SUCCEEDED
+    assert world.launched == [0, 1, 2]
+    assert world.drive().state is BackfillState.SUCCEEDED
+    assert world.launched == [0, 1, 2]
+    assert not world.turns.is_taken(world.name)
+
+
+def test_a_piece_whose_process_dies_is_begun_again_after_the_others(world: World) -> None:
+    world.add(3, p0=[dies, ends(OK)])
+    done = world.drive()
+    assert done.state is BackfillState.SUCCEEDED
+    assert world.launched == [0, 1, 2, 0]
+    assert [p.attempts for p in done.pieces] == [2, 1, 1]
+
+
+def test_one_that_dies_again_and_again_is_named(world: World) -> None:
+    world.add(2, p1=dies)
+    done = world.drive()
+    assert done.state is BackfillState.FAILED
+    assert world.launched == [0, 1, 1]
+    assert done.reasons() == {LOST: 1}
+
+
+def test_a_failure_does_not_stop_the_others_and_can_be_retried(world: World) -> None:
+    world.add(3, p0=[ends(BAD, "no answer"), ends(BAD, "no answer"), ends(OK)], p2=ends(HELD, "c"))
+    done = world.drive()
+    assert done.state is BackfillState.FAILED
+    assert world.launched == [0, 1, 2, 0]
+    assert done.reasons() == {"no answer": 1, "c": 1}
+    assert world.kept.again(world.name, (BAD,)) == 1
+    world.kept.move(world.name, (BackfillState.FAILED,), BackfillState.RUNNING, NOW)
+    assert [p.state for p in world.drive().pieces] == [OK, OK, HELD]
+    assert world.launched == [0, 1, 2, 0, 0]
+
+
+def test_out_of_time_is_told_as_that(world: World) -> None:
+    world.add(1, p0=takes_too_long)
+    assert list(world.drive().reasons()) == ["it took longer than 6:00:00 (max_runtime)"]
+
+
+def test_one_that_is_stopped_waits_and_goes_on_uncounted(world: World) -> None:
+    world.add(2, p0=[is_stopped, ends(OK)])
+    paused = world.drive()
+    assert paused.state is BackfillState.PAUSED
+    assert (paused.pieces[0].state, paused.pieces[0].attempts) == (PieceState.WAITING, 0)
+    assert any("emp backfill launch" in line for line in world.said)
+    assert world.drive().state is BackfillState.SUCCEEDED
+
+
+def test_two_drivers_do_not_meet(world: World) -> None:
+    world.add(1)
+    with world.turns.take(world.name), pytest.raises(ConfigurationError, match="another process"):
+        world.drive()
+    assert world.launched == []
+
+
+def test_what_a_dead_driver_left_at_work_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = world.add(2)
+    world.kept.claim(name, 0, "orphan", NOW)
+    world.kept.started(name, 0, "orphan", "run")
+    waited: list[float] = []
+    with ExitStack() as orphan:
+        orphan.enter_context(world.turns.take(name, 0))
+
+        def wait(_: Stop, seconds: float) -> bool:
+            waited.append(seconds)
+            if len(waited) == 2:
+                world.kept.settle(name, 0, "orphan", OK, at=NOW)
+                orphan.close()
+            return False
+
+        monkeypatch.setattr(Stop, "wait", wait)
+        done = world.drive()
+    assert (len(waited), world.launched) == (2, [1])
+    assert done.state is BackfillState.SUCCEEDED
+    assert [p.attempts for p in done.pieces] == [1, 1]
+
+
+def test_a_claim_that_nobody_works_on_is_given_back(world: World) -> None:
+    name = world.add(1)
+    world.kept.claim(name, 0, "dead", NOW)
+    assert world.drive().state is BackfillState.SUCCEEDED
+    assert not world.kept.settle(name, 0, "dead", BAD, at=NOW)
+
+
+def test_a_cancelled_one_ends_with_the_piece_at_work(world: World) -> None:
+    def cancelled(world: World, number: int, token: str, stop: Stop) -> Ended:
+        world.kept.move(world.name, (BackfillState.RUNNING,), BackfillState.CANCELLING, NOW)
+        return ends(OK)(world, number, token, stop)
+
+    world.add(3, p1=cancelled)
+    done = world.drive()
+    assert done.state is BackfillState.CANCELLED
+    assert [p.state for p in done.pieces] == [OK, OK, PieceState.CANCELLED]
+
+
+def test_a_turn_has_one_holder(world: World, tmp_path: Path) -> None:
+    other: Turns = open_turns(Settings(data_dir=tmp_path), None)
+    with world.turns.take("a", 1):
+        assert other.is_taken("a", 1)
+        assert not other.is_taken("a", 2)
+        with pytest.raises(StoreConflictError), other.take("a", 1):
+            pass
+    assert not other.is_taken("a", 1)
