@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
+import polars as pl
+
 FOREIGN_DAY = "foreign_day"
 """Flag of curated daily bars over a day that is not the instrument's own session."""
 SPLITS_DISPUTED = "splits_disputed"
@@ -99,3 +101,14 @@ class Basis:
     def as_asked(self) -> Basis:
         """What the vendor's prices are meant to be, without what an answer's prices showed."""
         return replace(self, lacks_from=None, unclear_from=None)
+
+
+def bases_of(rows: pl.DataFrame, *adjustments: Adjustment) -> dict[str, Basis]:
+    """The bases of some rows by their texts, in no order.
+
+    Args:
+        rows: with a column `basis`.
+        adjustments: only those of prices that are adjusted so; none for all.
+    """
+    bases = {text: Basis.parse(text) for text in rows.get_column("basis").unique()}
+    return {t: b for t, b in bases.items() if not adjustments or b.adjustment in adjustments}

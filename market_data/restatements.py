@@ -12,12 +12,11 @@ double the raw log, and the day of the refetch would pass for the day on which p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 import polars as pl
 
-from market_data.basis import Adjustment, Basis
+from market_data.basis import Adjustment, bases_of
 from market_data.curation.split_evidence import SplitsTold
 from market_data.curation.undone_splits import DISPUTED, Splits
 from market_data.ordering import KEY
@@ -53,7 +52,9 @@ def may_restate(raw: pl.DataFrame, actions: pl.DataFrame, seen: pl.DataFrame) ->
         actions: rows of CORPORATE_ACTIONS, whatever anybody ever said: what is no longer so, too.
         seen: columns symbol, session, asked_at: what was answered before.
     """
-    if raw.is_empty() or actions.is_empty() or seen.is_empty() or not _adjusted(raw):
+    if raw.is_empty() or actions.is_empty() or seen.is_empty():
+        return False
+    if not bases_of(raw, Adjustment.SPLITS):
         return False
     first = raw.group_by("symbol").agg(first=pl.col("session").min())
     before = seen.group_by("symbol").agg(asked=pl.col("asked_at").min())
@@ -102,7 +103,10 @@ def without_restated(
     splits = Splits(actions, None, raw.item(0, "fetched_at"), calendar, told)
     given, last = (
         _as_traded(frame.filter(~frame.select(KEY).is_duplicated()), splits)
-        for frame in (raw.filter(pl.col("basis").is_in(list(_adjusted(raw)))), before)
+        for frame in (
+            raw.filter(pl.col("basis").is_in(list(bases_of(raw, Adjustment.SPLITS)))),
+            before,
+        )
     )
     pairs = given.join(last, on=[*KEY, "meaning"], suffix="_known")
     same = pl.all_horizontal(
@@ -160,7 +164,7 @@ def _as_traded(frame: pl.DataFrame, splits: Splits) -> pl.DataFrame:
     splits that prices were divided by. `step` and `vwap_step`: of the prices as they came.
     """
     steps = {"step": price_step(PRICES), "vwap_step": price_step(["vwap"])}
-    meanings = {t: str(Basis.parse(t).as_asked) for t in frame.get_column("basis").unique()}
+    meanings = {text: str(basis.as_asked) for text, basis in bases_of(frame).items()}
     stated = frame.with_columns(
         stated=pl.col("volume"),
         stated_close=pl.col("close"),
@@ -189,9 +193,3 @@ def _near(column: str, absolute: pl.Expr) -> pl.Expr:
     allowed = pl.max_horizontal(known.abs() * _PRICE_ROUNDING, absolute)
     close = (value - known).abs() <= allowed
     return close.fill_null(value=False) | (value.is_null() & known.is_null())
-
-
-def _adjusted(raw: pl.DataFrame) -> Sequence[str]:
-    """Texts of the bases of prices that are adjusted for splits."""
-    texts: list[str] = raw.get_column("basis").unique().to_list()
-    return [t for t in texts if Basis.parse(t).adjustment is Adjustment.SPLITS]

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
-from market_data.basis import Basis
+from market_data.basis import bases_of
 from market_data.calendar_versions import calendar_name
 from market_data.calendars import continuous
 from market_data.calendars.sessions import (
@@ -150,7 +150,7 @@ def with_end_of_basis(frame: pl.DataFrame, calendar: str, timeframe: Timeframe) 
     Raises:
         ConfigurationError: the calendar is unknown, or a day is not a zone and an hour.
     """
-    days = {text: Basis.parse(text).day for text in frame.get_column("basis").unique()}
+    days = {text: basis.day for text, basis in bases_of(frame).items()}
     if timeframe.is_intraday or not any(days.values()):
         return with_bar_end(frame, calendar, timeframe)
     ended = with_bar_end(frame, calendar, timeframe)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from market_data.basis import Adjustment, Basis
+from market_data.basis import Adjustment, bases_of
 from market_data.price_steps import price_step
 
 _SINGLE = 1e-6
@@ -82,9 +82,7 @@ def with_carried(gone: pl.DataFrame, bars: pl.DataFrame, statements: pl.DataFram
 
 def _factors(bars: pl.DataFrame) -> pl.DataFrame:
     """Per session the factor of the adjusted close, how far rounding may move a step, sorted."""
-    texts = bars.get_column("basis").unique().to_list()
-    divided = [t for t in texts if Basis.parse(t).adjustment is Adjustment.SPLITS]
-    carrying = [t for t in texts if Basis.parse(t).adjustment is Adjustment.TOTAL]
+    divided, carrying = (list(bases_of(bars, a)) for a in (Adjustment.SPLITS, Adjustment.TOTAL))
     rows = bars.drop_nulls("adj_close").filter(
         pl.col("adj_close") > 0, pl.col("close") > 0, ~pl.col("basis").is_in(carrying)
     )

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import polars as pl
 
-from market_data.basis import Adjustment, Basis
+from market_data.basis import Adjustment, bases_of
 from market_data.corporate_actions.carried import with_carried
 from market_data.corporate_actions.conflicts import NEAR
 from market_data.corporate_actions.withdrawals import NO_ACTION, is_withdrawal
@@ -121,7 +121,4 @@ def _restored(gone: pl.DataFrame, bars: pl.DataFrame, kept: pl.DataFrame) -> pl.
 
 def _divided(bars: pl.DataFrame) -> pl.DataFrame:
     """Bars whose prices a vendor divides by splits: others are as traded, whatever it tells."""
-    texts: list[str] = bars.get_column("basis").unique().to_list()
-    return bars.filter(
-        pl.col("basis").is_in([t for t in texts if Basis.parse(t).adjustment is Adjustment.SPLITS])
-    )
+    return bars.filter(pl.col("basis").is_in(list(bases_of(bars, Adjustment.SPLITS))))

@@ -20,7 +20,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from market_data.basis import Adjustment, Basis
+from market_data.basis import Adjustment, Basis, bases_of
 from market_data.corporate_actions.silence import SAME_PRICE
 from market_data.corporate_actions.worked_in import WORKED_IN_WITHIN, heard_by, notes_of
 
@@ -61,7 +61,7 @@ def told_lately(raw: pl.DataFrame, said: pl.DataFrame, *, calendar: str) -> pl.D
         have traded and have bars from before the ex-date. One that traded long ago is not judged,
         but bars may be known from before it. Empty where the prices are not adjusted for splits.
     """
-    asked = raw.filter(pl.col("basis").is_in(_adjusted(raw))).select("symbol", "fetched_at")
+    asked = raw.filter(_is_adjusted(raw)).select("symbol", "fetched_at")
     heard = heard_by(asked.unique(), said, calendar=calendar)
     first = raw.group_by("symbol").agg(_first=pl.col("session").min())
     age = pl.col("fetched_at") - pl.col("traded_from")
@@ -89,7 +89,7 @@ def judged(raw: pl.DataFrame, splits: pl.DataFrame, kept: pl.DataFrame) -> pl.Da
         Columns of VERDICTS, one row for each of the splits that traded lately.
     """
     lately = pl.col("fetched_at") - pl.col("traded_from") < JUDGED_WITHIN
-    bars = raw.filter(pl.col("basis").is_in(_adjusted(raw)))
+    bars = raw.filter(_is_adjusted(raw))
     known = _on_basis_of(bars, kept)
     return (
         splits.filter(lately)
@@ -227,7 +227,7 @@ def _edges(bars: pl.DataFrame) -> pl.DataFrame:
 
 def _on_basis_of(bars: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
     """What is kept in the meaning of an answer's bars, with what is noted of it."""
-    meanings = {t: str(Basis.parse(t).as_asked) for t in kept.get_column("basis").unique()}
+    meanings = {text: str(basis.as_asked) for text, basis in bases_of(kept).items()}
     same = [text for text, meaning in meanings.items() if meaning in bars["basis"]]
     return (
         kept.filter(pl.col("basis").is_in(same))
@@ -240,8 +240,7 @@ def _with_notes(raw: pl.DataFrame, notes: pl.DataFrame) -> pl.DataFrame:
     """The rows before the last open ex-date, their basis with the days of the notes."""
     days = ["lacks_from", "unclear_from"]
     marked = raw.join(notes, on="symbol", how="left", maintain_order="left").with_columns(
-        _open=(pl.col("session") < pl.col("_until")).fill_null(value=False)
-        & pl.col("basis").is_in(_adjusted(raw))
+        _open=(pl.col("session") < pl.col("_until")).fill_null(value=False) & _is_adjusted(raw)
     )
     kinds = marked.filter("_open").select("basis", *days).unique()
     texts = [
@@ -262,7 +261,6 @@ def _with_notes(raw: pl.DataFrame, notes: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _adjusted(rows: pl.DataFrame) -> list[str]:
-    """Texts of the bases of prices that are adjusted for splits."""
-    texts: list[str] = rows.get_column("basis").unique().to_list()
-    return [t for t in texts if Basis.parse(t).adjustment is Adjustment.SPLITS]
+def _is_adjusted(rows: pl.DataFrame) -> pl.Expr:
+    """Whether a row's prices are adjusted for splits."""
+    return pl.col("basis").is_in(list(bases_of(rows, Adjustment.SPLITS)))

@@ -13,7 +13,7 @@ from datetime import date
 
 import polars as pl
 
-from market_data.basis import Adjustment, Basis
+from market_data.basis import Adjustment, bases_of
 from market_data.calendars import exchange_zone, trading_sessions
 from market_data.calendars.wall_clock import local_instant
 from market_data.corporate_actions.adjustment import SCALED, newest
@@ -49,12 +49,7 @@ def deadjust_splits(
         The rows in the same order, with a Boolean column `deadjusted`: true where the basis was
         `splits`, also where no split fell in between.
     """
-    texts: list[str] = frame.get_column("basis").unique().to_list()
-    split_adjusted = {
-        text: basis
-        for text in texts
-        if (basis := Basis.parse(text)).adjustment is Adjustment.SPLITS
-    }
+    split_adjusted = bases_of(frame, Adjustment.SPLITS)
     marked = frame.with_columns(pl.col("basis").is_in(list(split_adjusted)).alias("deadjusted"))
     if not split_adjusted:
         return marked

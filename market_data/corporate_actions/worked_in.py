@@ -28,7 +28,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from market_data.basis import Basis
+from market_data.basis import bases_of
 from market_data.corporate_actions.conflicts import NEAR, ROUNDING
 from market_data.corporate_actions.undoing import with_trading_start
 from market_data.corporate_actions.withdrawals import NO_ACTION
@@ -99,8 +99,7 @@ def heard_by(asked: pl.DataFrame, said: pl.DataFrame, *, calendar: str) -> pl.Da
 
 def notes_of(rows: pl.DataFrame) -> pl.DataFrame:
     """Columns basis, lacks_from, unclear_from: what each basis of some rows says of its splits."""
-    bases = {text: Basis.parse(text) for text in rows.get_column("basis").unique()}
-    notes = [(text, b.lacks_from, b.unclear_from) for text, b in bases.items()]
+    notes = [(text, b.lacks_from, b.unclear_from) for text, b in bases_of(rows).items()]
     columns = {"basis": pl.String(), **dict.fromkeys(_NOTES, pl.Date())}
     return pl.DataFrame(notes, schema=columns, orient="row")
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import polars as pl
 
-from market_data.basis import Adjustment, Basis, Hours
+from market_data.basis import Adjustment, Basis, Hours, bases_of
 from market_data.curation.placement import OUTSIDE_SESSION, misplaced
 from market_data.curation.split_evidence import SplitsTold
 from market_data.curation.undone_splits import DISPUTED, Splits
@@ -134,7 +134,7 @@ def prepare(
             splits nobody told keep that basis, and so do those that are disputed.
     """
     rows = sort_if_needed(raw)
-    bases = {text: Basis.parse(text) for text in rows.get_column("basis").unique()}
+    bases = bases_of(rows)
     broken = misplaced(rows, group.calendar, timeframe)
     unwanted = _left_out(rows, bases, broken, group)
     repeated, contested = _repeats(rows, unwanted)

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from market_data.basis import Adjustment, Basis
+from market_data.basis import Adjustment, bases_of
 from market_data.calendars import trading_sessions
 from market_data.corporate_actions.withdrawals import BY_HAND
 from market_data.ports.operations import STATED_ACTIONS
@@ -91,8 +91,7 @@ def untold(
     """
     if rows.is_empty() or rows.get_column("vendor").first() in told.tellers:
         return None
-    bases = {text: Basis.parse(text) for text in rows.get_column("basis").unique()}
-    days = {t: b.adjusted_on for t, b in bases.items() if b.adjustment is Adjustment.SPLITS}
+    days = {t: b.adjusted_on for t, b in bases_of(rows, Adjustment.SPLITS).items()}
     doubtful = pl.col("basis").is_in(list(days))
     numbered = rows.select("symbol", "session", "fetched_at", "basis").with_row_index("_place")
     few = numbered.filter(doubtful)

@@ -12,7 +12,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from market_data.basis import Adjustment, Basis
+from market_data.basis import Adjustment, bases_of
 from market_data.corporate_actions.adjustment import SCALED
 from market_data.corporate_actions.undoing import deadjust_splits
 from market_data.corporate_actions.worked_in import by_own_word, disputed_by_time
@@ -85,8 +85,7 @@ class Splits:
 
 def _days(rows: pl.DataFrame) -> dict[str, date | None]:
     """Texts of the bases that are adjusted for splits, with the day of their adjustment."""
-    bases = {text: Basis.parse(text) for text in rows.get_column("basis").unique()}
-    return {t: b.adjusted_on for t, b in bases.items() if b.adjustment is Adjustment.SPLITS}
+    return {t: b.adjusted_on for t, b in bases_of(rows, Adjustment.SPLITS).items()}
 
 
 def _before_a_split(rows: pl.DataFrame, actions: pl.DataFrame, now: datetime) -> pl.Series:

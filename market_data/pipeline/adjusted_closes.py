@@ -15,7 +15,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from market_data.basis import Adjustment, Basis
+from market_data.basis import Adjustment, bases_of
 from market_data.curation.undone_splits import DISPUTED, Splits
 from market_data.curation.units import divisor
 from market_data.datasets import raw_bars
@@ -112,11 +112,7 @@ def _as_confirmed(
     later = (pl.col("asked_at") > pl.col("fetched_at")).fill_null(value=False)
     if not told.select(later.any()).item():
         return rows
-    split_adjusted = [
-        text
-        for text in rows.get_column("basis").unique()
-        if Basis.parse(text).adjustment is Adjustment.SPLITS
-    ]
+    split_adjusted = list(bases_of(rows, Adjustment.SPLITS))
     spans = told.filter(later, pl.col("basis").is_in(split_adjusted))
     between = (
         spans.select(*_FETCH, "asked_at")
@@ -155,10 +151,8 @@ def _as_traded(
     platform: Platform, view: BarsView, rows: pl.DataFrame, shares: Sequence[Instrument]
 ) -> pl.DataFrame:
     """The closes not divided by splits; rows of which nobody can say that are left out."""
-    bases = {text: Basis.parse(text) for text in rows.get_column("basis").unique()}
-    carrying = [t for t, b in bases.items() if b.adjustment is Adjustment.TOTAL]
-    rows = rows.filter(~pl.col("basis").is_in(carrying))
-    if all(b.adjustment is not Adjustment.SPLITS for b in bases.values()):
+    rows = rows.filter(~pl.col("basis").is_in(list(bases_of(rows, Adjustment.TOTAL))))
+    if not bases_of(rows, Adjustment.SPLITS):
         return rows
     calendars = {i.symbol: i.calendar for i in shares}
     parts = []
@@ -213,7 +207,7 @@ def _chains(rows: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
 
 def _in_currency(rows: pl.DataFrame, shares: Sequence[Instrument]) -> pl.DataFrame:
     """Both closes in the instrument's currency, as its dividends are."""
-    units = {t: Basis.parse(t).unit for t in rows.get_column("basis").unique()}
+    units = {text: basis.unit for text, basis in bases_of(rows).items()}
     factors = [
         (i.symbol, text, factor)
         for i in shares

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import polars as pl
 
-from market_data.basis import Adjustment, Basis
+from market_data.basis import Adjustment, bases_of
 from market_data.corporate_actions.adjustment import Adjust, adjust
 from market_data.curation.undone_splits import DISPUTED, Splits
 from market_data.pipeline.platform import Platform
@@ -82,8 +82,7 @@ def _until_an_earlier_day(bars: pl.DataFrame) -> pl.Expr:
 
     No price says which dividends it carries, so that they cannot be turned to one day.
     """
-    bases = {text: Basis.parse(text) for text in bars.get_column("basis").unique()}
-    days = {t: b.adjusted_on for t, b in bases.items() if b.adjustment is Adjustment.TOTAL}
+    days = {t: b.adjusted_on for t, b in bases_of(bars, Adjustment.TOTAL).items()}
     if not days:
         return pl.lit(value=False)
     stated = pl.col("basis").replace_strict(days, default=None, return_dtype=pl.Date)

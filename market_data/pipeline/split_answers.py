@@ -12,7 +12,7 @@ from datetime import date
 
 import polars as pl
 
-from market_data.basis import Adjustment, Basis
+from market_data.basis import Adjustment, bases_of
 from market_data.curation.split_evidence import SplitsTold
 from market_data.datasets import raw_bars
 from market_data.pipeline.platform import Platform
@@ -114,9 +114,8 @@ def _splits(platform: Platform, symbol: str) -> bool:
 
 def _adjusted_symbols(frame: pl.DataFrame) -> set[str]:
     """Symbols of which a vendor gave prices that are adjusted for splits."""
-    texts = frame.get_column("basis").unique().to_list()
-    adjusted = [t for t in texts if Basis.parse(t).adjustment is Adjustment.SPLITS]
+    adjusted = bases_of(frame, Adjustment.SPLITS)
     if not adjusted:
         return set()
-    these = frame.filter(pl.col("basis").is_in(adjusted))
+    these = frame.filter(pl.col("basis").is_in(list(adjusted)))
     return set(these.get_column("symbol").unique())

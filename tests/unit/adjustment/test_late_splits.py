@@ -221,7 +221,7 @@ TWICE_THE_SAME = (Split(DAYS[8], 4.0, 0), Split(DAYS[19], 4.0, 40, 40))
 WITHIN_DAYS = (Split(DAYS[8], 4.0, 40),)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(histories())
 @example((House(EARLY_FOUR, True), [(80, "ask", 0, 9), (90, "bring", 0, 0), (200, "ask", 12, 14)]))
 @example((House(EARLY_FOUR, True), [(80, "ask", 0, 9), (200, "ask", 10, 14)]))
