@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from adapters.backend import Operations
     from adapters.modes import Installation
     from adapters.settings import Settings
+    from market_data.operations.account import Account
     from market_data.operations.readiness import Readiness
 
 Form = Literal["json", "markdown"]
+DEGRADED_STATUS = 3
+"""Exit status where something warns and nothing fails."""
 
 
 def operations_of(found: Installation) -> Operations:
@@ -65,3 +68,15 @@ def show(form: Form, content: Mapping[str, Any], markdown: str, out: Path | None
         print_json(content)
     else:
         print_line(markdown.rstrip())
+
+
+def concluded(form: Form, report: Account | Readiness, out: Path | None) -> int:
+    """Show a report; the exit status of its grade.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    from market_data.operations.grades import Grade
+
+    show(form, report.to_json(), report.to_markdown(), out)
+    return {Grade.OK: 0, Grade.WARN: DEGRADED_STATUS, Grade.FAIL: 1}[report.grade]

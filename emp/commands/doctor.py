@@ -9,6 +9,7 @@ import typer
 
 from emp.invocation import settings_of
 from emp.output import print_json, print_line
+from emp.reporting import DEGRADED_STATUS
 
 if TYPE_CHECKING:
     from adapters.probes import Finding
@@ -21,7 +22,6 @@ Examples:\n
 
 Exit status: 0 when every part is ok or off, 3 when one is degraded, 1 when one is an error.
 """
-DEGRADED_STATUS = 3
 TIMEOUT_SECONDS = 20.0
 """Longer than a part's own time-outs, so that it can say what is wrong: KAFKA_TIMEOUT_SECONDS, ten
 seconds by default, is the longest."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Literal
 
 import typer
 
-from emp.commands.doctor import DEGRADED_STATUS
+from emp.commands.options import FormOption, OutOption
 from emp.invocation import settings_of
 
 EXAMPLES = """
@@ -41,26 +39,17 @@ def add_to(app: typer.Typer) -> None:
 def _command(name: str) -> Callable[..., None]:
     def command(
         context: typer.Context,
-        form: Annotated[
-            Literal["json", "markdown"], typer.Option("--format", help="Form of the report.")
-        ] = "markdown",
-        out: Annotated[
-            Path | None, typer.Option(metavar="FILE", help="Write it to a file as well.")
-        ] = None,
+        form: FormOption = "markdown",
+        out: OutOption = None,
     ) -> None:
         from adapters.operations_reports import make_reports
         from emp.parts import installed
         from emp.platforms import platform_of
-        from emp.reporting import operations_of, show
-        from market_data.operations.grades import Grade
+        from emp.reporting import concluded, operations_of
 
         settings = settings_of(context)
         operations = operations_of(installed(settings))
         (made,) = make_reports(settings, platform_of(settings), operations, [name])
-        show(form, made.to_json(), made.to_markdown(), out)
-        if made.grade is Grade.FAIL:
-            raise typer.Exit(1)
-        if made.grade is Grade.WARN:
-            raise typer.Exit(DEGRADED_STATUS)
+        raise typer.Exit(concluded(form, made, out))
 
     return command

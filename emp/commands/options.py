@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,6 +17,10 @@ TimeframeOption = Annotated[Timeframe, typer.Option(help="Length of a bar.")]
 StartOption = Annotated[str, typer.Option(metavar="DATE", help="First session, 2024-01-02.")]
 EndOption = Annotated[str, typer.Option(metavar="DATE", help="Last session, included.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+FormOption = Annotated[
+    Literal["json", "markdown"], typer.Option("--format", help="Form of the report.")
+]
+OutOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file as well.")]
 
 
 def split(values: Sequence[str] | str | None) -> list[str]:

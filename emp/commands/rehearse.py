@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from emp.commands.doctor import DEGRADED_STATUS
-from emp.commands.options import split
+from emp.commands.options import FormOption, OutOption, split
 from emp.commands.slice_options import (
     DailyOption,
     IntradayOption,
@@ -19,6 +17,7 @@ from emp.commands.slice_options import (
     VendorsOption,
 )
 from emp.invocation import invocation, settings_of
+from emp.reporting import DEGRADED_STATUS, show
 
 EXAMPLES = """
 Examples:\n
@@ -45,12 +44,8 @@ def rehearse(
     intraday_timeframe: IntradayTimeframeOption = None,
     macro_start: MacroStartOption = None,
     macro_end: MacroEndOption = None,
-    form: Annotated[
-        Literal["json", "markdown"], typer.Option("--format", help="Form of the report.")
-    ] = "json",
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write it to a file as well.")
-    ] = None,
+    form: FormOption = "json",
+    out: OutOption = None,
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds after which a server counts as not answering.")
     ] = 20.0,
@@ -59,7 +54,6 @@ def rehearse(
     from emp.narration import Narrator
     from emp.rehearsal import VENDORS
     from emp.rehearsal import rehearse as run
-    from emp.reporting import show
     from emp.slices import SliceOptions
 
     options = SliceOptions(
