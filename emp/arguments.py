@@ -58,13 +58,20 @@ def bounds_of(platform: Platform) -> dict[str, date]:
     }
 
 
-def days_of(start: Moment, end: Moment) -> tuple[date, date]:
+def days_of(
+    start: Moment, end: Moment, *, names: tuple[str, str] = ("start", "end")
+) -> tuple[date, date]:
     """First and last day of a period.
+
+    Args:
+        start: the first.
+        end: the last, included.
+        names: theirs, as the person who gave them knows them.
 
     Raises:
         ConfigurationError: one is no day, or the last comes before the first.
     """
-    first, last = day(start, "start"), day(end, "end")
+    first, last = day(start, names[0]), day(end, names[1])
     if last < first:
         raise ConfigurationError(f"the period ends ({end}) before it starts ({start})")
     return first, last

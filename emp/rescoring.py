@@ -1,6 +1,6 @@
-"""The Python client's part about scores that other rules made.
+"""Scores that other rules made, as a person asks for them.
 
-What belongs here: from what a person writes in a notebook to one call of a use-case.
+What belongs here: from the arguments of `emp quality outdated` to one call of a use-case.
 What does not: the use-case (market_data/pipeline/rescore.py), Dagster.
 """
 
@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from emp.arguments import Symbols, listed
-from emp.moments import Moment, day
+from emp.arguments import Symbols, days_of, listed
+from emp.moments import Moment
 from emp.platforms import platform_of
-from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
-    from market_data.pipeline.rescore import Rescored
 
 
 def get_outdated_scores(
@@ -49,35 +47,7 @@ def get_outdated_scores(
     return scores_by_other_rules(platform_of(settings), _sessions(start, end), names)
 
 
-def rescore_outdated(
-    start: Moment | None = None,
-    end: Moment | None = None,
-    *,
-    symbols: Symbols | None = None,
-    settings: Settings | None = None,
-) -> Rescored:
-    """Score anew exactly what `get_outdated_scores` gives; no other score is touched.
-
-    Args:
-        start: as of `get_outdated_scores`.
-        end: the same.
-        symbols: the same.
-        settings: the same.
-
-    Raises:
-        ConfigurationError: the period is none.
-    """
-    from market_data.pipeline.rescore import rescore
-
-    found = get_outdated_scores(start, end, symbols=symbols, settings=settings)
-    return rescore(platform_of(settings), found)
-
-
 def _sessions(start: Moment | None, end: Moment | None) -> tuple[date, date] | None:
     if start is None and end is None:
         return None
-    first = date.min if start is None else day(start, "start")
-    last = date.max if end is None else day(end, "end")
-    if last < first:
-        raise ConfigurationError(f"the period ends ({last}) before it starts ({first})")
-    return first, last
+    return days_of(date.min if start is None else start, date.max if end is None else end)

@@ -39,11 +39,13 @@ def outdated(
     as_json: JsonOption = False,
 ) -> None:
     """List scores that were made by other rules than those in force."""
-    from emp.rescoring import get_outdated_scores, rescore_outdated
+    from emp.platforms import platform_of
+    from emp.rescoring import get_outdated_scores
+    from market_data.pipeline.rescore import rescore as score_anew
 
     settings, names = settings_of(context), split(symbols) or None
     found = get_outdated_scores(start, end, symbols=names, settings=settings)
-    done = rescore_outdated(start, end, symbols=names, settings=settings) if rescore else None
+    done = score_anew(platform_of(settings), found) if rescore else None
     if as_json:
         told = {"outdated": records(found)}
         print_json(told if done is None else {**told, "rescored": vars(done)})
