@@ -54,6 +54,8 @@ def look_at_runs(
     context: dg.SensorEvaluationContext, platform: PlatformResource
 ) -> dg.SensorResult:
     """Look at the runs that ended since the last tick."""
+    from adapters.alerts.configuration import load_alert_rules
+
     instance = context.instance
     if not context.cursor:
         return _runs_seen(newest_end(instance), "watching from here on")
@@ -62,19 +64,19 @@ def look_at_runs(
     run_ids, read = ended_runs(instance, read, RUNS_PER_TICK)
     if not run_ids:
         return _runs_seen(read, "no run has ended")
-    terms = asset_terms(context.repository_def)
+    terms, rules = asset_terms(context.repository_def), load_alert_rules(platform.settings())
     runs = [run for run_id in run_ids if (run := run_fact(instance, run_id, terms)) is not None]
 
     def look(live: Mapping[str, Alert]) -> list[Sighting]:
         # A run may mend what an earlier one of the same tick has opened.
         known, seen = dict(live), list[Sighting]()
         for run in runs:
-            found = sightings_of_run(run, known)
+            found = sightings_of_run(run, known, parts_watched=rules.watch.parts)
             known |= {s.fingerprint: _standing(s, known) for s in found if s.trouble is not None}
             seen += found
         return seen
 
-    messages = _evaluate(platform, look)
+    messages = _evaluate(platform, look, rules)
     return _runs_seen(read, f"{len(runs)} runs, {messages} messages")
 
 
@@ -190,7 +192,7 @@ def _parts(parts: ReadinessResource, seen: _Seen, now: datetime) -> Look:
     """A look at the watched parts; the cache is judged once an hour, by what it did in it."""
     hourly = now.timestamp() - seen.counted >= CACHE_EVERY_SECONDS
     found = parts.look(seen.cache if hourly else None)
-    if hourly or found.cache is None:
+    if hourly or found.cache is None or seen.cache is None:
         seen.cache, seen.counted = found.cache, now.timestamp()
 
     def look(live: Mapping[str, Alert]) -> list[Sighting]:
@@ -223,12 +225,10 @@ def _standing(sighting: Sighting, known: Mapping[str, Alert]) -> Alert:
     return Alert(sighting.fingerprint, sighting.trouble, Phase.WAITING, at, at, at)
 
 
-def _evaluate(platform: PlatformResource, look: Look, rules: AlertRules | None = None) -> int:
+def _evaluate(platform: PlatformResource, look: Look, rules: AlertRules) -> int:
     """Take looks and put messages into the outbox; how many."""
-    from adapters.alerts.configuration import load_alert_rules
     from adapters.alerts.secrets import cleaner
 
-    rules = rules or load_alert_rules(platform.settings())
     alerts = platform.operations.open().alerts
     done = alerts.evaluate(look, rules, datetime.now(UTC), clean=cleaner(rules))
     return len(done.messages)

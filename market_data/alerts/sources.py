@@ -30,19 +30,24 @@ from market_data.alerts.alert import (
 from market_data.alerts.facts import AssetTerms, CheckFact, RunFact, StepFact
 
 RUN_SUMMARY = "run_summary"
-TOLD_BY_LOOKS = frozenset({"cache_health", "kafka_readiness"})
-"""Checks of operations/readiness of which the looks at the platform tell sooner, thing by thing."""
+_READINESS = "operations/readiness"
+TOLD_BY_LOOKS = frozenset({(_READINESS, "cache_health"), (_READINESS, "kafka_readiness")})
+"""Assets and checks of which the looks at the watched parts tell sooner, thing by thing."""
 
 
-def sightings_of_run(run: RunFact, live: Mapping[str, Alert]) -> list[Sighting]:
+def sightings_of_run(
+    run: RunFact, live: Mapping[str, Alert], *, parts_watched: bool = True
+) -> list[Sighting]:
     """Every look that a run gives.
 
     Args:
         run: the run.
         live: alerts that are not closed, by fingerprint.
+        parts_watched: whether somebody looks at the watched parts between runs; what they tell is
+            not told twice then, and what a run had told before that is closed.
     """
     return [
-        *_checks(run, live),
+        *_checks(run, live, TOLD_BY_LOOKS if parts_watched else frozenset()),
         *_steps(run, live),
         *_whole(run, live),
     ]
@@ -53,15 +58,21 @@ def check_fingerprint(asset: str, check: str, session: date | None) -> str:
     return f"check|{asset}|{check}" + (f"|{session}" if session else "")
 
 
-def _checks(run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
+def _checks(
+    run: RunFact, live: Mapping[str, Alert], told_elsewhere: Collection[tuple[str, str]]
+) -> Iterator[Sighting]:
     told_by_session = {(c.asset, c.check) for c in run.checks if c.session is not None}
     seen: set[str] = set()
     for check in run.checks:
-        if check.check == RUN_SUMMARY or check.check in TOLD_BY_LOOKS:
+        if check.check == RUN_SUMMARY:
             continue
         if check.session is None and (check.asset, check.check) in told_by_session:
             continue
         fingerprint = check_fingerprint(check.asset, check.check, check.session)
+        if (check.asset, check.check) in told_elsewhere:
+            if fingerprint in live:
+                yield Sighting(fingerprint, check.at)
+            continue
         seen.add(fingerprint)
         yield Sighting(fingerprint, check.at, None if check.passed else _of_check(check, run))
     for check in run.checks:

@@ -63,6 +63,22 @@ def good_ones(sightings: list[Sighting]) -> set[str]:
     return {s.fingerprint for s in sightings if s.trouble is None}
 
 
+@pytest.mark.parametrize("name", ["cache_health", "kafka_readiness"])
+def test_what_looks_tell_is_not_told_by_the_report_as_well(name: str):
+    failed = replace(check(False, session=None, name=name), asset="operations/readiness")
+    told = f"check|operations/readiness|{name}"
+    seen = sightings_of_run(run(failed), {}, parts_watched=False)
+    assert bad_ones(seen) == {told}
+    opened = live(*seen)
+    # Looks have begun to tell of it thing by thing: what a run had told is closed.
+    assert [(s.fingerprint, s.trouble) for s in sightings_of_run(run(failed), opened)] == [
+        (told, None)
+    ]
+    assert sightings_of_run(run(failed), {}) == []
+    other = check(False, session=None, name=name)
+    assert bad_ones(sightings_of_run(run(other), {})) == {f"check|{ASSET}|{name}"}
+
+
 def test_a_failed_check_alerts_although_the_run_is_green():
     (seen,) = sightings_of_run(run(check(False)), {})
     assert seen.fingerprint == "check|curated/bars_1d|coverage|2024-02-08"
