@@ -11,8 +11,8 @@ import dagster as dg
 from pydantic import Field
 
 from adapters.clock import SystemClock
-from adapters.modes import Installation, decide
-from adapters.settings import Mode
+from adapters.modes import decide
+from adapters.settings import Mode, Settings
 from market_data.operations.readiness import Readiness
 from market_data.ports.cache import CacheMetrics
 from resources.daemon_probe import daemon_probe
@@ -40,7 +40,7 @@ class ReadinessResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         from adapters.probes.parts import server_probes
         from adapters.readiness import readiness
 
-        found = self._found()
+        found = decide(self._settings())
         daemon = daemon_probe(lambda: nullcontext(instance), required=found.servers is not None)
         return readiness(
             found,
@@ -59,7 +59,8 @@ class ReadinessResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         from adapters.operations_watch import look_at_parts
 
-        return look_at_parts(self._found(), self.platform.operations.open(), SystemClock(), before)
+        operations = self.platform.operations.open()
+        return look_at_parts(self._settings(), operations, SystemClock(), before)
 
-    def _found(self) -> Installation:
-        return decide(self.platform.settings().model_copy(update={"mode": Mode(self.mode)}))
+    def _settings(self) -> Settings:
+        return self.platform.settings().model_copy(update={"mode": Mode(self.mode)})
