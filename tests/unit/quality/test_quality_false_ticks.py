@@ -127,6 +127,17 @@ def test_a_single_wrong_close_is_found_alone(limits, seed: int) -> None:
     assert flagged(spiked(walk(seed), 70, 1, 1.6), limits()) == [70]
 
 
+def test_of_two_runs_that_overlap_the_farther_one_tells_of_their_bar(limits) -> None:
+    """Five bars lie off the level around them, and the last of them far off the other four."""
+    bars = spiked(walk(520), 70, 1, 1.6)
+    found = find_false_ticks(bars, limits(), timeframe=Timeframe.D1)
+    assert found["session"].to_list() == bars["session"][66:71].to_list()
+    assert found["z"].round(1).to_list() == [4.8] * 4 + [44.1]
+    last = found.row(-1, named=True)
+    assert last["before"] == bars["close"][69]
+    assert last["jump"] == pytest.approx(bars["close"][70] / bars["close"][69] - 1)
+
+
 def test_what_cannot_be_judged_yet_is_left_alone(limits) -> None:
     bars = spiked(walk(3), DAYS - 1, 1, 1.5)
     assert flagged(bars, limits()) == []
