@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -120,16 +121,13 @@ def get_latest_bars(
 
     platform = platform_of(settings)
     names = names_of(symbols)
-    asked = rows
-    while True:
-        stored = platform.store.latest(
-            curated_bars(timeframe_of(timeframe)), symbols=names, rows=asked
-        )
+
+    def newest_since(start: datetime) -> tuple[pl.DataFrame, list[warnings.WarningMessage]]:
         with warnings.catch_warnings(record=True) as noted:
             warnings.simplefilter("always")
             bars = get_curated_bars(
                 names,
-                stored["ts"].min() if stored.height else platform.clock.now(),  # type: ignore[arg-type]
+                start,
                 None,
                 timeframe,
                 adjusted=adjusted,
@@ -139,18 +137,33 @@ def get_latest_bars(
                 checked=checked,
                 settings=settings,
             )
-        newest = bars.group_by("symbol", maintain_order=True).tail(rows)
+        return bars.group_by("symbol", maintain_order=True).tail(rows), noted
+
+    asked = rows
+    while True:
+        stored = platform.store.latest(
+            curated_bars(timeframe_of(timeframe)), symbols=names, rows=asked
+        )
+        newest, noted = newest_since(_first(stored) if stored.height else platform.clock.now())
         # Bars that are withheld leave a symbol short, while the store still has older ones.
         more = stored.group_by("symbol").len("stored").filter(pl.col("stored") >= asked)
         short = more.join(newest.group_by("symbol").len("served"), on="symbol", how="left").filter(
             pl.col("served").fill_null(0) < rows
         )
         if short.is_empty():
+            if asked > rows and newest["symbol"].n_unique() == stored["symbol"].n_unique():
+                # What is said is about these bars, and not about all that were looked through.
+                newest, noted = newest_since(_first(newest))
             # Said once, and not of each range that turned out to be too short.
             for note in noted:
                 warnings.warn(note.message, stacklevel=2)
             return newest
         asked *= 8
+
+
+def _first(bars: pl.DataFrame) -> datetime:
+    found: datetime = bars["ts"].min()  # type: ignore[assignment]
+    return found
 
 
 def get_coverage(

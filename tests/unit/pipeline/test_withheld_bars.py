@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -89,6 +89,33 @@ def test_the_newest_bars_tell_it_once(world: World) -> None:
     with pytest.warns(WithheldBarsWarning) as told:
         assert get_latest_bars("AAA", 2, settings=world.settings).height == 2
     assert len(told) == 1
+
+
+def test_the_newest_bars_tell_of_what_is_left_out_among_them(tmp_path: Path) -> None:
+    """Not of all that was looked through for them: sixteen of these nineteen."""
+    world = shares(World.at(tmp_path, NOW))
+    days = [date(2024, 2, 1) + timedelta(days=n) for n in range(19)]
+    wrong = [days[5], days[6], days[-1]]
+    bars = curated("yahoo", "split_x").head(1)
+    world.platform.store.replace(
+        curated_bars(Timeframe.D1),
+        CURATED_BARS.conform(
+            pl.concat(
+                bars.with_columns(
+                    ts=pl.lit(at(day), pl.Datetime("us", "UTC")),
+                    session=pl.lit(day),
+                    dq_status=pl.lit("error" if day in wrong else "ok"),
+                )
+                for day in days
+            )
+        ),
+        sessions=(days[0], days[-1]),
+        symbols=["AAA"],
+    )
+    with pytest.warns(WithheldBarsWarning, match=r"AAA \(1 bar\(s\) of 1 session") as told:
+        newest = get_latest_bars("AAA", 2, settings=world.settings)
+    assert newest["session"].to_list() == days[-3:-1]
+    assert [note.filename for note in told] == [__file__], "it points at who asked"
 
 
 @pytest.mark.parametrize("how", [{"quality": "all"}, {"quality": "ok"}, {"end": FIRST}])
