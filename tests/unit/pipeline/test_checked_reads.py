@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
@@ -12,6 +13,7 @@ from market_data.calendars import trading_sessions
 from market_data.ports import Annotation, Decision
 from market_data.schemas import CURATED_BARS
 from market_data.universe import AssetClass, Instrument
+from tests.support.decisions import taken_back_afterwards
 from tests.support.worlds import FileVendor, World
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
@@ -38,6 +40,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     )
     opened.load_and_curate("mine", "1d", "MINE", FIRST, LAST)
     return opened
+
+
+@pytest.fixture(autouse=True)
+def _decisions_end_with_their_test(world: World) -> Iterator[None]:
+    with taken_back_afterwards(world):
+        yield
 
 
 def marks(bars: pl.DataFrame) -> dict[date, tuple[str, str]]:

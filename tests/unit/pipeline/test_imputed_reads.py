@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from market_data.pipeline.score import score_range
 from market_data.ports import Annotation, Decision
 from market_data.schemas import CORPORATE_ACTIONS, CURATED_BARS
 from market_data.universe import AssetClass, Instrument
+from tests.support.decisions import taken_back_afterwards
 from tests.support.worlds import FileVendor, World
 
 NOW = datetime(2024, 1, 20, tzinfo=UTC)
@@ -41,6 +43,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     )
     opened.load_and_curate("mine", "1d", "MINE", FIRST, LAST)
     return opened
+
+
+@pytest.fixture(autouse=True)
+def _decisions_end_with_their_test(world: World) -> Iterator[None]:
+    with taken_back_afterwards(world):
+        yield
 
 
 def made_up(bars: pl.DataFrame) -> pl.DataFrame:
@@ -87,14 +95,12 @@ def test_a_bar_beside_the_range_that_is_unusable_is_not_carried_into_it(world: W
         created_at=NOW, author="ana", dataset="curated/bars_1d", symbol="MINE", reason="a typo",
         first_session=date(2024, 1, 8), last_session=date(2024, 1, 8), decision=Decision.UNUSABLE,
     )  # fmt: skip
-    number = world.platform.annotations.add(mark)
+    world.platform.annotations.add(mark)
     how = {"impute": "ffill,limit=3"}
     whole = world.read("1d", "MINE", **how)
     assert made_up(whole).filter(pl.col("session").dt.day() == 9)["close"].to_list() == [105.0]
     alone = world.read("1d", "MINE", sessions=(date(2024, 1, 9),) * 2, **how)
     assert_frame_equal(alone, whole.filter(pl.col("session").dt.day() == 9))
-    back = replace(mark, decision=Decision.TAKE_BACK, takes_back=number)
-    world.platform.annotations.add(back)
 
 
 def test_only_symbols_that_are_completed_are_read_beyond_the_range(
@@ -105,7 +111,7 @@ def test_only_symbols_that_are_completed_are_read_beyond_the_range(
         first_session=date(2024, 1, 4), last_session=date(2024, 1, 4), decision=Decision.IMPUTE,
         imputation="prices=ffill,limit=1",
     )  # fmt: skip
-    number = world.platform.annotations.add(asked)
+    world.platform.annotations.add(asked)
     read, scan = [], type(world.platform.store).scan
 
     def noted(*given: object, **how: object) -> pl.DataFrame:
@@ -118,9 +124,6 @@ def test_only_symbols_that_are_completed_are_read_beyond_the_range(
     assert days(bars) == [3, 4, 5]
     wide = date(2023, 12, 18), date(2024, 1, 21)
     assert read == [(("AAPL",), span), (("MINE",), wide)]
-    world.platform.annotations.add(
-        replace(asked, decision=Decision.TAKE_BACK, imputation="", takes_back=number)
-    )
 
 
 def test_nothing_is_made_up_in_hours_of_which_no_bar_has_to_come(tmp_path: Path) -> None:
@@ -176,13 +179,15 @@ def test_prices_are_not_carried_across_a_split_unless_they_are_adjusted(world: W
     )  # fmt: skip
     world.platform.actions.add(CORPORATE_ACTIONS.conform(split), now=NOW)
     how = {"impute": "ffill,limit=3", "quality": "all"}
-    traded = made_up(world.read("1d", "MINE", **how))
-    assert [d for d in days(traded) if d in MISSING] == [4, 9]
-    adjusted = made_up(world.read("1d", "MINE", adjusted=Adjust.SPLITS, **how))
-    assert [d for d in days(adjusted) if d in MISSING] == MISSING
-    assert adjusted.filter(pl.col("session").dt.day() == 10)["close"].to_list() == [54.0]
-    none = split.with_columns(value=pl.lit(1.0), known_at=pl.lit(NOW))
-    world.platform.actions.add(CORPORATE_ACTIONS.conform(none), now=NOW)
+    try:
+        traded = made_up(world.read("1d", "MINE", **how))
+        assert [d for d in days(traded) if d in MISSING] == [4, 9]
+        adjusted = made_up(world.read("1d", "MINE", adjusted=Adjust.SPLITS, **how))
+        assert [d for d in days(adjusted) if d in MISSING] == MISSING
+        assert adjusted.filter(pl.col("session").dt.day() == 10)["close"].to_list() == [54.0]
+    finally:
+        none = split.with_columns(value=pl.lit(1.0), known_at=pl.lit(NOW))
+        world.platform.actions.add(CORPORATE_ACTIONS.conform(none), now=NOW)
 
 
 def test_a_decision_has_bars_made_up_for_everybody_and_covers_nothing(world: World) -> None:
