@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from emp.arguments import Symbols, listed
+from emp.arguments import Symbols, days_of, listed
 from emp.moments import Moment, day, instant
 from emp.platforms import platform_of
 from market_data.errors import ConfigurationError
@@ -100,9 +100,7 @@ def get_data_quality_summary(
 
     platform = platform_of(settings)
     last = platform.clock.now().date() if end is None else day(end, "end")
-    first = last - timedelta(days=30) if start is None else day(start, "start")
-    if last < first:
-        raise ConfigurationError(f"the period ends ({last}) before it starts ({first})")
+    first, last = days_of(last - timedelta(days=30) if start is None else start, last)
     names = None if symbols is None else listed(symbols)
     seen = judged_range(platform, dataset, first, last, symbols=names)
     on = ["symbol", "session"]

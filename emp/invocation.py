@@ -1,4 +1,4 @@
-"""What the options before a command's name say, and the settings that follow.
+"""What the options before a command's name say, and the settings and the platform that follow.
 
 What belongs here: --env-file, --extra and --debug. What does not: options of commands.
 """
@@ -18,6 +18,7 @@ from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
+    from market_data.pipeline.platform import Platform
 
 COMMON = ("--env-file", "--extra")
 """Options with a value that every command takes, before its name or after it."""
@@ -98,3 +99,10 @@ def settings_of(_context: typer.Context) -> Settings:
     if found.mode is Mode.AUTO:
         decide(found)
     return found
+
+
+def platform_for(context: typer.Context) -> Platform:
+    """The platform of the environment's installation; warns and raises as `settings_of`."""
+    from adapters.backend import open_platform
+
+    return open_platform(settings_of(context))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from emp.moments import Moment, day, instant
+from emp.arguments import days_of
+from emp.moments import Moment, instant
 from emp.platforms import platform_of
-from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
@@ -59,9 +59,7 @@ def get_macro_events(
     """
     from market_data.pipeline.macro_calendar import read_macro_events
 
-    first, last = day(start, "start"), day(end, "end")
-    if last < first:
-        raise ConfigurationError(f"the period ends ({end}) before it starts ({start})")
+    first, last = days_of(start, end)
     return read_macro_events(
         platform_of(settings),
         first,

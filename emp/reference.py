@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from emp.moments import Moment, day
+from emp.arguments import days_of
+from emp.moments import Moment
 from emp.platforms import installation, platform_of
-from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
@@ -95,9 +95,7 @@ def get_trading_sessions(
     """
     from market_data.calendars import trading_sessions, versioned
 
-    first, last = day(start, "start"), day(end, "end")
-    if last < first:
-        raise ConfigurationError(f"the period ends ({end}) before it starts ({start})")
+    first, last = days_of(start, end)
     rules = universe_of(settings, refresh=refresh).calendars
     return trading_sessions(versioned(calendar, rules), first, last)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from emp.commands.options import EndOption, JsonOption, StartOption, split
-from emp.invocation import invocation, settings_of
+from emp.invocation import invocation, platform_for, settings_of
 from emp.output import print_json, print_line, records, table_with_notes
 
 if TYPE_CHECKING:
     from emp.annotations import Wish
     from market_data.pipeline.outdated import Outdated
-    from market_data.pipeline.platform import Platform
     from market_data.ports import Annotation
 
 app = typer.Typer(
@@ -190,7 +190,7 @@ def list_decisions(
     """Print the decisions that stand."""
     from emp.annotations import listed
 
-    platform = _platform(context)
+    platform = platform_for(context)
     names = split(symbols) or None
     for name in names or ():
         platform.universe.instrument(name)
@@ -214,7 +214,7 @@ def take_back(
     """Take a decision back; it stays in the record, and so does this."""
     from emp.annotations import accepted_by, keep, taking_back, to_curate, told
 
-    platform = _platform(context)
+    platform = platform_for(context)
     stood, back = taking_back(platform, number, reason, author)
     found = accepted_by(platform, stood)
     said: dict[str, Any] = {"dry_run": dry_run, "taken_back": told(stood, stands=dry_run)}
@@ -235,7 +235,7 @@ def _decide(context: typer.Context, wish: Wish, author: str | None, *, dry_run: 
     """
     from emp.annotations import decided, keep, to_curate, told
 
-    platform = _platform(context)
+    platform = platform_for(context)
     found = decided(platform, wish, author)
     said: dict[str, Any] = {
         "dry_run": dry_run,
@@ -281,7 +281,7 @@ def _curated(
             )
             if held_back := record.stopped_by_checks_alone:
                 # What is open again holds the scores back, too.
-                score_range(_platform(context), [about.symbol], found.first, found.last)
+                score_range(platform_for(context), [about.symbol], found.first, found.last)
             done &= record.succeeded or held_back
             told = {name: str(value) for name, value in vars(found).items()}
             counts = {"sessions": found.sessions, "held_back": held_back}
@@ -289,13 +289,7 @@ def _curated(
     return again, done
 
 
-def _platform(context: typer.Context) -> Platform:
-    from adapters.backend import open_platform
+def _days(start: str, end: str) -> tuple[date, date]:
+    from emp.arguments import days_of
 
-    return open_platform(settings_of(context))
-
-
-def _days(start: str, end: str) -> tuple[Any, Any]:
-    from emp.moments import day
-
-    return day(start, "--start"), day(end, "--end")
+    return days_of(start, end, names=("--start", "--end"))

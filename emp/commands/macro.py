@@ -117,13 +117,11 @@ def coverage(
     as_json: JsonOption = False,
 ) -> None:
     """Say which releases of a range are missing, and why."""
-    from emp.moments import day
+    from emp.arguments import days_of
     from emp.platforms import platform_of
     from market_data.pipeline.macro_explained import explain_macro
 
-    first, last = day(start, "--start"), day(end, "--end")
-    if last < first:
-        raise ConfigurationError(f"the period ends ({end}) before it starts ({start})")
+    first, last = days_of(start, end, names=("--start", "--end"))
     found = explain_macro(platform_of(settings_of(context)), first, last)
     shown = found if everything else found.filter(found["reason"] != "")
     if as_json:

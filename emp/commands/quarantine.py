@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from emp.commands.options import JsonOption, split
-from emp.invocation import invocation, settings_of
+from emp.invocation import invocation, platform_for, settings_of
 from emp.output import print_json, print_line, records, table, table_with_notes
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
@@ -94,7 +94,7 @@ def list_rows(
     from emp.quarantine import export as export_rows
     from emp.quarantine_names import demand_known, statuses_of
 
-    platform = _platform(context)
+    platform = platform_for(context)
     asked = statuses_of(split(status))
     wanted = _filter(vendor, timeframe, symbols, (start, end), stage, reason, asked)
     demand_known(platform, wanted)
@@ -127,7 +127,7 @@ def show(
     """Print one row as it came, why it was refused, and where its answer is kept."""
     from market_data.dead_letters import values_of
 
-    platform = _platform(context)
+    platform = platform_for(context)
     (row,) = records(platform.quarantine.entries(_named(platform, [row_id])))
     fetch = platform.journal.of([row["fetch_id"]])
     told: dict[str, Any] = {
@@ -176,7 +176,7 @@ def replay(
     from emp.quarantine import would_replay
     from emp.quarantine_names import demand_known
 
-    platform = _platform(context)
+    platform = platform_for(context)
     wanted = (
         _named(platform, row_ids)
         if row_ids
@@ -229,7 +229,7 @@ def drop(
 
     if not reason.strip():
         raise ConfigurationError("--reason is empty: say why nobody wants these rows")
-    platform = _platform(context)
+    platform = platform_for(context)
     rows = platform.quarantine.entries(_named(platform, row_ids))
     if not yes:
         print_line(
@@ -240,12 +240,6 @@ def drop(
         rows["row_id"].to_list(), "dropped", at=platform.clock.now(), by=who(), reason=reason
     )
     print_json({"dropped": dropped, "not_open": rows.height - dropped})
-
-
-def _platform(context: typer.Context) -> Platform:
-    from adapters.backend import open_platform
-
-    return open_platform(settings_of(context))
 
 
 def _filter(

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
+from emp.arguments import days_of
 from emp.moments import Period, day, instant, parse, period
 from market_data.errors import ConfigurationError
 
@@ -64,6 +65,18 @@ def test_a_day_and_an_instant_both_hold() -> None:
 def test_a_period_that_ends_before_it_starts_is_refused(start: str, end: str) -> None:
     with pytest.raises(ConfigurationError, match="before it starts"):
         between(start, end)
+
+
+def test_days_of_a_period_come_in_order_and_an_error_names_them_as_they_were_given() -> None:
+    day_after = date(2024, 1, 3)
+    assert days_of("2024-01-02", day_after) == (date(2024, 1, 2), day_after)
+    assert days_of(day_after, day_after) == (day_after, day_after)
+    with pytest.raises(ConfigurationError, match=r"ends \(2024-01-02\) before it starts"):
+        days_of(day_after, "2024-01-02")
+    with pytest.raises(ConfigurationError, match=r"^end='soon' is no date"):
+        days_of("2024-01-02", "soon")
+    with pytest.raises(ConfigurationError, match=r"^--start='soon' is no date"):
+        days_of("soon", "2024-01-02", names=("--start", "--end"))
 
 
 def test_text_that_is_no_date_names_the_argument_and_the_cure() -> None:
