@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adapters import yaml_text
 from adapters.modes import Installation, Servers, decide
 from adapters.probes import Probe
 from adapters.settings import Settings
@@ -87,10 +88,8 @@ def dagster_records(found: Installation) -> dict[str, str]:
 
 
 def _stands_on_a_server(home: Path) -> bool:
-    import yaml
-
     file = home / "dagster.yaml"
-    stated = (yaml.safe_load(file.read_text()) or {}) if file.is_file() else {}
+    stated = (yaml_text.values(file.read_text()) or {}) if file.is_file() else {}
     return "postgres" in (stated.get("storage") or {})
 
 
