@@ -94,17 +94,32 @@ def telling_answers(
         given = pl.concat(
             [given, same.join(given, on=["vendor", "timeframe", "symbol", "fetch_id"], how="semi")]
         )
-    parts = [given.clear()]
-    for vendor in tellers:
-        for length in telling_timeframes(platform, vendor):
-            part = given.filter(pl.col("vendor") == vendor, pl.col("timeframe") == str(length))
-            tells = platform.vendors.tells_splits(vendor, length)
-            if tells is Telling.WITH_ADJUSTED_CLOSE and not part.is_empty():
-                kept = platform.raw_log.read(
-                    raw_bars(vendor, length), symbols=symbols, sessions=span
-                ).drop_nulls("adj_close")
-                part = part.join(kept, on=["symbol", "session"], how="semi")
-            parts.append(part)
+    return pl.concat([given.clear(), *(telling(platform, v, given) for v in tellers)])
+
+
+def telling(platform: Platform, vendor: str, answers: pl.DataFrame) -> pl.DataFrame:
+    """The answers of a vendor that would have told a split or dividend.
+
+    Where its series tells them with an adjusted close, an answer without one has told none.
+
+    Args:
+        platform: the raw log.
+        vendor: that tells splits.
+        answers: rows of LEDGER.
+    """
+    parts = [answers.clear()]
+    for length in telling_timeframes(platform, vendor):
+        part = answers.filter(pl.col("vendor") == vendor, pl.col("timeframe") == str(length))
+        tells = platform.vendors.tells_splits(vendor, length)
+        if tells is Telling.WITH_ADJUSTED_CLOSE and not part.is_empty():
+            first, last = part.select(a=pl.col("session").min(), b=pl.col("session").max()).row(0)
+            kept = platform.raw_log.read(
+                raw_bars(vendor, length),
+                symbols=part.get_column("symbol").unique().to_list(),
+                sessions=(first, last),
+            ).drop_nulls("adj_close")
+            part = part.join(kept, on=["symbol", "session"], how="semi")
+        parts.append(part)
     return pl.concat(parts)
 
 

@@ -20,9 +20,8 @@ from market_data.corporate_actions.lateness import with_known_at
 from market_data.corporate_actions.open_dividends import settled_dividends, waiting
 from market_data.pipeline.asking import SPOKE, Asking
 from market_data.pipeline.keep_actions import keep_actions
-from market_data.pipeline.split_answers import telling_timeframes
+from market_data.pipeline.split_answers import telling, telling_timeframes
 from market_data.schemas import CORPORATE_ACTIONS
-from market_data.timeframes import Timeframe
 
 
 class ToldActions:
@@ -104,7 +103,8 @@ class ToldActions:
             sessions=(self._platform.universe.first_session, last),
         )
         # An answer that broke off has told what it had until then.
-        said = pl.col("outcome").is_in(SPOKE) | (pl.col("rows") > 0)
-        telling = telling_timeframes(self._platform, self._request.vendor)
-        tells = pl.col("timeframe").is_in([*map(str, telling or Timeframe)])
-        return answers.filter(said & tells).select("symbol", "session", "asked_at")
+        spoke = answers.filter(pl.col("outcome").is_in(SPOKE) | (pl.col("rows") > 0))
+        vendor = self._request.vendor
+        if telling_timeframes(self._platform, vendor):
+            spoke = telling(self._platform, vendor, spoke)
+        return spoke.select("symbol", "session", "asked_at")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +14,7 @@ from market_data.basis import Adjustment
 from market_data.ports import Telling
 from market_data.timeframes import Timeframe
 from market_data.universe import VendorConfig
-from tests.support.adjusted_series import DAYS, FIRST, LAST, series
+from tests.support.adjusted_series import DAYS, EX, FIRST, LAST, series
 from tests.support.fake_vendor import ask, shares
 from tests.support.worlds import World
 
@@ -101,6 +101,18 @@ def test_a_series_that_tells_nothing_takes_nothing_back(
     ask(later, hours, FIRST, LAST, timeframe="5m")
     ask(later, series("paid", carries=None), FIRST, LAST, refetch=True)
     assert known(later) == [action]
+
+
+@pytest.mark.parametrize(("carries", "since"), [(None, EX), (1.0, NOW.date())])
+def test_only_who_could_have_told_an_action_has_told_it_late(
+    world: World, carries: float | None, since: date
+) -> None:
+    """Answers without an adjusted close name no action, however many there are."""
+    early = world.later(NOW - timedelta(days=1))
+    ask(early, series("paid", carries=carries), FIRST, LAST)
+    ask(world, series("paid", told=dict([SPLIT]), carries=FACTOR[SPLIT]), FIRST, LAST, refetch=True)
+    found = world.platform.actions.read(symbols=["AAA"])
+    assert found["known_at"].dt.date().to_list() == [since]
 
 
 @pytest.mark.parametrize("value", [0.02, 0.1])
