@@ -7,11 +7,13 @@ What does not: what counts as a revision (market_data/revisions.py), telling peo
 The revisions of a bar stand in the order of `fetched_at`. An answer whose time lies before that of
 a row which is in the log already, while that row's time is still to come, would be buried by it.
 Its rows are kept one microsecond after the newest of their bar instead; their `known_at` says when
-they came, and reads give it as their `fetched_at` too. All frames are rows of RAW_BARS.
+they came, and reads give it as their `fetched_at` too. All frames are rows of RAW_BARS, but for
+those of `overtaking`, by which other statements are read as well (market_data/statements.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -19,26 +21,31 @@ import polars as pl
 from market_data.ordering import KEY, repeats_key, sort_if_needed
 
 FETCH = ("fetched_at", "fetch_id")
+STEP = timedelta(microseconds=1)
+"""So far behind the newest row of its subject, which is of a time to come, a row is kept."""
 CLOCKS_APART = timedelta(minutes=5)
 """Clocks of several machines may differ by that much."""
-_STEP = timedelta(microseconds=1)
 
 
-def overtaking(rows: pl.DataFrame, same: pl.Series | None) -> pl.Series | None:
+def overtaking(
+    rows: pl.DataFrame, same: pl.Series | None, subject: Sequence[str] = KEY
+) -> pl.Series | None:
     """Which rows are kept behind one whose time was still to come; None where none is.
 
     Args:
-        rows: sorted by (symbol, ts, fetched_at, fetch_id).
-        same: which rows have the key of the row before them, None where no row has.
+        rows: `known_at` and the columns that they are sorted by: the subject, then FETCH.
+        same: which rows have the subject of the row before them, None where no row has.
+        subject: what names that of which a row speaks.
     """
     if same is None:
         return None
     early = same & (rows.get_column("known_at") < rows.get_column("fetched_at"))
     if not early.any():
         return None
-    before = rows.select(*KEY, pl.col("fetched_at") + _STEP).unique()
-    numbered = rows.select(*KEY, "fetched_at").with_row_index("_place").filter(early)
-    places = numbered.join(before, on=[*KEY, "fetched_at"], how="semi").get_column("_place")
+    before = rows.select(*subject, pl.col("fetched_at") + STEP).unique()
+    numbered = rows.select(*subject, "fetched_at").with_row_index("_place").filter(early)
+    on = [*subject, "fetched_at"]
+    places = numbered.join(before, on=on, how="semi", nulls_equal=True).get_column("_place")
     if places.is_empty():
         return None
     return pl.repeat(value=False, n=rows.height, eager=True).scatter(places, True)
@@ -91,7 +98,7 @@ def behind(rows: pl.DataFrame, last: pl.DataFrame) -> pl.DataFrame:
     """
     return (
         rows.join(last.select(*KEY, "_last"), on=KEY, how="left", maintain_order="left")
-        .with_columns(known_at="fetched_at", fetched_at=pl.col("_last") + _STEP)
+        .with_columns(known_at="fetched_at", fetched_at=pl.col("_last") + STEP)
         .select(rows.columns)
     )
 

@@ -15,14 +15,12 @@ as its `fetched_at` (as for bars, market_data/overtaking.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
 from market_data.datasets import Dataset
-
-FETCH = ("fetched_at", "fetch_id")
-_STEP = timedelta(microseconds=1)
+from market_data.overtaking import FETCH, STEP, overtaking
 
 
 def subject_of(dataset: Dataset) -> list[str]:
@@ -91,10 +89,12 @@ def new_statements(
 def _in_order(rows: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """The rows sorted by subject and fetch, with `_behind`: kept behind one of a time to come."""
     subject = subject_of(dataset)
-    before = pl.col("fetched_at").shift(1).over(subject)
-    follows = (pl.col("fetched_at") == before + _STEP) & (pl.col("known_at") < pl.col("fetched_at"))
     ordered = rows.sort(*subject, *FETCH)
-    return ordered.with_columns(_behind=follows.fill_null(value=False))
+    same = ordered.select(
+        pl.all_horizontal(pl.col(c).eq_missing(pl.col(c).shift()) for c in subject)
+    ).to_series()
+    behind = overtaking(ordered, same if same.any() else None, subject)
+    return ordered.with_columns(_behind=pl.lit(value=False) if behind is None else behind)
 
 
 def _ahead(kept: pl.DataFrame, dataset: Dataset, at: datetime, now: datetime) -> pl.DataFrame:
@@ -119,7 +119,7 @@ def _behind(once: pl.DataFrame, ahead: pl.DataFrame, dataset: Dataset) -> pl.Dat
     return (
         once.join(last, on=subject, maintain_order="left")
         .filter(~(pl.col("_behind") & _same(said)))
-        .with_columns(known_at="fetched_at", fetched_at=pl.col("_last") + _STEP)
+        .with_columns(known_at="fetched_at", fetched_at=pl.col("_last") + STEP)
         .select(dataset.schema.names)
     )
 

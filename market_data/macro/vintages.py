@@ -14,7 +14,8 @@ from datetime import datetime
 import polars as pl
 
 from market_data.datasets import FRED_VINTAGES
-from market_data.statements import FETCH, holding, subject_of
+from market_data.overtaking import FETCH
+from market_data.statements import holding, subject_of
 
 _PERIOD = ["series", "period"]
 
