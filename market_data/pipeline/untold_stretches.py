@@ -19,6 +19,7 @@ import polars as pl
 
 from market_data.calendars import trading_sessions
 from market_data.errors import UnknownActionsWarning
+from market_data.overtaking import CLOCKS_APART
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.split_answers import own_words, telling_answers, telling_timeframes
 from market_data.ports import Ledger
@@ -27,8 +28,8 @@ from market_data.wording import few
 
 _Span = tuple[date, date]
 _COVERED: WeakKeyDictionary[Ledger, dict[str, _Span]] = WeakKeyDictionary()
-"""Spans that were found to be covered. They stay so: answers are added, and none is taken back.
-What is remembered goes with the ledger that it was read from."""
+"""Spans that were found to be covered. They stay so: somebody told their splits once, whatever is
+asked later. What is remembered goes with the ledger that it was read from."""
 
 
 def warn_of_untold(
@@ -107,7 +108,12 @@ def _between(
 def _evidence(
     platform: Platform, spans: dict[str, _Span], timeframe: Timeframe | None
 ) -> pl.DataFrame:
-    """Columns symbol, session, _heard (UTC): until when somebody told splits since a session."""
+    """Columns symbol, session, _heard (UTC): until when somebody told splits since a session.
+
+    A word of a time to come, from a clock that was ahead, is not believed: it covers sessions that
+    nobody can have spoken of.
+    """
+    latest = platform.clock.now() + CLOCKS_APART
     told = own_words(platform, list(spans))
     last = max(last for _, last in spans.values())
     answers = telling_answers(
@@ -124,6 +130,7 @@ def _evidence(
                 told.people().select("symbol", session=pl.lit(date.min), _heard="_stated"),
             ]
         )
+        .filter(pl.col("_heard") <= latest)
         .sort("symbol", "session")
         .with_columns(pl.col("_heard").cum_max().over("symbol"))
         .sort("session")

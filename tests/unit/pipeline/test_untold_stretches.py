@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import polars as pl
@@ -106,6 +106,19 @@ def test_a_hole_in_an_answer_is_covered_by_it(world: World) -> None:
     assert untold(world) == []
 
 
+def test_a_clock_that_was_ahead_covers_nothing(world: World) -> None:
+    answered(world, 4, 8, at(8))
+    answered(world, 8, 8, datetime(2031, 1, 1, tzinfo=UTC))
+    assert untold(world) == [(11, 15)]
+    world.platform.ledger.record(
+        world.platform.ledger.read()
+        .filter(session=date(2024, 3, 8))
+        .with_columns(asked_at=pl.lit(NOW), fetch_id=pl.lit("again")),
+        now=NOW,
+    )
+    assert untold(world) == []
+
+
 def test_a_list_covers_all_until_it_was_brought(world: World) -> None:
     acted(world, "a_list", date(2020, 1, 2), at(12, 13, 0))
     assert untold(world) == [(12, 15)]
@@ -174,7 +187,7 @@ def test_the_next_sessions_are_looked_at_again(stored: World) -> None:
     assert told(stored, adjusted="splits", **early) == []
     (note,) = told(stored, adjusted="splits")
     assert "AAA from 2024-03-11 to 2024-03-15" in note
-    answered(stored, 9, 15, NOW + timedelta(hours=1))
+    answered(stored, 9, 15, NOW)
     assert told(stored, adjusted="splits") == []
 
 
