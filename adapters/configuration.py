@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from adapters import yaml_text
 from adapters.reference_files import INSTRUMENTS, load_reference
-from adapters.settings import Settings
+from adapters.settings import PROJECT, Settings
 from market_data.errors import ConfigurationError
 from market_data.quality.expectations import Expectations
 from market_data.quality.thresholds import Thresholds
@@ -46,6 +46,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path} must hold a mapping of names to values")
     return content
+
+
+def own_or_shipped(settings: Settings, name: str) -> Path:
+    """A file of the configuration folder, or the shipped one where that has none."""
+    own = settings.config_dir / name
+    return own if own.exists() else PROJECT / "config" / name
+
+
+def problems(error: ValidationError) -> str:
+    """What is wrong with the content of a file, each with its key."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in e['loc']) or 'file'}: "
+        f"{e['msg'].removeprefix('Value error, ')}"
+        for e in error.errors(include_url=False)
+    )
 
 
 def load_universe(settings: Settings, *, refresh: bool = False) -> Universe:
@@ -109,11 +124,7 @@ def _parse_universe(content: dict[str, Any], path: Path) -> Universe:
     try:
         return Universe.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']) or 'file'}: {e['msg']}"
-            for e in error.errors()
-        )
-        raise ConfigurationError(f"{path}: {problems}") from error
+        raise ConfigurationError(f"{path}: {problems(error)}") from error
 
 
 def _merge(base: list[Any], extra: list[Any], name: str) -> list[Any]:

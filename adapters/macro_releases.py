@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from adapters.configuration import read_yaml
+from adapters.configuration import problems, read_yaml
 from adapters.settings import Settings
 from market_data.errors import ConfigurationError
 from market_data.macro.releases import MacroTable
@@ -35,8 +35,4 @@ def load_macro_releases(settings: Settings) -> MacroTable:
     try:
         return MacroTable.model_validate(read_yaml(path))
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']) or 'file'}: {e['msg']}"
-            for e in error.errors()
-        )
-        raise ConfigurationError(f"{path}: {problems}") from error
+        raise ConfigurationError(f"{path}: {problems(error)}") from error

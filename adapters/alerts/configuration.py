@@ -7,14 +7,13 @@ What does not: the meaning of the rules (market_data/alerts/rules.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from adapters.alerts.settings import AlertSettings
-from adapters.configuration import read_yaml
-from adapters.settings import PROJECT, Settings
+from adapters.configuration import own_or_shipped, read_yaml
+from adapters.settings import Settings
 from adapters.variables import read
 from market_data.alerts.alert import Severity
 from market_data.alerts.rules import AlertRules, RouteRules, parse_rules
@@ -23,12 +22,6 @@ from market_data.errors import ConfigurationError
 _VARIABLE = "OPERATIONS_ALERT_ROUTES"
 _NO_SECRETS = "url", "token", "password", "routing_key", "webhook"
 """Keys that a route has not: what they would hold lies in a variable."""
-
-
-def alerts_path(settings: Settings) -> Path:
-    """The file: that of the configuration folder, or the shipped one where it has none."""
-    own = settings.config_dir / "alerts.yaml"
-    return own if own.exists() else PROJECT / "config" / "alerts.yaml"
 
 
 def load_alert_rules(settings: Settings, changes: AlertSettings | None = None) -> AlertRules:
@@ -41,7 +34,7 @@ def load_alert_rules(settings: Settings, changes: AlertSettings | None = None) -
     Raises:
         ConfigurationError: naming the file or the variable, the key, and what is wrong.
     """
-    path = alerts_path(settings)
+    path = own_or_shipped(settings, "alerts.yaml")
     content = read_yaml(path)
     try:
         rules = parse_rules(content)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from adapters.configuration import read_yaml
+from adapters.configuration import problems, read_yaml
 from adapters.settings import PROJECT, Settings
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
@@ -76,8 +76,4 @@ def _load(path: Path, _written: int) -> VendorTable:
     try:
         return VendorTable.model_validate(read_yaml(path))
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']) or 'file'}: {e['msg']}"
-            for e in error.errors()
-        )
-        raise ConfigurationError(f"{path}: {problems}") from error
+        raise ConfigurationError(f"{path}: {problems(error)}") from error
