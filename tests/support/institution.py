@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from tests.support.servers import claimed_redis, new_database, server_url
-from tests.support.warm_python import run_python
+from tests.support.warm_python import StartedPython, run_python
 
 OURS = ("EMP_", "TIMESCALE", "DATABASE_URL", "REDIS_", "KAFKA_", "DAGSTER_")
 
@@ -30,6 +31,11 @@ class Institution:
     def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """A command of `emp` in a process of its own."""
         return run_python(["-m", "emp", *arguments], env={**self.environment, **more})
+
+    def start(self, *arguments: str, stderr: IO[Any] | None = None, **more: str) -> StartedPython:
+        """The same, without waiting for its end."""
+        environment = {**self.environment, **more}
+        return StartedPython(["-m", "emp", *arguments], env=environment, stderr=stderr)
 
 
 @contextmanager

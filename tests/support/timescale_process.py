@@ -10,12 +10,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -28,9 +26,9 @@ from adapters.timescale.settings import TimescaleSettings
 from market_data.datasets import curated_bars
 from market_data.errors import MarketDataError
 from market_data.timeframes import Timeframe
+from tests.support.warm_python import StartedPython
 
 MINUTES = curated_bars(Timeframe.M1)
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def rows(value: float, first: date, last: date, symbols: Sequence[str], each: int = 1) -> Any:
@@ -156,23 +154,15 @@ class Worker:
     """A worker process, as a test sees it."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "tests.support.timescale_process"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self.process = StartedPython(["-m", "tests.support.timescale_process"])
 
     def ask(self, name: str, **arguments: Any) -> None:
         """Begins something."""
-        assert self.process.stdin
         self.process.stdin.write(json.dumps([name, arguments]) + "\n")
         self.process.stdin.flush()
 
     def answer(self) -> Any:
         """Waits for its end."""
-        assert self.process.stdout
         line = self.process.stdout.readline()
         assert line, "the worker has ended"
         told = json.loads(line)
@@ -187,10 +177,7 @@ class Worker:
     def kill(self) -> None:
         """Ends it as kill -9 does."""
         self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe:
-                pipe.close()
+        self.process.communicate()
 
 
 @contextmanager

@@ -1,14 +1,15 @@
 """Python processes that start with the libraries in memory, for tests that start many of them.
 
 What belongs here: a process of its own for a module or a script, with its own environment, output
-and exit status, forked from one that has imported libraries and nothing of this project. What does
-not: tests of how a process starts or what it loads, of signals to a command or of a broken pipe;
-they start Python themselves.
+and exit status, forked from one that has imported libraries and this project. What does not: tests
+of how a process starts or what it loads, of signals to a command or of a broken pipe; they start
+Python themselves.
 
-Importing the libraries is most of what a short command costs. No module of this project is loaded
-before the fork: each process reads its own environment. Polars and what stands on it is not either,
-since its threads would not live through a fork. All processes of one server hash alike: what must
-not depend on PYTHONHASHSEED needs processes that start Python themselves.
+Importing is most of what a short command costs. What reads the environment while it is imported
+(`definitions`) is left to each process, and whoever else did would be found: the server has no
+variable of this project's. Threads would not live through a fork: Polars and the Delta library
+start theirs when they are used, but for what `_HARMLESS` names. All processes of one server hash
+alike: what must not depend on PYTHONHASHSEED needs processes that start Python themselves.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import atexit
 import gc
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -27,20 +29,26 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = (
-    "alembic",
+    "alembic.command",
     "dagster",
     "dagster_postgres",
+    "deltalake",
     "exchange_calendars",
     "hypothesis.strategies",
     "kafka",
+    "polars.testing",
     "psycopg",
+    "psycopg_pool",
     "pydantic_settings",
     "redis",
     "rich.console",
@@ -49,6 +57,11 @@ LIBRARIES = (
     "typer",
     "yaml",
 )
+OURS = ("adapters", "emp", "emp_assets", "jobs", "market_data", "resources", "sensors")
+_NOT_IMPORTED = ("adapters.operations.migrations", "adapters.timescale.migrations", "emp.__main__")
+_HARMLESS = ("jemalloc_bg_thd", "polars-ooc-clea")
+"""Threads that libraries begin while they are imported: an allocator's, which minds forks itself,
+and one that removes what Polars has spilled to disk, which is nothing here."""
 _MOST_BYTES = 1 << 18
 # What a library reads while it is imported, and must be the same as in the process of the test.
 _OWN = ("EMP_", "DAGSTER_", "TIMESCALE", "REDIS_", "KAFKA_")
@@ -73,8 +86,12 @@ def run_python(
     Raises:
         subprocess.TimeoutExpired: it took longer.
     """
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-        pid, told = _start(words, dict(os.environ if env is None else env), cwd, out, errors)
+    with (
+        Path(os.devnull).open("rb") as nothing,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as errors,
+    ):
+        pid, told = _start(words, env, cwd, (nothing.fileno(), out.fileno(), errors.fileno()))
         status = _status(told, timeout)
         if status is None:
             os.kill(pid, signal.SIGKILL)
@@ -83,18 +100,115 @@ def run_python(
         return subprocess.CompletedProcess([*words], status, _text(out), _text(errors))
 
 
+class StartedPython:
+    """What `subprocess.Popen([sys.executable, *words], text=True)` with three pipes gives.
+
+    Attributes:
+        pid: of the process itself.
+        stdin: its input, to write to.
+        stdout: its output.
+        stderr: what it says besides; empty where a file takes it.
+        returncode: how it ended; None until somebody has asked.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path = ROOT,
+        stderr: IO[Any] | None = None,
+    ) -> None:
+        pipes = [os.pipe() for _ in range(3)]
+        theirs = (pipes[0][0], pipes[1][1], pipes[2][1])
+        errors = pipes[2][1] if stderr is None else stderr.fileno()
+        try:
+            self.pid, self._told = _start(words, env, cwd, (pipes[0][0], pipes[1][1], errors))
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
+        self.stdin = os.fdopen(pipes[0][1], "w")
+        self.stdout = os.fdopen(pipes[1][0])
+        self.stderr = os.fdopen(pipes[2][0])
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """How it ended; None while it runs."""
+        if self.returncode is None:
+            self.returncode = _status(self._told, 0)
+        return self.returncode
+
+    def wait(self, timeout: float = 240) -> int:
+        """How it ended, once it has.
+
+        Raises:
+            subprocess.TimeoutExpired: it runs still.
+        """
+        if self.returncode is None:
+            self.returncode = _status(self._told, timeout)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired("python", timeout)
+        return self.returncode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Unless it has ended."""
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout: float = 240) -> tuple[str, str]:
+        """The rest of what it says, once it has ended."""
+        with ThreadPoolExecutor(2) as readers:
+            if not self.stdin.closed:
+                self.stdin.close()
+            texts = [readers.submit(self._rest, stream) for stream in (self.stdout, self.stderr)]
+            try:
+                self.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+            return texts[0].result(), texts[1].result()
+
+    @staticmethod
+    def _rest(stream: IO[str]) -> str:
+        if stream.closed:
+            return ""
+        with stream:
+            return stream.read()
+
+    def __enter__(self) -> StartedPython:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        for stream in (self.stdin, self.stdout, self.stderr):
+            stream.close()
+        self.wait()
+
+
 def _text(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode()
 
 
 def _start(
-    words: Sequence[str], env: dict[str, str], cwd: Path, out: IO[bytes], errors: IO[bytes]
+    words: Sequence[str],
+    env: Mapping[str, str] | None,
+    cwd: Path,
+    streams: tuple[int, int, int],
 ) -> tuple[int, IO[bytes]]:
     """Its process id, and the pipe that tells its exit status."""
     reading, writing = os.pipe()
-    order = json.dumps({"words": list(words), "env": env, "cwd": str(cwd)}).encode()
-    handed = array.array("i", [out.fileno(), errors.fileno(), writing])
+    variables = dict(os.environ if env is None else env)
+    order = json.dumps({"words": list(words), "env": variables, "cwd": str(cwd)}).encode()
+    handed = array.array("i", [*streams, writing])
     with _STARTING:
         server = _server()
     server.sendmsg([order], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handed)])
@@ -150,7 +264,7 @@ def serve(orders: socket.socket) -> None:
     gc.freeze()
     waiting: list[int] = []
     while True:
-        order, ancillary, _, _ = orders.recvmsg(_MOST_BYTES, socket.CMSG_SPACE(3 * 4))
+        order, ancillary, _, _ = orders.recvmsg(_MOST_BYTES, socket.CMSG_SPACE(4 * 4))
         if not order:
             sys.exit()
         waiting = [pid for pid in waiting if os.waitpid(pid, os.WNOHANG) == (0, 0)]
@@ -162,15 +276,17 @@ def serve(orders: socket.socket) -> None:
         waiting.append(child)
         for descriptor in handed:
             os.close(descriptor)
-    out, errors, told = handed
+    *streams, told = handed
     pid = os.fork()
     if pid:
+        for descriptor in streams:
+            os.close(descriptor)
         os.write(told, b"%d\n" % pid)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         os.write(told, b"%d\n" % status)
         os._exit(0)
-    os.dup2(out, 1)
-    os.dup2(errors, 2)
+    for standard, descriptor in enumerate(streams):
+        os.dup2(descriptor, standard)
     for descriptor in handed:
         os.close(descriptor)
     _become(**json.loads(order))
@@ -193,8 +309,20 @@ def _become(words: list[str], env: dict[str, str], cwd: str) -> None:
         raise ValueError(f"{kind} is neither -m nor -c")
 
 
+def _ours() -> Iterator[str]:
+    """The modules of this project that may be in memory before a process has its environment."""
+    for package in OURS:
+        yield package
+        found = pkgutil.walk_packages([str(ROOT / package)], f"{package}.")
+        yield from (m.name for m in found if not m.name.startswith(_NOT_IMPORTED))
+
+
 if __name__ == "__main__":
-    for library in LIBRARIES:
-        __import__(library)
-    assert "polars" not in sys.modules
+    for module in (*LIBRARIES, *_ours()):
+        # What cannot be imported is for the process to tell that needs it.
+        with suppress(ImportError):
+            __import__(module)
+    threads = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+    lost = [name for name in threads if name not in _HARMLESS]
+    assert len(lost) == 1, f"threads beside the first would not live through a fork: {lost}"
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 from adapters.stores.locks import NamedLocks
 from tests.support.institution import Institution, institution
 from tests.support.stored_rows import assert_same_rows, stored_rows
+from tests.support.warm_python import StartedPython
 
 INGEST = ["ingest", "--vendor", "sample_a", "--start"]
 WHOLE = [*INGEST, "2024-02-05", "--end", "2024-03-15"]
@@ -51,19 +50,8 @@ def house(tmp_path: Path) -> Iterator[Institution]:
         yield made
 
 
-def started(house: Institution, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "emp", *arguments],
-        env=house.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def await_line(process: subprocess.Popen[str], words: str) -> None:
+def await_line(process: StartedPython, words: str) -> None:
     """Wait until a process says something on its way."""
-    assert process.stderr is not None
     for line in process.stderr:
         if words in line:
             return
@@ -93,7 +81,7 @@ def test_two_ingests_at_once_over_overlapping_sessions(
     runs = []
     # Both have planned, and so ask for the sessions that they share, before either may append.
     with NamedLocks(tmp_path / "data/lake/.locks/raw/sample_a_bars_1d").hold_every():
-        racing = [started(house, *command) for command in (EARLY, LATE)]
+        racing = [house.start(*command) for command in (EARLY, LATE)]
         for process in racing:
             await_line(process, "(1 of 3)")
     for process in racing:
@@ -131,7 +119,7 @@ def test_an_ingest_that_is_killed_while_it_holds_locks(
     timescale = house.environment["TIMESCALEDB_URL"]
     with psycopg.connect(timescale) as ours:
         ours.execute(OUR_LOCK)
-        doomed = started(house, *WHOLE)
+        doomed = house.start(*WHOLE)
         await_count(timescale, LOCKS_AWAITED, True, 120)
         assert count(operations, LOCKS_HELD) >= 1
         doomed.send_signal(SIGKILL)
@@ -158,7 +146,7 @@ def test_an_ingest_that_is_killed_while_it_writes_the_table(
     with psycopg.connect(timescale) as ours:
         # Readers may go on; whoever changes a row of it waits.
         ours.execute("lock table curated.bars_1d in exclusive mode")
-        doomed = started(house, *WHOLE)
+        doomed = house.start(*WHOLE)
         awaited = (
             "select count(*) from pg_locks where not granted and database = "
             "(select oid from pg_database where datname = current_database())"

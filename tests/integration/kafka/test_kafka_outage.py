@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -185,20 +183,9 @@ def test_a_relay_that_is_killed_between_send_and_mark(
     events = [numbers(n) for n in range(50)]
     outbox.publish(events)
     url = engine.url.render_as_string(hide_password=False)
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            _RELAY_THAT_STOPS_BEFORE_THE_MARK,
-            url,
-            broker.url,
-            own.ingest_default_topic,
-        ],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
+    process = StartedPython(
+        ["-c", _RELAY_THAT_STOPS_BEFORE_THE_MARK, url, broker.url, own.ingest_default_topic]
     )
-    assert process.stdout is not None
     assert process.stdout.readline() == "50\n"
     assert relay(own, engine).drain() == Relayed(busy=True)
     process.send_signal(signal.SIGKILL)
@@ -233,20 +220,9 @@ def test_two_relays_at_once_through_an_outage_send_each_event_once(
 ):
     outbox = SqlOutbox(engine)
     url = engine.url.render_as_string(hide_password=False)
-    arguments = [sys.executable, "-c", _FOLLOWER, url, broker.url, own.ingest_default_topic]
-    followers = [
-        subprocess.Popen(
-            arguments,
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
+    arguments = ["-c", _FOLLOWER, url, broker.url, own.ingest_default_topic]
+    followers = [StartedPython(arguments) for _ in range(2)]
     for follower in followers:
-        assert follower.stdout is not None
         assert follower.stdout.readline() == "ready\n"
     events = [numbers(n) for n in range(300)]
     for number in range(0, 150, 10):
@@ -263,7 +239,7 @@ def test_two_relays_at_once_through_an_outage_send_each_event_once(
     deadline = time.monotonic() + 60
     while outbox.backlog().waiting and time.monotonic() < deadline:
         time.sleep(0.1)
-    told = [f.communicate("stop\n", timeout=60)[1] for f in followers]
+    told = [f.communicate(timeout=60)[1] for f in followers]
     assert outbox.backlog().waiting == 0
     assert sorted(arrivals(own)) == sorted(e.event_id for e in events)
     assert any("no broker listens" in text for text in told)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import date
@@ -30,6 +28,7 @@ from tests.support.fred_replay import (
     serve_vintages,
 )
 from tests.support.replay_server import ReplayServer, json_body, slow
+from tests.support.warm_python import StartedPython
 
 RANGE = ("2024-07-01", "2024-10-31")
 DATES = {53: ["2024-07-25", "2024-08-29", "2024-10-30"], 50: ["2024-08-02", "2024-10-04"]}
@@ -52,24 +51,20 @@ def server() -> Iterator[ReplayServer]:
         yield server
 
 
-def start(folder: Path, server: ReplayServer) -> subprocess.Popen[str]:
+def start(folder: Path, server: ReplayServer) -> StartedPython:
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("EMP_", "FRED_"))}
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.support.macro_process", *RANGE],
-        cwd=Path(__file__).resolve().parents[3],
+    return StartedPython(
+        ["-m", "tests.support.macro_process", *RANGE],
         env={
             **clean,
             "EMP_DATA_DIR": str(folder),
             "FRED_URL": server.url,
             "FRED_API_KEY": KEY,
         },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
     )
 
 
-def end(process: subprocess.Popen[str]) -> str:
+def end(process: StartedPython) -> str:
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     return out

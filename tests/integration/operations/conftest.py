@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,8 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from adapters.operations import open_database
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.warm_python import StartedPython
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -32,19 +29,12 @@ def engine(url: str) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start() -> Iterator[Callable[..., StartedPython]]:
     """Starts Python processes on a piece of code; kills what is left of them."""
-    processes: list[subprocess.Popen[str]] = []
+    processes: list[StartedPython] = []
 
-    def _start(code: str, *arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
-            cwd=ROOT,
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+    def _start(code: str, *arguments: str) -> StartedPython:
+        process = StartedPython(["-c", code, *arguments])
         processes.append(process)
         return process
 

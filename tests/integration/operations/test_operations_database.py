@@ -25,8 +25,9 @@ from market_data.errors import ConfigurationError, StoreUnavailableError
 from market_data.ports import Annotation, Decision
 from market_data.ports.operations import IngestRun
 from market_data.timeframes import Timeframe
+from tests.support.warm_python import StartedPython
 
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., StartedPython]
 
 
 def test_a_new_database_is_at_head_and_equals_the_models(engine: sa.Engine) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -21,8 +20,9 @@ from market_data.errors import SchemaError
 from market_data.ports.operations import Ledger
 from market_data.schemas import LEDGER
 from market_data.timeframes import Timeframe
+from tests.support.warm_python import StartedPython
 
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., StartedPython]
 NOON = datetime(2024, 7, 1, 12, 0, 0, 123_457, tzinfo=UTC)
 ANSWERS = ("rows", "nothing", "holiday", "unavailable")
 OUTCOMES = (*ANSWERS, "refused", "failed")
@@ -326,13 +326,13 @@ for i in range(times):
 """
 
 
-def _go(process: subprocess.Popen[str]) -> None:
+def _go(process: StartedPython) -> None:
     assert process.stdin
     process.stdin.write("go\n")
     process.stdin.flush()
 
 
-def _ready(process: subprocess.Popen[str]) -> None:
+def _ready(process: StartedPython) -> None:
     assert process.stdout
     assert process.stdout.readline() == "ready\n", process.communicate()[1]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -25,8 +24,9 @@ from market_data.errors import SchemaError
 from market_data.ports.operations import IngestRun, Journal, QuarantineLog
 from market_data.schemas import QUARANTINE
 from market_data.timeframes import Timeframe
+from tests.support.warm_python import StartedPython
 
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., StartedPython]
 NOON = datetime(2024, 7, 1, 12, 0, 0, 123_457, tzinfo=UTC)
 DAY = date(2024, 6, 28)
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +13,9 @@ from adapters.cache.policy import CachePolicy
 from adapters.cache.redis_cache import RedisCache
 from adapters.cache.settings import RedisSettings
 from market_data.errors import ConfigurationError
+from tests.support.warm_python import StartedPython
 
 SMALL = CachePolicy(60, 3, 1000, "emp:test", ("also:",))
-ROOT = Path(__file__).resolve().parents[3]
 
 LOADER = """
 import sys, time
@@ -90,11 +87,8 @@ def test_prefixes_and_what_cannot_be_read(empty_redis_url: str) -> None:
 
 
 def test_of_many_processes_one_loads(empty_redis_url: str) -> None:
-    environment = {**os.environ, "REDIS_URL": empty_redis_url, "PYTHONPATH": str(ROOT)}
-    running = [
-        subprocess.Popen([sys.executable, "-c", LOADER], env=environment, stdout=subprocess.PIPE)
-        for _ in range(5)
-    ]
+    environment = {**os.environ, "REDIS_URL": empty_redis_url}
+    running = [StartedPython(["-c", LOADER], env=environment) for _ in range(5)]
     loads = [int(process.communicate(timeout=60)[0]) for process in running]
     assert sum(loads) == 1
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,25 +19,18 @@ import store_worker as work
 from adapters.stores.delta_bar_store import DeltaBarStore
 from adapters.stores.delta_raw_log import DeltaRawLog
 from market_data.schemas import RAW_BARS
+from tests.support.warm_python import StartedPython
 
-ROOT = Path(__file__).resolve().parents[3]
 
-
-def start(*arguments: object, die_at: int | None = None) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "POLARS_MAX_THREADS": "1"}
+def start(*arguments: object, die_at: int | None = None) -> StartedPython:
+    environment = {**os.environ, "POLARS_MAX_THREADS": "1"}
     if die_at is not None:
         environment["EMP_TEST_DIE_AT"] = str(die_at)
-    worker = Path(__file__).with_name("store_worker.py")
-    return subprocess.Popen(
-        [sys.executable, str(worker), *map(str, arguments)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    words = ["-m", "store_worker", *map(str, arguments)]
+    return StartedPython(words, env=environment, cwd=Path(__file__).parent)
 
 
-def finish(process: subprocess.Popen[str]) -> str:
+def finish(process: StartedPython) -> str:
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     return out.removeprefix("ready\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -16,9 +15,8 @@ from adapters.settings import Settings
 from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
 from market_data.timeframes import Timeframe
 from tests.support.backfill_process import FIRST, LAST, backfill
-from tests.support.warm_python import run_python
+from tests.support.warm_python import StartedPython, run_python
 
-ROOT = Path(__file__).resolve().parents[3]
 SESSIONS = (FIRST, LAST)
 
 
@@ -81,13 +79,10 @@ def test_every_commit_is_a_safe_place_to_die(
 def test_two_backfills_at_once_leave_the_rows_of_one(
     undisturbed: tuple[dict[str, pl.DataFrame], int], tmp_path: Path
 ):
-    command = [sys.executable, "-m", "tests.support.backfill_process", str(tmp_path)]
-    racing = [
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
+    command = ["-m", "tests.support.backfill_process", str(tmp_path)]
+    racing = [StartedPython(command) for _ in range(2)]
     for process in racing:
         _, errors = process.communicate(timeout=180)
-        assert process.returncode == 0, errors.decode()
+        assert process.returncode == 0, errors
     for name, frame in frames(tmp_path).items():
         same(frame, undisturbed[0][name], name)

@@ -6,7 +6,6 @@ import logging
 import re
 import shlex
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from market_data.errors import StoreUnavailableError
 from services import TimescaleServer
 from tests.support.institution import Institution, institution
 from tests.support.timescale_process import MINUTES, rows
+from tests.support.warm_python import StartedPython
 
 pytestmark = pytest.mark.slow
 
@@ -76,18 +76,13 @@ def house(tmp_path: Path, private_timescale: TimescaleServer) -> Iterator[Instit
 @contextmanager
 def run_in_the_middle(
     house: Institution, folder: Path, **more: str
-) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+) -> Iterator[tuple[StartedPython, Path]]:
     """An ingest that has written January and is in the transaction of February."""
     log = folder / "log"
     url = house.environment["TIMESCALEDB_URL"]
     with psycopg.connect(url, autocommit=True) as sql, log.open("wb") as output:
         sql.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [FEBRUARY])
-        run = subprocess.Popen(
-            [sys.executable, "-m", "emp", *INGEST],
-            env={**house.environment, **more},
-            stdout=subprocess.DEVNULL,
-            stderr=output,
-        )
+        run = house.start(*INGEST, stderr=output, **more)
         try:
             waiting = "select 1 from pg_locks where locktype = 'advisory' and not granted"
             end = time.monotonic() + 120
