@@ -2,8 +2,9 @@
 
 What belongs here: everything that speaks to a broker, one concern per file, on kafka-python. The
 library is loaded when a client is opened, never before.
-What does not: what an event says (market_data/ports/event_results.py, pipeline/telemetry.py),
-where events wait (adapters/operations/outbox.py), grades (market_data/operations).
+What does not: what an event says (market_data/ports/event_results.py,
+market_data/pipeline/telemetry.py), where events wait (adapters/operations/outbox.py), grades
+(market_data/operations).
 
     settings.py   the KAFKA_* variables, topics per dimension
     faults.py     what is wrong with them taken together
