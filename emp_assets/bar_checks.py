@@ -25,6 +25,8 @@ from emp_assets.partitions import session_range
 from emp_assets.run_config import SymbolsConfig
 from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.platform import Platform
+from market_data.quality.actions import check_severity
+from market_data.quality.findings import ERROR
 from market_data.quality.runbooks import page_of_all
 from resources.platform import PlatformResource
 
@@ -213,7 +215,7 @@ class _Report:
 
 
 def _severity(findings: pl.DataFrame) -> dg.AssetCheckSeverity:
-    error = (findings["severity"] == "error").any()
+    error = check_severity(findings) == ERROR
     return dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN
 
 

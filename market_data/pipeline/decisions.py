@@ -15,6 +15,7 @@ from market_data.curation.marks import MARKS, session_marks, with_marks
 from market_data.datasets import curated_bars
 from market_data.pipeline.platform import Platform
 from market_data.ports import Annotation
+from market_data.quality.actions import bar_marks
 from market_data.quality.annotations import UNUSABLE, preferences, standing, unusable
 from market_data.quality.bar_flags import bar_flags, open_flags
 from market_data.quality.view import limits_of
@@ -80,4 +81,4 @@ def flagged(
         actions=platform.actions.read(known_at=as_of),
     )
     left = open_flags(flags, decided, dataset=curated_bars(timeframe).name)
-    return with_marks(bars, [left.rename({"code": "flag"}).select(list(MARKS))])
+    return with_marks(bars, [bar_marks(left).select(list(MARKS))])

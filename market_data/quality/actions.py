@@ -23,6 +23,7 @@ class DataEffect(StrEnum):
     NEWEST_WINS = "newest revision wins, contradictions to quarantine"
     MARK_SESSION = "symbol-session marked error"
     QUARANTINE_ODD_VENDOR = "odd vendor's bars to quarantine, the next vendor fills"
+    MARK_ROW = "row marked error"
     FLAG_ROW = "row flagged"
     NONE = "none"
 
@@ -150,11 +151,27 @@ ACTIONS: tuple[Action, ...] = (
         ERROR,
     ),
     _line(
+        "price in another unit",
+        "unit_error",
+        DataEffect.MARK_ROW,
+        RunEffect.GO_ON,
+        ReadersEffect.LEFT_OUT,
+        ERROR,
+    ),
+    _line(
         "flag",
-        "jump unit_error flat_run false_tick volume zero_volume consistency score_shift",
+        "jump false_tick",
         DataEffect.FLAG_ROW,
         RunEffect.GO_ON,
         ReadersEffect.FLAGGED,
+        WARN,
+    ),
+    _line(
+        "oddity",
+        "flat_run volume zero_volume consistency score_shift",
+        DataEffect.NONE,
+        RunEffect.GO_ON,
+        ReadersEffect.UNCHANGED,
         WARN,
     ),
     _line(
@@ -195,16 +212,42 @@ def action_of(code: str) -> Action:
     return _BY_CODE[code]
 
 
-def row_status(code: str, severity: str) -> str:
-    """The dq_status (ok, warn or error) that a finding gives to the rows it concerns."""
-    data = action_of(code).data
-    if data is DataEffect.MARK_SESSION:
-        return severity
-    return WARN if data is DataEffect.FLAG_ROW else "ok"
+def bar_marks(flags: pl.DataFrame) -> pl.DataFrame:
+    """Findings about single bars as what they do to these.
+
+    Args:
+        flags: symbol, session, ts, code, severity.
+
+    Returns:
+        Columns symbol, session, ts, flag, severity, the latter as the bar's dq_status shall be;
+        rows without codes that neither mark nor flag a row.
+    """
+    status = {DataEffect.MARK_ROW: ERROR, DataEffect.FLAG_ROW: WARN}
+    given = {
+        code: status[data]
+        for code in flags.get_column("code").unique()
+        if (data := action_of(code).data) in status
+    }
+    return flags.filter(pl.col("code").is_in(list(given))).select(
+        "symbol",
+        "session",
+        "ts",
+        flag="code",
+        severity=pl.col("code").replace_strict(given, return_dtype=pl.String),
+    )
 
 
-def alert_severity(code: str, severity: str) -> str:
-    """The severity (warn or error) of the alert that a finding raises."""
+def check_severity(findings: pl.DataFrame) -> str:
+    """The severity (warn or error) of a check that found something, which is that of its alert.
+
+    Args:
+        findings: code, severity.
+    """
+    found = findings.select("code", "severity").unique()
+    return ERROR if ERROR in (_alert_severity(*pair) for pair in found.iter_rows()) else WARN
+
+
+def _alert_severity(code: str, severity: str) -> str:
     action = action_of(code)
     if action.run is RunEffect.FAIL_STEP:
         return ERROR

@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 
 from market_data.calendars import trading_sessions
 from market_data.ports import Annotation, Decision
+from market_data.quality.actions import ACTIONS, DataEffect, ReadersEffect
 from market_data.schemas import CURATED_BARS
 from market_data.universe import AssetClass, Instrument
 from tests.support.decisions import taken_back_afterwards
@@ -76,6 +77,20 @@ def test_trusted_leaves_out_errors_and_ok_warnings_too(world: World) -> None:
     for quality, left_out in (("trusted", {PENCE}), ("ok", {TICK, JUMP, PENCE})):
         served = world.read("1d", "MINE", quality=quality, checked=True)
         assert whole - set(served["session"]) == left_out
+
+
+def test_what_bars_carry_and_readers_get_is_what_the_table_of_consequences_says(
+    world: World,
+) -> None:
+    marking = {DataEffect.FLAG_ROW: "warn", DataEffect.MARK_ROW: "error"}
+    said = {code: a for a in ACTIONS if a.data in marking for code in a.codes}
+    bars = world.read("1d", "MINE", quality="all", checked=True)
+    found = {code: status for status, code in marks(bars).values()}
+    assert found == {code: marking[action.data] for code, action in said.items()}
+    served = {code for _, code in marks(world.read("1d", "MINE", checked=True)).values()}
+    assert served == {c for c, action in said.items() if action.readers is ReadersEffect.FLAGGED}
+    left_out = {c for c, action in said.items() if action.readers is ReadersEffect.LEFT_OUT}
+    assert left_out == set(found) - served
 
 
 def test_a_part_is_flagged_as_the_whole_is(world: World) -> None:

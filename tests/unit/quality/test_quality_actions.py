@@ -14,9 +14,9 @@ from market_data.quality.actions import (
     ReadersEffect,
     RunEffect,
     action_of,
-    alert_severity,
+    bar_marks,
     block_reasons,
-    row_status,
+    check_severity,
 )
 from market_data.quality.view import limits_of
 from market_data.schemas import FINDINGS
@@ -63,7 +63,7 @@ def test_schema(limits) -> None:
     assert action.run is RunEffect.FAIL_STEP
     assert action.readers is ReadersEffect.NOTHING_NEW
     assert block_reasons(found("schema", "error", 1), run_of(10), limits) == ["schema: so it is"]
-    assert alert_severity("schema", "warn") == "error"
+    assert check_severity(found("schema", "warn", 1)) == "error"
     assert action_of("not_judged") is action
 
 
@@ -77,9 +77,8 @@ def test_invalid_row(limits) -> None:
     assert block_reasons(error, run_of(10, refused=6), limits) == [
         "equity: 60 of 1000 rows are invalid, more than 5%"
     ]
-    assert row_status("ohlc", "error") == "ok"
-    assert alert_severity("price_range", "warn") == "warn"
-    assert alert_severity("not_finite", "error") == "error"
+    assert check_severity(found("price_range", "warn", 2)) == "warn"
+    assert check_severity(found("not_finite", "error", 2)) == "error"
 
 
 def test_duplicate(limits) -> None:
@@ -87,8 +86,7 @@ def test_duplicate(limits) -> None:
     assert action is action_of("duplicate_rows")
     assert action.data is DataEffect.NEWEST_WINS
     assert not block_reasons(found("contradiction", "warn", 10), run_of(10), limits)
-    assert row_status("duplicate_rows", "warn") == "ok"
-    assert alert_severity("contradiction", "error") == "warn"
+    assert check_severity(found("contradiction", "error", 2)) == "warn"
 
 
 @pytest.mark.parametrize("code", ["coverage_error", "no_data", "drift"])
@@ -102,8 +100,7 @@ def test_coverage_and_drift_of_two_vendors(limits, code) -> None:
         "equity: 6 of 10 symbol-sessions are in error, more than 50%"
     ]
     assert not block_reasons(found(code, "warn", 10), run_of(10), limits)
-    assert (row_status(code, "error"), alert_severity(code, "error")) == ("error", "error")
-    assert (row_status(code, "warn"), alert_severity(code, "warn")) == ("warn", "warn")
+    assert [check_severity(found(code, s, 2)) for s in ("warn", "error")] == ["warn", "error"]
 
 
 def test_coverage_and_drift_of_one_session_count_once(limits) -> None:
@@ -115,8 +112,7 @@ def test_drift_of_three_vendors(limits) -> None:
     action = action_of("drift_outlier")
     assert action.data is DataEffect.QUARANTINE_ODD_VENDOR
     assert not block_reasons(found("drift_outlier", "error", 10), run_of(10), limits)
-    assert row_status("drift_outlier", "error") == "ok"
-    assert alert_severity("drift_outlier", "error") == "error"
+    assert check_severity(found("drift_outlier", "error", 2)) == "error"
 
 
 def test_staleness(limits) -> None:
@@ -125,18 +121,44 @@ def test_staleness(limits) -> None:
     assert action.run is RunEffect.EXIT_IF_ASKED
     assert action.readers is ReadersEffect.TOLD
     assert not block_reasons(found("stale", "error", 10), run_of(10), limits)
-    assert row_status("stale", "error") == "ok"
-    assert [alert_severity("stale", s) for s in ("warn", "error")] == ["warn", "error"]
+    assert [check_severity(found("stale", s, 2)) for s in ("warn", "error")] == ["warn", "error"]
 
 
-@pytest.mark.parametrize("code", ["jump", "flat_run", "false_tick", "volume", "consistency"])
-def test_flags(limits, code) -> None:
+@pytest.mark.parametrize(
+    ("code", "data", "readers", "alert"),
+    [
+        ("jump", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
+        ("false_tick", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
+        ("unit_error", DataEffect.MARK_ROW, ReadersEffect.LEFT_OUT, "error"),
+        ("flat_run", DataEffect.NONE, ReadersEffect.UNCHANGED, "warn"),
+        ("volume", DataEffect.NONE, ReadersEffect.UNCHANGED, "warn"),
+        ("consistency", DataEffect.NONE, ReadersEffect.UNCHANGED, "warn"),
+    ],
+)
+def test_oddities_of_prices_and_volumes(limits, code, data, readers, alert) -> None:
     action = action_of(code)
-    assert action.data is DataEffect.FLAG_ROW
-    assert action.readers is ReadersEffect.FLAGGED
+    assert (action.data, action.readers) == (data, readers)
     assert not block_reasons(found(code, "error", 10), run_of(10), limits)
-    assert row_status(code, "error") == "warn"
-    assert alert_severity(code, "error") == "warn"
+    assert check_severity(found(code, "error", 2)) == alert
+
+
+def test_a_check_is_as_severe_as_its_worst_finding() -> None:
+    both = pl.concat([found("contradiction", "error", 3), found("price_range", "warn", 2)])
+    assert check_severity(both) == "warn"
+    assert check_severity(pl.concat([both, found("ohlc", "error", 1)])) == "error"
+
+
+def test_findings_about_single_bars_mark_them_as_their_lines_say() -> None:
+    codes = ["jump", "unit_error", "flat_run", "false_tick"]
+    told = pl.concat([found(code, "warn", 1) for code in codes])
+    marked = bar_marks(told.with_columns(ts=pl.lit(None, pl.Datetime("us", "UTC"))))
+    assert marked.columns == ["symbol", "session", "ts", "flag", "severity"]
+    assert marked.select("flag", "severity").rows() == [
+        ("jump", "warn"),
+        ("unit_error", "error"),
+        ("false_tick", "warn"),
+    ]
+    assert bar_marks(told.clear().with_columns(ts=pl.lit(None))).is_empty()
 
 
 def test_each_asset_class_is_judged_by_itself(limits) -> None:

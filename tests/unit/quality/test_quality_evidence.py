@@ -104,3 +104,22 @@ def test_checks_that_fail_share_what_a_run_has():
     assert report(planted_findings(2, 2, ("coverage", "drift"))).share(RECORDED) == RECORDED // 2
     assert report(planted_findings(2, 2, ("coverage",)).clear()).share(RECORDED) == RECORDED
     assert Evidence(0).of(planted_findings(1, 1, ("coverage",)), None) == {"symbols": 1}
+
+
+@pytest.mark.parametrize(
+    ("code", "severity", "shown"),
+    [
+        ("coverage_error", "error", dg.AssetCheckSeverity.ERROR),
+        ("coverage_low", "warn", dg.AssetCheckSeverity.WARN),
+        ("contradiction", "error", dg.AssetCheckSeverity.WARN),
+        ("not_judged", "warn", dg.AssetCheckSeverity.ERROR),
+        ("unit_error", "error", dg.AssetCheckSeverity.ERROR),
+    ],
+)
+def test_a_check_is_as_severe_as_the_table_of_consequences_says(
+    code: str, severity: str, shown: dg.AssetCheckSeverity
+):
+    planted = planted_findings(2, 1, ("coverage",))
+    told = report(planted.with_columns(code=pl.lit(code), severity=pl.lit(severity)))
+    assert told.overall("coverage").severity is shown
+    assert {r.severity for r in told.results("coverage", only_failed=True)} == {shown}

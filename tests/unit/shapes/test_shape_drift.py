@@ -15,7 +15,7 @@ from market_data.pipeline.ingest import ingest
 from market_data.pipeline.inspection import Inspection, inspect_raw
 from market_data.pipeline.planning import IngestRequest
 from market_data.ports.shapes import CHANGES
-from market_data.quality.actions import action_of, alert_severity
+from market_data.quality.actions import action_of, check_severity
 from market_data.quality.shape_drift import check_shape_drift
 from market_data.timeframes import Timeframe
 from tests.support.candle_replay import INSTRUMENTS, oanda_on
@@ -162,7 +162,8 @@ def test_it_stops_no_run_and_alerts(house: House):
     assert [severity for _, severity, _ in house.found(1)] == ["error"]
     assert inspection().block_reasons(["EURUSD"]) == []
     assert action_of("schema_drift").finding == "schema drift"
-    assert alert_severity("schema_drift", "error") == "error"
+    drifted = inspection().findings.filter(pl.col("code") == "schema_drift")
+    assert check_severity(drifted) == "error"
 
 
 def test_an_answer_of_several_symbols_is_a_finding_about_all_of_them():
