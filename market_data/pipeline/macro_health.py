@@ -20,9 +20,6 @@ from market_data.pipeline.macro_inspection import (
     inspect_vintages,
 )
 from market_data.pipeline.platform import Platform
-from market_data.quality.view import limits_of
-from market_data.timeframes import Timeframe
-from market_data.universe import AssetClass, Instrument
 
 MACRO: Mapping[str, Callable[[Platform, date, date], Inspection]] = {
     MACRO_CALENDAR.name: inspect_calendar,
@@ -38,13 +35,22 @@ _GROUP = "macro releases"
 
 
 def macro_limits(platform: Platform, inspection: Inspection) -> pl.DataFrame:
-    """As `market_data.quality.view.limits_of`, a row per event, release or series.
+    """The limits that a verdict needs, a row per event, release or series.
 
-    Releases have no limits of their own: those of an index's days stand in for `block_share`, the
-    share of RED events above which the dataset is RED.
+    Columns symbol, asset_class, block_share and those of bars and scores, which are null: nothing
+    of a release is late by its bars, and none has a score.
     """
     named = pl.concat([inspection.held.select("symbol"), inspection.findings.select("symbol")])
-    index = Instrument(symbol="any", asset_class=AssetClass.INDEX, calendar="24/7")
-    limits = limits_of([index], Timeframe.D1, platform.thresholds).drop("symbol")
-    symbols = named.unique().sort("symbol")
-    return symbols.join(limits, how="cross").with_columns(asset_class=pl.lit(_GROUP))
+    never = pl.lit(None, pl.Duration("us"))
+    of_bars = ("coverage_warn", "coverage_error", "drift_error", "score_warn", "score_error")
+    return (
+        named.unique()
+        .sort("symbol")
+        .with_columns(
+            asset_class=pl.lit(_GROUP),
+            block_share=pl.lit(platform.thresholds.macro.block_share),
+            stale_warn=never,
+            stale_error=never,
+            **dict.fromkeys(of_bars, pl.lit(None, pl.Float64())),
+        )
+    )

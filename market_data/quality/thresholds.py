@@ -122,14 +122,36 @@ class Rules(BaseModel):
         return self
 
 
-class Thresholds:
-    """The rules of every asset class and timeframe.
+class MacroRules(BaseModel):
+    """The limits of macro datasets, whose events have neither asset class nor timeframe.
 
-    Built by `parse`; two configurations that lead to the same limits have the same `version`.
+    Attributes:
+        block_share: share of RED events above which a dataset is RED.
     """
 
-    def __init__(self, rules: Mapping[tuple[AssetClass, Timeframe], Rules]) -> None:
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    block_share: Share = 0.5
+
+
+class Thresholds:
+    """The rules of every asset class and timeframe, and those of macro datasets.
+
+    Built by `parse`; two configurations that lead to the same limits of bars have the same
+    `version`: nothing that is kept is made by those of macro datasets.
+
+    Attributes:
+        macro: the limits of macro datasets.
+        version: names the limits of bars.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[tuple[AssetClass, Timeframe], Rules],
+        macro: MacroRules | None = None,
+    ) -> None:
         self._rules = dict(rules)
+        self.macro = macro or MacroRules()
         self.version = _digest(self._rules)
 
     @classmethod
@@ -137,24 +159,37 @@ class Thresholds:
         """Read the mapping of config/quality.yaml.
 
         Its key `rules` maps 'default', 'default/<timeframe>', '<asset class>' and
-        '<asset class>/<timeframe>' to limits; each later one of these goes before the earlier.
+        '<asset class>/<timeframe>' to limits; each later one of these goes before the earlier. Its
+        key `macro` holds the limits of macro datasets; what it leaves out has the default.
 
         Raises:
             ConfigurationError: a key that does not exist, or a value that is missing, of the
                 wrong type or out of its range; the message names the key.
         """
-        extra = sorted(set(mapping) - {"rules"})
+        extra = sorted(set(mapping) - {"rules", "macro"})
         if extra:
-            raise ConfigurationError(f"quality: unknown key {extra[0]!r}; the only one is 'rules'")
+            raise ConfigurationError(
+                f"quality: unknown key {extra[0]!r}; there are 'rules' and 'macro'"
+            )
         layers = mapping.get("rules")
         if not isinstance(layers, Mapping):
             raise ConfigurationError("quality: 'rules' must map asset classes to their limits")
         _refuse_unknown(layers)
-        return cls({(c, t): _rules(layers, c, t) for c in AssetClass for t in Timeframe})
+        rules = {(c, t): _rules(layers, c, t) for c in AssetClass for t in Timeframe}
+        return cls(rules, _macro(mapping.get("macro", {})))
 
     def rule(self, asset_class: AssetClass | str, timeframe: Timeframe | str) -> Rules:
         """The limits for an asset class and a timeframe."""
         return self._rules[AssetClass(asset_class), Timeframe(timeframe)]
+
+
+def _macro(limits: object) -> MacroRules:
+    try:
+        return MacroRules.model_validate(limits)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(["macro", *(str(part) for part in first["loc"])])
+        raise ConfigurationError(f"quality: {place}: {first['msg']}") from error
 
 
 def _refuse_unknown(layers: Mapping[str, Any]) -> None:

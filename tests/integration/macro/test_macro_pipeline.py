@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 
 from adapters.backend import assemble, open_lake, open_operations, open_warehouse
 from adapters.clock import FixedClock
+from adapters.configuration import read_yaml
 from adapters.settings import Settings
 from market_data.datasets import FRED_RELEASE_DATES, FRED_VINTAGES, MACRO_CALENDAR
 from market_data.errors import ConfigurationError, UnauthorisedError, UnreachableError
@@ -32,6 +33,7 @@ from market_data.pipeline.macro_inspection import (
 )
 from market_data.pipeline.platform import Platform
 from market_data.ports import BarStore
+from market_data.quality.thresholds import Thresholds
 from tests.support.fred_replay import (
     DATES,
     OBSERVATIONS,
@@ -126,7 +128,11 @@ def test_the_health_of_the_calendar(server: ReplayServer, open_at: Open) -> None
     bring(at(NOW))
     assert health_of(at(NOW), "curated/macro_calendar").status == "GREEN"
     assert health_of(at(NOW), "raw/fred_observations").status == "GREEN"
-    assert health_of(at(NOW + timedelta(days=70)), "curated/macro_calendar").status == "RED"
+    later = at(NOW + timedelta(days=70))
+    assert health_of(later, "curated/macro_calendar").status == "RED"
+    limits = read_yaml(Settings().config_dir / "quality.yaml") | {"macro": {"block_share": 1}}
+    patient = replace(later, thresholds=Thresholds.parse(limits))
+    assert health_of(patient, "curated/macro_calendar").status == "YELLOW"
 
 
 def test_a_value_is_read_as_it_was_known(server: ReplayServer, open_at: Open) -> None:

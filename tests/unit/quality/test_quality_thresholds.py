@@ -87,6 +87,18 @@ def test_a_missing_limit_is_named(quality_mapping) -> None:
         Thresholds.parse(changed)
 
 
+def test_macro_releases_have_limits_of_their_own(quality_mapping, thresholds: Thresholds) -> None:
+    assert thresholds.macro.block_share == 0.5
+    strict = Thresholds.parse({**quality_mapping, "macro": {"block_share": 0.1}})
+    assert strict.macro.block_share == 0.1
+    assert strict.version == thresholds.version
+    without = {name: part for name, part in quality_mapping.items() if name != "macro"}
+    assert Thresholds.parse(without).macro == thresholds.macro
+    for wrong in ({"block_share": 2}, {"blok_share": 0.1}, []):
+        with pytest.raises(ConfigurationError, match=r"quality: macro"):
+            Thresholds.parse({**quality_mapping, "macro": wrong})
+
+
 @pytest.mark.parametrize("mapping", [{}, {"rules": []}, {"rules": {"equity": 3}}, {"limits": {}}])
 def test_another_shape_is_refused(mapping) -> None:
     with pytest.raises(ConfigurationError, match="quality: "):
