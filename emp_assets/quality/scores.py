@@ -72,8 +72,8 @@ def scores_asset(universe: Universe) -> dg.AssetsDefinition:
                 for session, rows, score in by_session.iter_rows()
             },
         )
-        # Of the whole store, whatever this run was about.
-        others = scores_by_other_rules(opened)
+        # Of the same sessions: symbols that this run was not about.
+        others = scores_by_other_rules(opened, (first, last))
         worst = frame.sort("score", "session", "symbol").select(
             "dataset", "symbol", "session", "score", "status", "coverage", "reasons"
         )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 from dagster import AssetKey
 
 from adapters.settings import PROJECT
-from market_data.datasets import curated_bars
+from market_data.datasets import SCORES_DATASET, curated_bars
+from market_data.pipeline import rescore
 from market_data.timeframes import Timeframe
 from tests.support.graph import Graph, graph
 
@@ -135,3 +138,17 @@ def test_what_the_materialisation_shows(world: Graph):
     assert "█" in curated.metadata["coverage_heat_map"].value
     assert curated.metadata["first_rows"].records
     assert "DEMO-ACME" in curated.metadata["symbols"].value
+
+
+def test_scores_by_other_rules_are_counted_of_the_sessions_of_a_run(
+    world: Graph, monkeypatch: pytest.MonkeyPatch
+):
+    chain = [CHAIN[0], *CHAIN[2:]]
+    assert world.run(chain, "2024-02-05", "2024-02-06", symbols=["DEMO-ACME"]).success
+    scored = world.platform.store.scan(SCORES_DATASET).group_by("session").len()
+    assert scored.height == 2
+    monkeypatch.setattr(rescore, "rules_in_force", lambda _: pl.lit("newer"))
+    again = world.run(CHAIN[3:], "2024-02-06", "2024-02-06", symbols=["DEMO-ACME"])
+    (made,) = again.asset_materializations_for_node("quality__scores")
+    (rows,) = scored.filter(session=date(2024, 2, 6))["len"]
+    assert made.metadata["scores_by_other_rules"].value == rows
