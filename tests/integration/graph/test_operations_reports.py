@@ -16,7 +16,7 @@ from adapters.backend import Operations, open_operations
 from adapters.operations_reports import gather, make_reports
 from adapters.settings import Settings
 from emp_assets.naming import DAILY_CHECKLIST_KEY, INGEST_HEALTH_KEY, SLO_REPORT_KEY
-from jobs.operations import DAILY, EVERYTHING, HOURLY, INGEST, operations_schedules
+from jobs.operations import DAILY, EVERYTHING, HOURLY, INGEST
 from market_data.calendars import trading_sessions
 from market_data.operations.limits import OperationsLimits
 from market_data.operations.reports import MAKERS
@@ -236,18 +236,6 @@ def test_alerts_about_the_reports_themselves_do_not_count(made: Made) -> None:
     looks = [bad(now, "check|a", asset="curated/bars_1d"), bad(now, "check|b", asset=CHECKLIST)]
     ports.alerts.evaluate(lambda _: looks, rules(), now)
     assert gather(made.graph.platform, ports, OperationsLimits()).open_alerts == 1
-
-
-def test_where_nobody_listens_the_hourly_schedule_is_off_and_the_daily_one_on(made: Made) -> None:
-    schedules = {s.name: s for s in made.graph.defs.schedules or ()}
-    on = dg.DefaultScheduleStatus.RUNNING
-    assert schedules["daily_operations_reports"].default_status is on
-    assert schedules["hourly_ingest_reports"].default_status is not on
-
-
-def test_where_somebody_listens_both_schedules_are_on() -> None:
-    on = dg.DefaultScheduleStatus.RUNNING
-    assert [s.default_status for s in operations_schedules(streaming=True)] == [on, on]
 
 
 def test_a_wrong_limit_is_refused_by_its_name(tmp_path: Path, made: Made) -> None:
