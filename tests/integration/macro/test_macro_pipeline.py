@@ -25,6 +25,7 @@ from market_data.pipeline.macro_calendar import (
     read_macro_bias,
     read_macro_events,
 )
+from market_data.pipeline.macro_health import macro_limits
 from market_data.pipeline.macro_ingest import ingest_release_dates, ingest_vintages
 from market_data.pipeline.macro_inspection import (
     inspect_calendar,
@@ -128,11 +129,11 @@ def test_the_health_of_the_calendar(server: ReplayServer, open_at: Open) -> None
     bring(at(NOW))
     assert health_of(at(NOW), "curated/macro_calendar").status == "GREEN"
     assert health_of(at(NOW), "raw/fred_observations").status == "GREEN"
-    later = at(NOW + timedelta(days=70))
-    assert health_of(later, "curated/macro_calendar").status == "RED"
-    limits = read_yaml(Settings().config_dir / "quality.yaml") | {"macro": {"block_share": 1}}
-    patient = replace(later, thresholds=Thresholds.parse(limits))
-    assert health_of(patient, "curated/macro_calendar").status == "YELLOW"
+    assert health_of(at(NOW + timedelta(days=70)), "curated/macro_calendar").status == "RED"
+    limits = read_yaml(Settings().config_dir / "quality.yaml") | {"macro": {"block_share": 0.2}}
+    strict = replace(at(NOW), thresholds=Thresholds.parse(limits))
+    used = macro_limits(strict, inspect_calendar(strict, FIRST, LAST))
+    assert used["block_share"].unique().to_list() == [0.2]
 
 
 def test_a_value_is_read_as_it_was_known(server: ReplayServer, open_at: Open) -> None:
