@@ -13,12 +13,14 @@ from typing import Any
 
 import dagster as dg
 
+from adapters.automation import load_automation
 from adapters.configuration import load_universe
 from adapters.modes import Installation, decide
 from adapters.settings import Settings
 from adapters.variables import read
 from adapters.vendors.table import load_vendor_table
 from emp_assets.graph import all_assets, all_checks
+from jobs.automation import automation_jobs, automation_schedules
 from jobs.macro_schedule import daily_macro_releases
 from jobs.market_slice import market_slice_job
 from jobs.operations import operations_schedules, report_ingest_job, report_operations_job
@@ -112,7 +114,7 @@ def build_definitions(
         ConfigurationError: a setting or a configuration file is wrong; the message says how.
     """
     found = decide(settings or read(Settings))
-    universe = load_universe(found.settings)
+    universe, policy = load_universe(found.settings), load_automation(found.settings)
     assets = all_assets(universe, load_vendor_table(found.settings))
     # The slice job runs assets of the very definitions that hold it.
     graph: list[dg.Definitions] = []
@@ -123,10 +125,15 @@ def build_definitions(
             *vendor_jobs(universe),
             market_slice_job(lambda: graph[0]),
             rebuild_job,
+            *automation_jobs(universe, policy),
             report_ingest_job,
             report_operations_job,
         ],
-        schedules=[daily_macro_releases, *operations_schedules(streaming=_streaming(found))],
+        schedules=[
+            *automation_schedules(found, universe, policy),
+            daily_macro_releases,
+            *operations_schedules(streaming=_streaming(found)),
+        ],
         sensors=_sensors(found),
         resources={**build_resources(found), **(overrides or {})},
         metadata={"mode": str(found.mode), "mode_reason": found.reason},

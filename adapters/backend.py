@@ -38,6 +38,7 @@ from market_data.ports import (
     RawLog,
     Reports,
 )
+from market_data.ports.automation import AutomationStates
 from market_data.ports.backfills import Backfills
 from market_data.ports.events import EventPublisher
 from market_data.ports.shapes import AnswerShapes
@@ -74,6 +75,7 @@ class Operations:
     locks: Locks | None
     """Between machines, where the database can; None where it serves one machine."""
     backfills: Backfills
+    automation: AutomationStates
     turn_locks: Locks | None = None
     """The same for turns of backfills, which nobody waits for."""
     job_locks: Locks | None = None
@@ -150,6 +152,7 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
         SqlAlerts,
         SqlAnnotations,
         SqlAnswerShapes,
+        SqlAutomationStates,
         SqlBackfills,
         SqlJournal,
         SqlLedger,
@@ -177,6 +180,7 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
         shapes=SqlAnswerShapes(engine),
         locks=AdvisoryLocks(engine) if shared else None,
         backfills=SqlBackfills(engine),
+        automation=SqlAutomationStates(engine),
         turn_locks=AdvisoryLocks(engine, TURN_SECONDS) if shared else None,
         job_locks=AdvisoryLocks(engine, JOB_TURN_SECONDS) if shared else None,
     )
@@ -197,6 +201,17 @@ def open_job_locks(settings: Settings, operations: Operations) -> Locks:
     from adapters.stores.locks import NamedLocks
 
     folder = settings.data_dir.resolve() / "locks" / "jobs"
+    return operations.job_locks or NamedLocks(folder, JOB_TURN_SECONDS)
+
+
+def open_ingest_locks(settings: Settings, operations: Operations) -> Locks:
+    """Locks for whole fetches: between machines where the database can, else on this one.
+
+    They lie apart from those of jobs, which fetch while they hold theirs: names share lock files.
+    """
+    from adapters.stores.locks import NamedLocks
+
+    folder = settings.data_dir.resolve() / "locks" / "ingest"
     return operations.job_locks or NamedLocks(folder, JOB_TURN_SECONDS)
 
 

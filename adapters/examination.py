@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from pydantic_settings import BaseSettings
 
 from adapters.alerts.configuration import load_alert_rules
+from adapters.automation import load_automation
 from adapters.configuration import load_expectations, load_thresholds, load_universe
 from adapters.dagster_storage import DagsterStorageSettings
 from adapters.modes import check, settings_classes
@@ -87,6 +88,7 @@ def _files(settings: Settings) -> Iterator[Problem]:
         (load_expectations, "expectations.yaml"),
         (load_alert_rules, "alerts.yaml"),
         (load_operations_limits, "operations.yaml"),
+        (load_automation, "automation.yaml"),
     )
     for load, name in files:
         try:

@@ -25,7 +25,7 @@ from adapters.operations import RouteHealth, SqlAlerts
 from adapters.settings import Settings
 from emp.quarantine import who
 from market_data.alerts import AlertRules, Severity, Sighting, Silence, probe_message
-from market_data.alerts.rules import duration
+from market_data.durations import duration
 from market_data.errors import ConfigurationError
 
 FOLLOW_SECONDS = 5.0

@@ -20,6 +20,7 @@ from emp.commands import (
     actions,
     alerts,
     annotate,
+    automation,
     backfill,
     bars,
     budget,
@@ -132,6 +133,7 @@ app.add_typer(kafka.app, name="kafka")
 app.add_typer(actions.app, name="actions")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(annotate.app, name="annotate")
+app.add_typer(automation.app, name="automation")
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(reference.app, name="reference")
 app.add_typer(macro.app, name="macro")

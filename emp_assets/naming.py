@@ -19,6 +19,11 @@ def curated_key(timeframe: Timeframe) -> dg.AssetKey:
     return dg.AssetKey(["curated", f"bars_{timeframe}"])
 
 
+def vendor_pool(vendor: str) -> str:
+    """The pool of whatever asks a vendor; dagster.yaml says how many runs may at once."""
+    return f"vendor_{vendor}"
+
+
 SCORES_KEY = dg.AssetKey(["quality", "scores"])
 QUARANTINE_KEY = dg.AssetKey(["curated", "quarantine"])
 INSTRUMENTS_KEY = dg.AssetKey(["reference", "instruments"])

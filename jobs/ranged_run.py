@@ -101,6 +101,8 @@ def execute(
         ),
     )
     wanted = run_id or str(uuid.uuid4())
+    # Whoever called sits before it and may call again; the daemon cannot.
+    tags = {"dagster/max_retries": "0", **(tags or {})}
     if hear is not None:
         instance.add_event_listener(wanted, hear)
     ops = {name: config for name, config in selection.ops.items() if job.has_node_named(name)}
@@ -113,7 +115,7 @@ def execute(
                 "loggers": {"console": {"config": {"log_level": log_level}}},
             },
             raise_on_error=False,
-            **_partitions(sessions, tags or {}),
+            **_partitions(sessions, tags),
         )
     return result.success
 

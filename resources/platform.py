@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from adapters.backend import assemble, open_job_locks
+from adapters.backend import assemble, open_ingest_locks, open_job_locks
 from adapters.settings import Settings
 from adapters.stores.reference_tables import ReferenceStore
 from market_data.pipeline.platform import Platform
@@ -52,6 +52,10 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def job_locks(self) -> Locks:
         """Locks for whole jobs."""
         return open_job_locks(self.settings(), self.operations.open())
+
+    def ingest_locks(self) -> Locks:
+        """Locks for whole fetches."""
+        return open_ingest_locks(self.settings(), self.operations.open())
 
     def settings(self) -> Settings:
         """The settings that this resource was configured with."""

@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from market_data.alerts.alert import Alert, Kind, Phase, Sighting
+from market_data.alerts.automation_sources import sightings_of_cut_offs, sightings_of_sla
 from market_data.alerts.facts import AgeFact, AssetTerms, BreakerFact
 from market_data.alerts.part_sources import sightings_of_parts
 from market_data.alerts.platform_sources import (
@@ -32,11 +33,13 @@ from market_data.alerts.platform_sources import (
 )
 from market_data.alerts.rules import AlertRules
 from market_data.alerts.sources import sightings_of_run
+from market_data.automation.policy import AutomationPolicy
 from market_data.ports.cache import CacheMetrics
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
 from sensors.instance_facts import backfill_facts, daemon_facts, tick_facts
 from sensors.run_facts import Ends, asset_terms, ended_runs, newest_end, run_fact
+from sensors.schedule_facts import sla_fact
 
 RUNS_PER_TICK = 50
 SENDING_SECONDS = 20.0
@@ -97,6 +100,8 @@ def look_at_the_platform(
         *sightings_of_backfills(backfill_facts(instance, seen.since, watched), watch, now),
         *sightings_of_daemons(daemon_facts(instance), watch, now),
         *sightings_of_breakers(_breakers(platform), now),
+        *sightings_of_cut_offs(platform.operations.open().automation.all(), now),
+        *sightings_of_sla(sla_fact(instance, _policy(platform).daily, now), now),
     ]
     facts, found = [], None
     if now.timestamp() - seen.aged >= AGES_EVERY_SECONDS:
@@ -199,6 +204,12 @@ def _parts(parts: ReadinessResource, seen: _Seen, now: datetime) -> Look:
         return list(sightings_of_parts(found.sections, live, now, answering=found.answering))
 
     return look
+
+
+def _policy(platform: PlatformResource) -> AutomationPolicy:
+    from adapters.automation import load_automation
+
+    return load_automation(platform.settings())
 
 
 def _breakers(platform: PlatformResource) -> Sequence[BreakerFact]:

@@ -23,6 +23,7 @@ from emp_assets.metadata import (
 from emp_assets.naming import OWNERS, curated_key, raw_key
 from emp_assets.outcome_map import outcome_drawings
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
+from emp_assets.retrying import retried
 from emp_assets.run_config import SymbolsConfig
 from market_data.pipeline.curate import curate_sessions
 from market_data.pipeline.inspection import Inspection, inspect_curated
@@ -55,10 +56,13 @@ def curated_bars_asset(universe: Universe, timeframe: Timeframe) -> dg.AssetsDef
     def curated_bars(
         context: dg.AssetExecutionContext, config: SymbolsConfig, platform: PlatformResource
     ) -> dg.MaterializeResult[None]:
-        opened = platform.open()
         first, last = session_range(context.partition_keys)
-        symbols = config.choose(tuple(i.symbol for i in opened.universe.instruments))
-        report = curate_sessions(opened, timeframe, symbols, first, last, progress=context.log.info)
+        with retried(context):
+            opened = platform.open()
+            symbols = config.choose(tuple(i.symbol for i in opened.universe.instruments))
+            report = curate_sessions(
+                opened, timeframe, symbols, first, last, progress=context.log.info
+            )
         counts = report.per_session.group_by("session").agg(
             pl.col("rows").sum(), pl.col("coverage").mean()
         )

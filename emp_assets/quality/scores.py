@@ -21,6 +21,7 @@ from emp_assets.metadata import (
 )
 from emp_assets.naming import OWNERS, SCORES_KEY, curated_key
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
+from emp_assets.retrying import retried
 from emp_assets.run_config import SymbolsConfig
 from market_data.pipeline.inspection import Inspection, inspect_scores
 from market_data.pipeline.platform import Platform
@@ -58,10 +59,11 @@ def scores_asset(universe: Universe) -> dg.AssetsDefinition:
     def scores(
         context: dg.AssetExecutionContext, config: SymbolsConfig, platform: PlatformResource
     ) -> dg.MaterializeResult[None]:
-        opened = platform.open()
         first, last = session_range(context.partition_keys)
-        symbols = config.choose(tuple(i.symbol for i in opened.universe.instruments))
-        frame = score_range(opened, symbols, first, last, progress=context.log.info)
+        with retried(context):
+            opened = platform.open()
+            symbols = config.choose(tuple(i.symbol for i in opened.universe.instruments))
+            frame = score_range(opened, symbols, first, last, progress=context.log.info)
         by_session = frame.group_by("session").agg(pl.len(), pl.col("score").mean())
         add_session_metadata(
             context,

@@ -20,9 +20,11 @@ from emp_assets.metadata import (
     run_range,
     table,
 )
-from emp_assets.naming import OWNERS, raw_key
+from emp_assets.naming import OWNERS, raw_key, vendor_pool
 from emp_assets.outcome_map import outcome_drawings
+from emp_assets.pacing import await_turn
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
+from emp_assets.retrying import UnansweredError, retried
 from emp_assets.run_config import RawBarsConfig
 from market_data.pipeline.ingest import IngestReport, ingest
 from market_data.pipeline.inspection import Inspection, inspect_raw
@@ -49,14 +51,16 @@ def raw_bars_asset(
         backfill_policy=ONE_RUN,
         kinds={"polars", "deltalake"},
         owners=OWNERS,
+        pool=vendor_pool(vendor.name),
         description=f"{timeframe} bars of {vendor.name} ({vendor.reader} reader).\n\n{__doc__}",
         metadata={"dagster/column_schema": column_schema(RAW_BARS), **_told(terms)},
     )
     def raw_bars(
         context: dg.AssetExecutionContext, config: RawBarsConfig, platform: PlatformResource
     ) -> dg.MaterializeResult[None]:
-        opened = platform.open()
         first, last = session_range(context.partition_keys)
+        with retried(context):
+            opened = platform.open()
         symbols = config.choose(opened.universe.symbols_of(vendor.name))
         if reason := opened.vendors.why_off(vendor.name):
             context.log.warning("%s is off: %s; nothing was asked of it", vendor.name, reason)
@@ -77,17 +81,17 @@ def raw_bars_asset(
             context.run.run_id,
             config.sessions_of(),
         )
-        report = ingest(
-            opened,
-            request,
-            opened.vendors.open(
-                vendor.name,
-                path=config.path,
-                spec=config.spec,
-                prices_as_of=config.exported_on(),
-            ),
-            progress=context.log.info,
+        await_turn(context)
+        source = opened.vendors.open(
+            vendor.name,
+            path=config.path,
+            spec=config.spec,
+            prices_as_of=config.exported_on(),
         )
+        # Two runs that lack the same would both ask for it: the later one finds it answered.
+        with retried(context), platform.ingest_locks().hold([f"ingest {key.path[-1]}"]):
+            report = ingest(opened, request, source, progress=context.log.info)
+            _refuse_silence(report)
         kept = kept_bars(opened, vendor.name, timeframe, symbols, first, last)
         add_session_metadata(
             context,
@@ -98,7 +102,6 @@ def raw_bars_asset(
                 for session, rows, symbols_seen in kept.per_session.iter_rows()
             },
         )
-        _refuse_silence(report)
         return materialised(
             context,
             first,
@@ -165,7 +168,7 @@ def _refuse_silence(report: IngestReport) -> None:
         # That a trouble kept others from being asked for repeats it.
         met = [o for o in outcomes if o.outcome is not Outcome.NOT_ASKED] or outcomes
         details = sorted({o.detail for o in met if o.detail})
-        raise dg.Failure(
+        raise UnansweredError(
             f"{report.vendor} answered for none of {len(report.outcomes)} symbols: "
             + "; ".join(details[:3])
         )

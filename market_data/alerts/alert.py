@@ -29,6 +29,8 @@ class Kind(StrEnum):
     CACHE = "cache"
     KAFKA = "kafka"
     LATENCY = "latency"
+    SLA = "sla"
+    CUT_OFF = "cut_off"
 
 
 class Severity(StrEnum):
@@ -79,6 +81,8 @@ RUNBOOKS = {
     Kind.CACHE: "cache-health",
     Kind.KAFKA: "kafka-lag",
     Kind.LATENCY: "latency",
+    Kind.SLA: "late-daily-run",
+    Kind.CUT_OFF: "automation-cut-off",
 }
 """The page of docs/runbooks that says what to do, by kind of trouble."""
 

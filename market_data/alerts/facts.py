@@ -170,6 +170,21 @@ class AgeFact:
 
 
 @dataclass(frozen=True)
+class SlaFact:
+    """A schedule whose runs should be over by now.
+
+    Attributes:
+        schedule: its name.
+        tick: the newest one whose time is up; None where nothing was promised.
+        late: what is not done of it, a sentence each.
+    """
+
+    schedule: str
+    tick: datetime | None
+    late: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RouteFact:
     """A route of alerts: since when it has taken nothing, and why; `refused` messages for good."""
 

@@ -8,34 +8,17 @@ No secret stands in the file: a route names the environment variable that holds 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from market_data.alerts.alert import Kind, Level, Severity, Trouble
+from market_data.durations import Duration
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def duration(value: object) -> timedelta:
-    """Read '30s', '15m', '2h', '1d'.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value)):
-        return timedelta(**{_UNITS[match[2]]: float(match[1])})
-    raise ValueError("must be a number with a unit s, m, h or d, such as 15m or 2h")
-
-
-Duration = Annotated[timedelta, BeforeValidator(duration), Field(ge=timedelta(0))]
 VariableName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
 """Name of an environment variable: what it holds must not stand here."""
 Patterns: TypeAlias = tuple[str, ...]

@@ -113,6 +113,33 @@ def plan_slice(
     return parts
 
 
+def timeframe_parts(
+    universe: Universe,
+    timeframe: Timeframe,
+    symbols: Sequence[str],
+    days: int,
+    now: datetime,
+    off: Callable[[str], str],
+) -> list[SlicePart]:
+    """The runs that bring one timeframe of some symbols; none where nobody serves it.
+
+    Args:
+        universe: instruments and vendors.
+        timeframe: which bars; intraday ones that no vendor of a symbol has are made of its
+            one-minute bars.
+        symbols: of which instruments.
+        days: calendar days before today.
+        now: the moment, aware.
+        off: why a vendor is left out, empty where it is not.
+    """
+    on = tuple(v.name for v in universe.vendors if not off(v.name))
+    if timeframe.is_intraday:
+        wish = MarketSlice(intraday_lookback_days=days, intraday_timeframe=timeframe, vendors=on)
+        return _intraday(universe, wish, symbols, now)
+    part = _part(universe, MarketSlice(vendors=on), DAILY, timeframe, symbols, days, now)
+    return [part] if part else []
+
+
 def newest_session(universe: Universe, symbols: Sequence[str], now: datetime) -> date:
     """The newest session of any of the symbols that has begun; an FX day begins the day before."""
     today = now.date()

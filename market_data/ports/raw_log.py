@@ -113,3 +113,19 @@ class RawLog(Protocol):
         `market_data.statements.holding` tells those that hold.
         """
         ...
+
+    def compact(self, dataset: Dataset) -> None:
+        """Merge small files; no row changes.
+
+        Raises:
+            DatasetMissingError: nothing was ever written.
+        """
+        ...
+
+    def vacuum(self, dataset: Dataset, *, retention_hours: int = 720) -> None:
+        """Remove files that no version within the retention needs; no row changes.
+
+        Raises:
+            DatasetMissingError: nothing was ever written.
+        """
+        ...

@@ -1,0 +1,81 @@
+"""From the parts of a slice to requests of runs, tagged for whoever reads them afterwards.
+
+What belongs here: tags, keys and jitter of scheduled runs. What does not: which parts there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from zlib import crc32
+
+import dagster as dg
+
+from emp_assets.pacing import START_TAG
+from emp_assets.retrying import RETRY_TAG
+from jobs.ranged_run import bars_selection, checks_of, range_tags
+from market_data.automation.policy import AutomationPolicy
+from market_data.pipeline.market_slice import SlicePart
+
+SCHEDULE_TAG = "emp/schedule"
+"""Name of the schedule that asked for a run."""
+TICK_TAG = "emp/tick"
+"""When the tick was due, ISO 8601, UTC."""
+MAX_RUNTIME_TAG = "dagster/max_runtime"
+
+
+def slice_requests(
+    checks: Iterable[dg.AssetCheckKey],
+    policy: AutomationPolicy,
+    name: str,
+    at: datetime,
+    parts: Sequence[SlicePart],
+) -> list[dg.RunRequest]:
+    """One ranged run per part.
+
+    Args:
+        checks: the checks of the graph.
+        policy: pauses, jitter, limits.
+        name: of the schedule.
+        at: when its tick was due, UTC; the same tick asks for the same runs.
+        parts: what is fetched.
+    """
+    known = tuple(checks)
+    common = {
+        SCHEDULE_TAG: name,
+        TICK_TAG: at.isoformat(),
+        START_TAG: (at + jitter(name, at, policy.jitter)).isoformat(),
+        RETRY_TAG: ",".join(f"{wait.total_seconds():g}" for wait in policy.retries.waits),
+        MAX_RUNTIME_TAG: str(int(policy.max_runtime.total_seconds())),
+    }
+    return [_request(known, common, part) for part in parts]
+
+
+def jitter(name: str, at: datetime, longest: timedelta) -> timedelta:
+    """A pause that is the same for the same tick on every machine, and differs between ticks."""
+    seconds = int(longest.total_seconds())
+    return timedelta(seconds=crc32(f"{name} {at.isoformat()}".encode()) % (seconds + 1))
+
+
+def _request(
+    checks: Iterable[dg.AssetCheckKey], common: dict[str, str], part: SlicePart
+) -> dg.RunRequest:
+    sessions = (part.first, part.last)
+    chosen = bars_selection(
+        part.timeframe, part.feeds, sessions, symbols=part.symbols, also=part.also
+    )
+    # Two parts of one timeframe differ in what they are made for.
+    made = ",".join(str(t) for t in (part.timeframe, *part.also))
+    placed: dict[str, Any] = (
+        {"partition_key": part.first.isoformat(), "tags": common}
+        if part.first == part.last
+        else {"tags": {**common, **range_tags(sessions)}}
+    )
+    return dg.RunRequest(
+        run_key=f"{common[SCHEDULE_TAG]} {common[TICK_TAG]} {made}",
+        run_config={"ops": dict(chosen.ops)},
+        asset_selection=sorted(chosen.keys),
+        asset_check_keys=sorted(checks_of(checks, chosen)),
+        **placed,
+    )
