@@ -15,15 +15,17 @@ import polars as pl
 
 from market_data.calendars import expected_bars
 from market_data.ports import IngestRun
+from market_data.ports.event_results import Dimension
 from market_data.schemas import UTC
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
 
-Dimension: TypeAlias = Literal["daily_bars", "intraday_bars", "macro_events"]
-DAILY: Dimension = "daily_bars"
-INTRADAY: Dimension = "intraday_bars"
-MACRO: Dimension = "macro_events"
-DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+IngestDimension: TypeAlias = Literal["daily_bars", "intraday_bars", "macro_events"]
+DAILY: IngestDimension = Dimension.DAILY_BARS.value
+INTRADAY: IngestDimension = Dimension.INTRADAY_BARS.value
+MACRO: IngestDimension = "macro_events"
+"""No event tells of single fetches of these: they have no topic."""
+DIMENSIONS: tuple[IngestDimension, ...] = get_args(IngestDimension)
 """What ingest is about, in the order of the reports."""
 
 _MACRO_VENDORS = frozenset({"fred_releases", "fred_observations"})
@@ -59,11 +61,11 @@ says that it keeps data current; `expected` is how many bars it could bring, and
 the newest of them, both null for history, for macro events, and where no session was over."""
 
 
-def dimension_of(vendor: str, timeframe: Timeframe | str) -> Dimension:
+def dimension_of(vendor: str, timeframe: Timeframe) -> IngestDimension:
     """What a feed is about."""
     if vendor in _MACRO_VENDORS:
         return MACRO
-    return INTRADAY if Timeframe(timeframe).is_intraday else DAILY
+    return INTRADAY if timeframe.is_intraday else DAILY
 
 
 def attempts(runs: Iterable[IngestRun], instruments: Mapping[str, Instrument]) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from market_data.operations.account import Account
-from market_data.operations.attempts import DIMENSIONS, MACRO, Dimension
+from market_data.operations.attempts import DIMENSIONS, MACRO, IngestDimension
 from market_data.operations.evidence import Evidence
 from market_data.operations.grades import Grade, Reason, worst
 from market_data.operations.limits import HealthLimits, OperationsLimits
@@ -38,7 +38,7 @@ def dimension_reasons(
     """
     reasons: list[Reason] = []
     for row in metrics.iter_rows(named=True):
-        dimension: Dimension = row["dimension"]
+        dimension: IngestDimension = row["dimension"]
         reasons += _rows(row, limits.min_rows.get(dimension, 0))
         if dimension == MACRO:
             reasons += _overdue(row)

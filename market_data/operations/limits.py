@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from market_data.durations import Duration
-from market_data.operations.attempts import DAILY, INTRADAY, MACRO, Dimension
+from market_data.operations.attempts import DAILY, INTRADAY, MACRO, IngestDimension
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -36,7 +36,7 @@ class HealthLimits(_Strict):
     """
 
     window: Duration = timedelta(days=7)
-    min_rows: Mapping[Dimension, Count] = Field(
+    min_rows: Mapping[IngestDimension, Count] = Field(
         default_factory=lambda: {DAILY: 1, INTRADAY: 1, MACRO: 0}
     )
 
@@ -111,7 +111,7 @@ def _bars() -> dict[str, Objective]:
     }
 
 
-def _shipped() -> dict[Dimension, dict[str, Objective]]:
+def _shipped() -> dict[IngestDimension, dict[str, Objective]]:
     macro = {
         "completeness": Objective(target=0.97, floor=0.9),
         "success": Objective(target=0.95, floor=0.8),
@@ -128,7 +128,7 @@ class SloLimits(_Strict):
     """
 
     window: Duration = timedelta(days=30)
-    objectives: Mapping[Dimension, Mapping[str, Objective]] = Field(default_factory=_shipped)
+    objectives: Mapping[IngestDimension, Mapping[str, Objective]] = Field(default_factory=_shipped)
 
     @model_validator(mode="after")
     def _known(self) -> SloLimits:
