@@ -19,12 +19,9 @@ from adapters.operations.outbox import Backlog, Pending, SqlOutbox
 from adapters.operations.quarantine import SqlQuarantineLog
 from adapters.operations.reports import SqlReports
 from adapters.operations.shapes import SqlAnswerShapes
-from market_data.ports import Annotation, Decision
 
 __all__ = [
-    "Annotation",
     "Backlog",
-    "Decision",
     "Evaluated",
     "Kept",
     "Lease",

@@ -22,13 +22,14 @@ import pytest
 from filelock import FileLock
 from polars.testing import assert_frame_equal
 
-from adapters.operations import Annotation, Decision, SqlAnnotations, open_database
+from adapters.operations import SqlAnnotations, open_database
 from adapters.settings import Settings
 from adapters.stores.delta_bar_store import DeltaBarStore
 from adapters.stores.reference_tables import TABLES, ReferenceTables
 from emp.cli import run
 from market_data.datasets import MACRO_CALENDAR
 from market_data.macro.calendar import build_calendar
+from market_data.ports import Annotation, Decision
 from market_data.schemas import INSTRUMENTS, TRADING_SESSIONS
 from tests.support.institution import Institution, institution
 from tests.support.macro_rows import GDP, TABLE, dates, vintages

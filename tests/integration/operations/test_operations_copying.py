@@ -14,8 +14,6 @@ import sqlalchemy as sa
 from polars.testing import assert_frame_equal
 
 from adapters.operations import (
-    Annotation,
-    Decision,
     SqlActionLog,
     SqlAnnotations,
     SqlAnswerShapes,
@@ -34,7 +32,7 @@ from adapters.stores.copy_receipts import CopyReceipts
 from market_data.answer_shapes import ShapeChange
 from market_data.errors import CopyMismatchError, CopyRefusedError, StoreUnavailableError
 from market_data.pipeline.migration import compare, copy
-from market_data.ports import IngestRun
+from market_data.ports import Annotation, Decision, IngestRun
 from market_data.schemas import CORPORATE_ACTIONS, LEDGER, QUARANTINE
 from market_data.timeframes import Timeframe
 from tests.support.backfill_plans import plan_of

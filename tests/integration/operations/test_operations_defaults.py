@@ -16,8 +16,6 @@ from polars.testing import assert_frame_equal
 from psycopg import sql
 
 from adapters.operations import (
-    Annotation,
-    Decision,
     SqlAnnotations,
     SqlJournal,
     SqlLedger,
@@ -29,6 +27,7 @@ from adapters.operations import (
 from adapters.operations.copying import TableCopy
 from adapters.operations.models import ledger
 from adapters.stores.copy_receipts import CopyReceipts
+from market_data.ports import Annotation, Decision
 from market_data.ports.operations import IngestRun
 from market_data.schemas import LEDGER, QUARANTINE
 from market_data.timeframes import Timeframe

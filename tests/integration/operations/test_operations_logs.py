@@ -12,8 +12,6 @@ import sqlalchemy as sa
 from polars.testing import assert_frame_equal
 
 from adapters.operations import (
-    Annotation,
-    Decision,
     SqlAnnotations,
     SqlJournal,
     SqlQuarantineLog,
@@ -21,6 +19,7 @@ from adapters.operations import (
     writing,
 )
 from market_data.errors import SchemaError
+from market_data.ports import Annotation, Decision
 from market_data.ports.operations import IngestRun, Journal, QuarantineLog
 from market_data.schemas import QUARANTINE
 from market_data.timeframes import Timeframe
