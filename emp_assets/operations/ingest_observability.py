@@ -1,7 +1,7 @@
 """One payload about ingest: numbers, health and latency by dimension, recovery and failover.
 
-What a dashboard needs in one piece; recovery and failover are null until there is a report of
-them. Told on telemetry.ingest.observability in institutional mode.
+What a dashboard needs in one piece; recovery and failover are null, since no part
+reports on them. Told on telemetry.ingest.observability in institutional mode.
 """
 
 from emp_assets.naming import INGEST_HEALTH_KEY, INGEST_METRICS_KEY, INGEST_OBSERVABILITY_KEY

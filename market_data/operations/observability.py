@@ -4,8 +4,7 @@ What belongs here: putting them together. What does not: making them (metrics.py
 dimension_health.py, latency.py).
 
 The payload names recovery and failover, as its readers expect; both are null, since no part of the
-installation recovers or fails over by itself: a vendor that is away is answered by the next one
-when bars are curated, and what is missing is asked for by the next ingest.
+installation reports on them.
 """
 
 from __future__ import annotations
