@@ -23,7 +23,9 @@ from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass
 
 SPLITS_UNKNOWN = "splits_unknown"
-"""Flag of prices that are divided by splits of which nobody has told."""
+"""Flag of prices that may be divided by splits of which nobody has told."""
+SPLITS_OPEN = f"{SPLITS_UNKNOWN}|{SPLITS_DISPUTED}"
+"""Pattern of both flags of prices that may be divided by a split; no bar gets both."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def meaning(basis: Basis, group: Group, currency: str, timeframe: Timeframe) -> 
     Home is the mid price for fx and the trade price for all others, in the instrument's currency,
     over its own day. The day and the hours say nothing about an intraday bar, and an empty unit is
     the instrument's currency. Shares whose basis still says that they are adjusted for splits are
-    those whose splits nobody told.
+    those whose splits nobody told, or that are disputed.
     """
     side = Side.MID if group.asset_class is AssetClass.FX else Side.TRADE
     unit = currency if divisor(basis.unit, currency) else basis.unit
@@ -112,6 +114,9 @@ def _flags(found: Meaning, bars: pl.DataFrame) -> dict[str, pl.Expr]:
         flags[DEADJUSTED] = pl.when(DEADJUSTED).then(pl.lit(DEADJUSTED))
     if bars.get_column(DISPUTED).any():
         flags[SPLITS_DISPUTED] = pl.when(DISPUTED).then(pl.lit(SPLITS_DISPUTED))
+        # Somebody has told of one: what is open is whether the price is divided by it.
+        if SPLITS_UNKNOWN in flags:
+            flags[SPLITS_UNKNOWN] = pl.when(~pl.col(DISPUTED)).then(pl.lit(SPLITS_UNKNOWN))
     return flags
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 import polars as pl
 
 from market_data.corporate_actions.adjustment import Adjust, adjust
-from market_data.curation.candidates import SPLITS_UNKNOWN
+from market_data.curation.candidates import SPLITS_OPEN
 from market_data.errors import UnknownActionsWarning
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.untold_stretches import warn_of_untold
@@ -97,7 +97,7 @@ def of_unknown_splits(bars: pl.DataFrame, actions: pl.DataFrame, moment: datetim
     )
     marked = bars.join(last, on="symbol", how="left", maintain_order="left")
     return marked.select(
-        unclear=pl.col("flags").str.contains(SPLITS_UNKNOWN, literal=True)
+        unclear=pl.col("flags").str.contains(SPLITS_OPEN)
         & (pl.col("session") < pl.col("_last")).fill_null(value=False)
     ).to_series()
 

@@ -1,4 +1,4 @@
-"""Symbols whose splits somebody has told since, while their stored bars say that nobody had.
+"""Symbols whose splits somebody has told since, while their stored bars leave them open.
 
 What belongs here: finding them by the journal and the flags of stored bars. What does not: new
 actions, which the action log tells of itself, and making bars anew (jobs).
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from market_data.curation.candidates import SPLITS_UNKNOWN
+from market_data.curation.candidates import SPLITS_OPEN
 from market_data.datasets import curated_bars
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.split_answers import telling_timeframes
@@ -39,5 +39,5 @@ def newly_told(platform: Platform, since: int) -> tuple[list[str], int]:
     flags = platform.store.scan(
         curated_bars(Timeframe.D1), symbols=sorted(asked & known), columns=["symbol", "flags"]
     )
-    flagged = flags.filter(pl.col("flags").str.contains(SPLITS_UNKNOWN, literal=True))
+    flagged = flags.filter(pl.col("flags").str.contains(SPLITS_OPEN))
     return flagged.get_column("symbol").unique().sort().to_list(), newest

@@ -44,7 +44,7 @@ def told_of(bars: pl.DataFrame) -> list[tuple[str, str]]:
 
 
 UNKNOWN, KNOWN = ("splits_unknown", "warn"), ("deadjusted", "ok")
-DISPUTED = ("splits_disputed,splits_unknown", "error")
+DISPUTED = ("splits_disputed", "error")
 
 
 def test_nobody_was_asked_about_splits() -> None:

@@ -33,7 +33,7 @@ GAP = datetime(2024, 3, 9, 12, tzinfo=UTC)
 """After the ex-date; the vendor works the split in on the tenth."""
 LATER = datetime(2024, 3, 12, 12, tzinfo=UTC)
 AS_TRADED = [400.0, 400.0, 100.0, 100.0, 100.0]
-DISPUTED = "splits_disputed,splits_unknown"
+DISPUTED = "splits_disputed"
 
 
 @dataclass

@@ -10,6 +10,7 @@ import pytest
 
 from market_data.curation.split_evidence import SplitsTold
 from market_data.datasets import raw_bars
+from market_data.pipeline.newly_told import newly_told
 from market_data.pipeline.unworked import Unworked
 from market_data.schemas import LEDGER
 from market_data.timeframes import Timeframe
@@ -63,8 +64,9 @@ def test_what_nobody_can_say_is_withheld_until_an_answer_says_it(world: World) -
     soon = asked(world, SOON, traded=SPLIT, divided={}, told=SPLIT, last=DAYS[1])
     assert served(soon) == {}
     soon.curate("1d", "AAA", FIRST, DAYS[1])
-    (shown,) = {soon.read("1d", "AAA", sessions=(FIRST, LAST), quality="all")["flags"][0]}
-    assert "splits_disputed" in shown
+    shown = soon.read("1d", "AAA", sessions=(FIRST, LAST), quality="all")["flags"]
+    assert set(shown) == {"splits_disputed"}
+    assert newly_told(soon.platform, 0)[0] == ["AAA"]
     found = soon.inspect("1d", FIRST, DAYS[1]).findings.filter(code="splits_disputed")
     assert found["session"].to_list() == DAYS[:2]
     assert "emp ingest --vendor yahoo --symbols AAA --refetch" in found["detail"][0]
