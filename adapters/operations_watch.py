@@ -12,7 +12,6 @@ from datetime import timedelta
 from functools import cached_property
 
 from adapters.backend import Operations, open_redis_cache
-from adapters.clock import SystemClock
 from adapters.kafka.settings import KafkaSettings
 from adapters.modes import Servers, decide
 from adapters.operations.outbox import SqlOutbox
@@ -107,7 +106,7 @@ class _Parts:
         """Brokers, topics, what waits; off where nothing is sent."""
         if self._servers is None or not self._servers.kafka.streaming:
             return Section.switched_off("kafka", "the installation does without it")
-        return kafka_section(self._servers.kafka, self._operations.outbox)
+        return kafka_section(self._servers.kafka, self._operations.outbox, self._clock)
 
     def cache(self) -> Section:
         """What the shared cache did since the earlier look; off where each process has its own."""
@@ -138,11 +137,11 @@ def latency_of(operations: Operations, limits: LatencyLimits, clock: Clock) -> S
     return latency_section(seen, limits)
 
 
-def kafka_section(settings: KafkaSettings, outbox: SqlOutbox) -> Section:
+def kafka_section(settings: KafkaSettings, outbox: SqlOutbox, clock: Clock) -> Section:
     """Brokers, topics, what waits and how far the readers are, as a section."""
     from adapters.kafka.factory import look
 
-    state = look(settings, outbox, SystemClock())
+    state = look(settings, outbox, clock)
     verdict = evaluate_kafka_readiness(state, now=state.at, limits=settings.limits)
     facts = {
         "brokers": state.brokers,

@@ -218,7 +218,7 @@ def _kafka(evidence: Evidence) -> Section:
         return Section.switched_off("kafka", "bootstrap mode does without it")
     if not servers.kafka.streaming:
         return Section.switched_off("kafka", "KAFKA_INGEST_ENABLE_STREAMING=false")
-    return kafka_section(servers.kafka, evidence.operations.outbox)
+    return kafka_section(servers.kafka, evidence.operations.outbox, SystemClock())
 
 
 def _alerts(evidence: Evidence) -> Section:

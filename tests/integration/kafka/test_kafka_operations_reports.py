@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from adapters.backend import Operations, open_operations
-from adapters.clock import SystemClock
+from adapters.clock import FixedClock, SystemClock
 from adapters.kafka.factory import open_relay
 from adapters.kafka.lag import move_group
 from adapters.kafka.reader import read_events
@@ -19,6 +20,7 @@ from market_data.alerts.part_sources import sightings_of_parts
 from market_data.operations.limits import LatencyLimits
 from market_data.operations.reports import MAKERS
 from market_data.ports.event_results import OperationsReport
+from market_data.ports.events import Event
 from tests.support.alert_rows import rules
 from tests.support.worlds import World
 
@@ -81,7 +83,7 @@ def test_a_reader_that_is_behind_alerts_until_it_has_caught_up(
 ) -> None:
     strict = settings.model_copy(update={"readiness_lag_warn": 1, "readiness_lag_fail": 6})
     move_group(strict, "earliest")
-    behind = kafka_section(strict, operations.outbox)
+    behind = kafka_section(strict, operations.outbox, SystemClock())
     now = datetime.now(UTC)
     alerts = observe({}, sightings_of_parts([behind], {}, now), rules())
     lag = alerts["kafka|kafka_lag"].trouble
@@ -90,12 +92,23 @@ def test_a_reader_that_is_behind_alerts_until_it_has_caught_up(
     )  # fmt: skip
     assert behind.facts["lag"] == len(MAKERS)
     move_group(strict, "latest")
-    caught_up = kafka_section(strict, operations.outbox)
+    caught_up = kafka_section(strict, operations.outbox, SystemClock())
     later = sightings_of_parts([caught_up], alerts, now + timedelta(minutes=5))
     assert ("kafka|kafka_lag", None) in {(s.fingerprint, s.trouble) for s in later}
 
 
+def test_how_long_an_event_waits_is_counted_by_the_clock_of_the_look(tmp_path: Path) -> None:
+    noon = datetime(2024, 3, 8, 12, tzinfo=UTC)
+    url = World.at(tmp_path, noon).settings.local_operations_url
+    ports = open_operations(url, streaming=True)
+    report = OperationsReport(report="slo_report", status="ok", body={})
+    ports.events.publish([Event(report, noon)])
+    away = KafkaSettings(bootstrap_servers=("127.0.0.1:1",), timeout_seconds=1)
+    section = kafka_section(away, ports.outbox, FixedClock(noon + timedelta(days=1)))
+    assert {r.code: r.value for r in section.reasons}["kafka_waiting"] == 86_400
+
+
 def test_brokers_that_are_away_are_told_by_a_code_of_their_own(operations: Operations) -> None:
     away = KafkaSettings(bootstrap_servers=("127.0.0.1:1",), timeout_seconds=1)
-    section = kafka_section(away, operations.outbox)
+    section = kafka_section(away, operations.outbox, SystemClock())
     assert "kafka_unreachable" in {r.code for r in section.reasons}
