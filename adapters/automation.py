@@ -6,20 +6,12 @@ meaning (market_data/automation/policy.py).
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import ValidationError
 
-from adapters.configuration import read_yaml
-from adapters.settings import PROJECT, Settings
+from adapters.configuration import own_or_shipped, problems, read_yaml
+from adapters.settings import Settings
 from market_data.automation.policy import AutomationPolicy
 from market_data.errors import ConfigurationError
-
-
-def automation_path(settings: Settings) -> Path:
-    """The file: that of the configuration folder, or the shipped one where it has none."""
-    own = settings.config_dir / "automation.yaml"
-    return own if own.exists() else PROJECT / "config" / "automation.yaml"
 
 
 def load_automation(settings: Settings) -> AutomationPolicy:
@@ -28,14 +20,8 @@ def load_automation(settings: Settings) -> AutomationPolicy:
     Raises:
         ConfigurationError: naming the file, the key, and what is wrong.
     """
-    path = automation_path(settings)
+    path = own_or_shipped(settings, "automation.yaml")
     try:
         return AutomationPolicy.model_validate(read_yaml(path))
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        told = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']) or 'file'}: "
-            f"{e['msg'].removeprefix('Value error, ')}"
-            for e in found
-        )
-        raise ConfigurationError(f"{path}: {told}") from error
+        raise ConfigurationError(f"{path}: {problems(error)}") from error
