@@ -83,12 +83,13 @@ def session_checks(
         if len(keys) > 1:
             chosen: list[SessionResult] = []
             for check in descriptions:
-                results = list(report.results(check, only_failed=check not in selected))
+                newest, *earlier = report.results(check, only_failed=check not in selected)
                 if check not in selected:
-                    results = worth_recording(
-                        context.instance, asset, results, report.share(RECORDED)
+                    earlier = worth_recording(
+                        context.instance, asset, earlier, report.share(RECORDED)
                     )
-                chosen += results
+                # The UI shows the last record of all as the state of the check.
+                chosen += [*reversed(earlier), newest]
             log_session_results(context, asset, chosen)
         for check in descriptions:
             if check in selected:
@@ -113,7 +114,7 @@ class _Report:
         return of_run // max(self.inspection.findings["check"].n_unique(), 1)
 
     def results(self, check: str, *, only_failed: bool) -> Iterator[SessionResult]:
-        """One result per session of the run, or only those of failing sessions."""
+        """One result per session of the run, or those of its newest and of failing sessions."""
         found = self.inspection.findings.filter(pl.col("check") == check)
         by_session = {str(k[0]): f for k, f in found.group_by("session")}
         evidence = Evidence(self.share(ALL_SESSIONS))
@@ -121,7 +122,7 @@ class _Report:
         for key in reversed(self.keys):
             findings = by_session.get(key)
             if findings is None:
-                if not only_failed:
+                if not only_failed or key == self.keys[-1]:
                     yield SessionResult(
                         check, key, True, dg.AssetCheckSeverity.WARN, "nothing found", {}
                     )
