@@ -25,7 +25,7 @@ from market_data.ports import Outcome
 from market_data.quality.consistency import check_adjustment_chain
 from market_data.quality.findings import KEY, SAMPLE_ROWS, CheckOutcome
 from market_data.quality.view import BarsView
-from market_data.schemas import FINDINGS
+from market_data.schemas import FINDINGS, RAW_BARS
 from market_data.universe import Instrument
 
 _BEFORE = timedelta(days=14)
@@ -43,7 +43,7 @@ def check_adjusted_closes(platform: Platform, view: BarsView) -> CheckOutcome:
 
     Args:
         platform: the raw logs, and when actions became known.
-        view: a slice of curated daily bars.
+        view: a slice of curated daily bars, with its `logs`.
 
     Returns:
         Findings adjustment_chain (warn), one per symbol and session, of the first vendor that
@@ -75,20 +75,30 @@ def _closes(
     platform: Platform, view: BarsView, vendor: str, shares: Sequence[Instrument]
 ) -> pl.DataFrame:
     """Closes as `check_adjustment_chain` takes them, of one vendor."""
-    start, end = view.sessions
-    rows = platform.raw_log.read(
-        raw_bars(vendor, view.timeframe),
-        symbols=[i.symbol for i in shares],
-        sessions=(start - _BEFORE, end),
-    ).drop_nulls("adj_close")
-    rows = rows.filter(pl.col("close") > 0, pl.col("adj_close") > 0)
+    rows = _with_adjusted(view.logs.get(vendor, RAW_BARS.empty()), shares)
     if rows.is_empty():
         return rows
+    start = view.sessions[0]
+    before = platform.raw_log.read(
+        raw_bars(vendor, view.timeframe),
+        symbols=rows.get_column("symbol").unique().to_list(),
+        sessions=(start - _BEFORE, start - timedelta(days=1)),
+    )
+    rows = pl.concat([_with_adjusted(before, shares), rows]).sort(KEY, maintain_order=True)
     said = platform.actions.history(symbols=rows.get_column("symbol").unique().to_list())
     rows = _of_long_fetches(_as_confirmed(platform, view, vendor, rows, said))
     if rows.is_empty():
         return rows
     return _in_currency(_chains(_as_traded(platform, view, rows, shares), said), shares)
+
+
+def _with_adjusted(raw: pl.DataFrame, shares: Sequence[Instrument]) -> pl.DataFrame:
+    """The bars of shares that tell an adjusted close."""
+    return raw.filter(
+        pl.col("symbol").is_in([i.symbol for i in shares]),
+        pl.col("close") > 0,
+        pl.col("adj_close") > 0,
+    )
 
 
 def _as_confirmed(

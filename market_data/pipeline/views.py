@@ -80,6 +80,7 @@ def curated_view(
     sources = list(dict.fromkeys((timeframe, Timeframe.M1)))
     bars = platform.store.scan(curated_bars(timeframe), sessions=(start, end))
     held = _symbols(bars)
+    logs = _raw_of_all(platform, timeframe, start, end)
     return BarsView(
         dataset=curated_bars(timeframe).name,
         kind="curated",
@@ -91,7 +92,7 @@ def curated_view(
         now=platform.clock.now(),
         peers=_peers(
             platform,
-            _raw_of_all(platform, timeframe, start, end).values(),
+            logs.values(),
             timeframe,
             minutes=_minutes_of_all(platform, timeframe, start, end).values(),
         ),
@@ -100,6 +101,7 @@ def curated_view(
         around=around_curated(platform, timeframe, held, start, end),
         actions=platform.actions.read(),
         within=None if timeframe.is_intraday else within_days(platform, held, start, end),
+        logs=logs,
     )
 
 

@@ -6,7 +6,7 @@ bars count. What does not: reading a store (market_data/pipeline), judging (one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -61,6 +61,8 @@ class BarsView:
         actions: rows of CORPORATE_ACTIONS that are known.
         within: of daily bars, what shorter ones of the same sessions say, see
             `market_data.quality.consistency.spans`; None: nothing to compare.
+        logs: of a curated dataset, rows of RAW_BARS of its timeframe by vendor: what `peers` and
+            the bars were made of.
     """
 
     dataset: str
@@ -78,6 +80,7 @@ class BarsView:
     around: pl.DataFrame | None = field(default=None)
     actions: pl.DataFrame = field(default_factory=CORPORATE_ACTIONS.empty)
     within: pl.DataFrame | None = field(default=None)
+    logs: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
     @property
     def schema(self) -> FrameSchema:

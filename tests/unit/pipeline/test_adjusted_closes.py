@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from market_data.basis import Adjustment
+from market_data.pipeline.adjusted_closes import check_adjusted_closes
+from market_data.pipeline.views import curated_view
+from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from tests.support.adjusted_series import DAYS, EX, FIRST, LAST, series, statements
 from tests.support.fake_vendor import ask, shares
@@ -48,6 +52,25 @@ def test_an_action_that_is_missing_one_that_is_too_many_and_one_that_fits(world:
     last = world.later(NOW + 2 * DAY)
     ask(last, series("yahoo", carries=0.98, told=DIVIDEND), FIRST, LAST, refetch=True)
     assert chain(last) == []
+
+
+def test_the_step_into_a_range_is_told_and_its_days_are_not_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(world, series("yahoo", carries=0.98), FIRST, LAST)
+    world.curate("1d", "AAA", FIRST, LAST)
+    found = world.inspect("1d", EX, LAST).findings
+    assert found.filter(code="adjustment_chain")["session"].to_list() == [EX]
+    view = curated_view(world.platform, Timeframe.D1, EX, LAST, ["AAA"])
+    log, spans = world.platform.raw_log, []
+
+    def read(*about: Any, sessions: tuple[date, date], **how: Any) -> pl.DataFrame:
+        spans.append(sessions)
+        return type(log).read(log, *about, sessions=sessions, **how)
+
+    monkeypatch.setattr(log, "read", read)
+    assert check_adjusted_closes(world.platform, view).findings.height == 1
+    assert [last < EX for _, last in spans] == [True]
 
 
 def test_a_dividend_in_pounds_meets_prices_in_pence(world: World) -> None:
