@@ -16,8 +16,9 @@ import polars as pl
 
 from emp_assets.bar_checks import session_checks
 from emp_assets.metadata import add_session_metadata, column_schema, materialised, run_range
-from emp_assets.naming import OWNERS
+from emp_assets.naming import OWNERS, vendor_pool
 from emp_assets.partitions import ONE_RUN, announced_partitions, session_range
+from emp_assets.retrying import retried
 from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.platform import Platform
 from market_data.schemas import FrameSchema
@@ -76,6 +77,8 @@ def macro_asset(
         backfill_policy=ONE_RUN,
         kinds={"polars", "deltalake"},
         owners=OWNERS,
+        # Those of the raw layer ask FRED, as its daily bars do.
+        pool=vendor_pool("fred") if key.path[0] == "raw" else None,
         description=description,
         metadata={"dagster/column_schema": column_schema(schema)},
     )
@@ -83,7 +86,8 @@ def macro_asset(
         context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> dg.MaterializeResult[None]:
         first, last = session_range(context.partition_keys)
-        made = make(context, platform.open(), first, last)
+        with retried(context):
+            made = make(context, platform.open(), first, last)
         per_session = {
             row.pop("session"): {"dagster/partition_row_count": row.pop("rows"), **row}
             for row in made.sessions.to_dicts()

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from market_data.automation.policy import RetryRules
 from market_data.errors import StoreUnavailableError, StreamError, VendorError
 
 RETRY_TAG = "emp/retry_waits"
@@ -52,6 +53,11 @@ def retried(context: dg.AssetExecutionContext) -> Iterator[None]:
             error.description if isinstance(error, dg.Failure) else error,
         )
         raise dg.RetryRequested(max_retries=len(waits), seconds_to_wait=waits[attempt]) from error
+
+
+def retry_waits(rules: RetryRules) -> str:
+    """The value of the tag for some rules."""
+    return ",".join(f"{wait.total_seconds():g}" for wait in rules.waits)
 
 
 def _waits(text: str) -> list[float]:

@@ -11,7 +11,9 @@ from datetime import date, timedelta
 
 import dagster as dg
 
+from adapters.automation import load_automation
 from adapters.vendors.fred.cost import LONG
+from emp_assets.retrying import RETRY_TAG, retry_waits
 from jobs.macro_run import macro_selection
 from jobs.ranged_run import checks_of, range_tags
 from jobs.vendor_jobs import MACRO_JOB
@@ -48,5 +50,8 @@ def daily_macro_releases(
         run_key=sessions[0].isoformat(),
         asset_selection=sorted(selection.keys),
         asset_check_keys=sorted(checks_of(known, selection)),
-        tags=range_tags(sessions),
+        tags={
+            **range_tags(sessions),
+            RETRY_TAG: retry_waits(load_automation(platform.settings()).retries),
+        },
     )

@@ -13,7 +13,7 @@ from zlib import crc32
 import dagster as dg
 
 from emp_assets.pacing import START_TAG
-from emp_assets.retrying import RETRY_TAG
+from emp_assets.retrying import RETRY_TAG, retry_waits
 from jobs.ranged_run import bars_selection, checks_of, range_tags
 from market_data.automation.policy import AutomationPolicy
 from market_data.pipeline.market_slice import SlicePart
@@ -46,7 +46,7 @@ def slice_requests(
         SCHEDULE_TAG: name,
         TICK_TAG: at.isoformat(),
         START_TAG: (at + jitter(name, at, policy.jitter)).isoformat(),
-        RETRY_TAG: ",".join(f"{wait.total_seconds():g}" for wait in policy.retries.waits),
+        RETRY_TAG: retry_waits(policy.retries),
         MAX_RUNTIME_TAG: str(int(policy.max_runtime.total_seconds())),
     }
     return [_request(known, common, part) for part in parts]

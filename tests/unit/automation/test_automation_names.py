@@ -35,6 +35,7 @@ SENSORS = {
     "alert_delivery",
     "alerts_of_runs",
     "alerts_of_the_platform",
+    "drive_backfills",
     "rebuild_after_corporate_actions",
     "reference_files",
 }

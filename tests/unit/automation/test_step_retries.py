@@ -15,7 +15,7 @@ from dagster._core.execution.plan import active
 
 from emp_assets import pacing
 from emp_assets.pacing import LONGEST_SECONDS, START_TAG, await_turn
-from emp_assets.retrying import RETRY_TAG, UnansweredError, retried
+from emp_assets.retrying import RETRY_TAG, UnansweredError, retried, retry_waits
 from jobs.automation.requests import jitter
 from market_data.automation.policy import RetryRules
 from market_data.errors import (
@@ -26,7 +26,7 @@ from market_data.errors import (
     VendorUnavailableError,
 )
 
-WAITS = ",".join(f"{wait.total_seconds():g}" for wait in RetryRules().waits)
+WAITS = retry_waits(RetryRules())
 AT = datetime(2024, 3, 12, 1, tzinfo=UTC)
 
 
