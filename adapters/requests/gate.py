@@ -20,7 +20,7 @@ from market_data.requests.breaker import PROBE, SECOND, Breaker, State, probed, 
 LOG = logging.getLogger(__name__)
 
 PATIENCE = 90.0
-PATIENCE_SETTING = "EMP_REQUEST_PATIENCE"
+_PATIENCE_SETTING = "EMP_REQUEST_PATIENCE"
 MARGIN = PROBE / SECOND
 _MICROSECONDS = 1_000_000
 _WORTH_TELLING = 1.0
@@ -160,7 +160,7 @@ class SharedGate:
     def _spent(self, wait: float, told: str) -> BudgetSpentError:
         return BudgetSpentError(
             f"{self._account}: {told}; its next request can be sent {self._at(wait)}, and a "
-            f"request waits {self._patience:g} s at most ({PATIENCE_SETTING})",
+            f"request waits {self._patience:g} s at most ({_PATIENCE_SETTING})",
             retry_after=wait,
         )
 
