@@ -1,10 +1,10 @@
-"""The order of the tests where several processes share them (`-n 2 --dist loadfile`).
+"""The order of the tests where several processes share them (`-n 3 --dist loadfile`).
 
 What belongs here: which tests one process takes together, and which come first. What does not: what
 a single process does, which keeps pytest's own order.
 
 A file goes to one process. As shipped, xdist hands out the files with the most tests first, so that
-a file with one test of a minute comes last, and one process waits for the other. Here the files
+a file with one test of a minute comes last, and the others wait for one process. Here the files
 with slow tests come first. Tests of tests/e2e go to one process together: they share a server and
 what it made.
 """
