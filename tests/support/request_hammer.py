@@ -7,7 +7,6 @@ judging what they got. What does not: limits that a test or a benchmark chooses.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from bisect import bisect_left
@@ -27,8 +26,7 @@ from adapters.requests.sqlite_store import SqliteRequestStore
 from adapters.requests.store import Full, Granted, RequestStore
 from market_data.ports import Allowance, Claim
 from tests.support.slow_way import Sender
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.warm_python import StartedPython
 
 
 class Place(TypedDict):
@@ -123,29 +121,18 @@ def hammer(
         "port": port,
         "margin": margin,
     }
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", __name__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        for _ in range(processes)
-    ]
+    running = [StartedPython(["-m", __name__]) for _ in range(processes)]
     # They begin together, when the slowest has started.
     for process in running:
-        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
     wish["start"] = time.time() + 0.05
     granted: list[Grant] = []
     for process in running:
-        assert process.stdin is not None
         process.stdin.write(json.dumps(wish) + "\n")
         process.stdin.flush()
     for process in running:
-        told, _ = process.communicate(timeout=seconds + 60)
-        assert process.returncode == 0
+        told, errors = process.communicate(timeout=seconds + 60)
+        assert process.returncode == 0, errors
         granted += [Grant(*row) for row in json.loads(told)]
     granted.sort(key=lambda grant: grant.at)
     return [g for g in granted if g.at < granted[0].at + round(seconds * 1e6)]

@@ -14,6 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tests.support.institution import Institution, institution
+from tests.support.warm_python import run_python
 
 INGEST = ["ingest", "--vendor", "sample_a", "--start", "2024-02-12", "--end", "2024-03-01"]
 
@@ -127,13 +128,8 @@ def test_the_second_read_is_a_hit(house: Institution, tmp_path: Path) -> None:
         "told = platform_of(None).store.cache.metrics()\n"
         "print(told.hits, told.misses)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=house.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_python(["-c", script], env=house.environment)
+    assert done.returncode == 0, done.stderr
     hits, misses = map(int, done.stdout.split())
     assert hits >= 1
     assert misses >= 1

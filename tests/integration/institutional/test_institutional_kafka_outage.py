@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from signal import SIGKILL
 
 import pytest
@@ -122,11 +119,7 @@ def test_a_relay_that_is_killed_in_the_middle_and_run_again(
     before = {event.event_id for event in arrivals(house, broker)}
     events = [number(n) for n in range(MANY)]
     outbox.publish(events)
-    relay = subprocess.Popen(
-        [sys.executable, "-m", "emp", "kafka", "relay"],
-        env=house.environment,
-        cwd=Path(__file__).resolve().parents[3],
-    )
+    relay = house.start("kafka", "relay")
     end = time.monotonic() + 60
     while outbox.backlog().waiting == MANY and time.monotonic() < end:
         time.sleep(0.005)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ import pytest
 
 from tests.support.institution import Institution, institution
 from tests.support.servers import RedisServer, private_server
+from tests.support.warm_python import StartedPython
 
 INGEST = ["ingest", "--vendor", "sample_a", "--start", "2024-02-12", "--end", "2024-03-01"]
 BARS = ["bars", "DEMO-BTC", "DEMO-ACME", "--start", "2024-02-12", "--end", "2024-03-01"]
@@ -76,14 +75,12 @@ def expected(house: Institution) -> str:
 class Reader:
     """A process that reads when it is told to."""
 
-    def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
+    def __init__(self, process: StartedPython, errors: Path) -> None:
         self._process = process
         self._errors = errors
 
     def read(self, times: int) -> dict[str, Any]:
         """Read so many times: the different answers, seconds, Redis' hits and state."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(f"{times}\n")
         self._process.stdin.flush()
         told = self._process.stdout.readline()
@@ -99,14 +96,7 @@ class Reader:
 def reading(house: Institution, **more: str) -> Iterator[Reader]:
     errors = Path(house.environment["EMP_DATA_DIR"]) / "reader-errors.txt"
     with errors.open("w") as err:
-        process = subprocess.Popen(
-            [sys.executable, "-c", READER],
-            env={**house.environment, **more},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=err,
-            text=True,
-        )
+        process = StartedPython(["-c", READER], env={**house.environment, **more}, stderr=err)
         try:
             yield Reader(process, errors)
         finally:

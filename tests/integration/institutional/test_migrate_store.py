@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import UTC, date, datetime
@@ -33,7 +32,7 @@ from market_data.ports import Annotation, Decision
 from market_data.schemas import INSTRUMENTS, TRADING_SESSIONS
 from tests.support.institution import Institution, institution
 from tests.support.macro_rows import GDP, TABLE, dates, vintages
-from tests.support.warm_python import run_python
+from tests.support.warm_python import StartedPython, run_python
 
 DAYS = ("2024-02-12", "2024-03-01")
 INGEST = ["ingest", "--vendor", "sample_a", "--start", DAYS[0], "--end", DAYS[1]]
@@ -229,14 +228,7 @@ def test_a_dry_run_makes_nothing(house: Institution, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("finished", [1, 9])
 def test_killed_on_the_way_and_finished(house: Institution, tmp_path: Path, finished: int) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "emp", *TO_SERVERS],
-        env=house.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
+    with house.start(*TO_SERVERS) as process:
         left = finished
         for line in process.stderr:
             left -= "rows copied" in line
@@ -304,15 +296,10 @@ def test_rows_of_the_target_alone_are_refused(house: Institution) -> None:
 def reader(house: Institution, folder: Path, **more: str) -> Iterator[None]:
     """A process that reads all the time, and always the same."""
     folder.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", READ_ALL_THE_TIME, str(folder / "stop"), *DAYS],
-        env={**house.environment, **more},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    process = StartedPython(
+        ["-c", READ_ALL_THE_TIME, str(folder / "stop"), *DAYS], env={**house.environment, **more}
     )
     try:
-        assert process.stdout is not None
         assert process.stdout.readline() == "1\n"
         yield
         (folder / "stop").touch()
@@ -335,13 +322,9 @@ def test_readers_of_the_source_go_on(house: Institution, tmp_path: Path) -> None
 
 def test_a_run_in_the_source_is_followed(house: Institution, tmp_path: Path) -> None:
     """Whatever of the run a copy meets, the next one needs no permission to bring the rest."""
-    ingest = subprocess.Popen(
-        [sys.executable, "-m", "emp", "ingest", "--vendor", "sample_a", "--refetch",
-         "--start", "2024-02-20", "--end", "2024-03-08"],
-        env={**house.environment, "EMP_MODE": "bootstrap"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
+    ingest = house.start(
+        "ingest", "--vendor", "sample_a", "--refetch", "--start", "2024-02-20",
+        "--end", "2024-03-08", EMP_MODE="bootstrap",
     )  # fmt: skip
     copies = 0
     while ingest.poll() is None:
