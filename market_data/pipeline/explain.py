@@ -1,7 +1,8 @@
 """Why bars are missing: the ledger in words, per vendor and for all vendors together.
 
 What belongs here: a sentence for every symbol-session, and neighbouring sessions of one sentence
-put together. What does not: the ledger's rows (ledger_days.py), drawing them (emp_assets/outcome_map.py).
+put together. What does not: the ledger's rows (ledger_days.py), drawing them
+(emp_assets/outcome_map.py).
 """
 
 from __future__ import annotations
