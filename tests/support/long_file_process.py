@@ -2,7 +2,7 @@
 
 Run as `python -m tests.support.long_file_process FOLDER ROWS`: writes a CSV of one-minute bars
 with a few bad rows in it, ingests and curates it, and prints JSON: rows landed, rows in quarantine,
-peak memory of the process in GiB, seconds.
+the most rows that came at once, peak memory of the process in GiB, seconds.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -23,6 +25,7 @@ from market_data.datasets import curated_bars
 from market_data.pipeline.curate import curate_sessions
 from market_data.pipeline.ingest import ingest
 from market_data.pipeline.planning import IngestRequest
+from market_data.ports import FetchRequest, FetchResult
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument, VendorConfig
 
@@ -58,6 +61,23 @@ def write_file(path: Path, rows: int) -> None:
             frame.write_csv(file, include_header=begin == 0)
 
 
+class Watched:
+    """A vendor whose largest part of an answer is remembered."""
+
+    def __init__(self, vendor: Any) -> None:
+        self._vendor = vendor
+        self.largest = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._vendor, name)
+
+    def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
+        """The vendor's own."""
+        for result in self._vendor.fetch(request):
+            self.largest = max(self.largest, result.frame.height)
+            yield result
+
+
 def main() -> None:
     folder, rows = Path(sys.argv[1]), int(sys.argv[2])
     path = folder / "long.csv"
@@ -79,7 +99,7 @@ def main() -> None:
     first = START.date()
     last = (START + timedelta(minutes=rows)).date()
     started = time.perf_counter()
-    vendor = platform.vendors.open("plain", path=str(path), spec="plain")
+    vendor = Watched(platform.vendors.open("plain", path=str(path), spec="plain"))
     report = ingest(platform, IngestRequest("plain", Timeframe.M1, (SYMBOL,), first, last), vendor)
     landed = time.perf_counter()
     curated = curate_sessions(platform, Timeframe.M1, (SYMBOL,), first, last)
@@ -90,6 +110,7 @@ def main() -> None:
             {
                 "received": report.total_rows,
                 "rejected": report.rejected_rows,
+                "largest": vendor.largest,
                 "curated": curated.rows,
                 "newest": newest.isoformat(),
                 "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2,

@@ -1,4 +1,7 @@
-"""Ten million rows stay under 2 GiB of memory, in whatever way they are packed."""
+"""Ten million rows stay under 2 GiB of memory, in whatever way they are packed.
+
+A plain file of as many rows goes through the whole pipeline in tests/integration/survival.
+"""
 
 from __future__ import annotations
 
@@ -62,14 +65,14 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("packing", ["plain", "gzip", "zip"])
+@pytest.mark.parametrize("packing", ["gzip", "zip"])
 def test_ten_million_rows_stream(big: Path, tmp_path: Path, packing: str) -> None:
-    path = {"plain": big, "gzip": tmp_path / "big.csv.gz", "zip": tmp_path / "big.zip"}[packing]
+    path = tmp_path / {"gzip": "big.csv.gz", "zip": "big.zip"}[packing]
     if packing == "gzip":
         with big.open("rb") as file, gzip.open(path, "wb", compresslevel=1) as packed:
             while chunk := file.read(16 * 1024 * 1024):
                 packed.write(chunk)
-    elif packing == "zip":
+    else:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.write(big, "big.csv")
     done = subprocess.run(

@@ -29,5 +29,6 @@ def test_ten_million_rows_stay_under_two_gibibytes(tmp_path: Path):
     print(cost)
     assert cost["received"] + cost["rejected"] == ROWS
     assert cost["rejected"] == 10
+    assert 0 < cost["largest"] <= 500_000
     assert cost["curated"] == cost["received"]
     assert cost["peak_gib"] < 2
