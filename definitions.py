@@ -21,6 +21,7 @@ from adapters.variables import read
 from adapters.vendors.table import load_vendor_table
 from emp_assets.graph import all_assets, all_checks
 from jobs.automation import automation_jobs, automation_schedules
+from jobs.backfill_job import backfill_piece_job
 from jobs.macro_schedule import daily_macro_releases
 from jobs.market_slice import market_slice_job
 from jobs.operations import operations_schedules, report_ingest_job, report_operations_job
@@ -38,6 +39,7 @@ from resources.storage import (
     WarehouseResource,
 )
 from sensors.alerts import alert_delivery, alerts_of_runs, alerts_of_the_platform
+from sensors.backfills import drive_backfills
 from sensors.corporate_actions import rebuild_after_corporate_actions
 from sensors.kafka_relay import relay_kafka_events
 from sensors.reference_files import reference_files
@@ -91,7 +93,7 @@ def _streaming(found: Installation) -> bool:
 
 def _sensors(found: Installation) -> list[dg.SensorDefinition]:
     alerts = [alerts_of_runs, alerts_of_the_platform, alert_delivery]
-    always = [rebuild_after_corporate_actions, reference_files, *alerts]
+    always = [rebuild_after_corporate_actions, reference_files, drive_backfills, *alerts]
     return [*always, *([relay_kafka_events] if _streaming(found) else [])]
 
 
@@ -124,6 +126,7 @@ def build_definitions(
         jobs=[
             *vendor_jobs(universe),
             market_slice_job(lambda: graph[0]),
+            backfill_piece_job(lambda: graph[0]),
             rebuild_job,
             *automation_jobs(universe, policy),
             report_ingest_job,

@@ -20,12 +20,11 @@ from adapters.settings import Settings
 from market_data.errors import StoreConflictError
 from market_data.ports import Locks
 
-
 _LOOK_SECONDS = 0.1
 
 
-class Turns:
-    """Turns by name.
+class LockedTurns:
+    """The `Turns` of market_data/backfill/driving.py.
 
     Args:
         locks: gives a lock within a moment, or refuses.
@@ -80,7 +79,7 @@ class _OwnFiles:
             lock.release()
 
 
-def open_turns(settings: Settings, between_machines: Locks | None) -> Turns:
+def open_turns(settings: Settings, between_machines: Locks | None) -> LockedTurns:
     """The turns of an installation.
 
     Args:
@@ -88,4 +87,4 @@ def open_turns(settings: Settings, between_machines: Locks | None) -> Turns:
         between_machines: locks that refuse within a moment, where the operations database has them.
     """
     folder = settings.data_dir.resolve() / "locks" / "backfills"
-    return Turns(between_machines or _OwnFiles(folder))
+    return LockedTurns(between_machines or _OwnFiles(folder))

@@ -18,8 +18,9 @@ from market_data.errors import ConfigurationError
 if TYPE_CHECKING:
     from adapters.backend import Operations
     from adapters.settings import Settings
-    from emp.backfill_driver import Driver, Tell
+    from emp.backfill_driver import Driver
     from emp.backfills import Wish
+    from market_data.backfill.driving import Tell
 
 
 def moment() -> datetime:
@@ -44,10 +45,11 @@ def driver_of(settings: Settings, operations: Operations, tell: Tell) -> Driver:
     from adapters.backfill_turns import open_turns
     from adapters.clock import SystemClock
     from emp.backfill_driver import Driver
+    from market_data.backfill.driving import Rounds
 
     policy = load_automation(settings).backfill
     turns = open_turns(settings, operations.turn_locks)
-    return Driver(operations.backfills, turns, SystemClock(), policy, tell)
+    return Driver(Rounds(operations.backfills, turns, SystemClock(), policy, tell))
 
 
 def added(settings: Settings, operations: Operations, wish: Wish, *, pilot: bool) -> str | None:
@@ -72,38 +74,75 @@ def added(settings: Settings, operations: Operations, wish: Wish, *, pilot: bool
     return operations.backfills.add(found.plan, at=moment(), author=who())
 
 
+def check_daemon(settings: Settings) -> None:
+    """Look whether Dagster's daemon is there to take a backfill.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    from emp.run import quiet_dagster
+
+    quiet_dagster()
+    from adapters.probes import State
+    from emp.instance import open_instance
+    from resources.daemon_probe import daemon_probe
+
+    found = daemon_probe(lambda: open_instance(settings), required=False).look()
+    if found.state is not State.OK:
+        raise ConfigurationError(
+            f"Dagster's daemon cannot take the backfill: {found.detail}; 'emp dev' starts it, and "
+            "--local runs the backfill here"
+        )
+
+
 def going_on(backfill: Backfill) -> str:
     """The id of a backfill that may go on.
 
     Raises:
-        ConfigurationError: it is over, or is being cancelled.
+        ConfigurationError: it is over.
     """
     if backfill.state is BackfillState.FAILED:
         raise ConfigurationError(
             f"backfill {backfill.id} has failed; 'emp backfill retry-failed {backfill.id}' runs "
             "what did not succeed again"
         )
-    if backfill.state not in (BackfillState.RUNNING, BackfillState.PAUSED):
+    if backfill.state.is_over:
         raise ConfigurationError(f"backfill {backfill.id} is {backfill.state}")
     return backfill.id
 
 
-def drive(settings: Settings, operations: Operations, name: str | None) -> int:
-    """Take a backfill to its end and print how it ended; the exit status.
+def go(settings: Settings, operations: Operations, name: str | None, *, local: bool) -> int:
+    """Drive a backfill here, or leave it to the daemon; prints how it stands; the exit status.
 
     Args:
         settings: of the installation.
         operations: its ports.
         name: id of the backfill; None where there was nothing to do.
+        local: drive it here, to its end.
 
     Raises:
         ConfigurationError: another process drives it.
     """
-    from emp.backfills import status_told
-
     if name is None:
         print_json({"state": "nothing to do"})
         return 0
+    return _drive(settings, operations, name) if local else _hand_over(operations, name)
+
+
+def _hand_over(operations: Operations, name: str) -> int:
+    from emp.backfills import status_told
+
+    paused = (BackfillState.PAUSED,)
+    operations.backfills.move(name, paused, BackfillState.RUNNING, moment())
+    with Narrator() as narrator:
+        narrator.say(f"the sensor drive_backfills takes it; 'emp backfill watch {name}' shows it")
+    print_json(status_told(operations.backfills.get(name), moment()))
+    return 0
+
+
+def _drive(settings: Settings, operations: Operations, name: str) -> int:
+    from emp.backfills import status_told
+
     with stopping() as stop:
         # No line that changes: the processes of the pieces write to the same terminal.
         with Narrator(debug=True) as narrator:

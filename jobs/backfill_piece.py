@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -21,12 +20,13 @@ import dagster as dg
 from emp_assets.naming import op_name, raw_key
 from jobs.ranged_run import Hear, Selection, bars_selection, execute
 from jobs.step_failures import StepFailure, failure_of
-from market_data.backfill.records import CURATED, BackfillRequest, Piece, PieceState
+from market_data.backfill.driving import Performed
+from market_data.backfill.records import CURATED, Backfill, BackfillRequest, Piece, PieceState
 from market_data.pipeline.backfill import unanswered
 from market_data.pipeline.feed import Feed
 from market_data.pipeline.platform import Platform
 
-TAG_BACKFILL, TAG_PIECE = "emp/backfill", "emp/backfill_piece"
+TAG_BACKFILL, TAG_PIECE, TAG_TOKEN = "emp/backfill", "emp/backfill_piece", "emp/backfill_token"
 _ATTEMPTS = 5_000
 """How many of the newest attempts are looked through for those of the run."""
 _DAY = timedelta(days=1)
@@ -34,21 +34,26 @@ _TOLD = 3
 """How many reasons a sentence names."""
 
 
-@dataclass(frozen=True)
-class Performed:
-    """What became of a piece.
+def tags_of(backfill: Backfill, piece: Piece) -> dict[str, str]:
+    """The tags by which the runs of a piece are found."""
+    return {TAG_BACKFILL: backfill.id, TAG_PIECE: str(piece.number)}
 
-    Attributes:
-        state: succeeded, held or failed.
-        reason: why not succeeded, in a sentence.
-        outcome: for JSON: vendor_seconds, new_rows, rejected_rows, and why sessions have no answer.
-        interrupted: a signal ended it.
+
+def end_lost_runs(instance: dg.DagsterInstance, tags: Mapping[str, str], *, but: str = "") -> None:
+    """Record the end of runs of a piece whose processes are gone.
+
+    Whoever holds the turn of the piece knows that they are: a run that a process left behind would
+    be under way for ever.
+
+    Args:
+        instance: holds the runs.
+        tags: of the piece.
+        but: id of a run of the caller's own.
     """
-
-    state: PieceState
-    reason: str = ""
-    outcome: Mapping[str, Any] = field(default_factory=dict)
-    interrupted: bool = False
+    begun = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    for run in instance.get_runs(dg.RunsFilter(tags=dict(tags), statuses=begun)):
+        if run.run_id != but:
+            instance.report_run_failed(run, "Its process ended without a word.")
 
 
 def selection_of(piece: Piece, request: BackfillRequest) -> Selection:

@@ -8,6 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emp.commands.backfill_options import (
+    DatasetArgument,
+    DaysOption,
+    EndOption,
+    IdArgument,
+    LocalOption,
+    OutdatedOption,
+    OverwriteOption,
+    PilotOption,
+    RefetchOption,
+    StartOption,
+    SymbolsOption,
+    TargetArgument,
+    VendorOption,
+)
 from emp.commands.options import JsonOption, split
 from emp.invocation import invocation, settings_of
 from emp.output import print_json, print_line
@@ -32,11 +47,12 @@ nothing is written.
 LAUNCH_EXAMPLES = """
 Examples:\n
   emp backfill launch bars_1d --symbols AAPL,MSFT --start 2015-01-02 --end 2024-03-28\n
-  emp backfill launch bars_1m --days 700 --pilot\n
-  emp backfill launch 3f2a9c51d0b7
+  emp backfill launch bars_1m --days 700 --pilot --local\n
+  emp backfill launch 3f2a9c51d0b7 --local
 
-With an id, one that was paused or whose processes died goes on where it was. Progress goes to
-stderr, one JSON document to stdout. Exit status 0 where every piece succeeded.
+Dagster's daemon runs it; with --local this command does, and exits with 0 where every piece
+succeeded. With an id, one that was paused or whose processes died goes on where it was. Progress
+goes to stderr, one JSON document to stdout.
 """
 WATCH_EXAMPLES = """
 Examples:\n
@@ -47,7 +63,8 @@ It ends with the backfill, or when that is paused. Exit status 0 where every pie
 """
 RETRY_EXAMPLES = """
 Examples:\n
-  emp backfill retry-failed 3f2a
+  emp backfill retry-failed 3f2a\n
+  emp backfill retry-failed 3f2a --local
 
 Pieces that failed, or that a check held back, are run again; the others stay as they are.
 """
@@ -57,47 +74,6 @@ Examples:\n
 
 No further piece begins. A piece that is at work is finished first; what was stored stays.
 """
-
-DatasetArgument = Annotated[
-    str, typer.Argument(metavar="DATASET", help="bars_1d, or raw/yahoo_bars_1d.")
-]
-TargetArgument = Annotated[
-    str, typer.Argument(metavar="DATASET|ID", help="A dataset, or the id of a backfill.")
-]
-IdArgument = Annotated[
-    str, typer.Argument(metavar="ID", help="Of a backfill; its beginning suffices.")
-]
-SymbolsOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="A,B", help="Symbols; all that are served, if not given."),
-]
-StartOption = Annotated[str | None, typer.Option(metavar="DATE", help="First session, 2024-01-02.")]
-EndOption = Annotated[
-    str | None,
-    typer.Option(metavar="DATE", help="Last session, included; the newest, if not given."),
-]
-DaysOption = Annotated[
-    int | None, typer.Option(metavar="N", min=0, help="From N days before the end on.")
-]
-VendorOption = Annotated[
-    list[str] | None, typer.Option(help="Only this vendor; may be given several times.")
-]
-RefetchOption = Annotated[bool, typer.Option("--refetch", help="Ask again for what was answered.")]
-OverwriteOption = Annotated[
-    bool,
-    typer.Option(
-        "--overwrite-curated", help="Curate and score the whole range anew, not only what lacks."
-    ),
-]
-OutdatedOption = Annotated[
-    bool,
-    typer.Option(
-        "--outdated", help="Ask nobody; make anew what other rules made than those in force."
-    ),
-]
-PilotOption = Annotated[
-    bool, typer.Option("--pilot", help="Only the newest few sessions of it, to try and to measure.")
-]
 
 
 @app.command("plan", epilog=PLAN_EXAMPLES)
@@ -187,19 +163,22 @@ def launch(
     overwrite_curated: OverwriteOption = False,
     outdated: OutdatedOption = False,
     pilot: PilotOption = False,
+    local: LocalOption = False,
 ) -> None:
     """Run a backfill, piece after piece, each in a process of its own."""
-    from emp.backfill_launch import added, drive, going_on
+    from emp.backfill_launch import added, check_daemon, go, going_on
     from emp.backfills import Wish
 
     settings, operations = _opened(context)
+    if not local:
+        check_daemon(settings)
     if "bars_" not in target:
         if any((symbols, start, end, days, vendor, refetch, overwrite_curated, outdated, pilot)):
             raise ConfigurationError(
                 f"{target!r} is no dataset; a backfill that was launched goes on as it was planned"
             )
-        name = going_on(operations.backfills.get(target))
-        raise typer.Exit(drive(settings, operations, name))
+        known = going_on(operations.backfills.get(target))
+        raise typer.Exit(go(settings, operations, known, local=local))
     wish = Wish(
         target,
         tuple(split(symbols)),
@@ -211,7 +190,8 @@ def launch(
         overwrite_curated,
         outdated,
     )
-    raise typer.Exit(drive(settings, operations, added(settings, operations, wish, pilot=pilot)))
+    name = added(settings, operations, wish, pilot=pilot)
+    raise typer.Exit(go(settings, operations, name, local=local))
 
 
 @app.command("watch", epilog=WATCH_EXAMPLES)
@@ -248,9 +228,9 @@ def watch(
 
 
 @app.command("retry-failed", epilog=RETRY_EXAMPLES)
-def retry_failed(context: typer.Context, id_: IdArgument) -> None:
+def retry_failed(context: typer.Context, id_: IdArgument, *, local: LocalOption = False) -> None:
     """Run the pieces of a backfill again that did not succeed."""
-    from emp.backfill_launch import drive, moment
+    from emp.backfill_launch import check_daemon, go, moment
     from market_data.backfill.records import BackfillState, PieceState
 
     settings, operations = _opened(context)
@@ -260,16 +240,17 @@ def retry_failed(context: typer.Context, id_: IdArgument) -> None:
         raise ConfigurationError(
             f"backfill {backfill.id} is {backfill.state}; pieces are retried once it has failed"
         )
+    if not local:
+        check_daemon(settings)
     kept.again(backfill.id, (PieceState.FAILED, PieceState.HELD))
     kept.move(backfill.id, (BackfillState.FAILED,), BackfillState.RUNNING, moment())
-    raise typer.Exit(drive(settings, operations, backfill.id))
+    raise typer.Exit(go(settings, operations, backfill.id, local=local))
 
 
 @app.command("cancel", epilog=CANCEL_EXAMPLES)
 def cancel(context: typer.Context, id_: IdArgument) -> None:
     """Begin no further piece of a backfill."""
     from emp.backfill_launch import driver_of, moment
-    from emp.supervision import stopping
     from market_data.backfill.records import BackfillState
     from market_data.errors import StoreConflictError
 
@@ -280,14 +261,16 @@ def cancel(context: typer.Context, id_: IdArgument) -> None:
     moved = kept.move(backfill.id, going, BackfillState.CANCELLING, moment())
     if not moved and backfill.state is not BackfillState.CANCELLING:
         raise ConfigurationError(f"backfill {backfill.id} is {backfill.state} already")
-    driver = driver_of(settings, operations, print_line)
+    rounds = driver_of(settings, operations, print_line).rounds
     try:
-        with driver.turns.take(backfill.id), stopping() as stop:
-            driver.follow(backfill.id, stop)
+        with rounds.turns.take(backfill.id):
+            rounds.play(backfill.id)
     except StoreConflictError:
-        print_line(f"backfill {backfill.id} ends with the piece that is at work")
-        return
-    print_line(f"backfill {backfill.id} is {kept.get(backfill.id).state}")
+        # Whoever drives it does the same.
+        pass
+    state = kept.get(backfill.id).state
+    at_work = "" if state.is_over else "; a piece is at work, and ends first"
+    print_line(f"backfill {backfill.id} is {state}{at_work}")
 
 
 @app.command("piece", hidden=True)

@@ -8,12 +8,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from emp_assets.naming import raw_key
 from jobs import backfill_piece
-from jobs.backfill_piece import TAG_BACKFILL, Performed, perform
+from jobs.backfill_piece import TAG_BACKFILL, end_lost_runs, perform
 from jobs.ranged_run import Selection
+from market_data.backfill.driving import Performed
 from market_data.backfill.estimate import Rates
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import BackfillRequest, Piece, PieceState
@@ -121,3 +123,16 @@ def test_a_step_that_breaks_is_told_in_its_own_words(
     assert done.state is PieceState.FAILED
     assert "curated/bars_1d: " in done.reason
     assert "the disk is gone" in done.reason
+
+
+def test_a_run_whose_process_is_gone_is_recorded_as_failed(world: Graph) -> None:
+    job = world.defs.resolve_job_def("rebuild_curated")
+    begun, own, other = (
+        world.instance.create_run_for_job(
+            job, status=dg.DagsterRunStatus.STARTED, tags={TAG_BACKFILL: name}
+        )
+        for name in ("dead", "dead", "alive")
+    )
+    end_lost_runs(world.instance, {TAG_BACKFILL: "dead"}, but=own.run_id)
+    ends = [world.instance.get_run_by_id(run.run_id) for run in (begun, own, other)]
+    assert [run.status.value for run in ends if run] == ["FAILURE", "STARTED", "STARTED"]

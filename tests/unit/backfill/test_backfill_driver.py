@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from adapters.backfill_turns import Turns, open_turns
+from adapters.backfill_turns import LockedTurns, open_turns
 from adapters.clock import FixedClock
 from adapters.operations import SqlBackfills, open_database
 from adapters.settings import Settings
 from emp import backfill_driver
-from emp.backfill_driver import LOST, Driver
+from emp.backfill_driver import Driver
 from emp.supervision import TIMED_OUT, Ended, Stop
+from market_data.backfill.driving import LOST, Rounds
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState, PieceState
 from market_data.errors import ConfigurationError, StoreConflictError
@@ -34,9 +35,9 @@ class World:
         self.said: list[str] = []
         self.launched: list[int] = []
         self.fates: dict[int, list[Fate]] = {}
-        self.driver = Driver(
-            self.kept, self.turns, FixedClock(NOW), BackfillPolicy(attempts=2), self.said.append
-        )
+        policy = BackfillPolicy(attempts=2)
+        rounds = Rounds(self.kept, self.turns, FixedClock(NOW), policy, self.said.append)
+        self.driver = Driver(rounds)
         patch.setattr(backfill_driver, "supervise", self._supervise)
 
     def _supervise(self, words: list[str], *, timeout: float, stop: Stop) -> Ended:
@@ -192,7 +193,7 @@ def test_a_cancelled_one_ends_with_the_piece_at_work(world: World) -> None:
 
 
 def test_a_turn_has_one_holder(world: World, tmp_path: Path) -> None:
-    other: Turns = open_turns(Settings(data_dir=tmp_path), None)
+    other: LockedTurns = open_turns(Settings(data_dir=tmp_path), None)
     with world.turns.take("a", 1):
         assert other.is_taken("a", 1)
         assert not other.is_taken("a", 2)

@@ -1,0 +1,51 @@
+"""Arguments and options that several commands of `emp backfill` share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+DatasetArgument = Annotated[
+    str, typer.Argument(metavar="DATASET", help="bars_1d, or raw/yahoo_bars_1d.")
+]
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="DATASET|ID", help="A dataset, or the id of a backfill.")
+]
+IdArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="Of a backfill; its beginning suffices.")
+]
+SymbolsOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="A,B", help="Symbols; all that are served, if not given."),
+]
+StartOption = Annotated[str | None, typer.Option(metavar="DATE", help="First session, 2024-01-02.")]
+EndOption = Annotated[
+    str | None,
+    typer.Option(metavar="DATE", help="Last session, included; the newest, if not given."),
+]
+DaysOption = Annotated[
+    int | None, typer.Option(metavar="N", min=0, help="From N days before the end on.")
+]
+VendorOption = Annotated[
+    list[str] | None, typer.Option(help="Only this vendor; may be given several times.")
+]
+RefetchOption = Annotated[bool, typer.Option("--refetch", help="Ask again for what was answered.")]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite-curated", help="Curate and score the whole range anew, not only what lacks."
+    ),
+]
+OutdatedOption = Annotated[
+    bool,
+    typer.Option(
+        "--outdated", help="Ask nobody; make anew what other rules made than those in force."
+    ),
+]
+LocalOption = Annotated[
+    bool, typer.Option("--local", help="Run it here, without Dagster's daemon, to its end.")
+]
+PilotOption = Annotated[
+    bool, typer.Option("--pilot", help="Only the newest few sessions of it, to try and to measure.")
+]

@@ -1,0 +1,110 @@
+"""The job `run_backfill_piece`: one piece of a backfill, run where Dagster runs its jobs.
+
+What belongs here: its configuration, the request of such a run, the step that works on the piece.
+What does not: which piece is next (sensors/backfills.py), what is done for it (backfill_piece.py).
+
+The step makes the ranged run of the piece in its own process, settles the piece, and ends as it
+did. A run whose claim was given to another attempt meanwhile does nothing.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+
+from adapters.backfill_turns import open_turns
+from jobs.backfill_piece import TAG_TOKEN, end_lost_runs, perform, tags_of
+from market_data.backfill.driving import Launch, Performed, attempt
+from market_data.backfill.policy import BackfillPolicy
+from market_data.backfill.records import Backfill, Piece, PieceState
+from resources.platform import PlatformResource
+
+NAME = "run_backfill_piece"
+STEP = "backfill_piece"
+"""A job and its step must not share a name."""
+ENDED = "its run was ended from outside: cancelled, or longer than max_runtime"
+
+Graph = Callable[[], dg.Definitions]
+"""The definitions that the job belongs to; known once they are made."""
+
+
+class PieceConfig(dg.Config):
+    """Which claim is worked on."""
+
+    backfill: str
+    number: int
+    token: str
+
+
+def backfill_piece_job(graph: Graph) -> dg.JobDefinition:
+    """The job over a graph.
+
+    Args:
+        graph: gives the definitions whose assets the job makes.
+    """
+
+    @dg.op(name=STEP, out=dg.Out(dg.Nothing), description=__doc__)
+    def backfill_piece(
+        context: dg.OpExecutionContext, config: PieceConfig, platform: PlatformResource
+    ) -> Iterator[dg.Output[None]]:
+        opened, operations = platform.open(), platform.operations.open()
+        turns = open_turns(platform.settings(), operations.turn_locks)
+
+        def run(backfill: Backfill, piece: Piece, run_id: str) -> Performed:
+            tags = tags_of(backfill, piece)
+            end_lost_runs(context.instance, tags, but=context.run_id)
+            context.log.info("run %s makes piece %d of %s", run_id, piece.number, backfill.id)
+            done = perform(
+                graph(),
+                context.instance,
+                opened,
+                piece,
+                backfill.plan.request,
+                run_id=run_id,
+                tags=tags,
+            )
+            # Begun again without being counted, a run that is ended each time would go on for ever.
+            return replace(done, interrupted=False, reason=ENDED) if done.interrupted else done
+
+        claimed = (config.backfill, config.number, config.token)
+        done = attempt(operations.backfills, turns, opened.clock, claimed, run)
+        if done is None:
+            context.log.info("another attempt has the piece; nothing was done")
+            yield dg.Output(None)
+            return
+        shown: dict[str, Any] = {
+            "state": str(done.state),
+            "outcome": dg.MetadataValue.json(dict(done.outcome)),
+        }
+        if done.state is PieceState.FAILED:
+            raise dg.Failure(done.reason, metadata=shown, allow_retries=False)
+        yield dg.Output(None, metadata=shown)
+
+    @dg.job(name=NAME, description=__doc__)
+    def job() -> None:
+        backfill_piece()
+
+    return job
+
+
+def piece_request(launch: Launch, policy: BackfillPolicy) -> dg.RunRequest:
+    """The run of a claimed piece.
+
+    Args:
+        launch: the claim.
+        policy: how long it may take.
+    """
+    name, number = launch.backfill.id, launch.piece.number
+    config = {"backfill": name, "number": number, "token": launch.token}
+    return dg.RunRequest(
+        run_key=launch.token,
+        run_config={"ops": {STEP: {"config": config}}},
+        tags={
+            **tags_of(launch.backfill, launch.piece),
+            TAG_TOKEN: launch.token,
+            "dagster/max_runtime": str(int(policy.max_runtime.total_seconds())),
+            # A piece whose process dies is begun again by the sensor, which knows what was done.
+            "dagster/max_retries": "0",
+        },
+    )

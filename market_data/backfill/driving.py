@@ -1,0 +1,184 @@
+"""Driving a backfill: one round of its driver, and one attempt at a piece.
+
+What belongs here: the rounds and attempts over the ports, the same for the command line and for
+Dagster's daemon. What does not: the rules of progress (machine.py), starting processes and runs
+(emp/backfill_driver.py, sensors/backfills.py), what a run does (jobs/backfill_piece.py).
+
+A driver holds the turn of its backfill, an attempt that of its piece. An attempt that dies leaves a
+turn that is free, by which the next driver knows that the piece has to be begun again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from market_data.backfill.machine import Steps, next_steps
+from market_data.backfill.policy import BackfillPolicy
+from market_data.backfill.records import (
+    Backfill,
+    BackfillState,
+    Piece,
+    PieceRecord,
+    PieceState,
+)
+from market_data.ports.backfills import Backfills
+from market_data.ports.clock import Clock
+
+LOST = "its process ended without a word"
+
+Tell = Callable[[str], None]
+
+
+class Turns(Protocol):
+    """Who is at work, told without waiting; a turn ends with the process that holds it."""
+
+    def take(self, *names: object) -> AbstractContextManager[None]:
+        """Hold the turn of a backfill, or of a piece by its number.
+
+        Raises:
+            StoreConflictError: another holds it.
+        """
+        ...
+
+    def is_taken(self, *names: object) -> bool:
+        """Whether anybody holds it now."""
+        ...
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A piece that was claimed and is to be begun.
+
+    Attributes:
+        backfill: of which it is a piece.
+        piece: what is to be done.
+        token: names the attempt.
+    """
+
+    backfill: Backfill
+    piece: Piece
+    token: str
+
+
+@dataclass(frozen=True)
+class Performed:
+    """What became of an attempt at a piece.
+
+    Attributes:
+        state: succeeded, held or failed.
+        reason: why not succeeded, in a sentence.
+        outcome: for JSON: vendor_seconds, new_rows, rejected_rows, and why sessions have no answer.
+        interrupted: a signal ended it.
+    """
+
+    state: PieceState
+    reason: str = ""
+    outcome: Mapping[str, Any] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """The rounds of a driver that holds the turn of a backfill.
+
+    Attributes:
+        kept: where backfills are kept.
+        turns: who is at work.
+        clock: the time.
+        policy: how often a piece is tried.
+        tell: takes sentences for a person.
+        is_coming: whether an attempt that holds no turn yet is on its way all the same.
+    """
+
+    kept: Backfills
+    turns: Turns
+    clock: Clock
+    policy: BackfillPolicy
+    tell: Tell
+    is_coming: Callable[[PieceRecord], bool] = lambda _: False
+
+    def play(self, name: str) -> tuple[bool, Launch | None]:
+        """One round: whether another may follow, and what is to be begun before it."""
+        taken = [p for p in self.kept.get(name).pieces if p.state.is_taken]
+        alive = {
+            p.number for p in taken if self.turns.is_taken(name, p.number) or self.is_coming(p)
+        }
+        # Read again: a piece may have settled itself right before its turn was looked at.
+        backfill = self.kept.get(name)
+        if backfill.state.is_over:
+            return False, None
+        steps = next_steps(backfill, alive, self.policy)
+        self._apply(backfill, steps)
+        return True, None if steps.launch is None else self._claimed(backfill, steps.launch)
+
+    def _apply(self, backfill: Backfill, steps: Steps) -> None:
+        now, name = self.clock.now(), backfill.id
+        tokens = {piece.number: piece.token for piece in backfill.pieces}
+        for number in steps.release:
+            if self.kept.release(name, number, tokens[number]):
+                self.tell(f"piece {number}: {LOST}; it is begun again")
+        for number in steps.lost:
+            self.kept.settle(name, number, tokens[number], PieceState.FAILED, at=now, reason=LOST)
+        for number in steps.repeat:
+            if self.kept.repeat(name, number):
+                self.tell(f"piece {number} is tried again")
+        for number in steps.drop:
+            self.kept.drop(name, number, now)
+        if steps.become is not None:
+            going = (BackfillState.RUNNING, BackfillState.CANCELLING)
+            self.kept.move(name, going, steps.become, now)
+
+    def _claimed(self, backfill: Backfill, number: int) -> Launch | None:
+        token = uuid.uuid4().hex
+        if not self.kept.claim(backfill.id, number, token, self.clock.now()):
+            return None
+        piece = backfill.plan.pieces[number]
+        self.tell(
+            f"piece {number} ({number + 1} of {len(backfill.plan.pieces)}): sessions {piece.first} "
+            f"to {piece.last}, {piece.symbol_sessions} symbol-sessions"
+        )
+        return Launch(backfill, piece, token)
+
+
+def attempt(
+    kept: Backfills,
+    turns: Turns,
+    clock: Clock,
+    launch: tuple[str, int, str],
+    run: Callable[[Backfill, Piece, str], Performed],
+) -> Performed | None:
+    """Run a claimed piece and settle it; None where the claim is not this attempt's any more.
+
+    Args:
+        kept: where backfills are kept.
+        turns: who is at work.
+        clock: the time.
+        launch: id of the backfill, number of the piece, token of the attempt.
+        run: does it, given the id that its run is to have.
+
+    Raises:
+        StoreConflictError: another attempt works on the piece.
+    """
+    name, number, token = launch
+    with turns.take(name, number):
+        run_id = str(uuid.uuid4())
+        if not kept.started(name, number, token, run_id):
+            return None
+        backfill = kept.get(name)
+        try:
+            done = run(backfill, backfill.plan.pieces[number], run_id)
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            failed = PieceState.FAILED
+            kept.settle(name, number, token, failed, at=clock.now(), reason=reason)
+            raise
+        if done.interrupted:
+            kept.release(name, number, token, counted=False)
+            return done
+        end, why, what = clock.now(), done.reason, done.outcome
+        kept.settle(name, number, token, done.state, at=end, reason=why, outcome=what)
+        return done

@@ -1,0 +1,87 @@
+"""Drives backfills that were launched: asks for the run of the next piece, one after another.
+
+A backfill that a command drives is left to it; one whose command died is driven on from here. What
+is done, and what comes next, lies in the operations database, so that a daemon that is killed, or a
+second one, loses and doubles nothing: a piece is claimed before its run is asked for, and a run
+whose claim was given to another does nothing.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from adapters.automation import load_automation
+from adapters.backfill_turns import open_turns
+from jobs.backfill_job import NAME, piece_request
+from jobs.backfill_piece import TAG_TOKEN
+from market_data.backfill.driving import Rounds
+from market_data.backfill.records import PieceRecord
+from market_data.errors import StoreConflictError
+from resources.platform import PlatformResource
+
+EVERY_SECONDS = 15
+GRACE = timedelta(minutes=2)
+"""So long after its claim, or its start, a run may not have taken the turn of its piece yet."""
+_AHEAD = (
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+)
+
+
+@dg.sensor(
+    name="drive_backfills",
+    job_name=NAME,
+    minimum_interval_seconds=EVERY_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=__doc__,
+)
+def drive_backfills(
+    context: dg.SensorEvaluationContext, platform: PlatformResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for the runs of the pieces that come next."""
+    operations = platform.operations.open()
+    kept = operations.backfills
+    live = kept.live()
+    if not live:
+        return dg.SkipReason("no backfill is under way")
+    settings = platform.settings()
+    clock = platform.open().clock
+    turns = open_turns(settings, operations.turn_locks)
+    policy = load_automation(settings).backfill
+    coming = _coming(context.instance, clock.now())
+    rounds = Rounds(kept, turns, clock, policy, context.log.info, coming)
+    requests: list[dg.RunRequest] = []
+    for backfill in live:
+        with ExitStack() as held:
+            try:
+                held.enter_context(turns.take(backfill.id))
+            except StoreConflictError:
+                continue
+            _, launch = rounds.play(backfill.id)
+            if launch is not None:
+                requests.append(piece_request(launch, policy))
+    if not requests:
+        return dg.SkipReason(f"{len(live)} under way, whose pieces are at work")
+    return dg.SensorResult(run_requests=requests)
+
+
+def _coming(instance: dg.DagsterInstance, now: datetime) -> Callable[[PieceRecord], bool]:
+    """Whether the run of a claimed piece is on its way to taking the turn of the piece."""
+
+    def coming(piece: PieceRecord) -> bool:
+        if piece.claimed_at is not None and now - piece.claimed_at < GRACE:
+            return True
+        found = instance.get_run_records(dg.RunsFilter(tags={TAG_TOKEN: piece.token}), limit=1)
+        if not found:
+            return False
+        if found[0].dagster_run.status in _AHEAD:
+            return True
+        if found[0].dagster_run.status is not dg.DagsterRunStatus.STARTED:
+            return False
+        began = found[0].start_time
+        return began is None or now - datetime.fromtimestamp(began, UTC) < GRACE
+
+    return coming

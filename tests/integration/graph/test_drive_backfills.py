@@ -1,0 +1,153 @@
+"""The sensor drives a backfill through the graph, tick by tick; a dead run is begun again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from adapters.backfill_turns import open_turns
+from adapters.clock import FixedClock
+from jobs.backfill_job import NAME
+from jobs.backfill_piece import TAG_TOKEN
+from market_data.backfill.estimate import Rates
+from market_data.backfill.policy import BackfillPolicy
+from market_data.backfill.records import BackfillRequest, BackfillState, PieceState
+from market_data.pipeline.backfill import plan_backfill
+from resources.platform import PlatformResource
+from sensors.backfills import drive_backfills
+from tests.support.graph import Graph, graph
+
+WISH = BackfillRequest(
+    "curated/bars_1d", ("DEMO-BTC",), date(2024, 1, 8), date(2024, 3, 8), ("sample_a",)
+)
+
+
+class Daemon:
+    """Ticks of the sensor, and the runs that they ask for."""
+
+    def __init__(self, house: Graph) -> None:
+        self.house = house
+        self.resource = house.defs.resources["platform"]
+        self.kept = self.resource.operations.open().backfills
+
+    def tick(self) -> list[dg.RunRequest]:
+        with dg.build_sensor_context(
+            instance=self.house.instance, resources={"platform": self.resource}
+        ) as context:
+            found = drive_backfills(context)
+        return list(found.run_requests or ()) if isinstance(found, dg.SensorResult) else []
+
+    def run(self, request: dg.RunRequest) -> bool:
+        job = self.house.defs.resolve_job_def(NAME)
+        return job.execute_in_process(
+            instance=self.house.instance,
+            run_config=request.run_config,
+            tags=request.tags,
+            raise_on_error=False,
+        ).success
+
+    def launch(self, **changes: Any) -> str:
+        wish = replace(WISH, **changes)
+        plan = plan_backfill(self.house.platform, wish, BackfillPolicy(), Rates()).plan
+        return self.kept.add(plan, at=datetime.now(UTC), author="me")
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with graph(tmp_path_factory.mktemp("driven")) as house:
+        yield Daemon(house)
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five minutes pass from tick to tick."""
+    opened, passed = PlatformResource.open, count(5, 5)
+
+    def ahead(self: PlatformResource) -> Any:
+        now = datetime.now(UTC) + timedelta(minutes=next(passed))
+        return replace(opened(self), clock=FixedClock(now))
+
+    monkeypatch.setattr(PlatformResource, "open", ahead)
+
+
+def test_nothing_under_way_asks_for_nothing(daemon: Daemon) -> None:
+    assert daemon.tick() == []
+
+
+def test_a_piece_is_asked_for_once_and_its_run_settles_it(daemon: Daemon) -> None:
+    name = daemon.launch()
+    (request,) = daemon.tick()
+    assert request.run_key == request.tags[TAG_TOKEN]
+    assert daemon.tick() == []
+    assert daemon.run(request)
+    (piece,) = daemon.kept.get(name).pieces
+    assert (piece.state, piece.attempts) == (PieceState.SUCCEEDED, 1)
+    made = daemon.house.instance.get_run_by_id(piece.run_id)
+    assert made is not None
+    assert made.tags["dagster/asset_partition_range_start"] == "2024-01-08"
+    assert daemon.tick() == []
+    assert daemon.kept.get(name).state is BackfillState.SUCCEEDED
+    # The same request once more, as of a second daemon: its claim is over, it does nothing.
+    before = daemon.house.instance.get_runs_count()
+    assert daemon.run(request)
+    assert daemon.house.instance.get_runs_count() == before + 1
+
+
+def test_what_a_command_drives_is_left_to_it(daemon: Daemon) -> None:
+    name = daemon.launch(overwrite_curated=True)
+    turns = open_turns(daemon.resource.settings(), None)
+    with turns.take(name):
+        assert daemon.tick() == []
+    daemon.kept.move(name, (BackfillState.RUNNING,), BackfillState.CANCELLING, datetime.now(UTC))
+    assert daemon.tick() == []
+    assert daemon.kept.get(name).state is BackfillState.CANCELLED
+
+
+def test_a_run_that_never_came_or_died_is_asked_for_again_and_then_named(
+    daemon: Daemon, later: None
+) -> None:
+    name = daemon.launch(overwrite_curated=True)
+    (first,) = daemon.tick()
+    # The daemon died before it made the run of the claim.
+    (second,) = daemon.tick()
+    assert first.run_key != second.run_key
+    instance = daemon.house.instance
+    run = instance.create_run_for_job(
+        daemon.house.defs.resolve_job_def(NAME),
+        run_config=second.run_config,
+        tags=dict(second.tags),
+    )
+    # It waits in the queue.
+    assert daemon.tick() == []
+    instance.report_run_canceled(run)
+    assert daemon.tick() == []
+    done = daemon.kept.get(name)
+    assert done.state is BackfillState.FAILED
+    assert done.reasons() == {"its process ended without a word": 1}
+    # A claim that was given up does nothing.
+    assert daemon.run(first)
+    assert daemon.kept.get(name).pieces[0].state is PieceState.FAILED
+
+
+def test_a_failure_of_the_piece_is_one_of_its_run(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr("emp_assets.curated.bars.curate_sessions", broken)
+    name = daemon.launch(overwrite_curated=True)
+    (request,) = daemon.tick()
+    assert not daemon.run(request)
+    assert "the disk is gone" in daemon.kept.get(name).pieces[0].reason
+    (again,) = daemon.tick()
+    assert not daemon.run(again)
+    assert daemon.tick() == []
+    assert daemon.kept.get(name).state is BackfillState.FAILED

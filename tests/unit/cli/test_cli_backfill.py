@@ -1,0 +1,166 @@
+"""`emp backfill`: what its commands print, refuse and exit with; no piece is run here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from adapters.backfill_turns import open_turns
+from adapters.operations import SqlBackfills, open_database
+from adapters.settings import Settings
+from emp.backfills import seconds_left, size, span
+from emp.cli import run
+from market_data.backfill.records import BackfillState, PieceState
+from tests.support.backfill_plans import NOW, plan_of
+
+RANGE = ["--start", "2024-01-02", "--end", "2024-03-08"]
+ASKED = ["--symbols", "DEMO-ACME,DEMO-BTC", "--vendor", "sample_a", *RANGE]
+Emp = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def emp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Emp:
+    monkeypatch.setenv("EMP_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("EMP_OPERATIONS_URL", raising=False)
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        status = run(list(words))
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[sa.Engine]:
+    made = open_database(Settings(data_dir=tmp_path).local_operations_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def kept(engine: sa.Engine) -> SqlBackfills:
+    return SqlBackfills(engine)
+
+
+def test_a_plan_counts_as_an_ingest_does_and_writes_nothing(emp: Emp, tmp_path: Path) -> None:
+    status, out, _ = emp("backfill", "plan", "bars_1d", *ASKED, "--json")
+    assert status == 0
+    plan = json.loads(out)
+    assert list(tmp_path.iterdir()) == []
+    status, out, _ = emp("ingest", "--vendor", "sample_a", *ASKED[:2], *RANGE, "--dry-run",
+                         "--json")  # fmt: skip
+    dry = json.loads(out)
+    assert plan["symbol_sessions"] == dry["lacking"] == 114
+    assert plan["requests"]["sample_a"] == sum(len(q["symbols"]) for q in dry["requests"])
+    assert (plan["runs"], plan["rows"], plan["complete"]) == (1, 228, 0)
+    assert "quality/scores" in plan["downstream"]
+    assert plan["refused"] == ""
+
+
+def test_a_plan_for_a_person(emp: Emp) -> None:
+    _, out, _ = emp("backfill", "plan", "raw/sample_a_bars_1d", "--symbols", "DEMO-BTC", *RANGE)
+    assert "67 symbol-sessions need work" in out
+    assert "requests: 1 of sample_a" in out
+    assert "downstream: curated/bars_1d" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["bars_1d"], "say a period"),
+        (["bars_1d", "--start", "2024-01-02", "--days", "3"], "--days, or"),
+        (["bars_9d", "--days", "3"], "no dataset that can be backfilled"),
+        (["bars_1d", "--days", "3", "--symbols", "NOBODY"], "NOBODY"),
+        (["bars_1d", "--start", "gibberish"], "--start"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused_in_one_line(
+    emp: Emp, words: list[str], told: str
+) -> None:
+    status, out, err = emp("backfill", "plan", *words)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert told in err
+
+
+def test_without_a_daemon_it_is_run_here_or_not_at_all(emp: Emp, kept: SqlBackfills) -> None:
+    status, _, err = emp("backfill", "launch", "bars_1d", *ASKED)
+    assert status == 1
+    assert "--local" in err
+    assert kept.newest() == []
+
+
+def test_a_large_one_is_refused_before_its_pilot(
+    emp: Emp, kept: SqlBackfills, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    for file in Settings().config_dir.iterdir():
+        (config / file.name).symlink_to(file)
+    (config / "automation.yaml").unlink()
+    (config / "automation.yaml").write_text("backfill: {guard_symbol_sessions: 100}\n")
+    monkeypatch.setenv("EMP_CONFIG_DIR", str(config))
+    status, _, err = emp("backfill", "launch", "bars_1d", *ASKED, "--local")
+    assert status == 1
+    assert "114 symbol-sessions are more than 100" in err
+    assert kept.newest() == []
+
+
+def test_progress_is_listed_shown_and_watched(emp: Emp, kept: SqlBackfills) -> None:
+    assert emp("backfill", "list")[1] == "no backfill was launched yet\n"
+    name = kept.add(plan_of(2), at=NOW, author="me")
+    kept.claim(name, 0, "a", NOW)
+    kept.settle(name, 0, "a", PieceState.FAILED, at=NOW, reason="no answer")
+    line = f"{name} curated/bars_1d: running; 0 of 100 symbol-sessions; pieces: 1 waiting, 1 failed"
+    assert emp("backfill", "list")[1] == line + "\n"
+    _, out, _ = emp("backfill", "status", name[:4])
+    assert out.splitlines()[0] == line
+    assert out.splitlines()[2] == "  1 x no answer"
+    told = json.loads(emp("backfill", "status", name, "--json")[1])
+    assert told["reasons"] == {"no answer": 1}
+    assert [r["state"] for r in told["runs"]] == ["failed", "waiting"]
+    kept.move(name, (BackfillState.RUNNING,), BackfillState.FAILED, NOW)
+    status, out, _ = emp("backfill", "watch", name, "--json-lines")
+    assert (status, json.loads(out)["state"]) == (1, "failed")
+    assert emp("backfill", "status", "nothing")[0] == 1
+
+
+def test_cancelling_ends_what_waits(emp: Emp, kept: SqlBackfills, tmp_path: Path) -> None:
+    name = kept.add(plan_of(2), at=NOW, author="me")
+    status, out, _ = emp("backfill", "cancel", name)
+    assert (status, out) == (0, f"backfill {name} is cancelled\n")
+    assert {p.state for p in kept.get(name).pieces} == {PieceState.CANCELLED}
+    assert "is cancelled already" in emp("backfill", "cancel", name)[2]
+    assert "is cancelled" in emp("backfill", "launch", name, "--local")[2]
+
+    busy = kept.add(plan_of(2), at=NOW, author="me")
+    kept.claim(busy, 0, "a", NOW)
+    with open_turns(Settings(data_dir=tmp_path), None).take(busy, 0):
+        _, out, _ = emp("backfill", "cancel", busy)
+    assert out == f"backfill {busy} is cancelling; a piece is at work, and ends first\n"
+    assert [str(p.state) for p in kept.get(busy).pieces] == ["claimed", "cancelled"]
+
+
+def test_only_what_failed_is_retried(emp: Emp, kept: SqlBackfills) -> None:
+    name = kept.add(plan_of(1), at=NOW, author="me")
+    assert "is running" in emp("backfill", "retry-failed", name, "--local")[2]
+    kept.move(name, (BackfillState.RUNNING,), BackfillState.FAILED, NOW)
+    assert "retry-failed" in emp("backfill", "launch", name, "--local")[2]
+
+
+def test_options_beside_an_id_are_refused(emp: Emp, kept: SqlBackfills) -> None:
+    name = kept.add(plan_of(1), at=NOW, author="me")
+    status, _, err = emp("backfill", "launch", name, "--days", "3", "--local")
+    assert (status, "goes on as it was planned" in err) == (1, True)
+
+
+def test_spans_and_sizes_for_a_person(kept: SqlBackfills) -> None:
+    assert [span(s) for s in (9.6, 600, 9_000)] == ["10 s", "10 min", "2.5 h"]
+    assert [size(n) for n in (900, 45_000_000, 3 * 10**9)] == ["1 kB", "45.0 MB", "3.0 GB"]
+    name = kept.add(plan_of(2), at=NOW, author="me")
+    assert seconds_left(kept.get(name), NOW) == pytest.approx(10.0)
