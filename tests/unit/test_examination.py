@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from adapters.examination import examine
 from adapters.settings import Mode
 from adapters.variables import read_all
 from emp.cli import run
+from tests.support.warm_python import run_python
 
 WHOLE = {
     "EMP_OPERATIONS_URL": "postgresql://emp:hunter2@127.0.0.1:1/operations",
@@ -202,13 +201,9 @@ def test_auto_in_bootstrap_mode_is_noted_once_by_every_command(tmp_path: Path) -
         "assert run(['coverage', 'AAPL', '--start', '2024-01-02', '--end', '2024-01-02']) == 0\n"
     )
     for mode, notes in {"auto": 1, "bootstrap": 0, "": 0}.items():
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            env={"EMP_DATA_DIR": str(tmp_path), "EMP_MODE": mode, "PATH": ""},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        environment = {"EMP_DATA_DIR": str(tmp_path), "EMP_MODE": mode, "PATH": ""}
+        done = run_python(["-c", script], env=environment)
+        assert done.returncode == 0, done.stderr
         lines = done.stderr.splitlines()
         assert len(lines) == notes, done.stderr
         for line in lines:

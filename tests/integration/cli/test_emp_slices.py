@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.warm_python import run_python
+from tests.support.warm_python import StartedPython, run_python
 
 ONE = ["--vendors", "sample_a", "--symbols", "DEMO-BTC"]
 SHORT = [*ONE, "--daily-lookback-days", "3", "--intraday-lookback-days", "0"]
@@ -43,7 +43,9 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def end(process: subprocess.Popen[str], seconds: float = 120) -> tuple[int, str, str]:
+def end(
+    process: subprocess.Popen[str] | StartedPython, seconds: float = 120
+) -> tuple[int | None, str, str]:
     out, err = process.communicate(timeout=seconds)
     return process.returncode, out, err
 
@@ -90,9 +92,9 @@ def test_one_slice_is_a_job_whose_parts_are_runs_of_their_own(tmp_path: Path) ->
 
 
 def test_two_at_once_take_turns(tmp_path: Path) -> None:
-    first = start(tmp_path, "ingest-once", *SHORT)
-    second = start(tmp_path, "ingest-once", *SHORT)
-    ended = [end(first), end(second)]
+    words = ["-m", "emp", "ingest-once", *SHORT]
+    both = [StartedPython(words, env=environment(tmp_path)) for _ in range(2)]
+    ended = [end(process) for process in both]
     assert [status for status, _, _ in ended] == [0, 0], ended
     script = (
         "from emp.instance import open_instance\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import yaml
 
 from tests.support.institution import Institution, institution
 from tests.support.servers import RedisServer, do_without, private_server
+from tests.support.warm_python import run_python
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNBOOK = ROOT / "docs/runbooks/redis-outage.md"
@@ -39,7 +41,10 @@ def house(tmp_path: Path, redis: RedisServer) -> Iterator[Institution]:
 
 
 class Operator:
-    """Somebody who types the runbook's commands, one after another, into a shell."""
+    """Somebody who types the runbook's commands, one after another.
+
+    Those of a shell are typed into one; those of `emp` are words alone, and start where Python has.
+    """
 
     def __init__(self, house: Institution, redis: RedisServer) -> None:
         self.commands = re.findall(r"^ {7,}(\S.+)$", RUNBOOK.read_text(), flags=re.MULTILINE)
@@ -60,9 +65,13 @@ class Operator:
     def type(self, command: str, **more: str) -> subprocess.CompletedProcess[str]:
         # The example's instrument is one that the test's vendor has.
         ours = command.replace("AAPL", "DEMO-BTC").replace("2024-01-0", "2024-02-1")
+        environment = {**self.environment, **more}
+        program, *arguments = shlex.split(ours, comments=True)
+        if program == "emp":
+            return run_python(["-m", "emp", *arguments], env=environment)
         return subprocess.run(
             ["bash", "-c", ours],
-            env={**self.environment, **more},
+            env=environment,
             capture_output=True,
             text=True,
             timeout=120,
