@@ -65,8 +65,10 @@ def test_a_limit_concerns_its_asset_class_and_timeframe() -> None:
     }
 
 
-def scored(folder: Path) -> Platform:
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A share and a pair, curated and scored by the day."""
+    folder = tmp_path_factory.mktemp("scored")
     text = "Date,Open,High,Low,Close,Adj Close,Volume\n"
     text += "".join(f"{d},50,51,49,50,50,1000\n" for d in (FIRST, LAST))
     things = (
@@ -92,7 +94,14 @@ def scored(folder: Path) -> Platform:
         )
     world.curate("1d", ("AAA", "CCCUSD"), FIRST, LAST)
     score_range(world.platform, ["AAA", "CCCUSD"], FIRST, LAST)
-    return world.platform
+    return folder / "data"
+
+
+@pytest.fixture
+def scored(once: Path, tmp_path: Path) -> Platform:
+    """The same, for a test to change."""
+    copytree(once, tmp_path / "data")
+    return World.at(tmp_path, NOW).platform
 
 
 def outdated(platform: Platform) -> set[str]:
@@ -100,37 +109,35 @@ def outdated(platform: Platform) -> set[str]:
     return set(told.filter(reason="other limits or vendor priority")["symbol"])
 
 
-def test_other_rules_list_the_sessions_that_they_concern(tmp_path: Path) -> None:
-    platform = scored(tmp_path)
-    versions = platform.rule_versions
+def test_other_rules_list_the_sessions_that_they_concern(scored: Platform) -> None:
+    versions = scored.rule_versions
     day = Timeframe.D1
     for dataset in (SCORES_DATASET, curated_bars(day)):
-        rows = platform.store.scan(dataset, columns=["symbol", "rule_version"])
+        rows = scored.store.scan(dataset, columns=["symbol", "rule_version"])
         # A score is of the entry of config/expectations.yaml too.
         rows = rows.with_columns(pl.col("rule_version").str.split("+").list.first())
         assert dict(rows.unique().iter_rows()) == {
             "AAA": versions[AssetClass.EQUITY, day],
             "CCCUSD": versions[AssetClass.CRYPTO, day],
         }
-    assert outdated(platform) == set()
-    other = replace(platform, rule_versions={**versions, (AssetClass.CRYPTO, day): "other"})
+    assert outdated(scored) == set()
+    other = replace(scored, rule_versions={**versions, (AssetClass.CRYPTO, day): "other"})
     assert outdated(other) == {"CCCUSD"}
     found = inspect_scores(other, FIRST, LAST).findings.filter(code="rules_changed")
     assert set(found["symbol"]) == {"CCCUSD"}
     elsewhere = {**versions, (AssetClass.FX, Timeframe.M1): "other"}
-    assert outdated(replace(platform, rule_versions=elsewhere)) == set()
+    assert outdated(replace(scored, rule_versions=elsewhere)) == set()
 
 
-def test_rows_that_were_made_before_are_out_of_date(tmp_path: Path) -> None:
-    platform = scored(tmp_path)
-    kept = platform.store.scan(SCORES_DATASET)
-    platform.store.replace(
+def test_rows_that_were_made_before_are_out_of_date(scored: Platform) -> None:
+    kept = scored.store.scan(SCORES_DATASET)
+    scored.store.replace(
         SCORES_DATASET,
-        kept.with_columns(rule_version=pl.lit(platform.rule_version)),
+        kept.with_columns(rule_version=pl.lit(scored.rule_version)),
         sessions=(FIRST, LAST),
         symbols=["AAA", "CCCUSD"],
     )
-    assert outdated(platform) == {"AAA", "CCCUSD"}
+    assert outdated(scored) == {"AAA", "CCCUSD"}
 
 
 def expecting(platform: Platform, symbol: str, at_most: int) -> Platform:
@@ -138,8 +145,8 @@ def expecting(platform: Platform, symbol: str, at_most: int) -> Platform:
     return replace(platform, expectations=Expectations.parse({"expectations": [entry]}))
 
 
-def test_what_is_expected_of_a_symbol_puts_its_scores_out_of_date(tmp_path: Path) -> None:
-    platform = replace(scored(tmp_path), expectations=Expectations())
+def test_what_is_expected_of_a_symbol_puts_its_scores_out_of_date(scored: Platform) -> None:
+    platform = replace(scored, expectations=Expectations())
     score_range(platform, ["AAA", "CCCUSD"], FIRST, LAST)
     assert scores_by_other_rules(platform).is_empty()
     other = expecting(platform, "CCCUSD", at_most=0)
@@ -153,8 +160,8 @@ def test_what_is_expected_of_a_symbol_puts_its_scores_out_of_date(tmp_path: Path
     assert told["symbol"].unique().to_list() == ["CCCUSD"]
 
 
-def test_scoring_anew_touches_exactly_what_other_rules_made(tmp_path: Path) -> None:
-    platform = replace(scored(tmp_path), expectations=Expectations())
+def test_scoring_anew_touches_exactly_what_other_rules_made(scored: Platform) -> None:
+    platform = replace(scored, expectations=Expectations())
     score_range(platform, ["AAA", "CCCUSD"], FIRST, LAST)
     # Scores of another dataset and of a day that is up to date: marked, to see that they stay.
     kept = platform.store.scan(SCORES_DATASET)
@@ -238,10 +245,10 @@ def test_ranges_to_score_anew_are_exactly_what_was_listed(
     assert sorted(touched) == sorted(listed)
 
 
+@pytest.mark.usefixtures("scored")
 def test_the_command_lists_and_scores_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scored(tmp_path)
     config = tmp_path / "config"
     copytree(Settings().config_dir, config)
     monkeypatch.setenv("EMP_DATA_DIR", str(tmp_path / "data"))
