@@ -16,7 +16,7 @@ import dagster as dg
 from adapters.automation import load_automation
 from adapters.configuration import load_universe
 from adapters.modes import Installation, decide
-from adapters.settings import Settings
+from adapters.settings import Mode, Settings
 from adapters.variables import read
 from adapters.vendors.table import load_vendor_table
 from emp_assets.graph import all_assets, all_checks
@@ -27,6 +27,7 @@ from jobs.market_slice import market_slice_job
 from jobs.operations import operations_schedules, report_ingest_job, report_operations_job
 from jobs.rebuild import rebuild_job
 from jobs.vendor_jobs import vendor_jobs
+from market_data.automation.policy import AutomationPolicy
 from resources.operations_reports import OperationsReportsResource
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
@@ -42,6 +43,7 @@ from sensors.alerts import alert_delivery, alerts_of_runs, alerts_of_the_platfor
 from sensors.backfills import drive_backfills
 from sensors.corporate_actions import rebuild_after_corporate_actions
 from sensors.kafka_relay import relay_kafka_events
+from sensors.outages import outage_sensor
 from sensors.reference_files import reference_files
 
 
@@ -91,10 +93,11 @@ def _streaming(found: Installation) -> bool:
     return found.servers is not None and found.servers.kafka.streaming
 
 
-def _sensors(found: Installation) -> list[dg.SensorDefinition]:
+def _sensors(found: Installation, policy: AutomationPolicy) -> list[dg.SensorDefinition]:
     alerts = [alerts_of_runs, alerts_of_the_platform, alert_delivery]
     always = [rebuild_after_corporate_actions, reference_files, drive_backfills, *alerts]
-    return [*always, *([relay_kafka_events] if _streaming(found) else [])]
+    outages = outage_sensor(on=policy.starts(institutional=found.mode is Mode.INSTITUTIONAL))
+    return [*always, outages, *([relay_kafka_events] if _streaming(found) else [])]
 
 
 def variable(*names: str) -> str:
@@ -137,7 +140,7 @@ def build_definitions(
             daily_macro_releases,
             *operations_schedules(streaming=_streaming(found)),
         ],
-        sensors=_sensors(found),
+        sensors=_sensors(found, policy),
         resources={**build_resources(found), **(overrides or {})},
         metadata={"mode": str(found.mode), "mode_reason": found.reason},
         executor=dg.in_process_executor,

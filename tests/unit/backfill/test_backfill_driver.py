@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.backfill_turns import LockedTurns, open_turns
+from adapters.backfill_turns import open_turns
 from adapters.clock import FixedClock
 from adapters.operations import SqlBackfills, open_database
 from adapters.settings import Settings
@@ -18,7 +18,7 @@ from emp.supervision import TIMED_OUT, Ended, Stop
 from market_data.backfill.driving import LOST, Rounds
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState, PieceState
-from market_data.errors import ConfigurationError, StoreConflictError
+from market_data.errors import ConfigurationError
 from tests.support.backfill_plans import NOW, plan_of
 
 OK, BAD, HELD = PieceState.SUCCEEDED, PieceState.FAILED, PieceState.HELD
@@ -190,13 +190,3 @@ def test_a_cancelled_one_ends_with_the_piece_at_work(world: World) -> None:
     done = world.drive()
     assert done.state is BackfillState.CANCELLED
     assert [p.state for p in done.pieces] == [OK, OK, PieceState.CANCELLED]
-
-
-def test_a_turn_has_one_holder(world: World, tmp_path: Path) -> None:
-    other: LockedTurns = open_turns(Settings(data_dir=tmp_path), None)
-    with world.turns.take("a", 1):
-        assert other.is_taken("a", 1)
-        assert not other.is_taken("a", 2)
-        with pytest.raises(StoreConflictError), other.take("a", 1):
-            pass
-    assert not other.is_taken("a", 1)

@@ -1,0 +1,88 @@
+"""What outages of vendors left behind, as backfills of exactly that.
+
+What belongs here: from attempts that nobody answered to plans. What does not: what an outage is
+(market_data/operations/outages.py), asking for the plans' runs (sensors/outages.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from market_data.backfill.experience import rates_of, refusal
+from market_data.backfill.policy import BackfillPolicy
+from market_data.backfill.records import CURATED, Backfill, BackfillPlan, BackfillRequest
+from market_data.operations.outages import Lacking, Outage, lacking, outages
+from market_data.pipeline.backfill import plan_backfill
+from market_data.pipeline.platform import Platform, Progress
+
+ATTEMPTS = 5_000
+"""How many of the newest attempts are looked through."""
+
+
+def plans_after_outages(
+    platform: Platform,
+    policy: BackfillPolicy,
+    known: Sequence[Backfill],
+    since: datetime,
+    tell: Progress,
+) -> list[BackfillPlan]:
+    """Plans of what is still lacking after outages that are over.
+
+    What a backfill was launched for since the end of an outage is not planned again, however that
+    backfill went: a person looks at it.
+
+    Args:
+        platform: configuration and ports.
+        policy: how backfills are cut and guarded.
+        known: the newest backfills.
+        since: outages that ended before are left alone.
+        tell: is told of what is left to a person.
+
+    Raises:
+        StorageError: what is used of a vendor's limits cannot be read.
+    """
+    plans: list[BackfillPlan] = []
+    for outage in reversed(outages(platform.journal.runs(limit=ATTEMPTS))):
+        if outage.ended is None or outage.ended <= since:
+            continue
+        for left in _left(platform, outage):
+            request = _request(platform, outage, left)
+            planned = [p.request for p in plans]
+            launched = [b.plan.request for b in known if b.created_at >= outage.ended]
+            if request is None or request in planned or request in launched:
+                continue
+            rates = rates_of(known, request.dataset)
+            plan = plan_backfill(platform, request, policy, rates).plan
+            if why := refusal(plan, known, policy, platform.clock.now()):
+                tell(f"{outage.vendor} {left.timeframe} is left to a person: {why}")
+            elif plan.pieces:
+                plans.append(plan)
+    return plans
+
+
+def _left(platform: Platform, outage: Outage) -> list[Lacking]:
+    found = []
+    for timeframe in outage.timeframes:
+        symbols, sessions = outage.asked(timeframe)
+        ledger = platform.ledger.read(
+            timeframe=timeframe, vendors=[outage.vendor], symbols=symbols, sessions=sessions
+        )
+        if left := lacking(outage, ledger, timeframe):
+            found.append(left)
+    return found
+
+
+def _request(platform: Platform, outage: Outage, left: Lacking) -> BackfillRequest | None:
+    """None where the vendor serves nothing of it any more, or cannot be asked."""
+    universe = platform.universe
+    serving = next(
+        (v for v in universe.vendors_of(left.timeframe) if v.name == outage.vendor), None
+    )
+    if serving is None or platform.vendors.why_off(outage.vendor):
+        return None
+    symbols = tuple(s for s in left.symbols if s in universe.symbols_of(outage.vendor))
+    if not symbols:
+        return None
+    dataset = f"{CURATED}/bars_{left.timeframe}"
+    return BackfillRequest(dataset, symbols, *left.sessions, vendors=(outage.vendor,))

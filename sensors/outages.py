@@ -1,0 +1,71 @@
+"""Launches backfills of what an outage of a vendor left behind, once the vendor answers again.
+
+Exactly the sessions that still lack an answer are asked for, as 'emp outages' lists them. Outages
+that were over before the first tick are left alone, and so is what is too large to be launched
+without a pilot.
+"""
+
+import json
+from datetime import datetime
+
+import dagster as dg
+
+from adapters.automation import load_automation
+from market_data.pipeline.outage_backfills import plans_after_outages
+from resources.platform import PlatformResource
+
+NAME = "fill_after_outages"
+EVERY_SECONDS = 120
+EARLIER = 50
+"""How many of the newest backfills are looked through."""
+
+
+def outage_sensor(*, on: bool) -> dg.SensorDefinition:
+    """The sensor.
+
+    Args:
+        on: whether it runs until somebody says otherwise in the UI.
+    """
+    running = dg.DefaultSensorStatus
+
+    @dg.sensor(
+        name=NAME,
+        minimum_interval_seconds=EVERY_SECONDS,
+        default_status=running.RUNNING if on else running.STOPPED,
+        description=__doc__,
+    )
+    def fill_after_outages(
+        context: dg.SensorEvaluationContext, platform: PlatformResource
+    ) -> dg.SensorResult:
+        opened, kept = platform.open(), platform.operations.open().backfills
+        now = opened.clock.now()
+        seen, since = _remembered(context.cursor, now)
+        vendors = [vendor.name for vendor in opened.universe.vendors]
+        _, number = opened.journal.news(seen, vendors)
+        cursor = json.dumps({"version": 1, "number": number, "since": since.isoformat()})
+        if context.cursor and number == seen:
+            return dg.SensorResult(skip_reason="nobody was asked since", cursor=cursor)
+        policy = load_automation(platform.settings()).backfill
+        known = kept.newest(EARLIER)
+        plans = plans_after_outages(opened, policy, known, since, context.log.warning)
+        for plan in plans:
+            added = kept.add(plan, at=now, author=NAME)
+            context.log.info("backfill %s of %s", added, plan.request.dataset)
+        told = f"launched {len(plans)} backfills" if plans else "no outage has left anything"
+        return dg.SensorResult(skip_reason=told, cursor=cursor)
+
+    return fill_after_outages
+
+
+def _remembered(cursor: str | None, now: datetime) -> tuple[int, datetime]:
+    """The newest attempt that was looked at, and since when outages count.
+
+    Raises:
+        ValueError: a newer program has written the cursor.
+    """
+    if not cursor:
+        return 0, now
+    kept = json.loads(cursor)
+    if kept["version"] != 1:
+        raise ValueError(f"the cursor has version {kept['version']}, this program reads 1")
+    return int(kept["number"]), datetime.fromisoformat(kept["since"])
