@@ -18,6 +18,7 @@ from emp_assets.bar_checks import RUN_SUMMARY
 from emp_assets.naming import op_name
 from emp_assets.partitions import session_partitions
 from market_data.pipeline.platform import Platform
+from tests.support.operations_file import give_operations
 
 
 @dataclass
@@ -88,4 +89,6 @@ class Graph:
 def graph(tmp_path: Path, **settings: Any) -> Iterator[Graph]:
     """A graph over an empty data folder below `tmp_path`, its events kept in memory."""
     with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)) as instance:
-        yield Graph(Settings(data_dir=tmp_path / "data", **settings), instance)
+        chosen = Settings(data_dir=tmp_path / "data", **settings)
+        give_operations(chosen)
+        yield Graph(chosen, instance)

@@ -35,6 +35,7 @@ from market_data.pipeline.read import read_bars
 from market_data.ports import BarStore
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument, VendorConfig
+from tests.support.operations_file import give_operations
 
 Day = date | str
 Symbols = str | tuple[str, ...]
@@ -83,7 +84,9 @@ class World:
     @classmethod
     def at(cls, folder: Path, now: datetime) -> World:
         """A world whose data lies in a folder."""
-        return cls(Settings(data_dir=folder / "data"), now)
+        settings = Settings(data_dir=folder / "data")
+        give_operations(settings)
+        return cls(settings, now)
 
     def later(self, now: datetime) -> World:
         """The same installation at another moment."""
