@@ -126,6 +126,7 @@ def test_a_run_that_never_came_or_died_is_asked_for_again_and_then_named(
     )
     # It waits in the queue.
     assert daemon.tick() == []
+    assert daemon.kept.get(name).pieces[0].state is PieceState.CLAIMED
     instance.report_run_canceled(run)
     assert daemon.tick() == []
     done = daemon.kept.get(name)
