@@ -235,7 +235,7 @@ def test_two_runs_that_lack_the_same_ask_once(house: House):
 
     def slowly(asked: Asked) -> Reply:
         made = candles(asked)
-        return Reply(made.body, delay=0.5)
+        return Reply(made.body, delay=3.0)
 
     house.server.reply(CANDLES, slowly)
     request = house.daily(TICK)
