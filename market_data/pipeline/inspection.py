@@ -14,7 +14,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
-from market_data.pipeline.adjusted_closes import check_adjusted_closes
+from market_data.pipeline.besides import checks_beside
 from market_data.pipeline.curate import chunks, curate_slice, step_days
 from market_data.pipeline.decisions import decisions
 from market_data.pipeline.platform import Platform
@@ -23,13 +23,9 @@ from market_data.pipeline.views import curated_view, kept_symbols, raw_view
 from market_data.quality.actions import block_reasons
 from market_data.quality.annotations import ACCEPTED, HEARD, heard_in, split_accepted
 from market_data.quality.checks import evaluate_bars
-from market_data.quality.consistency import CHECK as CONSISTENCY
 from market_data.quality.digest import bars_digest
-from market_data.quality.disputed_splits import check_disputed_splits
 from market_data.quality.findings import CheckOutcome
 from market_data.quality.outdated import check_outdated
-from market_data.quality.price_sanity import CHECK as PRICE_SANITY
-from market_data.quality.price_sanity import LOOK_BACK, check_missing_split
 from market_data.quality.score_checks import evaluate_scores
 from market_data.quality.shape_drift import CHECK as SHAPE_DRIFT
 from market_data.quality.shape_drift import check_shape_drift
@@ -165,35 +161,9 @@ def _inspect(
         outcomes.append(evaluate_bars(seen, platform.thresholds, platform.expectations))
         if seen.kind == "curated":
             outcomes.append({"staleness": check_outdated(seen, _made_anew(platform, seen))})
-        if seen.kind == "curated" and timeframe is Timeframe.D1:
-            outcomes.append({PRICE_SANITY: _missing_splits(platform, seen)})
-            outcomes.append({CONSISTENCY: check_adjusted_closes(platform, seen)})
-        if seen.kind == "curated":
-            disputed = check_disputed_splits(
-                seen.bars, check=PRICE_SANITY, dataset=seen.dataset, sessions=seen.sessions
-            )
-            outcomes.append({PRICE_SANITY: disputed})
+        outcomes.extend({name: outcome} for name, outcome in checks_beside(platform, seen))
         held.append(seen.expected)
     return _merge(platform, dataset, timeframe, outcomes, held, heard=pl.concat(heard))
-
-
-def _missing_splits(platform: Platform, view: BarsView) -> CheckOutcome:
-    """Steps of the daily bars that look like splits which nobody told of."""
-    start, end = view.sessions
-    bars = platform.store.scan(
-        curated_bars(view.timeframe),
-        symbols=view.bars["symbol"].unique().to_list(),
-        sessions=(start - LOOK_BACK, end),
-        columns=["symbol", "session", "open", "close", "volume"],
-    )
-    return check_missing_split(
-        bars,
-        platform.actions.read(),
-        view.instruments,
-        thresholds=platform.thresholds,
-        dataset=view.dataset,
-        sessions=view.sessions,
-    )
 
 
 def _made_anew(platform: Platform, view: BarsView) -> pl.DataFrame:

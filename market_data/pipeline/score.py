@@ -13,6 +13,7 @@ from datetime import date
 import polars as pl
 
 from market_data.datasets import SCORES_DATASET, curated_bars
+from market_data.pipeline.besides import checks_beside
 from market_data.pipeline.curate import chunks, lock_names, step_days
 from market_data.pipeline.decisions import decisions
 from market_data.pipeline.platform import Platform, Progress, silent
@@ -23,7 +24,7 @@ from market_data.ports import Annotation
 from market_data.quality.checks import evaluate_bars
 from market_data.quality.score import score_sessions
 from market_data.quality.view import BarsView
-from market_data.schemas import SCORES
+from market_data.schemas import FINDINGS, SCORES
 from market_data.timeframes import Timeframe
 
 LONGEST_FLAT_RUN = 20
@@ -100,11 +101,13 @@ def _score(platform: Platform, view: BarsView, decided: Sequence[Annotation]) ->
     if view.bars.is_empty() and view.expected.is_empty():
         return SCORES.empty()
     outcomes = evaluate_bars(view, platform.thresholds, platform.expectations)
+    also = pl.concat([FINDINGS.empty(), *(o.findings for _, o in checks_beside(platform, view))])
     scores = score_sessions(
         view,
         outcomes,
         platform.thresholds,
         rule_version=platform.rule_version,
+        also=also,
         decided=decided,
     )
     return scores.filter(pl.col("session") >= view.sessions[0]).with_columns(
