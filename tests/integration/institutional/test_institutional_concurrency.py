@@ -15,7 +15,6 @@ import pytest
 from adapters.stores.locks import NamedLocks
 from tests.support.institution import Institution, institution
 from tests.support.stored_rows import assert_same_rows, stored_rows
-from tests.support.warm_python import StartedPython
 
 INGEST = ["ingest", "--vendor", "sample_a", "--start"]
 WHOLE = [*INGEST, "2024-02-05", "--end", "2024-03-15"]
@@ -50,14 +49,6 @@ def house(tmp_path: Path) -> Iterator[Institution]:
         yield made
 
 
-def await_line(process: StartedPython, words: str) -> None:
-    """Wait until a process says something on its way."""
-    for line in process.stderr:
-        if words in line:
-            return
-    pytest.fail(f"it ended without saying {words!r}")
-
-
 def count(url: str, statement: str) -> int:
     with psycopg.connect(url) as connection:
         row = connection.execute(statement).fetchone()
@@ -79,11 +70,11 @@ def test_two_ingests_at_once_over_overlapping_sessions(
     house: Institution, undisturbed: dict[str, pl.DataFrame], tmp_path: Path
 ) -> None:
     runs = []
-    # Both have planned, and so ask for the sessions that they share, before either may append.
+    operations = house.environment["EMP_OPERATIONS_URL"]
+    # One has asked and may not append yet; the other waits for it, and asks for the rest alone.
     with NamedLocks(tmp_path / "data/lake/.locks/raw/sample_a_bars_1d").hold_every():
         racing = [house.start(*command) for command in (EARLY, LATE)]
-        for process in racing:
-            await_line(process, "(1 of 3)")
+        await_count(operations, LOCKS_AWAITED, True, 120)
     for process in racing:
         told, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors
@@ -91,7 +82,8 @@ def test_two_ingests_at_once_over_overlapping_sessions(
         runs.append(json.loads(told))
     assert [run["status"] for run in runs] == ["success", "success"]
     asked = [run["received_rows"] for run in runs]
-    assert sum(asked) > undisturbed["raw"].height, "they did not ask for the same sessions"
+    # They share half of their sessions; the vendor may tell single bars twice.
+    assert sum(asked) < 1.1 * undisturbed["raw"].height, "they asked for the same sessions"
     assert sum(run["new_rows"] for run in runs) == undisturbed["raw"].height
     found = stored_rows(house.environment, tmp_path / "rows")
     for name, key in (
