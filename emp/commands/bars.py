@@ -65,7 +65,10 @@ def bars(
     ] = "annotated",
     checked: Annotated[
         bool,
-        typer.Option("--checked", help="Flag false ticks and jumps before --quality is applied."),
+        typer.Option(
+            "--checked",
+            help="Flag false ticks, jumps, flat runs and odd volumes before --quality is applied.",
+        ),
     ] = False,
     columns: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Only these columns: ts,symbol,close.")

@@ -7,10 +7,12 @@ them, and by the checks of single bars that they may overrule. What does not: wh
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
+from market_data.calendars import trading_sessions
 from market_data.curation.marks import MARKS, session_marks, with_marks
 from market_data.datasets import curated_bars
 from market_data.pipeline.platform import Platform
@@ -20,6 +22,10 @@ from market_data.quality.annotations import UNUSABLE, preferences, standing, unu
 from market_data.quality.bar_flags import bar_flags, open_flags
 from market_data.quality.view import limits_of
 from market_data.timeframes import Timeframe
+from market_data.universe import Instrument
+
+_LONGEST_SESSION = timedelta(days=3)
+"""No session is open longer than this after the midnight, in UTC, of its date."""
 
 
 def decisions(
@@ -60,7 +66,7 @@ def flagged(
     platform: Platform,
     timeframe: Timeframe,
     bars: pl.DataFrame,
-    around: pl.DataFrame,
+    series: pl.DataFrame,
     decided: list[Annotation],
     as_of: datetime | None,
 ) -> pl.DataFrame:
@@ -70,15 +76,37 @@ def flagged(
         platform: limits and corporate actions.
         timeframe: of the bars.
         bars: rows of CURATED_BARS.
-        around: the same and the bars around them.
+        series: the same and the bars around them, sorted by (symbol, ts).
         decided: decisions about them; what is accepted is not flagged.
         as_of: corporate actions that became known later do not count.
     """
+    whole = series.select("symbol", "session", "ts", "open", "close", "volume", "final")
+    if not whole.get_column("final").all():
+        whole = whole.filter("final")
+    symbols = series.get_column("symbol").unique().sort().to_list()
+    instruments = [platform.universe.instrument(s) for s in symbols]
     flags = bar_flags(
-        around.filter("final"),
-        limits_of(platform.universe.instruments, timeframe, platform.thresholds),
+        whole,
+        limits_of(instruments, timeframe, platform.thresholds),
         timeframe=timeframe,
-        actions=platform.actions.read(known_at=as_of),
+        actions=platform.actions.read(symbols=symbols, known_at=as_of),
+        traded=_over(whole, instruments, as_of or platform.clock.now()),
     )
     left = open_flags(flags, decided, dataset=curated_bars(timeframe).name)
     return with_marks(bars, [bar_marks(left).select(list(MARKS))])
+
+
+def _over(bars: pl.DataFrame, instruments: Sequence[Instrument], moment: datetime) -> pl.DataFrame:
+    """The bars of sessions that do not run at a moment."""
+    since = moment.date() - _LONGEST_SESSION
+    last = bars.get_column("session").max()
+    if not isinstance(last, date) or last < since:
+        return bars
+    hours = {i.calendar: trading_sessions(i.calendar, since, last) for i in instruments}
+    running = pl.concat(
+        hours[i.calendar]
+        .filter(pl.col("close") > moment)
+        .select("session", symbol=pl.lit(i.symbol))
+        for i in instruments
+    )
+    return bars.join(running, on=["symbol", "session"], how="anti", maintain_order="left")

@@ -89,22 +89,13 @@ class Range:
             inside &= pl.col("ts") >= self.start
         return inside if self.end is None else inside & (pl.col("ts") < self.end)
 
-    @property
-    def whole(self) -> Range:
-        """The range, and all of the sessions that it begins and ends in."""
-        return self if self.start is None and self.end is None else Range(sessions=self.days)
-
-    def widened(self, by: timedelta) -> Range:
+    def widened(self, before: timedelta, after: timedelta) -> Range:
         """Whole sessions, from so long before the range until so long after it."""
         first, last = self.days
         if (first, last) == _OPEN:
             return self
-        return Range(
-            sessions=(
-                first if first == _OPEN[0] else first - by,
-                last if last == _OPEN[1] else last + by,
-            )
-        )
+        room_before, room_after = first - date.min, date.max - last
+        return Range(sessions=(first - min(before, room_before), last + min(after, room_after)))
 
 
 def asked_for(

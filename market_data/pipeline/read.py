@@ -24,7 +24,7 @@ from market_data.pipeline.curate import chunks, curate_slice, step_days
 from market_data.pipeline.decisions import decisions, flagged, masked
 from market_data.pipeline.imputing import ANNOTATED, NEVER, Impute, Range, asked_for, with_imputed
 from market_data.pipeline.platform import Platform
-from market_data.pipeline.surroundings import next_to
+from market_data.pipeline.surroundings import judged_beside
 from market_data.pipeline.withheld import tell_withheld
 from market_data.ports import Annotation
 from market_data.schemas import CURATED_BARS
@@ -68,8 +68,9 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
         running: also bars whose period is still running.
         impute: how missing bars are made up, see `market_data.curation.imputation.parse`;
             "annotated": only where people decided so, and not with quality "ok"; "none": never.
-        checked: look at each bar beside its neighbours, and flag false ticks, jumps and changes of
-            the unit that nobody accepted, before `quality` leaves anything out.
+        checked: look at each bar beside its neighbours, and flag false ticks, jumps, changes of
+            the unit, flat runs and odd volumes that nobody accepted, before `quality` leaves
+            anything out.
 
     Returns:
         Rows of CURATED_BARS. Where bars may have been made up, also the columns
@@ -113,7 +114,7 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
     around = bars.clear()
     if asked is not None:
         # Values come from bars beside the range too, of which the same decisions hold.
-        wide = span.widened(asked.beyond)
+        wide = span.widened(asked.beyond, asked.beyond)
         around = stored.marked(
             completed, wide, decisions(platform, curated_bars(timeframe).name, wide.days, as_of)
         )
@@ -169,15 +170,11 @@ class _Stored:
             return CURATED_BARS.empty()
         if not self.checked:
             return masked(self._read(symbols, span), decided)
-        bars = self._read(symbols, span.whole)
+        before, after = judged_beside(self.platform, self.timeframe, symbols)
+        series = self._read(symbols, span.widened(before, after))
+        bars = series.filter(span.holds())
         if not bars.is_empty():
-            first, last = bars.select(a=pl.col("session").min(), b=pl.col("session").max()).row(0)
-            beside = next_to(
-                self.timeframe, first, last, lambda part: self._read(symbols, Range(sessions=part))
-            )
-            around = pl.concat([bars, beside]).sort("symbol", "ts")
-            bars = bars.filter(span.holds())
-            bars = flagged(self.platform, self.timeframe, bars, around, decided, self.as_of)
+            bars = flagged(self.platform, self.timeframe, bars, series, decided, self.as_of)
         return masked(bars, decided)
 
     def _read(self, symbols: Sequence[str], span: Range) -> pl.DataFrame:

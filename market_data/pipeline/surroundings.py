@@ -17,6 +17,8 @@ from market_data.datasets import Dataset, curated_bars, raw_bars
 from market_data.pipeline.platform import Platform
 from market_data.quality.consistency import SPANS, spans
 from market_data.quality.view import SERIES
+from market_data.quality.volume import LOOK_BACK, TRADED
+from market_data.schemas import CURATED_BARS
 from market_data.timeframes import Timeframe
 
 _BEFORE = {
@@ -27,6 +29,7 @@ _BEFORE = {
 }
 _NEXT = timedelta(days=7)
 """Holds the next session of any calendar, across its longest holidays."""
+_VOLUMES = ["symbol", "session", "volume"]
 _WITHIN = (
     Timeframe.H4,
     Timeframe.H1,
@@ -76,6 +79,47 @@ def around_curated(
         return found.filter("final").select(SERIES)
 
     return next_to(timeframe, start, end, read)
+
+
+def volumes_before(
+    platform: Platform, timeframe: Timeframe, symbols: Sequence[str], start: date
+) -> pl.DataFrame | None:
+    """Volumes of the sessions that tell what is usual in a slice of curated bars.
+
+    Args:
+        platform: instruments, and where from.
+        timeframe: of the bars.
+        symbols: whose; those of classes without traded units are left out.
+        start: first session of the slice.
+
+    Returns:
+        symbol, session, volume of bars that are over; None where `next_to` goes as far back.
+    """
+    if _BEFORE.get(timeframe, _NEXT) >= LOOK_BACK:
+        return None
+    traded = _traded(platform, symbols)
+    if not traded:
+        return CURATED_BARS.empty().select(_VOLUMES)
+    found = platform.store.scan(
+        curated_bars(timeframe),
+        symbols=traded,
+        sessions=(start - LOOK_BACK, start - timedelta(days=1)),
+        columns=[*_VOLUMES, "final"],
+    )
+    return found.filter("final").select(_VOLUMES)
+
+
+def judged_beside(
+    platform: Platform, timeframe: Timeframe, symbols: Sequence[str]
+) -> tuple[timedelta, timedelta]:
+    """How long before and after a range the bars lie by which its own bars are judged."""
+    before = _BEFORE.get(timeframe, _NEXT)
+    return max(before, LOOK_BACK) if _traded(platform, symbols) else before, _NEXT
+
+
+def _traded(platform: Platform, symbols: Sequence[str]) -> list[str]:
+    """Those whose volumes are judged."""
+    return [s for s in symbols if platform.universe.instrument(s).asset_class in TRADED]
 
 
 def around_raw(

@@ -17,7 +17,12 @@ from market_data.datasets import curated_bars, raw_bars
 from market_data.pipeline.holdings import should_hold
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.split_answers import splits_told
-from market_data.pipeline.surroundings import around_curated, around_raw, within_days
+from market_data.pipeline.surroundings import (
+    around_curated,
+    around_raw,
+    volumes_before,
+    within_days,
+)
 from market_data.quality.view import BarsView
 from market_data.schemas import RAW_BARS
 from market_data.timeframes import Timeframe
@@ -99,6 +104,7 @@ def curated_view(
         duplicates=_repeats(refused),
         quarantine=refused,
         around=around_curated(platform, timeframe, held, start, end),
+        volumes=volumes_before(platform, timeframe, held, start),
         actions=platform.actions.read(),
         within=None if timeframe.is_intraday else within_days(platform, held, start, end),
         logs=logs,

@@ -1,73 +1,17 @@
 """What follows from a finding: for the data, the run, the readers and the alerts.
 
 What belongs here: the table of consequences, and the functions that answer by it. What does not:
-carrying them out (market_data/curation/curate.py, emp_assets, jobs), finding (the validators).
+its words (effects.py), carrying them out (market_data/curation/curate.py, emp_assets, jobs),
+finding (the validators).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-
 import polars as pl
 
 from market_data.errors import MarketDataError
+from market_data.quality.effects import Action, DataEffect, ReadersEffect, RunEffect
 from market_data.quality.findings import ERROR, KEY, WARN
-
-
-class DataEffect(StrEnum):
-    """What happens to the data."""
-
-    REFUSE_FETCH = "fetch refused, payload kept"
-    QUARANTINE_ROW = "row to quarantine"
-    NEWEST_WINS = "newest revision wins, contradictions to quarantine"
-    MARK_SESSION = "symbol-session marked error"
-    QUARANTINE_ODD_VENDOR = "odd vendor's bars to quarantine, the next vendor fills"
-    MARK_ROW = "row marked error"
-    FLAG_ROW = "row flagged"
-    NONE = "none"
-
-
-class RunEffect(StrEnum):
-    """What happens to the run that found it."""
-
-    FAIL_STEP = "the step fails"
-    BLOCK_ABOVE_REJECT_SHARE = "blocks above the allowed share of invalid rows"
-    BLOCK_ABOVE_BLOCK_SHARE = "blocks above the allowed share of symbol-sessions in error"
-    GO_ON = "goes on"
-    EXIT_IF_ASKED = "never blocks; the command line exits 2 when asked to fail on quality"
-
-
-class ReadersEffect(StrEnum):
-    """What readers of the data see."""
-
-    NOTHING_NEW = "nothing new"
-    NEVER_SERVED = "never served"
-    UNCHANGED = "no difference"
-    LEFT_OUT = "left out unless asked"
-    TOLD = "the result says so, the cache does not keep it"
-    FLAGGED = "served with its flag"
-
-
-@dataclass(frozen=True)
-class Action:
-    """One line of the table.
-
-    Attributes:
-        finding: the kind of finding.
-        codes: codes of findings that the line is about.
-        data: effect of its severity `error` on the data (of `warn`, for lines that only warn).
-        run: effect on the run.
-        readers: effect on readers.
-        alert: the strongest alert that it raises.
-    """
-
-    finding: str
-    codes: frozenset[str]
-    data: DataEffect
-    run: RunEffect
-    readers: ReadersEffect
-    alert: str
 
 
 def _line(
@@ -160,7 +104,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _line(
         "flag",
-        "jump false_tick",
+        "jump false_tick flat_run volume zero_volume",
         DataEffect.FLAG_ROW,
         RunEffect.GO_ON,
         ReadersEffect.FLAGGED,
@@ -168,7 +112,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _line(
         "oddity",
-        "flat_run volume zero_volume consistency score_shift",
+        "consistency score_shift",
         DataEffect.NONE,
         RunEffect.GO_ON,
         ReadersEffect.UNCHANGED,
@@ -191,7 +135,12 @@ ACTIONS: tuple[Action, ...] = (
         WARN,
     ),
 )
-"""Every line of the table, in its order. `drift` has two: whether the odd vendor can be told."""
+"""Every line of the table, in its order. `drift` has two: whether the odd vendor can be told.
+
+Rows are flagged while they are read (bar_flags.py). Of what compares two datasets, or whole
+datasets, no row can be said to be the wrong one: `consistency` and `score_shift` stay findings
+without a mark.
+"""
 
 INVALID_ROW = next(a for a in ACTIONS if a.finding == "invalid row").codes
 """Codes of rows that break a rule about themselves."""

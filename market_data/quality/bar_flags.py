@@ -1,8 +1,8 @@
 """Flags of single bars: what the checks that look at bars beside each other say of each one.
 
-What belongs here: false ticks, jumps and changes of the unit, bar by bar. What does not: finding
-them (false_ticks.py, jumps.py), findings about whole sessions, what readers get of flagged bars
-(market_data/pipeline/read.py).
+What belongs here: false ticks, jumps and changes of the unit, flat runs and volumes, bar by bar.
+What does not: finding them (false_ticks.py, jumps.py, flat_runs.py, volume.py), what readers get of
+flagged bars (market_data/pipeline/read.py).
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from market_data.ports.annotations import Annotation
 from market_data.quality.annotations import split_accepted
 from market_data.quality.false_ticks import CHECK as FALSE_TICKS
 from market_data.quality.false_ticks import find_false_ticks
-from market_data.quality.findings import WARN
+from market_data.quality.findings import KEY, WARN
+from market_data.quality.flat_runs import find_flat_bars
 from market_data.quality.jumps import find_jumps, with_codes
 from market_data.quality.price_sanity import CHECK as PRICE_SANITY
-from market_data.schemas import FINDINGS
+from market_data.quality.volume import CHECK as VOLUME
+from market_data.quality.volume import find_volumes
+from market_data.schemas import FINDINGS, UTC
 from market_data.timeframes import Timeframe
 
 BAR_FLAGS = ("symbol", "session", "ts", "check", "code", "severity")
@@ -26,7 +29,12 @@ BAR_FLAGS = ("symbol", "session", "ts", "check", "code", "severity")
 
 
 def bar_flags(
-    series: pl.DataFrame, limits: pl.DataFrame, *, timeframe: Timeframe, actions: pl.DataFrame
+    series: pl.DataFrame,
+    limits: pl.DataFrame,
+    *,
+    timeframe: Timeframe,
+    actions: pl.DataFrame,
+    traded: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The flags of curated bars, as the checks find them.
 
@@ -37,10 +45,13 @@ def bar_flags(
         limits: see `market_data.quality.view.limits_of`.
         timeframe: of the bars.
         actions: rows of CORPORATE_ACTIONS that are known.
+        traded: symbol, session, volume of sessions that are over, as
+            `market_data.quality.volume.find_volumes` takes them; None: nobody asks for volumes.
 
     Returns:
-        Columns BAR_FLAGS, one row per bar and code (false_tick, jump: warn; unit_error: error),
-        sorted by (symbol, ts, code).
+        Columns BAR_FLAGS, one row per bar and code (false_tick, jump, flat_run: warn; unit_error:
+        error), and one per session whose volume is odd (volume, zero_volume: warn), whose `ts` is
+        null: all of its bars are meant; sorted by (symbol, ts, session, code).
     """
     ticks = find_false_ticks(series, limits, timeframe=timeframe)
     jumps = with_codes(find_jumps(series, limits, actions=actions, false_ticks=ticks))
@@ -49,8 +60,18 @@ def bar_flags(
             check=pl.lit(FALSE_TICKS), code=pl.lit("false_tick"), severity=pl.lit(WARN)
         ),
         jumps.with_columns(check=pl.lit(PRICE_SANITY)),
+        find_flat_bars(series, limits, timeframe).with_columns(
+            check=pl.lit(PRICE_SANITY), code=pl.lit("flat_run"), severity=pl.lit(WARN)
+        ),
     ]
-    return pl.concat(f.select(BAR_FLAGS) for f in flagged).sort("symbol", "ts", "code")
+    if traded is not None:
+        odd = find_volumes(traded, limits, actions=actions).drop_nulls("code")
+        flagged.append(
+            odd.select(*KEY, "code").with_columns(
+                ts=pl.lit(None, UTC), check=pl.lit(VOLUME), severity=pl.lit(WARN)
+            )
+        )
+    return pl.concat(f.select(BAR_FLAGS) for f in flagged).sort("symbol", "ts", "session", "code")
 
 
 def open_flags(

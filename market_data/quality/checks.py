@@ -38,7 +38,7 @@ from market_data.quality.schema import check_schema, not_judged
 from market_data.quality.staleness import check_staleness
 from market_data.quality.thresholds import Thresholds
 from market_data.quality.view import BarsView
-from market_data.quality.volume import check_volume
+from market_data.quality.volume import check_volume, with_sessions_before
 
 __all__ = ["CHECKS", "BarsView", "check_drift", "evaluate_bars"]
 
@@ -115,18 +115,19 @@ def _of_series(view: BarsView, limits: pl.DataFrame) -> dict[str, CheckOutcome]:
         "price_sanity": together(sanity),
         "false_ticks": check_false_ticks(ticks, dataset=dataset, sessions=sessions),
         "volume": check_volume(
-            _over(view, series), limits, actions=view.actions, dataset=dataset, sessions=sessions
+            _traded(view, series), limits, actions=view.actions, dataset=dataset, sessions=sessions
         ),
         "consistency": _consistency(view, limits),
     }
 
 
-def _over(view: BarsView, series: pl.DataFrame) -> pl.DataFrame:
-    """Bars of sessions that are not running."""
+def _traded(view: BarsView, series: pl.DataFrame) -> pl.DataFrame:
+    """Volumes of sessions that are not running, and of those before."""
+    volumes = with_sessions_before(series, view.volumes, view.sessions[0])
     running = view.expected.filter(pl.col("close") + view.delay > view.now)
     if running.is_empty():
-        return series
-    return series.join(running, on=KEY, how="anti", maintain_order="left")
+        return volumes
+    return volumes.join(running, on=KEY, how="anti", maintain_order="left")
 
 
 def _consistency(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:

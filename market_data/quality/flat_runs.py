@@ -26,6 +26,47 @@ def find_flat_runs(bars: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
         symbol, session, run (bars up to the run's last one in the session), ts (of that bar),
         close; in the order of `bars`.
     """
+    longest = pl.col("run").arg_max()
+    return (
+        _repeats(bars, timeframe)
+        .group_by(KEY, maintain_order=True)
+        .agg(pl.col("run").max(), pl.col("ts", "close").get(longest))
+        .select(*KEY, "run", "ts", "close")
+    )
+
+
+def find_flat_bars(bars: pl.DataFrame, limits: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    """The bars of each symbol-session that lie in a run which is `flat_run_bars` long by its end.
+
+    Of daily bars these are the ones from the `flat_run_bars`-th of a run on; within a day all
+    bars of the run.
+
+    Args:
+        bars: as of `find_flat_runs`.
+        limits: see `BarsView.limits`.
+        timeframe: of the bars.
+
+    Returns:
+        symbol, session, ts; in the order of `bars`.
+    """
+    limit = limits.select("symbol", "flat_run_bars")
+    flat = (
+        _repeats(bars, timeframe)
+        .join(limit, on="symbol", maintain_order="left")
+        .filter(pl.col("run").max().over(*KEY, "begun") >= pl.col("flat_run_bars"))
+    )
+    rows = flat.get_column("row")
+    if timeframe.is_intraday:
+        rows = pl.concat([rows, flat.get_column("begun") - 1]).unique().sort()
+    return bars[rows].select(*KEY, "ts")
+
+
+def _repeats(bars: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    """The bars that close where the one before did.
+
+    Columns symbol, session, ts, close, row (the number in `bars`), begun (that of the first of
+    them), run (bars of the run up to this one).
+    """
     closes = bars.get_column("close")
     # Few bars repeat the close before: only those are looked at.
     rows = (closes == closes.shift()).arg_true()
@@ -36,12 +77,8 @@ def find_flat_runs(bars: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     repeats = bars[rows].select(*KEY, "ts", "close", row=pl.Series(rows)).filter(same)
     apart = pl.col("row") != pl.col("row").shift() + 1
     begun = pl.when(apart.fill_null(value=True)).then("row").forward_fill()
-    longest = pl.col("run").arg_max()
-    return (
-        repeats.with_columns(run=(pl.col("row") - begun + 2).cast(pl.Int64))
-        .group_by(KEY, maintain_order=True)
-        .agg(pl.col("run").max(), pl.col("ts", "close").get(longest))
-        .select(*KEY, "run", "ts", "close")
+    return repeats.with_columns(begun=begun).with_columns(
+        run=(pl.col("row") - pl.col("begun") + 2).cast(pl.Int64)
     )
 
 

@@ -58,6 +58,8 @@ class BarsView:
             dataset counts the stage `fetch` alone: rows that curation refused are among its bars.
         around: columns of SERIES: bars of the sessions next to the slice, which tell what is
             usual, and whether a price comes back.
+        volumes: symbol, session, volume of the sessions before the slice that tell a usual volume,
+            where `around` has too few of them; None where it has enough.
         actions: rows of CORPORATE_ACTIONS that are known.
         within: of daily bars, what shorter ones of the same sessions say, see
             `market_data.quality.consistency.spans`; None: nothing to compare.
@@ -78,6 +80,7 @@ class BarsView:
     duplicates: pl.DataFrame | None = field(default=None)
     quarantine: pl.DataFrame | None = field(default=None)
     around: pl.DataFrame | None = field(default=None)
+    volumes: pl.DataFrame | None = field(default=None)
     actions: pl.DataFrame = field(default_factory=CORPORATE_ACTIONS.empty)
     within: pl.DataFrame | None = field(default=None)
     logs: Mapping[str, pl.DataFrame] = field(default_factory=dict)

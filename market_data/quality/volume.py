@@ -21,7 +21,8 @@ USUAL_SESSIONS = 20
 FEWEST_SESSIONS = 5
 """Sessions before that tell the usual volume: so many at most, and at least."""
 LOOK_BACK = timedelta(days=45)
-"""Calendar days that hold the sessions before."""
+"""Calendar days that hold the sessions before; what is older tells nothing, so that a session is
+judged alike however many sessions before it are at hand."""
 
 
 def check_volume(
@@ -47,25 +48,10 @@ def check_volume(
         Findings zero_volume and volume (warn), one per symbol-session at most: `value` is the
         volume as a multiple of the usual one (0 where there is none).
     """
-    traded = limits.filter(pl.col("asset_class").is_in([str(c) for c in TRADED]))
-    known = pl.col("volume").is_not_null().any()
-    totals = (
-        bars.group_by(KEY, maintain_order=True)
-        .agg(
-            volume=pl.when(known).then(pl.col("volume").sum()),
-            bars=pl.len().cast(pl.Int64),
-        )
-        .join(traded.select("symbol", "volume_shift"), on="symbol", maintain_order="left")
+    judged = find_volumes(bars, limits, actions=actions).filter(
+        pl.col("session").is_between(*sessions)
     )
-    judged = _against_usual(totals, actions).filter(pl.col("session").is_between(*sessions))
-    shift, limit = pl.col("shift"), pl.col("volume_shift")
-    far = (shift > limit) | (shift < 1 / limit)
-    found = judged.with_columns(
-        code=pl.when(pl.col("volume") == 0)
-        .then(pl.lit("zero_volume"))
-        .when(far)
-        .then(pl.lit("volume"))
-    ).drop_nulls("code")
+    found = judged.drop_nulls("code")
     told = found.with_columns(
         severity=pl.lit(WARN),
         value=pl.when(pl.col("volume") == 0).then(0.0).otherwise("shift"),
@@ -80,11 +66,76 @@ def check_volume(
     )
 
 
+def with_sessions_before(
+    series: pl.DataFrame, before: pl.DataFrame | None, first: date
+) -> pl.DataFrame:
+    """Volumes of a slice, and of the sessions that tell what is usual in it.
+
+    Args:
+        series: symbol, session, volume of the slice and of bars around it, sorted by session for
+            each symbol.
+        before: the same of the sessions before it; None: the bars around it are enough.
+        first: first session of the slice.
+
+    Returns:
+        symbol, session, volume, sorted by session for each symbol.
+    """
+    own = series.select(*KEY, "volume")
+    if before is None:
+        return own
+    within = own.filter(pl.col("session") >= first)
+    return pl.concat([before.select(own.columns), within]).sort(KEY, maintain_order=True)
+
+
+def find_volumes(
+    bars: pl.DataFrame, limits: pl.DataFrame, *, actions: pl.DataFrame
+) -> pl.DataFrame:
+    """Each session's volume beside the usual one, where the class has traded units.
+
+    Args:
+        bars: as of `check_volume`.
+        limits: see `BarsView.limits`.
+        actions: rows of CORPORATE_ACTIONS that are known.
+
+    Returns:
+        symbol, session, volume, bars, volume_shift (the limit), usual (in today's shares), shift
+        (the volume as a multiple of it) and code: zero_volume, volume, or null.
+    """
+    traded = limits.filter(pl.col("asset_class").is_in([str(c) for c in TRADED]))
+    known = pl.col("volume").is_not_null().any()
+    totals = (
+        bars.group_by(KEY, maintain_order=True)
+        .agg(
+            volume=pl.when(known).then(pl.col("volume").sum()),
+            bars=pl.len().cast(pl.Int64),
+        )
+        .join(traded.select("symbol", "volume_shift"), on="symbol", maintain_order="left")
+    )
+    shift, limit = pl.col("shift"), pl.col("volume_shift")
+    far = (shift > limit) | (shift < 1 / limit)
+    return _against_usual(totals, actions).with_columns(
+        code=pl.when(pl.col("volume") == 0)
+        .then(pl.lit("zero_volume"))
+        .when(far)
+        .then(pl.lit("volume"))
+    )
+
+
 def _against_usual(totals: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
     """Adds `usual` (in today's shares) and `shift` (the volume as a multiple of it)."""
     shares = _shares(totals, actions)
     per_share = pl.col("volume") / pl.col("shares")
-    usual = per_share.rolling_median(USUAL_SESSIONS, min_samples=FEWEST_SESSIONS).shift()
+    near = pl.col("session").shift(USUAL_SESSIONS) >= pl.col("session") - LOOK_BACK
+    # Where fewer of them are near enough, those that are must do.
+    usual = (
+        pl.when(near)
+        .then(per_share.rolling_median(USUAL_SESSIONS, min_samples=FEWEST_SESSIONS).shift())
+        .otherwise(
+            per_share.rolling_median_by(
+                "session", LOOK_BACK, min_samples=FEWEST_SESSIONS, closed="left"
+            )
+        )
+    )
     return (
         totals.join(shares, on=KEY, how="left", maintain_order="left")
         .with_columns(usual=usual.over("symbol") * pl.col("shares"))

@@ -11,7 +11,8 @@ from polars.testing import assert_frame_equal
 
 from market_data.calendars import trading_sessions
 from market_data.ports import Annotation, Decision
-from market_data.quality.actions import ACTIONS, DataEffect, ReadersEffect
+from market_data.quality.actions import ACTIONS
+from market_data.quality.effects import DataEffect, ReadersEffect
 from market_data.schemas import CURATED_BARS
 from market_data.universe import AssetClass, Instrument
 from tests.support.decisions import taken_back_afterwards
@@ -20,19 +21,34 @@ from tests.support.worlds import FileVendor, World
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 FIRST, LAST = date(2024, 1, 2), date(2024, 4, 30)
 TICK, JUMP, PENCE = date(2024, 2, 27), date(2024, 3, 12), date(2024, 4, 9)
-MARKED = {TICK: ("warn", "false_tick"), JUMP: ("warn", "jump"), PENCE: ("error", "unit_error")}
+STILL, SILENT, BUSY = date(2024, 1, 29), date(2024, 2, 6), date(2024, 2, 13)
+MARKED = {
+    STILL: ("warn", "flat_run"),
+    SILENT: ("warn", "zero_volume"),
+    BUSY: ("warn", "volume"),
+    TICK: ("warn", "false_tick"),
+    JUMP: ("warn", "jump"),
+    PENCE: ("error", "unit_error"),
+}
+CODES = [code for _, code in MARKED.values()]
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A share that moves little: one false close, one jump that stays, one change to pence."""
+    """A share that moves little, with one day of each code.
+
+    One false close, one jump that stays, one change to pence, a fifth day at one price, and a day
+    without volume as well as one with forty times the usual.
+    """
     folder = tmp_path_factory.mktemp("checked")
     rows = []
     for number, day in enumerate(trading_sessions("XNYS", FIRST, LAST)["session"]):
         close = 100 * (1 + 0.004 * (-1) ** number)
+        close = 100.4 if STILL - timedelta(days=6) < day <= STILL else close
         close *= (1.5 if day >= JUMP else 1) * (100 if day >= PENCE else 1)
         wrong = close * 1.25 if day == TICK else close
-        rows.append(f"{day},{close},{wrong * 1.01},{close * 0.99},{wrong},500")
+        volume = {SILENT: 0, BUSY: 20_000}.get(day, 500)
+        rows.append(f"{day},{close},{wrong * 1.01},{close * 0.99},{wrong},{volume}")
     path = folder / "bars.csv"
     path.write_text("\n".join(["date,open,high,low,close,volume", *rows]) + "\n")
     opened = World.at(folder, NOW).register(
@@ -66,7 +82,7 @@ def test_bars_carry_what_the_checks_find_if_a_reader_asks(world: World) -> None:
     assert checked.columns == CURATED_BARS.names
     assert marks(checked) == MARKED
     found = world.inspect("1d", FIRST, LAST).findings
-    told = found.filter(pl.col("code").is_in(["false_tick", "jump", "unit_error"]))
+    told = found.filter(pl.col("code").is_in(CODES))
     assert {(r["session"], r["code"]) for r in told.to_dicts()} == {
         (day, code) for day, (_, code) in MARKED.items()
     }
@@ -74,7 +90,7 @@ def test_bars_carry_what_the_checks_find_if_a_reader_asks(world: World) -> None:
 
 def test_trusted_leaves_out_errors_and_ok_warnings_too(world: World) -> None:
     whole = set(world.read("1d", "MINE")["session"])
-    for quality, left_out in (("trusted", {PENCE}), ("ok", {TICK, JUMP, PENCE})):
+    for quality, left_out in (("trusted", {PENCE}), ("ok", set(MARKED))):
         served = world.read("1d", "MINE", quality=quality, checked=True)
         assert whole - set(served["session"]) == left_out
 
@@ -98,6 +114,14 @@ def test_a_part_is_flagged_as_the_whole_is(world: World) -> None:
     for day in MARKED:
         part = world.read("1d", "MINE", sessions=(day, day), quality="all", checked=True)
         assert_frame_equal(part, whole.filter(pl.col("session") == day))
+
+
+def test_a_range_may_reach_to_the_ends_of_the_calendar(world: World) -> None:
+    how = {"quality": "all", "checked": True}
+    ever = (date(1, 1, 2), date(9999, 12, 30))
+    assert_frame_equal(
+        world.read("1d", "MINE", sessions=ever, **how), world.read("1d", "MINE", **how)
+    )
 
 
 def test_a_false_tick_is_none_before_the_next_bar_was_known(world: World) -> None:

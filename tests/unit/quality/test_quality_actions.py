@@ -10,14 +10,12 @@ import pytest
 from market_data.errors import MarketDataError
 from market_data.quality.actions import (
     ACTIONS,
-    DataEffect,
-    ReadersEffect,
-    RunEffect,
     action_of,
     bar_marks,
     block_reasons,
     check_severity,
 )
+from market_data.quality.effects import DataEffect, ReadersEffect, RunEffect
 from market_data.quality.view import limits_of
 from market_data.schemas import FINDINGS
 from market_data.timeframes import Timeframe
@@ -130,8 +128,9 @@ def test_staleness(limits) -> None:
         ("jump", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
         ("false_tick", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
         ("unit_error", DataEffect.MARK_ROW, ReadersEffect.LEFT_OUT, "error"),
-        ("flat_run", DataEffect.NONE, ReadersEffect.UNCHANGED, "warn"),
-        ("volume", DataEffect.NONE, ReadersEffect.UNCHANGED, "warn"),
+        ("flat_run", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
+        ("volume", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
+        ("zero_volume", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
         ("consistency", DataEffect.NONE, ReadersEffect.UNCHANGED, "warn"),
     ],
 )
@@ -149,14 +148,14 @@ def test_a_check_is_as_severe_as_its_worst_finding() -> None:
 
 
 def test_findings_about_single_bars_mark_them_as_their_lines_say() -> None:
-    codes = ["jump", "unit_error", "flat_run", "false_tick"]
+    codes = ["jump", "unit_error", "consistency", "flat_run"]
     told = pl.concat([found(code, "warn", 1) for code in codes])
     marked = bar_marks(told.with_columns(ts=pl.lit(None, pl.Datetime("us", "UTC"))))
     assert marked.columns == ["symbol", "session", "ts", "flag", "severity"]
     assert marked.select("flag", "severity").rows() == [
         ("jump", "warn"),
         ("unit_error", "error"),
-        ("false_tick", "warn"),
+        ("flat_run", "warn"),
     ]
     assert bar_marks(told.clear().with_columns(ts=pl.lit(None))).is_empty()
 

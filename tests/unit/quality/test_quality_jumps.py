@@ -12,7 +12,7 @@ from market_data.quality.false_ticks import FALSE_TICKS
 from market_data.quality.flat_runs import check_flat_runs, find_flat_runs
 from market_data.quality.jumps import check_jumps, find_jumps
 from market_data.quality.thresholds import Thresholds
-from market_data.quality.volume import check_volume
+from market_data.quality.volume import LOOK_BACK, check_volume
 from market_data.schemas import CORPORATE_ACTIONS
 from market_data.timeframes import Timeframe
 
@@ -153,6 +153,24 @@ def test_splits_change_what_is_usual(limits) -> None:
     split = action("split", 10, 40.0)
     assert [row[2] for row in told(volume_of(bars, limits()))] == [10, 11]
     assert told(volume_of(bars, limits(), split)) == []
+
+
+@pytest.mark.parametrize("apart", [1, 2, 4, 11])
+def test_a_volume_is_judged_alike_however_much_lies_before(limits, apart) -> None:
+    """Where sessions are missing, fewer than twenty are near enough to tell what is usual."""
+    volumes = [1000.0 * 2**i for i in range(30)] + [3e7, 4e10, 1e4]
+    bars = daily([1] * 33, volumes).with_columns(
+        session=pl.lit(FIRST) + pl.int_range(33) * timedelta(days=apart)
+    )
+    whole = volume_of(bars, limits())
+    for row in whole.measured.to_dicts():
+        day = row["session"]
+        near = bars.filter(pl.col("session").is_between(day - LOOK_BACK, day))
+        part = volume_of(near, limits(), sessions=(day, day))
+        assert part.measured.to_dicts() == [row]
+        of_day = whole.findings.filter(pl.col("session") == day)
+        assert part.findings.to_dicts() == of_day.to_dicts()
+    assert whole.findings.is_empty() == (apart == 11)
 
 
 def test_quotes_are_no_volume(limits) -> None:
