@@ -50,10 +50,11 @@ def find_flat_bars(bars: pl.DataFrame, limits: pl.DataFrame, timeframe: Timefram
         symbol, session, ts; in the order of `bars`.
     """
     limit = limits.select("symbol", "flat_run_bars")
-    flat = (
-        _repeats(bars, timeframe)
-        .join(limit, on="symbol", maintain_order="left")
-        .filter(pl.col("run").max().over(*KEY, "begun") >= pl.col("flat_run_bars"))
+    repeats = _repeats(bars, timeframe)
+    if repeats.is_empty():
+        return repeats.select(*KEY, "ts")
+    flat = repeats.join(limit, on="symbol", maintain_order="left").filter(
+        pl.col("run").max().over(*KEY, "begun") >= pl.col("flat_run_bars")
     )
     rows = flat.get_column("row")
     if timeframe.is_intraday:

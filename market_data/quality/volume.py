@@ -102,6 +102,8 @@ def find_volumes(
         (the volume as a multiple of it) and code: zero_volume, volume, or null.
     """
     traded = limits.filter(pl.col("asset_class").is_in([str(c) for c in TRADED]))
+    if traded.is_empty():
+        bars = bars.clear()
     known = pl.col("volume").is_not_null().any()
     totals = (
         bars.group_by(KEY, maintain_order=True)
@@ -146,6 +148,8 @@ def _against_usual(totals: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
 def _shares(totals: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
     """How many shares one of the slice's first session has become: symbol, session, shares."""
     splits = actions.filter(pl.col("kind") == "split").select("symbol", "ex_date", "value")
+    if splits.is_empty():
+        return totals.select(*KEY, shares=pl.lit(1.0))
     since = (
         totals.select(KEY)
         .join(splits, on="symbol")
