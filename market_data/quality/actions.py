@@ -134,6 +134,16 @@ ACTIONS: tuple[Action, ...] = (
         ReadersEffect.UNCHANGED,
         WARN,
     ),
+    _line(
+        "macro release",
+        "release_not_announced last_asked_long_before release_moved no_value_ever "
+        "value_without_event value_overdue value_revised value_withdrawn event_missing "
+        "event_withdrawn event_outdated",
+        DataEffect.NONE,
+        RunEffect.GO_ON,
+        ReadersEffect.UNCHANGED,
+        ERROR,
+    ),
 )
 """Every line of the table, in its order. `drift` has two: whether the odd vendor can be told.
 

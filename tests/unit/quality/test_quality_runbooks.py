@@ -17,7 +17,8 @@ from market_data.quality.thresholds import Rules
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 FOLDER = DOCS / "runbooks"
-CODES = sorted(code for action in ACTIONS for code in action.codes)
+MACRO = next(action.codes for action in ACTIONS if action.finding == "macro release")
+CODES = sorted(code for action in ACTIONS for code in action.codes if code not in MACRO)
 PAGES = sorted(page_of_check(check) for check in CHECKS)
 
 
@@ -47,6 +48,7 @@ def test_every_code_of_macro_releases_has_a_place() -> None:
     found = "".join((macro / f"{name}.py").read_text() for name in ("checks", "date_checks"))
     codes = set(re.findall(r'^        "([a-z]+_[a-z_]+)",$', found, re.MULTILINE))
     assert len(codes) == 11
+    assert codes == MACRO
     page = (FOLDER / "check-macro.md").read_text()
     assert set(re.findall(r"^## (\w+)$", page, re.MULTILINE)) == codes
     assert {page_of(code) for code in codes} == {f"check-macro.md#{code}" for code in codes}
