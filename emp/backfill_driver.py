@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from emp.supervision import Stop, supervise
 from market_data.backfill.driving import Launch, Performed, Rounds, attempt
-from market_data.backfill.records import Backfill, BackfillState, Piece, PieceState
+from market_data.backfill.plans import Piece
+from market_data.backfill.records import Backfill, BackfillState, PieceState
 from market_data.errors import ConfigurationError, StoreConflictError
 
 if TYPE_CHECKING:

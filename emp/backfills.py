@@ -14,13 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from emp.moments import day
 from emp.plans import cost_told
-from market_data.backfill.records import (
-    CURATED,
-    Backfill,
-    BackfillRequest,
-    PieceState,
-    dataset_parts,
-)
+from market_data.backfill.plans import CURATED, BackfillRequest, dataset_parts
+from market_data.backfill.records import Backfill, PieceState
 from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:

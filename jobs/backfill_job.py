@@ -16,8 +16,9 @@ import dagster as dg
 from adapters.backfill_turns import open_turns
 from jobs.backfill_piece import TAG_TOKEN, end_lost_runs, perform, tags_of
 from market_data.backfill.driving import Launch, Performed, attempt
+from market_data.backfill.plans import Piece
 from market_data.backfill.policy import BackfillPolicy
-from market_data.backfill.records import Backfill, Piece, PieceState
+from market_data.backfill.records import Backfill, PieceState
 from resources.platform import PlatformResource
 
 NAME = "run_backfill_piece"

@@ -21,7 +21,8 @@ from emp_assets.naming import op_name, raw_key
 from jobs.ranged_run import Hear, Selection, bars_selection, execute
 from jobs.step_failures import StepFailure, failure_of
 from market_data.backfill.driving import Performed
-from market_data.backfill.records import CURATED, Backfill, BackfillRequest, Piece, PieceState
+from market_data.backfill.plans import CURATED, BackfillRequest, Piece
+from market_data.backfill.records import Backfill, PieceState
 from market_data.pipeline.backfill import unanswered
 from market_data.pipeline.feed import Feed
 from market_data.pipeline.platform import Platform

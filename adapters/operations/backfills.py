@@ -18,13 +18,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from adapters.operations.automation_models import backfill_pieces, backfills
 from adapters.operations.database import reading, writing
-from market_data.backfill.records import (
-    Backfill,
-    BackfillPlan,
-    BackfillState,
-    PieceRecord,
-    PieceState,
-)
+from market_data.backfill.plans import BackfillPlan
+from market_data.backfill.records import Backfill, BackfillState, PieceRecord, PieceState
 from market_data.errors import ConfigurationError
 
 _ID_LENGTH = 12

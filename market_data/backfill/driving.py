@@ -17,14 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from market_data.backfill.machine import Steps, next_steps
+from market_data.backfill.plans import Piece
 from market_data.backfill.policy import BackfillPolicy
-from market_data.backfill.records import (
-    Backfill,
-    BackfillState,
-    Piece,
-    PieceRecord,
-    PieceState,
-)
+from market_data.backfill.records import Backfill, BackfillState, PieceRecord, PieceState
 from market_data.ports.backfills import Backfills
 from market_data.ports.clock import Clock
 

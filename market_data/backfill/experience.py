@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from market_data.backfill.estimate import Measured, Rates
+from market_data.backfill.plans import BackfillPlan
 from market_data.backfill.policy import BackfillPolicy
-from market_data.backfill.records import Backfill, BackfillPlan, BackfillState, PieceState
+from market_data.backfill.records import Backfill, BackfillState, PieceState
 
 
 def rates_of(earlier: Iterable[Backfill], dataset: str) -> Rates:

@@ -19,8 +19,8 @@ import polars as pl
 
 from market_data.backfill.estimate import Estimate, Rates, vendor_seconds
 from market_data.backfill.pieces import Day, cut
+from market_data.backfill.plans import CURATED, BackfillPlan, BackfillRequest, Piece
 from market_data.backfill.policy import BackfillPolicy
-from market_data.backfill.records import CURATED, BackfillPlan, BackfillRequest, Piece
 from market_data.calendars import expected_bars
 from market_data.errors import ConfigurationError
 from market_data.pipeline.backfill_feeds import Group, groups_of

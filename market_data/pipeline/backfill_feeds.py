@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from market_data.backfill.records import CURATED, BackfillRequest, dataset_parts
+from market_data.backfill.plans import CURATED, BackfillRequest, dataset_parts
 from market_data.errors import ConfigurationError
 from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe

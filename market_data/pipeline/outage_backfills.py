@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from market_data.backfill.experience import rates_of, refusal
+from market_data.backfill.plans import CURATED, BackfillPlan, BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
-from market_data.backfill.records import CURATED, Backfill, BackfillPlan, BackfillRequest
+from market_data.backfill.records import Backfill
 from market_data.operations.outages import Lacking, Outage, lacking, outages
 from market_data.pipeline.backfill import plan_backfill
 from market_data.pipeline.platform import Platform, Progress

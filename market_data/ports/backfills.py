@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from market_data.backfill.records import Backfill, BackfillPlan, BackfillState, PieceState
+from market_data.backfill.plans import BackfillPlan
+from market_data.backfill.records import Backfill, BackfillState, PieceState
 
 
 class Backfills(Protocol):

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from market_data.backfill.estimate import Estimate
-from market_data.backfill.records import BackfillPlan, BackfillRequest, Piece
+from market_data.backfill.plans import BackfillPlan, BackfillRequest, Piece
 from market_data.timeframes import Timeframe
 
 NOW = datetime(2024, 3, 8, 22, 0, 0, 17, tzinfo=UTC)

@@ -17,8 +17,9 @@ from jobs.backfill_piece import TAG_BACKFILL, end_lost_runs, perform
 from jobs.ranged_run import Selection
 from market_data.backfill.driving import Performed
 from market_data.backfill.estimate import Rates
+from market_data.backfill.plans import BackfillRequest, Piece
 from market_data.backfill.policy import BackfillPolicy
-from market_data.backfill.records import BackfillRequest, Piece, PieceState
+from market_data.backfill.records import PieceState
 from market_data.datasets import curated_bars
 from market_data.pipeline.backfill import plan_backfill
 from market_data.timeframes import Timeframe

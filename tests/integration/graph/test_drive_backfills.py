@@ -17,8 +17,9 @@ from adapters.clock import FixedClock
 from jobs.backfill_job import NAME
 from jobs.backfill_piece import TAG_TOKEN
 from market_data.backfill.estimate import Rates
+from market_data.backfill.plans import BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
-from market_data.backfill.records import BackfillRequest, BackfillState, PieceState
+from market_data.backfill.records import BackfillState, PieceState
 from market_data.pipeline.backfill import plan_backfill
 from resources.platform import PlatformResource
 from sensors.backfills import drive_backfills

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from market_data.backfill.estimate import Rates
+from market_data.backfill.plans import BackfillPlan, BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
-from market_data.backfill.records import BackfillPlan, BackfillRequest
 from market_data.errors import ConfigurationError
 from market_data.pipeline.backfill import plan_backfill, unanswered
 from market_data.pipeline.planning import IngestRequest, plan_ingest

@@ -11,15 +11,9 @@ import pytest
 
 from market_data.backfill.estimate import REQUEST_SECONDS, Rates, vendor_seconds
 from market_data.backfill.experience import rates_of, refusal
+from market_data.backfill.plans import BackfillPlan, dataset_parts
 from market_data.backfill.policy import BackfillPolicy
-from market_data.backfill.records import (
-    Backfill,
-    BackfillPlan,
-    BackfillState,
-    PieceRecord,
-    PieceState,
-    dataset_parts,
-)
+from market_data.backfill.records import Backfill, BackfillState, PieceRecord, PieceState
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 from tests.support.backfill_plans import NOW, plan_of

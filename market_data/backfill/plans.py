@@ -1,0 +1,260 @@
+"""The plan of a backfill: the wish, its pieces, and their form as JSON.
+
+What belongs here: plain records. What does not: making a plan (market_data/pipeline/backfill.py),
+how far one is (records.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from market_data.backfill.estimate import Estimate, work_seconds
+from market_data.errors import ConfigurationError
+from market_data.timeframes import Timeframe
+
+VERSION = 1
+"""Of the JSON of a plan."""
+CURATED, RAW = "curated", "raw"
+_BARS = "bars_"
+
+
+@dataclass(frozen=True)
+class BackfillRequest:
+    """What is to be there afterwards.
+
+    Attributes:
+        dataset: curated/bars_<timeframe>, or raw/<vendor>_bars_<timeframe> for raw bars alone.
+        symbols: of which instruments; empty for all that are served.
+        first: first session.
+        last: last session, included.
+        vendors: only these are asked; empty for all that are on and need no files.
+        refetch: ask again for what the ledger has an answer to.
+        overwrite_curated: make curated bars and scores of the whole range anew, not only where
+            an answer is lacking.
+        outdated: ask nobody; make anew what other rules made than those in force.
+    """
+
+    dataset: str
+    symbols: tuple[str, ...]
+    first: date
+    last: date
+    vendors: tuple[str, ...] = ()
+    refetch: bool = False
+    overwrite_curated: bool = False
+    outdated: bool = False
+
+    @property
+    def layer(self) -> str:
+        """Raw or curated."""
+        return self.dataset.split("/", 1)[0]
+
+    @property
+    def timeframe(self) -> Timeframe:
+        """Of the bars that are wanted."""
+        return dataset_parts(self.dataset)[1]
+
+
+def dataset_parts(dataset: str) -> tuple[str, Timeframe]:
+    """The vendor of raw bars, empty for curated ones, and the timeframe.
+
+    Args:
+        dataset: curated/bars_1d, or raw/yahoo_bars_1d.
+
+    Raises:
+        ConfigurationError: it is none of these.
+    """
+    layer, _, name = dataset.partition("/")
+    head, found, length = name.rpartition(_BARS)
+    vendor = head.removesuffix("_")
+    known = found and length in {str(t) for t in Timeframe}
+    if known and layer == CURATED and not head:
+        return "", Timeframe(length)
+    if known and layer == RAW and vendor and head.endswith("_"):
+        return vendor, Timeframe(length)
+    raise ConfigurationError(
+        f"{dataset!r} is no dataset that can be backfilled; it takes bars_1d (or another "
+        "timeframe) for curated bars, raw/yahoo_bars_1d for the raw bars of one vendor"
+    )
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One ranged run.
+
+    Attributes:
+        number: from 0 on, oldest sessions first.
+        timeframe: of the bars that vendors are asked for.
+        first: first session.
+        last: last session, included.
+        symbols: what is curated and scored.
+        asked: vendor to the symbols that it is asked for; empty where nobody is.
+        also: coarser timeframes that are made of the same bars.
+        symbol_sessions: how many are to be worked on.
+        bars: so many bars are expected of these, of each vendor.
+        requests: by vendor, retries left out.
+    """
+
+    number: int
+    timeframe: Timeframe
+    first: date
+    last: date
+    symbols: tuple[str, ...]
+    asked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    also: tuple[Timeframe, ...] = ()
+    symbol_sessions: int = 0
+    bars: int = 0
+    requests: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def days(self) -> int:
+        """Calendar days of the range, which are its partitions."""
+        return (self.last - self.first).days + 1
+
+    def assets(self, layer: str) -> int:
+        """How many assets its run makes: raw bars, and then curated ones, quarantine, scores."""
+        return len(self.asked) + (3 + len(self.also) if layer == CURATED else 0)
+
+    def rows(self, layer: str) -> int:
+        """Bars that are expected: raw ones of each vendor, and curated ones."""
+        return self.bars * (len(self.asked) + (1 + len(self.also) if layer == CURATED else 0))
+
+    def work(self, layer: str) -> float:
+        """Seconds of its run without its vendors, by the default rates."""
+        return work_seconds(days=self.days, assets=self.assets(layer), bars=self.rows(layer))
+
+
+@dataclass(frozen=True)
+class BackfillPlan:
+    """What a backfill will do.
+
+    Attributes:
+        request: the wish.
+        pieces: its runs, oldest sessions first.
+        complete: symbol-sessions that need nothing.
+        not_begun: symbol-sessions that open after now.
+        estimate: how long it takes, and what that rests on.
+        pilot: it takes the newest sessions of a larger one only.
+    """
+
+    request: BackfillRequest
+    pieces: tuple[Piece, ...]
+    complete: int
+    not_begun: int
+    estimate: Estimate
+    pilot: bool = False
+
+    @property
+    def symbol_sessions(self) -> int:
+        """How many are to be worked on."""
+        return sum(piece.symbol_sessions for piece in self.pieces)
+
+    @property
+    def requests(self) -> dict[str, int]:
+        """By vendor, retries left out."""
+        counted: Counter[str] = Counter()
+        for piece in self.pieces:
+            counted.update(piece.requests)
+        return dict(sorted(counted.items()))
+
+    @property
+    def rows(self) -> int:
+        """Bars that are expected: raw ones of each vendor, and curated ones."""
+        return sum(piece.rows(self.request.layer) for piece in self.pieces)
+
+    def to_json(self) -> str:
+        """The plan as text, see `from_json`."""
+        return json.dumps(
+            {
+                "version": VERSION,
+                "request": _request_json(self.request),
+                "pieces": [_piece_json(piece) for piece in self.pieces],
+                "complete": self.complete,
+                "not_begun": self.not_begun,
+                "estimate": self.estimate.to_json(),
+                "pilot": self.pilot,
+            },
+            sort_keys=True,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> BackfillPlan:
+        """A plan as it was written.
+
+        Raises:
+            ConfigurationError: a newer program has written it.
+        """
+        content = json.loads(text)
+        if content["version"] > VERSION:
+            raise ConfigurationError(
+                f"the backfill was planned by a newer version (form {content['version']}, this "
+                f"one reads {VERSION}); use that one"
+            )
+        return cls(
+            _request(content["request"]),
+            tuple(_piece(item) for item in content["pieces"]),
+            content["complete"],
+            content["not_begun"],
+            Estimate.from_json(content["estimate"]),
+            content["pilot"],
+        )
+
+
+def _request_json(request: BackfillRequest) -> dict[str, Any]:
+    return {
+        "dataset": request.dataset,
+        "symbols": list(request.symbols),
+        "first": request.first.isoformat(),
+        "last": request.last.isoformat(),
+        "vendors": list(request.vendors),
+        "refetch": request.refetch,
+        "overwrite_curated": request.overwrite_curated,
+        "outdated": request.outdated,
+    }
+
+
+def _request(content: Mapping[str, Any]) -> BackfillRequest:
+    return BackfillRequest(
+        content["dataset"],
+        tuple(content["symbols"]),
+        date.fromisoformat(content["first"]),
+        date.fromisoformat(content["last"]),
+        tuple(content["vendors"]),
+        content["refetch"],
+        content["overwrite_curated"],
+        content["outdated"],
+    )
+
+
+def _piece_json(piece: Piece) -> dict[str, Any]:
+    return {
+        "number": piece.number,
+        "timeframe": str(piece.timeframe),
+        "first": piece.first.isoformat(),
+        "last": piece.last.isoformat(),
+        "symbols": list(piece.symbols),
+        "asked": {vendor: list(symbols) for vendor, symbols in piece.asked.items()},
+        "also": [str(timeframe) for timeframe in piece.also],
+        "symbol_sessions": piece.symbol_sessions,
+        "bars": piece.bars,
+        "requests": dict(piece.requests),
+    }
+
+
+def _piece(content: Mapping[str, Any]) -> Piece:
+    return Piece(
+        content["number"],
+        Timeframe(content["timeframe"]),
+        date.fromisoformat(content["first"]),
+        date.fromisoformat(content["last"]),
+        tuple(content["symbols"]),
+        {vendor: tuple(symbols) for vendor, symbols in content["asked"].items()},
+        tuple(Timeframe(t) for t in content["also"]),
+        content["symbol_sessions"],
+        content["bars"],
+        content["requests"],
+    )
