@@ -16,6 +16,7 @@ from market_data.calendars import expected_bars
 from market_data.datasets import Dataset, curated_bars, raw_bars
 from market_data.pipeline.platform import Platform
 from market_data.quality.consistency import SPANS, spans
+from market_data.quality.jumps import LONGEST_IN_OTHER_UNIT
 from market_data.quality.view import SERIES
 from market_data.quality.volume import LOOK_BACK, TRADED
 from market_data.schemas import CURATED_BARS
@@ -25,10 +26,12 @@ _BEFORE = {
     # Ninety days hold the sixty sessions that tell a usual step of daily bars.
     Timeframe.D1: timedelta(days=100),
     Timeframe.H4: timedelta(days=45),
-    Timeframe.H1: timedelta(days=21),
+    Timeframe.H1: timedelta(days=45),
 }
 _NEXT = timedelta(days=7)
 """Holds the next session of any calendar, across its longest holidays."""
+_AFTER = dict.fromkeys(_BEFORE, LONGEST_IN_OTHER_UNIT)
+"""Of the few bars of an hour and longer so many that the end of a stretch in another unit shows."""
 _VOLUMES = ["symbol", "session", "volume"]
 _WITHIN = (
     Timeframe.H4,
@@ -56,7 +59,7 @@ def next_to(
         What `read` gives, the slice's own sessions not included: of minutes, which are many, only
         the session next to the slice on either side.
     """
-    before, after = read(_before(timeframe, start)), read(_after(end))
+    before, after = read(_before(timeframe, start)), read(_after(timeframe, end))
     if timeframe in _BEFORE:
         return pl.concat([before, after])
     last = before.filter(pl.col("session") == pl.col("session").max().over("symbol"))
@@ -114,7 +117,8 @@ def judged_beside(
 ) -> tuple[timedelta, timedelta]:
     """How long before and after a range the bars lie by which its own bars are judged."""
     before = _BEFORE.get(timeframe, _NEXT)
-    return max(before, LOOK_BACK) if _traded(platform, symbols) else before, _NEXT
+    after = _AFTER.get(timeframe, _NEXT)
+    return max(before, LOOK_BACK) if _traded(platform, symbols) else before, after
 
 
 def _traded(platform: Platform, symbols: Sequence[str]) -> list[str]:
@@ -143,8 +147,8 @@ def _before(timeframe: Timeframe, start: date) -> tuple[date, date]:
     return start - _BEFORE.get(timeframe, _NEXT), start - timedelta(days=1)
 
 
-def _after(end: date) -> tuple[date, date]:
-    return end + timedelta(days=1), end + _NEXT
+def _after(timeframe: Timeframe, end: date) -> tuple[date, date]:
+    return end + timedelta(days=1), end + _AFTER.get(timeframe, _NEXT)
 
 
 def within_days(

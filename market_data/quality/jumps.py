@@ -5,12 +5,14 @@ by a currency's minor unit from any other. What does not: steps that look like s
 nobody told (price_sanity.py), prices that come back (false_ticks.py).
 
 Some vendors give London prices now in pounds, now in pence. A step by one hundred, or one
-hundredth, of what hardly moves otherwise is that, and never news.
+hundredth, of what hardly moves otherwise is that, and never news. Where the price steps back again
+soon, the bars between the two steps are the wrong ones; where it stays, nobody can say which side
+is, and the first bar after the step is told of.
 """
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -19,6 +21,10 @@ from market_data.quality.findings import ERROR, KEY, WARN, CheckOutcome, finding
 MINOR_UNIT = 100.0
 UNIT_TOLERANCE = 0.1
 """Relative: what the price itself may have moved in between."""
+LONGEST_IN_OTHER_UNIT = timedelta(days=30)
+"""Calendar days from a step by MINOR_UNIT to the one back. Bars of an hour and longer are judged
+with as many days on either side, so that a part of a range is judged as the whole is; of minutes
+only what is judged at once is seen."""
 
 
 def find_jumps(
@@ -28,7 +34,7 @@ def find_jumps(
     actions: pl.DataFrame,
     false_ticks: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Find bars that close further from the bar before than `jump` allows.
+    """Find bars that close further from the bar before than `jump` allows, or in another unit.
 
     Args:
         bars: unadjusted bars: symbol, session, ts, close (positive), sorted by (symbol, ts). The
@@ -39,9 +45,11 @@ def find_jumps(
 
     Returns:
         symbol, session, ts, close, before (the close before, in today's shares and without what
-        was paid out), at (close over before), jump (the limit); sorted by (symbol, ts).
+        was paid out), at (close over before), jump (the limit), since (of a bar in another unit:
+        `ts` of the first one, whose `before` and `jump` all of them have; else null); sorted by
+        (symbol, ts).
     """
-    shown = ["symbol", "session", "ts", "close", "before", "at", "jump"]
+    shown = ["symbol", "session", "ts", "close", "before", "at", "jump", "since"]
     limit = limits.select("symbol", "jump")
     beyond = (pl.col("close") / pl.col("before") - 1).abs() > pl.col("jump")
     stepped = _stepped(bars, limit, actions).join(limit, on="symbol", maintain_order="left")
@@ -51,8 +59,11 @@ def find_jumps(
     settled = far.join(ticks, on=["symbol", "ts"], how="anti", maintain_order="left").join(
         ticks, left_on=["symbol", "ts_before"], right_on=["symbol", "ts"], how="anti"
     )
+    if settled.is_empty():
+        return settled.with_columns(at="close", since="ts").select(shown)
     explained = _explained(settled, actions).with_columns(at=pl.col("close") / pl.col("before"))
-    return explained.filter(beyond).sort("symbol", "ts").select(shown)
+    steps = explained.filter(beyond).with_columns(since=pl.when(_by_unit()).then("ts"))
+    return _with_stretches(steps, bars).select(shown).sort("symbol", "ts", "since")
 
 
 def check_jumps(
@@ -67,8 +78,9 @@ def check_jumps(
         sessions: first and last session that is judged.
 
     Returns:
-        One finding per symbol-session and code. unit_error (error): a step by MINOR_UNIT; jump
-        (warn): any other. `value` is the largest step as a factor of the price.
+        One finding per symbol-session and code. unit_error (error): a step by MINOR_UNIT, and the
+        bars until the step back; jump (warn): any other step. `value` is the largest one as a
+        factor of the price.
     """
     rows = with_codes(jumps.filter(pl.col("session").is_between(*sessions))).with_columns(
         size=pl.col("at").log().abs()
@@ -76,7 +88,10 @@ def check_jumps(
     judged = (
         rows.sort("size", descending=True)
         .group_by(*KEY, "code", "severity", maintain_order=True)
-        .agg(pl.col("at", "ts", "jump", "before", "close").first(), rows=pl.len().cast(pl.Int64))
+        .agg(
+            pl.col("at", "ts", "jump", "before", "close", "since").first(),
+            rows=pl.len().cast(pl.Int64),
+        )
         .with_columns(
             value="at",
             threshold=pl.when(pl.col("code") == "unit_error")
@@ -90,8 +105,9 @@ def check_jumps(
 
 
 def with_codes(jumps: pl.DataFrame) -> pl.DataFrame:
-    """Adds `code` and `severity`: unit_error (error) for a step by MINOR_UNIT, else jump (warn)."""
-    code = pl.when(_by_unit()).then(pl.lit("unit_error")).otherwise(pl.lit("jump"))
+    """Adds `code` and `severity`: unit_error (error) for bars in another unit, else jump (warn)."""
+    other = pl.col("since").is_not_null()
+    code = pl.when(other).then(pl.lit("unit_error")).otherwise(pl.lit("jump"))
     error = pl.when(pl.col("code") == "unit_error").then(pl.lit(ERROR))
     return jumps.with_columns(code=code).with_columns(severity=error.otherwise(pl.lit(WARN)))
 
@@ -99,6 +115,34 @@ def with_codes(jumps: pl.DataFrame) -> pl.DataFrame:
 def _by_unit() -> pl.Expr:
     distance = (pl.col("at").log().abs() - pl.lit(MINOR_UNIT).log()).abs()
     return distance <= pl.lit(1 + UNIT_TOLERANCE).log()
+
+
+def _with_stretches(steps: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """The steps, where two by MINOR_UNIT cancel out the bars between instead of these two."""
+    by_unit = steps.filter(pl.col("since").is_not_null()).sort("symbol", "ts")
+    if by_unit.height < 2:
+        return steps
+    undone = ((pl.col("at") > 1) != (pl.col("at") > 1).shift()) & (
+        pl.col("ts") - pl.col("ts").shift() <= LONGEST_IN_OTHER_UNIT
+    )
+    # Of steps that each undo the one before, every second one is the way back.
+    chained = by_unit.with_columns(
+        chain=(~undone.over("symbol").fill_null(value=False)).cum_sum()
+    ).with_columns(place=pl.int_range(pl.len()).over("chain"))
+    back = (pl.col("place") % 2 == 1).shift(-1, fill_value=False)
+    stretches = chained.with_columns(until=pl.col("ts").shift(-1)).filter(back)
+    ends = stretches.select("symbol", "since", "until", "before", "jump").sort("since")
+    within = (
+        bars.filter(pl.col("symbol").is_in(ends["symbol"].unique().implode()))
+        .select(*KEY, "ts", "close")
+        .sort("ts")
+        .join_asof(ends, left_on="ts", right_on="since", by="symbol", check_sortedness=False)
+        .filter(pl.col("ts") < pl.col("until"))
+        .with_columns(at=pl.col("close") / pl.col("before"))
+    )
+    told = pl.concat([ends.select("symbol", ts="since"), ends.select("symbol", ts="until")])
+    left = steps.join(told, on=["symbol", "ts"], how="anti")
+    return pl.concat([left, within.select(pl.exclude("until"))], how="diagonal")
 
 
 def _stepped(bars: pl.DataFrame, limit: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
@@ -165,4 +209,15 @@ def _sentence() -> pl.Expr:
         pl.col("close").round_sig_figs(6),
     )
     unit = pl.concat_str(text, pl.lit(": it looks like a change between a currency and its cents"))
-    return pl.when(pl.col("code") == "unit_error").then(unit).otherwise(text)
+    still = pl.format(
+        "at {} the close is {}, in another unit since {}, when it was {}: it looks like a change "
+        "between a currency and its cents, until the price steps back",
+        pl.col("ts").dt.strftime("%Y-%m-%d %H:%M"),
+        pl.col("close").round_sig_figs(6),
+        pl.col("since").dt.strftime("%Y-%m-%d %H:%M"),
+        pl.col("before").round_sig_figs(6),
+    )
+    later = pl.col("ts") > pl.col("since")
+    return (
+        pl.when(later).then(still).when(pl.col("code") == "unit_error").then(unit).otherwise(text)
+    )

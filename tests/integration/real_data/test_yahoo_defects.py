@@ -62,7 +62,12 @@ PAIRS = [
     # A split of 5:1 that was worked into the last days before it, and into none before those.
     ("4063-T-1d-bad-stock-split", jumps, "jump", [date(2023, 3, 29)]),
     # Pence for nine days, pounds before and after.
-    ("AET-L-1d-100x-error", jumps, "unit_error", [date(2022, 5, 9), date(2022, 5, 20)]),
+    (
+        "AET-L-1d-100x-error",
+        jumps,
+        "unit_error",
+        [date(2022, 5, day) for day in (9, 10, 11, 12, 13, 16, 17, 18, 19)],
+    ),
     # A dividend that the adjusted close knows nothing of.
     ("8TRA-DE-1d-missing-div-adjust", chain, "adjustment_chain", [date(2023, 6, 2)]),
     # A dividend told twice, the second time a day later and a little higher.
