@@ -32,6 +32,7 @@ from market_data.ports.operations import STATED_ACTIONS
 from market_data.schemas import CORPORATE_ACTIONS, UTC
 
 _KEY = ("symbol", "ex_date", "kind", "source")
+_ACTION = ["symbol", "kind", "ex_date"]
 
 
 class SqlActionLog:
@@ -85,7 +86,7 @@ class SqlActionLog:
             every = self._read(connection, symbols)
         if known_at is not None:
             every = every.filter(pl.col("known_at") <= known_at)
-        return _without_echoes(_standing(every)).sort("symbol", "ex_date", "kind")
+        return _without_echoes(_standing(every), _newest(every)).sort("symbol", "ex_date", "kind")
 
     def statements(self, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
         """What every source says now, see the port."""
@@ -197,22 +198,65 @@ def _standing(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _without_echoes(standing: pl.DataFrame) -> pl.DataFrame:
-    """The rows less those that repeat a neighbour of another source."""
-    return standing.sort("symbol", "kind", "ex_date").filter(~(_is_echo_of(1) | _is_echo_of(-1)))
+def _without_echoes(standing: pl.DataFrame, stated: pl.DataFrame) -> pl.DataFrame:
+    """The rows less those that repeat a neighbour of another source.
+
+    Where one source states both days, whoever else states them, there were two actions.
+
+    Args:
+        standing: what stands, one row per symbol, ex_date and kind.
+        stated: what every source says now.
+    """
+    rows = standing.sort(*_ACTION)
+    echoes = [_is_echo_of(step) & ~pl.col(f"apart{step}") for step in (1, -1)]
+    return (
+        rows.with_columns(
+            _both_stated(rows, stated, step).alias(f"apart{step}") for step in (1, -1)
+        )
+        .filter(~(echoes[0] | echoes[1]))
+        .select(standing.columns)
+    )
+
+
+def _neighbours(name: str, step: int) -> pl.Expr:
+    return pl.col(name).shift(step).over("symbol", "kind")
+
+
+def _like(value: str, other: str) -> pl.Expr:
+    return (pl.col(other) - pl.col(value)).abs() <= rounding() * pl.col(value).abs()
+
+
+def _both_stated(rows: pl.DataFrame, stated: pl.DataFrame, step: int) -> pl.Series:
+    """Of each row whether any one source states a like action on its neighbour's day as well."""
+    said = stated.select("symbol", "kind", "ex_date", "source", said="value")
+    pairs = rows.select(*_ACTION, "value", other=_neighbours("ex_date", step))
+    both = (
+        pairs.join(said, on=_ACTION)
+        .filter(_like("value", "said"))
+        .join(
+            said.rename({"ex_date": "other", "said": "there"}),
+            on=["symbol", "kind", "other", "source"],
+        )
+        .filter(_like("value", "there"))
+        .select(*_ACTION, both=True)
+        .unique()
+    )
+    return rows.join(both, on=_ACTION, how="left", maintain_order="left")["both"].fill_null(
+        value=False
+    )
 
 
 def _is_echo_of(step: int) -> pl.Expr:
-    def other(name: str) -> pl.Expr:
-        return pl.col(name).shift(step).over("symbol", "kind")
-
-    value, source, known_at = pl.col("value"), pl.col("source"), pl.col("known_at")
+    known_at, source = _neighbours("known_at", step), _neighbours("source", step)
     same = (
-        (other("source") != source)
-        & ((other("ex_date") - pl.col("ex_date")).abs() <= NEAR)
-        & ((other("value") - value).abs() <= rounding() * value.abs())
+        (source != pl.col("source"))
+        & ((_neighbours("ex_date", step) - pl.col("ex_date")).abs() <= NEAR)
+        & (
+            (_neighbours("value", step) - pl.col("value")).abs()
+            <= rounding() * pl.col("value").abs()
+        )
     )
-    stands_before = (other("known_at") > known_at) | (
-        (other("known_at") == known_at) & (other("source") < source)
+    stands_before = (known_at > pl.col("known_at")) | (
+        (known_at == pl.col("known_at")) & (source < pl.col("source"))
     )
     return (same & stands_before).fill_null(value=False)

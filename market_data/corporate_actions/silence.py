@@ -6,7 +6,7 @@ form of what takes an action back (withdrawals.py).
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -17,6 +17,9 @@ from market_data.corporate_actions.withdrawals import NO_ACTION, is_withdrawal
 from market_data.corporate_actions.worked_in import notes_of
 from market_data.schemas import CORPORATE_ACTIONS, UTC
 
+_MOVED = {"split": timedelta(days=10), "dividend": NEAR}
+"""By how many days at most one vendor moves an action. Nobody splits twice within ten days, which
+hold two sessions whatever the closures are; some funds pay dividends every week."""
 SAME_PRICE = 0.02
 """Relative: prices of a bar that a vendor has mended, and not divided by anything new."""
 
@@ -77,7 +80,8 @@ def _moved(gone: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
     """Actions in whose place one of the same kind is named, a few days off."""
     others = told.select("symbol", "kind", other="ex_date")
     apart = (pl.col("other") - pl.col("ex_date")).abs()
-    return gone.join(others, on=["symbol", "kind"]).filter(apart <= NEAR)
+    most = pl.col("kind").replace_strict(_MOVED, return_dtype=pl.Duration)
+    return gone.join(others, on=["symbol", "kind"]).filter(apart <= most)
 
 
 def _lacking(gone: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:

@@ -145,6 +145,25 @@ def test_sources_that_put_one_action_on_neighbouring_days_count_once(
     assert log.read(known_at=JAN)["source"].to_list() == ["yahoo"]
 
 
+@pytest.mark.parametrize(("kind", "value"), [("split", 1.1), ("dividend", 0.25)])
+def test_like_actions_on_days_that_one_source_states_both_count_both(
+    engine: sa.Engine, kind: str, value: float
+) -> None:
+    """Whoever's word stands for each of them."""
+    log = SqlActionLog(engine)
+    one = action(kind=kind, value=value)
+    two = {**one, "ex_date": date(2020, 9, 2)}
+    log.add(frame(one), now=JAN)
+    late = {"source": "csv", "known_at": days(20)}
+    log.add(frame({**one, "source": "csv"}, {**two, **late}), now=days(20))
+    assert log.read().height == 2
+    log.add(frame(one, {**two, "known_at": days(30)}), now=days(30))
+    assert log.read().select("ex_date", "source").rows() == [
+        (date(2020, 8, 31), "csv"),
+        (date(2020, 9, 2), "yahoo"),
+    ]
+
+
 def test_a_dividend_that_a_source_rounds_on_a_neighbouring_day_counts_once(
     engine: sa.Engine,
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
 import pytest
@@ -49,3 +49,26 @@ def test_adjusted_closes_that_carry_nothing_take_back_one_action_at_most(
     told = dividends(*named).select("symbol", "ex_date", "kind")
     found = no_longer_told(dividends(*known), told, answer(*carried), RAW_BARS.empty(), now=NOW)
     assert found["ex_date"].to_list() == gone
+
+
+@pytest.mark.parametrize(
+    ("kind", "days", "moved"),
+    [
+        ("split", 5, True),
+        ("split", 10, True),
+        ("split", 11, False),
+        ("dividend", 4, True),
+        ("dividend", 5, False),
+    ],
+)
+def test_a_vendor_moves_an_action_by_some_days(kind: str, days: int, moved: bool) -> None:
+    """Two sessions over a long weekend are five days."""
+    ex_date = date(2024, 1, 11)
+    before = datetime(2024, 1, 12, tzinfo=UTC)
+    rows = [("AAA", ex_date, kind, 10.0, "yahoo", before)]
+    known = pl.DataFrame(rows, schema=CORPORATE_ACTIONS.dtypes, orient="row")
+    named = [("AAA", ex_date + timedelta(days=days), kind)]
+    told = pl.DataFrame(named, schema=["symbol", "ex_date", "kind"], orient="row")
+    bars = raw_rows(first=DAYS[0], last=DAYS[-1], basis="splits|trade||regular|", close=100.0)
+    found = no_longer_told(known, told, bars, RAW_BARS.empty(), now=NOW)
+    assert found["ex_date"].to_list() == ([ex_date] if moved else [])
