@@ -23,6 +23,8 @@ FEWEST_SESSIONS = 5
 LOOK_BACK = timedelta(days=45)
 """Calendar days that hold the sessions before; what is older tells nothing, so that a session is
 judged alike however many sessions before it are at hand."""
+_TOTAL = pl.when(pl.col("volume").is_not_null().any()).then(pl.col("volume").sum())
+"""A session's volume, null where nobody knows it."""
 
 
 def check_volume(
@@ -84,7 +86,9 @@ def with_sessions_before(
     if before is None:
         return own
     within = own.filter(pl.col("session") >= first)
-    return pl.concat([before.select(own.columns), within]).sort(KEY, maintain_order=True)
+    # A row per session before: fewer to put in order.
+    totals = before.group_by(KEY, maintain_order=True).agg(volume=_TOTAL)
+    return pl.concat([totals, within]).sort(KEY, maintain_order=True)
 
 
 def find_volumes(
@@ -104,13 +108,9 @@ def find_volumes(
     traded = limits.filter(pl.col("asset_class").is_in([str(c) for c in TRADED]))
     if traded.is_empty():
         bars = bars.clear()
-    known = pl.col("volume").is_not_null().any()
     totals = (
         bars.group_by(KEY, maintain_order=True)
-        .agg(
-            volume=pl.when(known).then(pl.col("volume").sum()),
-            bars=pl.len().cast(pl.Int64),
-        )
+        .agg(volume=_TOTAL, bars=pl.len().cast(pl.Int64))
         .join(traded.select("symbol", "volume_shift"), on="symbol", maintain_order="left")
     )
     shift, limit = pl.col("shift"), pl.col("volume_shift")
