@@ -10,6 +10,8 @@ failure. Only an answer of 2xx counts as taken.
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,6 +29,9 @@ _NEVER = frozenset({400, 413, 414, 415, 422})
 person can mend, so that the message waits."""
 _LONGEST_PAUSE = 3600.0
 IDEMPOTENCY_KEY = "Idempotency-Key"
+_SEVERAL = 15.0
+"""Seconds that a message of several requests may take beyond the limit of one; with them it is
+over before the lease of its route is (sender.py)."""
 
 
 def _say_nothing(_record: logging.LogRecord) -> bool:
@@ -47,27 +52,30 @@ class _Http:
         """A form without any address."""
         return f"{type(self).__name__}({self.name!r})"
 
-    def _post(self, url: str, content: Any, headers: Mapping[str, str]) -> None:
-        """One request.
+    def _post(
+        self, url: str, content: Any, headers: Mapping[str, str], *, within: float | None = None
+    ) -> None:
+        """One request, over after `within` seconds (the route's timeout where None).
 
         Raises:
-            DeliveryError: it was not answered with 2xx.
+            DeliveryError: it was not answered with 2xx in that time.
         """
+        seconds = self._seconds if within is None else min(within, self._seconds)
+        told = f"route {self.name}: no answer within {seconds:g} s"
+        if seconds <= 0:
+            raise DeliveryError(f"route {self.name}: its requests together take too long")
+        ended = threading.Event()
         try:
-            with (
-                httpx.Client(
-                    verify=trusted(), timeout=self._seconds, follow_redirects=False
-                ) as client,
-                # The body is of no interest, and might be endless.
-                client.stream("POST", url, json=content, headers=dict(headers)) as answer,
-            ):
-                status, pause = answer.status_code, answer.headers.get("retry-after", "")
+            status, pause = self._asked(url, content, headers, seconds, ended)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise ConfigurationError(f"route {self.name}: its address is no URL") from None
         except httpx.TimeoutException:
-            told = f"route {self.name}: no answer within {self._seconds:g} s"
             raise DeliveryError(told) from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, RuntimeError, OSError) as error:
+            if ended.is_set():
+                raise DeliveryError(told) from None
+            if not isinstance(error, httpx.HTTPError):
+                raise
             # Not chained: some texts of the library repeat the address.
             raise DeliveryError(f"route {self.name}: {type(error).__name__}") from None
         if 200 <= status < 300:
@@ -76,6 +84,39 @@ class _Http:
         if status in _NEVER:
             raise RefusedError(told)
         raise DeliveryError(told, after=_seconds(pause))
+
+    def _asked(
+        self,
+        url: str,
+        content: Any,
+        headers: Mapping[str, str],
+        seconds: float,
+        ended: threading.Event,
+    ) -> tuple[int, str]:
+        """Status and Retry-After of the answer; `ended` is set where its time ran out."""
+        with httpx.Client(verify=trusted(), timeout=seconds, follow_redirects=False) as client:
+
+            def give_up() -> None:
+                ended.set()
+                client.close()
+
+            def go_on(_event: str, _info: Mapping[str, Any]) -> None:
+                # A connection that comes after the end is not closed with the client.
+                if ended.is_set():
+                    raise httpx.ReadTimeout("")
+
+            # The library's limit counts from the last byte: whoever drips could keep us for ever.
+            timer = threading.Timer(seconds, give_up)
+            timer.daemon = True
+            timer.start()
+            try:
+                # The body is of no interest, and might be endless.
+                with client.stream(
+                    "POST", url, json=content, headers=dict(headers), extensions={"trace": go_on}
+                ) as answer:
+                    return answer.status_code, answer.headers.get("retry-after", "")
+            finally:
+                timer.cancel()
 
 
 class Webhook(_Http):
@@ -120,11 +161,13 @@ class PagerDuty(_Http):
         incidents as wholes.
         """
         key = secret(self._rules.routing_key_env, self.name)
+        end = time.monotonic() + self._seconds + _SEVERAL
         for event in self._events(message):
             self._post(
                 self._rules.url,
                 {"routing_key": key, **event},
                 {IDEMPOTENCY_KEY: f"{message.id}-{event['dedup_key']}"},
+                within=end - time.monotonic(),
             )
 
     def _events(self, message: Message) -> Sequence[dict[str, Any]]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import logging
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -117,6 +121,58 @@ def test_only_2xx_in_time_counts_as_taken(
     assert type(failure.value) is error
     if reply.status == 429:
         assert failure.value.after == 77
+
+
+@contextmanager
+def dripping_headers(pause: float) -> Iterator[str]:
+    """A server that sends a header line after every pause, and never the last one."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def serve() -> None:
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not over.wait(pause):
+                    connection.sendall(b"X-More: yes\r\n")
+
+    server = threading.Thread(target=serve, daemon=True)
+    server.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}{HOOK}"
+    finally:
+        over.set()
+        listener.close()
+        server.join(5)
+
+
+@pytest.mark.parametrize("kind", WEB)
+def test_an_answer_that_drips_ends_with_the_time_of_its_attempt(
+    kind: str, server: ReplayServer, monkeypatch: pytest.MonkeyPatch
+):
+    with dripping_headers(0.05) as url:
+        monkeypatch.setenv("ALERT_URL", url)
+        sender = open_route(rules({
+            "name": "out", "type": kind, **WEB[kind], "timeout": "0.4s",
+            **({"url": url} if kind == "pagerduty" else {}),
+        }).routes[0])  # fmt: skip
+        before = time.monotonic()
+        with pytest.raises(DeliveryError, match=r"route out: no answer within 0\.4 s"):
+            sender.deliver(message())
+    assert time.monotonic() - before < 5
+
+
+def test_several_requests_of_a_message_end_before_the_lease_does(
+    server: ReplayServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("adapters.alerts.http_routes._SEVERAL", 0.0)
+    server.reply(HOOK, slow(json_body({}), 0.3))
+    openings = [f"opening-{number}" for number in range(10)]
+    told = message(State.RECOVERED, openings=openings, resolved=openings)
+    with pytest.raises(DeliveryError):
+        route("pagerduty", server, timeout="0.8s").deliver(told)
+    assert 1 <= len(server.asked) <= 3
 
 
 @pytest.mark.parametrize("kind", WEB)
