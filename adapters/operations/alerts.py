@@ -181,7 +181,7 @@ def _read(
         .limit(limit)
     )
     return {
-        name: Alert(name, _trouble(text), Phase(phase), first, last, due, seen, json.loads(told))
+        name: Alert(name, _trouble(text), Phase(phase), first, last, due, seen, *_told(told))
         for name, text, phase, first, last, due, seen, told in connection.execute(query)
     }
 
@@ -193,12 +193,14 @@ def _keep(connection: Connection, changed: Mapping[str, Alert]) -> None:
         {
             "fingerprint": alert.fingerprint,
             "phase": str(alert.phase),
-            "trouble": json.dumps(asdict(alert.trouble), default=str, ensure_ascii=False),
+            "trouble": json.dumps(_plain(alert.trouble), ensure_ascii=False),
             "first_seen": alert.first_seen,
             "last_seen": alert.last_seen,
             "due": alert.due,
             "sightings": alert.sightings,
-            "told": json.dumps(dict(alert.told)),
+            "told": json.dumps(
+                {name: _telling(alert, name) for name in alert.told}, ensure_ascii=False
+            ),
         }
         for alert in changed.values()
     ]
@@ -207,8 +209,29 @@ def _keep(connection: Connection, changed: Mapping[str, Alert]) -> None:
     connection.execute(insert.on_conflict_do_update(index_elements=["fingerprint"], set_=new), rows)
 
 
-def _trouble(text: str) -> Trouble:
+def _telling(alert: Alert, route: str) -> str | dict[str, Any]:
+    """The id of the opening; with the trouble that it told where it is another by now."""
+    heard = alert.heard.get(route)
+    return alert.told[route] if heard is None else {"id": alert.told[route], "of": _plain(heard)}
+
+
+def _told(text: str) -> tuple[dict[str, str], dict[str, Trouble]]:
+    """The ids by route, and the troubles."""
     kept = json.loads(text)
+    told = {name: one if isinstance(one, str) else one["id"] for name, one in kept.items()}
+    heard = {name: _of(one["of"]) for name, one in kept.items() if not isinstance(one, str)}
+    return told, heard
+
+
+def _plain(trouble: Trouble) -> Any:
+    return json.loads(json.dumps(asdict(trouble), default=str))
+
+
+def _trouble(text: str) -> Trouble:
+    return _of(json.loads(text))
+
+
+def _of(kept: Mapping[str, Any]) -> Trouble:
     sessions = kept["sessions"]
     return Trouble(
         **{

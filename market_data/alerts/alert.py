@@ -6,8 +6,8 @@ What belongs here: the records. What does not: their making (sources.py), their 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -174,6 +174,7 @@ class Alert:
         due: not told before.
         sightings: how often it was seen since it began.
         told: route to the id of the message that told it of this trouble.
+        heard: route to the trouble as it was told, where it is another by now.
     """
 
     fingerprint: str
@@ -184,3 +185,16 @@ class Alert:
     due: datetime
     sightings: int = 1
     told: Mapping[str, str] = field(default_factory=dict)
+    heard: Mapping[str, Trouble] = field(default_factory=dict)
+
+    def as_told_to(self, route: str) -> Alert:
+        """With the trouble that a route was told of."""
+        return replace(self, trouble=self.heard.get(route, self.trouble))
+
+    def not_told_to(self, routes: Collection[str]) -> Alert:
+        """As if these routes had never been told of it."""
+        return replace(
+            self,
+            told={name: opening for name, opening in self.told.items() if name not in routes},
+            heard={name: trouble for name, trouble in self.heard.items() if name not in routes},
+        )

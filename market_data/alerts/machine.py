@@ -88,9 +88,14 @@ def _bad(known: Alert | None, seen: Sighting, rules: AlertRules) -> Alert:
     if known is None or known.phase is Phase.CLOSED:
         due = seen.at + rules.patience(trouble, seen.at)
         return Alert(seen.fingerprint, trouble, Phase.WAITING, seen.at, seen.at, due)
+    # A route's recovery names what it was told of, whatever was seen since.
+    changed = trouble != known.trouble
     return replace(
         known,
         trouble=trouble,
+        heard={name: known.as_told_to(name).trouble for name in known.told}
+        if changed
+        else known.heard,
         phase=Phase.OPEN if known.phase is Phase.MENDED else known.phase,
         last_seen=seen.at,
         sightings=known.sightings + 1,
@@ -199,8 +204,7 @@ def _recover(
         return
     openings = {alert.told[route] for alert in chosen}
     for alert in chosen:
-        left = {name: opening for name, opening in alert.told.items() if name != route}
-        _keep(current, told, replace(alert, told=left))
+        _keep(current, told, alert.not_told_to({route}))
         told.told_at[route, State.RECOVERED, alert.trouble.group] = pace.now
     if next(r for r in rules.routes if r.name == route).recovered:
         still = {a.told[route] for a in current.values() if route in a.told}
@@ -208,7 +212,7 @@ def _recover(
             grouped(
                 route,
                 State.RECOVERED,
-                chosen,
+                [alert.as_told_to(route) for alert in chosen],
                 pace.now,
                 rules,
                 openings=sorted(openings),
@@ -226,8 +230,7 @@ def _forget_routes(current: dict[str, Alert], now: datetime, rules: AlertRules, 
     for alert in list(current.values()):
         gone = not names.issuperset(alert.told)
         if gone and alert.phase is Phase.MENDED and now - alert.last_seen > GONE:
-            left = {name: opening for name, opening in alert.told.items() if name in names}
-            _keep(current, told, replace(alert, told=left))
+            _keep(current, told, alert.not_told_to(set(alert.told) - names))
 
 
 def _keep(current: dict[str, Alert], told: Told, alert: Alert) -> None:

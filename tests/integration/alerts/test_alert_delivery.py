@@ -90,6 +90,19 @@ def test_states_and_messages_are_kept_together(store: SqlAlerts, engine: sa.Engi
     assert len(again.outbox.messages()) == 1
 
 
+def test_a_recovery_names_what_was_told_though_the_trouble_grew(store: SqlAlerts):
+    more = {"symbols": ("AAPL", "MSFT"), "symbol_count": 2}
+    looks = [bad(START), bad(minutes(1), **more), bad(minutes(2), **more), good(minutes(3))]
+    for look in looks[:-1]:
+        store.evaluate(lambda _, s=look: [s], rules(), look.at)
+    (alert,) = store.newest()
+    assert alert.trouble.symbols == ("AAPL", "MSFT")
+    assert alert.heard == {"all": bad(START).trouble}
+    (over,) = store.evaluate(lambda _: looks[-1:], rules(), minutes(3)).messages
+    assert over.body["alerts"][0]["symbols"] == ["AAPL"]
+    assert store.newest(closed=True)[0].heard == {}
+
+
 def test_an_error_while_messages_are_kept_undoes_the_states(
     store: SqlAlerts, monkeypatch: pytest.MonkeyPatch
 ):

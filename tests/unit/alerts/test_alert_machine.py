@@ -156,6 +156,23 @@ def test_a_trouble_that_gets_worse_reaches_those_who_are_told_of_errors_alone():
     assert {(m.route, str(m.state)) for m in over} == {("all", "recovered"), ("pager", "recovered")}
 
 
+def test_a_recovery_names_what_its_route_was_told_of():
+    house = House(rules(console("all"), console("pager", severities=["error"])))
+    one = {"symbols": ("AAPL",), "symbol_count": 1, "severity": Severity.WARN}
+    two = {"symbols": ("AAPL", "MSFT"), "symbol_count": 2, "detail": "MSFT too"}
+    three = {"symbols": ("AAPL", "MSFT", "SPY"), "symbol_count": 3}
+    house.evaluate([bad(START, **one)], START)
+    for minute, seen in enumerate((two, three), 1):
+        house.evaluate([bad(minutes(minute), **seen)], minutes(minute))
+    over = {m.route: m.body for m in house.evaluate([good(minutes(3))], minutes(3))}
+    assert over["all"]["alerts"][0]["symbols"] == ["AAPL"]
+    assert (over["all"]["severity"], over["all"]["symbols"]) == ("warn", 1)
+    assert over["pager"]["alerts"][0]["symbols"] == ["AAPL", "MSFT"]
+    assert all("SPY" not in str(body) for body in over.values())
+    again = house.evaluate([bad(minutes(4), **three)], minutes(4))
+    assert {m.body["symbols"] for m in again} == {3}
+
+
 @pytest.mark.parametrize("pattern", ["check|a", "curated/*", "check|*"])
 def test_a_silence_delays_and_loses_nothing(pattern: str):
     house = House(rules())
