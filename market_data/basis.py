@@ -65,6 +65,8 @@ class Basis:
             worked into them yet; None where none is known to be lacking.
         unclear_from: ex-date of the first split that is told with the prices, of which they do not
             show whether it is worked in; None where there is none.
+        told_until: last session up to which the splits were told beside the prices, for prices
+            that were adjusted before they were fetched; None where none were told.
     """
 
     adjustment: Adjustment = Adjustment.RAW
@@ -75,6 +77,7 @@ class Basis:
     adjusted_on: date | None = None
     lacks_from: date | None = None
     unclear_from: date | None = None
+    told_until: date | None = None
 
     def __str__(self) -> str:
         """The form that raw bars carry in their `basis` column; `parse` reads it back.
@@ -88,7 +91,7 @@ class Basis:
         return "|".join([*fields, *days])
 
     def _days(self) -> tuple[date | None, ...]:
-        return self.adjusted_on, self.lacks_from, self.unclear_from
+        return self.adjusted_on, self.lacks_from, self.unclear_from, self.told_until
 
     @classmethod
     def parse(cls, text: str) -> Basis:
@@ -99,8 +102,8 @@ class Basis:
 
     @property
     def as_asked(self) -> Basis:
-        """What the vendor's prices are meant to be, without what an answer's prices showed."""
-        return replace(self, lacks_from=None, unclear_from=None)
+        """What the vendor's prices are meant to be, without what one answer showed and told."""
+        return replace(self, lacks_from=None, unclear_from=None, told_until=None)
 
 
 def bases_of(rows: pl.DataFrame, *adjustments: Adjustment) -> dict[str, Basis]:

@@ -17,6 +17,7 @@ import polars as pl
 
 from market_data.basis import Adjustment, bases_of
 from market_data.calendars import trading_sessions
+from market_data.corporate_actions.as_paid import OF_FILE
 from market_data.corporate_actions.withdrawals import BY_HAND
 from market_data.ports.operations import STATED_ACTIONS
 
@@ -51,7 +52,9 @@ class SplitsTold:
         """Columns symbol, _stated: when (UTC) a person last brought a symbol's actions."""
         named = {*self.tellers, *self.vendors, BY_HAND}
         return (
-            self.statements.filter(~pl.col("source").is_in(list(named)))
+            self.statements.filter(
+                ~pl.col("source").is_in(list(named)), ~pl.col("source").str.ends_with(OF_FILE)
+            )
             .group_by("symbol")
             .agg(_stated=pl.coalesce("stated_at", "known_at").max())
         )
@@ -70,12 +73,13 @@ def untold(
 
     Somebody has where the bar's vendor tells splits itself, or where one that does was asked about
     the bar's session or an earlier one after the last split that may be in the price had begun to
-    trade; or where a person has brought the symbol's actions since then, who answers for there
-    being no others until that moment. A split begins to trade, and is told, with the opening of a
-    session: who was asked before the last one until the fetch, were it on the same day, can not
-    have told. The bar's own session does not count: no price of it is divided by a split of its
-    day. That some vendor once told one is no evidence of there being no other. Minutes of a session
-    share a fate: a bar made of them is one or the other.
+    trade; or where the bar's file told splits until then; or where a person has brought the
+    symbol's actions since then, who answers for there being no others until that moment. A split
+    begins to trade, and is told, with the opening of a session: who was asked before the last one
+    until the fetch, were it on the same day, can not have told. The bar's own session does not
+    count: no price of it is divided by a split of its day. That some vendor once told one is no
+    evidence of there being no other. Minutes of a session share a fate: a bar made of them is one
+    or the other.
 
     Args:
         rows: bars of one vendor: vendor, symbol, session, fetched_at (UTC), basis.
@@ -98,10 +102,15 @@ def untold(
     if few.is_empty():
         return None
     needed = _needed(few, days, calendar)
-    evidence = _asked(needed, told.answers).join(told.people(), on="symbol", how="left")
+    evidence = (
+        _asked(needed, told.answers)
+        .join(told.people(), on="symbol", how="left")
+        .join(_told_with(few), on=["symbol", "session"], how="left")
+    )
+    unheard = (pl.max_horizontal("_asked", "_stated") < pl.col("_needed")).fill_null(value=True)
+    unsaid = (pl.col("_told_until") < pl.col("_day")).fill_null(value=True)
     unknown = evidence.filter(
-        (pl.max_horizontal("_asked", "_stated") < pl.col("_needed")).fill_null(value=True)
-        | pl.col("symbol").is_in(_came_to_light(since, actions, now))
+        (unheard & unsaid) | pl.col("symbol").is_in(_came_to_light(since, actions, now))
     )
     places = few.join(unknown, on=["symbol", "session"], how="semi").get_column("_place")
     if places.is_empty():
@@ -110,21 +119,26 @@ def untold(
 
 
 def _needed(rows: pl.DataFrame, days: Mapping[str, date | None], calendar: str) -> pl.DataFrame:
-    """Columns symbol, session, _needed: since when (UTC) somebody has to have spoken.
+    """Columns symbol, session, _needed: since when (UTC) somebody has to have spoken, and its _day.
 
     That is the last opening of another session than the bar's until the fetch and, of prices of a
     stated day, until the end of that day.
     """
     stated = pl.col("basis").replace_strict(days, return_dtype=pl.Date)
     keys = rows.select("symbol", "session", "fetched_at", _stated=stated).unique()
-    day = pl.min_horizontal("_stated", pl.col("fetched_at").dt.date())
-    first, last = keys.select(first=day.min(), last=day.max()).row(0)
+    until = pl.min_horizontal("_stated", pl.col("fetched_at").dt.date())
+    first, last = keys.select(first=until.min(), last=until.max()).row(0)
     opens = trading_sessions(
         # The day of an exchange far to the east begins before that of UTC.
         calendar,
         first - _LONGEST_CLOSURE,
         last + timedelta(days=1),
-    ).select("open", _opened="session", _before=pl.col("open").shift())
+    ).select(
+        "open",
+        _opened="session",
+        _before=pl.col("open").shift(),
+        _day_before=pl.col("session").shift(),
+    )
     last_of_day = opens.select(_last_open="open", _opened="_opened")
     found = (
         keys.sort("_stated")
@@ -136,7 +150,17 @@ def _needed(rows: pl.DataFrame, days: Mapping[str, date | None], calendar: str) 
     )
     own = pl.col("_opened") == pl.col("session")
     needed = pl.when(own).then("_before").otherwise("open")
-    return found.group_by("symbol", "session").agg(_needed=needed.max())
+    day = pl.when(own).then("_day_before").otherwise("_opened")
+    return found.group_by("symbol", "session").agg(_needed=needed.max(), _day=day.max())
+
+
+def _told_with(rows: pl.DataFrame) -> pl.DataFrame:
+    """Columns symbol, session, _told_until: until when all of a session's files told splits."""
+    days = {text: basis.told_until for text, basis in bases_of(rows).items()}
+    told = pl.col("basis").replace_strict(days, return_dtype=pl.Date)
+    return rows.group_by("symbol", "session").agg(
+        _told_until=pl.when(told.is_not_null().all()).then(told.min())
+    )
 
 
 def _asked(needed: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:

@@ -54,7 +54,7 @@ def own_words(platform: Platform, symbols: Sequence[str]) -> SplitsTold:
         statements=platform.actions.history(symbols=sorted(symbols))
         if symbols
         else pl.DataFrame(schema=STATED_ACTIONS),
-        # Files hold no actions: those under the name of such a vendor came from a person.
+        # What files tell goes by another name: what goes by their vendor's came from a person.
         vendors=[v.name for v in platform.universe.vendors if v.reader != "files"],
     )
 

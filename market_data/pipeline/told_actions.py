@@ -16,6 +16,7 @@ from datetime import date
 import polars as pl
 
 from market_data.basis import Adjustment
+from market_data.corporate_actions.as_paid import OF_FILE, as_paid
 from market_data.corporate_actions.lateness import with_known_at
 from market_data.corporate_actions.open_dividends import settled_dividends, waiting
 from market_data.pipeline.asking import SPOKE, Asking
@@ -41,7 +42,8 @@ class ToldActions:
         """
         if told.is_empty():
             return
-        told = told.with_columns(source=pl.lit(self._request.vendor)).select(self._told.columns)
+        told = self._as_paid(told).with_columns(source=pl.lit(self._source))
+        told = told.select(self._told.columns)
         self._told = pl.concat([self._told, told])
         late = waiting(self._of_adjusted(), now=self._asking.started, calendar=self._calendar)
         self._waiting = late
@@ -72,6 +74,38 @@ class ToldActions:
     def _calendar(self) -> str:
         return self._fetch.calendar
 
+    @property
+    def _source(self) -> str:
+        config = self._platform.universe.vendor(self._request.vendor)
+        return config.name + (OF_FILE if config.reader == "files" else "")
+
+    def _as_paid(self, told: pl.DataFrame) -> pl.DataFrame:
+        """The dividends of a file multiplied by what others tell of the splits after its end.
+
+        Between its last bar and its export it tells none, but its dividends are divided by them.
+        """
+        bases = {
+            s: self._asking.vendor.basis(
+                self._platform.universe.instrument(s), self._request.timeframe
+            )
+            for s in told.get_column("symbol").unique()
+        }
+        spans = [(s, b.told_until, b.adjusted_on) for s, b in bases.items() if b.told_until]
+        if not spans:
+            return told
+        columns = {"symbol": pl.String(), "_from": pl.Date(), "_until": pl.Date()}
+        others = (
+            self._platform.actions.read(symbols=[s for s, *_ in spans])
+            .join(pl.DataFrame(spans, schema=columns, orient="row"), on="symbol")
+            .filter(
+                pl.col("kind") == "split",
+                pl.col("ex_date") > pl.col("_from"),
+                pl.col("ex_date") <= pl.col("_until"),
+            )
+        )
+        cash = told.filter(pl.col("kind") == "dividend")
+        return pl.concat([told.filter(pl.col("kind") == "split"), as_paid(cash, others)])
+
     def _of_adjusted(self) -> pl.DataFrame:
         """What was told of symbols whose prices the vendor divides by the splits that it tells."""
         vendor, timeframe = self._asking.vendor, self._request.timeframe
@@ -86,7 +120,7 @@ class ToldActions:
         return self._told.filter(pl.col("symbol").is_in(divided))
 
     def _state(self, actions: pl.DataFrame) -> None:
-        """Under the vendor's name, known since the vendor has told them."""
+        """Under the name of the vendor or its files, known since the vendor has told them."""
         log, now = self._platform.actions, self._asking.started
         same = [c for c in actions.columns if c != "known_at"]
         news = actions.join(log.statements(symbols=self._fetch.symbols), on=same, how="anti")

@@ -11,14 +11,14 @@ Reasons: `missing_<column>` the cell is empty, `bad_<column>` it cannot be read,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import polars as pl
 
 from adapters.vendors.files.blocks import REPLACEMENT, Block
 from adapters.vendors.files.layout import Layout
-from adapters.vendors.files.spec import NULLABLE, FormatSpec
+from adapters.vendors.files.spec import ACTIONS, NULLABLE, FormatSpec
 from adapters.vendors.files.times import bar_starts
 from market_data.basis import Side
 from market_data.schemas import FETCHED_BARS, PRICES, REJECTED_ROWS, UTC
@@ -31,12 +31,25 @@ BEYOND = "beyond"
 """Name, in a rejected row, of what follows the last field."""
 
 
+SAID = pl.Schema(
+    {"symbol": pl.String(), "ex_date": pl.Date(), "kind": pl.String(), "value": pl.Float64()}
+)
+"""An action in a file's own terms; `value` is null where its cell is no number."""
+
+
 @dataclass(frozen=True)
 class Parsed:
-    """What became of a block: rows of FETCHED_BARS and rows of REJECTED_ROWS."""
+    """What became of a block.
+
+    Attributes:
+        bars: rows of FETCHED_BARS.
+        rejected: rows of REJECTED_ROWS.
+        actions: rows of SAID: splits and dividends as the cells of its bars tell them.
+    """
 
     bars: pl.DataFrame
     rejected: pl.DataFrame
+    actions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SAID))
 
 
 @dataclass
@@ -91,10 +104,12 @@ def parse_block(
     bars = pl.DataFrame(columns)
     known = bars["symbol"].is_not_null()
     if not cells.wrong:
-        return Parsed(FETCHED_BARS.conform(bars.filter(known)), REJECTED_ROWS.empty())
+        told = _actions(cells, bars, known)
+        return Parsed(FETCHED_BARS.conform(bars.filter(known)), REJECTED_ROWS.empty(), told)
     bad = pl.select(pl.any_horizontal(*cells.wrong.values())).to_series()
     rejected = _rejected(cells, bars, bad & known)
-    return Parsed(FETCHED_BARS.conform(bars.filter(known & ~bad)), rejected)
+    told = _actions(cells, bars, known & ~bad)
+    return Parsed(FETCHED_BARS.conform(bars.filter(known & ~bad)), rejected, told)
 
 
 def split_lines(block: Block, layout: Layout, spec: FormatSpec) -> pl.DataFrame:
@@ -228,6 +243,29 @@ def _number(cells: _Cells, role: str, *, required: bool) -> pl.Series:
         if required:
             cells.mark(f"missing_{role}", missing)
     return values
+
+
+def _actions(cells: _Cells, bars: pl.DataFrame, good: pl.Series) -> pl.DataFrame:
+    """Rows of SAID; a line that is no bar is not believed about its action either."""
+    parts = [pl.DataFrame(schema=SAID)]
+    for kind in ACTIONS:
+        text = cells.text(kind)
+        if text is None:
+            continue
+        if cells.spec.decimal_comma:
+            text = text.str.replace(",", ".", literal=True)
+        value = text.cast(pl.Float64, strict=False)
+        # Nothing happens by an empty cell, by 0, and by a split of one for one.
+        nothing = text.is_null() | text.is_in(cells.spec.null_values) | (value == 0)
+        if kind == "split":
+            nothing |= value == 1
+        else:
+            value = _unscaled(value, cells.spec.price_scale)
+        told = good & ~nothing.fill_null(value=False)
+        if told.any():
+            said = bars.select("symbol", ex_date=pl.col("ts").dt.date(), kind=pl.lit(kind))
+            parts.append(said.with_columns(value.alias("value")).filter(told))
+    return pl.concat(parts)
 
 
 def _rejected(cells: _Cells, bars: pl.DataFrame, bad: pl.Series) -> pl.DataFrame:

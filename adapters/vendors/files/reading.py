@@ -7,7 +7,7 @@ read (vendor.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from adapters.vendors.files.blocks import BLOCK, line_blocks
 from adapters.vendors.files.discovery import FoundFile
@@ -25,13 +25,20 @@ Names = Mapping[str, tuple[str, str]]
 """Vendor symbol in capitals to (platform symbol, vendor symbol)."""
 
 
-def read_file(found: FoundFile, spec: FormatSpec, names: Names) -> Iterator[FetchResult]:
+Hear = Callable[[Parsed, Layout], None]
+"""Takes what was read of a block, and the columns of its text."""
+
+
+def read_file(
+    found: FoundFile, spec: FormatSpec, names: Names, hear: Hear | None = None
+) -> Iterator[FetchResult]:
     """Everything that one file holds for some symbols: its payload, then its rows.
 
     Args:
         found: the file.
         spec: its format.
         names: vendor symbol in capitals to (platform symbol, vendor symbol).
+        hear: told of each block before its rows are handed over.
 
     Raises:
         VendorError: as `FilesVendor.fetch` says.
@@ -39,16 +46,18 @@ def read_file(found: FoundFile, spec: FormatSpec, names: Names) -> Iterator[Fetc
     try:
         source = Source.of(found.path, spec)
         yield FetchResult(payloads=(source.payload(),))
-        yield from read_source(source, found, spec, names)
+        yield from read_source(source, found, spec, names, hear)
     except OSError as error:
         raise VendorUnavailableError(f"cannot read {found.path}: {error}") from error
 
 
 def read_source(
-    source: Source, found: FoundFile, spec: FormatSpec, names: Names
+    source: Source, found: FoundFile, spec: FormatSpec, names: Names, hear: Hear | None = None
 ) -> Iterator[FetchResult]:
     """The rows of a file that was opened."""
-    for parsed in parsed_blocks(source, found, spec, names):
+    for parsed, layout in parsed_blocks(source, found, spec, names):
+        if hear is not None:
+            hear(parsed, layout)
         for bars in parsed.bars.iter_slices(SLICE_ROWS):
             yield FetchResult(frame=bars)
         if not parsed.rejected.is_empty():
@@ -57,8 +66,8 @@ def read_source(
 
 def parsed_blocks(
     source: Source, found: FoundFile, spec: FormatSpec, names: Names, *, block_size: int = BLOCK
-) -> Iterator[Parsed]:
-    """The blocks of every text in a file, parsed."""
+) -> Iterator[tuple[Parsed, Layout]]:
+    """The blocks of every text in a file, parsed, each with the columns of its text."""
     if spec.time.date_from == "filename" and found.day is None and source.size:
         raise MalformedAnswerError(
             f"schema: the name of {found.path} holds no day like {spec.time.date_pattern!r}"
@@ -71,9 +80,10 @@ def parsed_blocks(
             if layout is None:
                 layout, rows = read_layout(block, spec, label)
                 symbol = _whole_file_symbol(layout, names, label)
-            yield parse_block(
+            parsed = parse_block(
                 rows, layout, spec, names=names, file_symbol=symbol, file_day=found.day
             )
+            yield parsed, layout
 
 
 def _whole_file_symbol(layout: Layout, names: Names, label: str) -> str | None:

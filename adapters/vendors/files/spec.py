@@ -28,7 +28,10 @@ FORMATS_FOLDER = Path(__file__).resolve().parents[3] / "config" / "formats"
 
 SIDES = tuple(f"{side}_{price}" for side in ("bid", "ask") for price in PRICES)
 NULLABLE = ("adj_close", "volume", "vwap", "trades")
-ROLES = (*PRICES, *NULLABLE, "time", "date", "symbol", *SIDES)
+ACTIONS = ("dividend", "split")
+"""What a daily file may tell beside its bars: cash per share, and shares after per share before, on
+the ex-date; empty or 0 where there is none."""
+ROLES = (*PRICES, *NULLABLE, *ACTIONS, "time", "date", "symbol", *SIDES)
 UNUSED = "-"
 """Stands in a list of columns for one that no role takes."""
 
@@ -130,7 +133,7 @@ class FormatSpec(_Record):
     """Role to the header names that it may have (letters of either case), or to its index."""
     width: int | None = None
     """Fields of a line of a file without header; set by a list of columns."""
-    optional: tuple[str, ...] = NULLABLE[0:1] + NULLABLE[2:]
+    optional: tuple[str, ...] = NULLABLE[0:1] + NULLABLE[2:] + ACTIONS
     """Columns that a header may lack."""
     null_values: tuple[str, ...] = ("", "null", "NULL", "N/A")
     time: TimeSpec
@@ -181,6 +184,8 @@ class FormatSpec(_Record):
             wrong.append("a file without header needs its columns as a list")
         if self.symbol_from == "column" and "symbol" not in self.columns:
             wrong.append("symbol_from: column needs a symbol column")
+        if self.tells_actions and (self.timeframe.is_intraday or self.time.date_from != "column"):
+            wrong.append("columns for dividend and split are of daily bars with their dates")
         return wrong
 
     def _wrong_patterns(self) -> list[str]:
@@ -216,6 +221,11 @@ class FormatSpec(_Record):
             return PRICES
         sides = ("bid", "ask") if self.side is Side.MID else (str(self.side),)
         return tuple(f"{side}_{price}" for price in PRICES for side in sides)
+
+    @property
+    def tells_actions(self) -> bool:
+        """Whether its files may tell dividends or splits."""
+        return not set(ACTIONS).isdisjoint(self.columns)
 
     def but(self, **changes: Any) -> FormatSpec:
         """The same spec with some settings changed, validated again.

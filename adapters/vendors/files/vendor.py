@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
+from adapters.vendors.files.actions import Heard
 from adapters.vendors.files.discovery import FoundFile, discover
 from adapters.vendors.files.exported import export_day, needs_day, refuse_later_bars
 from adapters.vendors.files.reading import Names, read_file, read_source
@@ -77,6 +79,7 @@ class FilesVendor:
         self._earliest = earliest
         self._prices_as_of = prices_as_of
         self._export_days: dict[tuple[str, Timeframe], date] = {}
+        self._heard: dict[Timeframe, Heard] = {}
         self.feeds: dict[Timeframe, Feed] = {
             feed.spec.timeframe: feed for feed in (*also, Feed(spec, paths))
         }
@@ -85,7 +88,8 @@ class FilesVendor:
     def basis(self, instrument: Instrument, timeframe: Timeframe) -> Basis:
         """What the prices mean.
 
-        On which day they were adjusted is known once the files of the instrument were found.
+        On which day they were adjusted is known once the files of the instrument were found, and
+        until when they tell splits once the file was read.
 
         Raises:
             VendorError: no feed has this timeframe.
@@ -94,17 +98,24 @@ class FilesVendor:
         if feed is None:
             raise VendorError(f"{self.name} has no files of {timeframe}")
         said = feed.spec.basis
+        exported = self._export_days.get((instrument.symbol, timeframe))
+        heard = self._heard.get(timeframe)
+        told = heard.until.get(instrument.symbol) if heard else None
         return Basis(
             adjustment=said.adjustment,
             side=feed.spec.side,
             unit=said.unit or instrument.currency,
             hours=said.hours,
             day="" if timeframe.is_intraday else said.day,
-            adjusted_on=self._export_days.get((instrument.symbol, timeframe)),
+            adjusted_on=exported,
+            told_until=min(told, exported) if told and exported else None,
         )
 
     def fetch(self, request: FetchRequest) -> Iterator[FetchResult]:
         """Bars with start in [request.start, request.end), file by file, block by block.
+
+        The splits and dividends of a symbol come after its last file, whatever their day. A file
+        of a format that may tell them is read to its end before its bars are handed over.
 
         A broken file fails its symbols once the other files are read; when no symbol is left
         whole, its error is raised at the end. What was yielded before stands.
@@ -126,6 +137,7 @@ class FilesVendor:
         days, errors = self._days(every, feed.spec, request)
         rows = dict.fromkeys(names, 0)
         begins = Begins(self._earliest)
+        heard = self._hear(feed.spec, every, names)
         for found in every:
             asked = {k: v for k, v in _asked(found, names).items() if k not in errors}
             if asked and outside(found, request):
@@ -134,7 +146,9 @@ class FilesVendor:
             if not asked:
                 continue
             try:
-                for result in read_file(found, feed.spec, asked):
+                for result in heard.results(
+                    _symbols(asked), partial(read_file, found, feed.spec, asked)
+                ):
                     exported = [days[k] for k in asked if k in days]
                     refuse_later_bars(result.frame, found.path, exported)
                     begins.see(result.frame)
@@ -143,6 +157,9 @@ class FilesVendor:
                     yield kept
             except VendorError as error:
                 errors |= dict.fromkeys(asked, error)
+            whole = [s for k, (s, _) in asked.items() if k not in errors]
+            if told := heard.actions(whole, request, self.name, self._earliest):
+                yield told
         settled = _settled(names, served, errors, rows, feed)
         yield FetchResult(outcomes=settled, begins=begins.starts)
         if errors and len(errors) == len(names):
@@ -161,14 +178,23 @@ class FilesVendor:
         if feed is None:
             raise VendorError(f"{self.name} has no files of {request.timeframe}")
         names = _names(request.symbols)
-        for content in contents:
-            found = FoundFile(Path("archived payload"))
+        archived = [FoundFile(Path("archived payload"))] * len(contents)
+        heard = self._hear(feed.spec, archived, names)
+        for found, content in zip(archived, contents, strict=True):
             for wanted in request.symbols:
                 if needs_day(feed.spec, wanted.instrument):
                     day = export_day([found], feed.spec, self._prices_as_of, request.now.date())
                     self._export_days[wanted.symbol, request.timeframe] = day
-            for result in read_source(Source.archived(content, feed.spec), found, feed.spec, names):
+            source = Source.archived(content, feed.spec)
+            read = partial(read_source, source, found, feed.spec, names)
+            for result in heard.results(_symbols(names), read):
                 yield in_range(result, request, self._earliest)
+
+    def _hear(self, spec: FormatSpec, files: Sequence[FoundFile], names: Names) -> Heard:
+        """Who hears what some files tell of actions; the basis of their bars says until when."""
+        heard = Heard(spec, [s for found in files for s in _symbols(_asked(found, names))])
+        self._heard[spec.timeframe] = heard
+        return heard
 
     def _days(
         self, every: Sequence[FoundFile], spec: FormatSpec, request: FetchRequest
@@ -194,6 +220,10 @@ class FilesVendor:
 
 def _names(symbols: Sequence[SymbolRequest]) -> dict[str, tuple[str, str]]:
     return {s.vendor_symbol.upper(): (s.symbol, s.vendor_symbol) for s in symbols}
+
+
+def _symbols(names: Names) -> list[str]:
+    return [symbol for symbol, _ in names.values()]
 
 
 def _asked(found: FoundFile, names: Names) -> Names:

@@ -1,114 +1,156 @@
 """Files of Yahoo with a known defect, each beside its mended twin.
 
-What belongs here: that the detector which docs/quality.md names for a defect finds it on the right
-sessions, and nothing of that code in the twin. What does not: invented faults.
+What belongs here: that the finding which docs/quality.md names for a defect is on the right
+sessions once the file was ingested and curated, and none of that code on its twin's. What does not:
+invented faults.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from adapters.configuration import load_thresholds
-from adapters.settings import Settings
-from market_data.quality.consistency import check_adjustment_chain, check_phantom_dividends
-from market_data.quality.false_ticks import find_false_ticks
-from market_data.quality.findings import CheckOutcome
-from market_data.quality.jumps import check_jumps, find_jumps
-from market_data.timeframes import Timeframe
+from market_data.pipeline.health import JudgedRange, judged_range
+from market_data.universe import AssetClass, Instrument
+from tests.support.worlds import FileVendor, World
 
-ALWAYS = (date.min, date.max)
-DATASET = "raw/yahoo_bars_1d"
-Detect = Callable[[pl.DataFrame, pl.DataFrame, pl.DataFrame], CheckOutcome]
+NOW = datetime(2024, 9, 2, 12, tzinfo=UTC)
+EXPORTED = date(2024, 9, 1)
 
 
-def read(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The bars of a file, on its own basis (divided by splits), and its dividends."""
-    table = pl.read_csv(path)
-    bars = table.select(
-        session=pl.col(table.columns[0]).str.slice(0, 10).str.to_date(),
-        symbol=pl.lit("AAA"),
-        fetch_id=pl.lit("f"),
-        open=pl.col("Open").cast(pl.Float64),
-        close=pl.col("Close").cast(pl.Float64),
-        adj_close=pl.col("Adj Close").cast(pl.Float64),
-        value=pl.col("Dividends").cast(pl.Float64),
-    ).sort("session")
-    timed = bars.with_columns(ts=pl.col("session").cast(pl.Datetime("us", "UTC")))
-    paid = bars.filter(pl.col("value") > 0)
-    actions = paid.select("symbol", "value", ex_date="session", kind=pl.lit("dividend"))
-    return timed, actions
+@dataclass(frozen=True)
+class Pair:
+    """A file, what is found in it, and how it is ingested."""
 
-
-def jumps(bars: pl.DataFrame, actions: pl.DataFrame, limits: pl.DataFrame) -> CheckOutcome:
-    ticks = find_false_ticks(bars, limits, timeframe=Timeframe.D1)
-    found = find_jumps(bars, limits, actions=actions, false_ticks=ticks)
-    return check_jumps(found, check="price_sanity", dataset=DATASET, sessions=ALWAYS)
-
-
-def chain(bars: pl.DataFrame, actions: pl.DataFrame, limits: pl.DataFrame) -> CheckOutcome:
-    return check_adjustment_chain(bars, actions, limits, dataset=DATASET, sessions=ALWAYS)
-
-
-def phantoms(_bars: pl.DataFrame, actions: pl.DataFrame, _limits: pl.DataFrame) -> CheckOutcome:
-    return check_phantom_dividends(actions, dataset=DATASET, sessions=ALWAYS)
+    name: str
+    calendar: str
+    code: str
+    sessions: tuple[date, ...]
+    exported: date = EXPORTED
+    currency: str = "USD"
 
 
 PAIRS = [
     # A split of 5:1 that was worked into the last days before it, and into none before those.
-    ("4063-T-1d-bad-stock-split", jumps, "jump", [date(2023, 3, 29)]),
+    Pair(
+        "4063-T-1d-bad-stock-split",
+        "XTKS",
+        "jump",
+        (date(2023, 3, 29),),
+        exported=date(2023, 4, 14),
+        currency="JPY",
+    ),
     # Pence for nine days, pounds before and after.
-    (
+    Pair(
         "AET-L-1d-100x-error",
-        jumps,
+        "XLON",
         "unit_error",
-        [date(2022, 5, day) for day in (9, 10, 11, 12, 13, 16, 17, 18, 19)],
+        tuple(date(2022, 5, day) for day in (9, 10, 11, 12, 13, 16, 17, 18, 19)),
+        currency="GBP",
     ),
     # A dividend that the adjusted close knows nothing of.
-    ("8TRA-DE-1d-missing-div-adjust", chain, "adjustment_chain", [date(2023, 6, 2)]),
+    Pair(
+        "8TRA-DE-1d-missing-div-adjust",
+        "XETR",
+        "adjustment_chain",
+        (date(2023, 6, 2),),
+        currency="EUR",
+    ),
     # A dividend told twice, the second time a day later and a little higher.
-    ("KAP-IL-1d-bad-div", phantoms, "phantom_dividend", [date(2022, 7, 13)]),
+    Pair("KAP-IL-1d-bad-div", "XLON", "phantom_dividend", (date(2022, 7, 13),)),
 ]
+SOUND = Pair("EWG-1d-no-bad-divs", "XNYS", "", ())
+FILES = [(pair, name) for pair in PAIRS for name in (pair.name, f"{pair.name}-fixed")]
+FILES.append((SOUND, SOUND.name))
+DETECTED = {pair.code for pair in PAIRS}
+
+
+def symbol_of(name: str) -> str:
+    return name.upper().replace("-1D", "").replace("DIV-ADJUST", "DIV")
+
+
+def sessions_in(path: Path) -> tuple[date, date]:
+    table = pl.read_csv(path, infer_schema=False)
+    days = table.to_series(0).str.slice(0, 10).str.to_date()
+    return days.min(), days.max()  # type: ignore[return-value]
 
 
 @pytest.fixture(scope="module")
-def limits() -> pl.DataFrame:
-    rules = load_thresholds(Settings()).rule("equity", "1d").model_dump()
-    return pl.DataFrame([{"symbol": "AAA", "asset_class": "equity", **rules}])
+def world(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """One installation that holds every file as a symbol of its own, ingested and curated."""
+    made = World.at(tmp_path_factory.mktemp("defects"), NOW)
+    vendors, instruments, spans = [], [], []
+    for number, (pair, name) in enumerate(FILES):
+        path = test_data / "defects_yahoo" / f"{name}.csv"
+        vendor, symbol = f"yahoo_files_{number}", symbol_of(name)
+        vendors.append(FileVendor(vendor, {"1d": ("yahoo_csv", path)}, (symbol,)))
+        instruments.append(
+            Instrument(
+                symbol=symbol,
+                asset_class=AssetClass.EQUITY,
+                calendar=pair.calendar,
+                currency=pair.currency,
+                vendor_symbols={vendor: symbol},
+            )
+        )
+        spans.append(sessions_in(path))
+    made.register(*vendors, instruments=tuple(instruments))
+    for (pair, name), vendor, span in zip(FILES, vendors, spans, strict=True):
+        report = made.load(vendor.name, "1d", symbol_of(name), *span, exported=pair.exported)
+        assert not report.errors
+    symbols = tuple(symbol_of(name) for _, name in FILES)
+    made.curate("1d", symbols, min(s[0] for s in spans), max(s[1] for s in spans))
+    return made
 
 
-@pytest.mark.parametrize(("name", "detect", "code", "sessions"), PAIRS)
-def test_the_defect_is_found_and_its_mended_twin_is_clean(
-    test_data: Path,
-    limits: pl.DataFrame,
-    name: str,
-    detect: Detect,
-    code: str,
-    sessions: list[date],
-) -> None:
-    folder = test_data / "defects_yahoo"
-    bad = detect(*read(folder / f"{name}.csv"), limits).findings
-    assert bad.select("session", "code").rows() == [(s, code) for s in sessions]
-    fixed = detect(*read(folder / f"{name}-fixed.csv"), limits).findings
-    assert fixed.filter(pl.col("code") == code).is_empty()
+@pytest.fixture(scope="module")
+def seen(world: World) -> JudgedRange:
+    """The curated days as `emp health` judges them."""
+    return judged_range(world.platform, "curated/bars_1d", date(2022, 1, 3), EXPORTED)
 
 
-@pytest.mark.parametrize("detect", [jumps, chain, phantoms])
-def test_three_years_of_sound_dividends_raise_no_alarm(
-    test_data: Path, limits: pl.DataFrame, detect: Detect
-) -> None:
-    bars, actions = read(test_data / "defects_yahoo/EWG-1d-no-bad-divs.csv")
-    assert actions.height > 3
-    assert detect(bars, actions, limits).findings.is_empty()
+def found(seen: JudgedRange, name: str, codes: set[str]) -> list[tuple[date, str]]:
+    findings = seen.inspection.findings
+    own = findings.filter(pl.col("symbol") == symbol_of(name), pl.col("code").is_in(list(codes)))
+    return own.select("session", "code").rows()
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
+def test_the_defect_is_found_and_its_mended_twin_is_clean(seen: JudgedRange, pair: Pair) -> None:
+    assert found(seen, pair.name, DETECTED) == [(day, pair.code) for day in pair.sessions]
+    assert found(seen, f"{pair.name}-fixed", DETECTED) == []
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
+def test_no_session_with_a_defect_is_green(seen: JudgedRange, pair: Pair) -> None:
+    own = seen.sessions.filter(pl.col("symbol") == symbol_of(pair.name))
+    days = own.filter(pl.col("session").is_in(list(pair.sessions)))
+    assert days.height == len(pair.sessions)
+    assert "GREEN" not in days["status"].to_list()
+
+
+def test_three_years_of_sound_dividends_raise_no_alarm(world: World, seen: JudgedRange) -> None:
+    told = world.platform.actions.read(symbols=[symbol_of(SOUND.name)])
+    assert told.height > 3
+    assert found(seen, SOUND.name, DETECTED) == []
+
+
+def test_a_dividend_on_the_day_of_a_split_is_that_of_the_shares_before_it(world: World) -> None:
+    """55 yen in the file, of shares of which five were one the day before."""
+    told = world.platform.actions.read(symbols=[symbol_of("4063-T-1d-bad-stock-split-fixed")])
+    assert told.select("ex_date", "kind", "value").rows() == [
+        (date(2023, 3, 30), "dividend", 275.0),
+        (date(2023, 3, 30), "split", 5.0),
+    ]
 
 
 def test_the_page_about_quality_names_every_pair() -> None:
     text = (Path(__file__).resolve().parents[3] / "docs/quality.md").read_text()
     told = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if "-1d-" in line}
-    for name, _, code, sessions in PAIRS:
-        assert f"`{code}`" in told[name]
-        assert told[name].endswith(f"| {', '.join(map(str, sessions))} |")
+    for pair in PAIRS:
+        assert f"`{pair.code}`" in told[pair.name]
+        assert told[pair.name].endswith(f"| {', '.join(map(str, pair.sessions))} |")

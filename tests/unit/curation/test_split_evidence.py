@@ -196,3 +196,21 @@ def test_a_split_that_came_to_light_later_was_not_known() -> None:
 def test_other_prices_need_no_evidence() -> None:
     found = curated(raw_rows(), raw_rows("EURUSD", basis="splits|mid||regular|"), told=told())
     assert found.bars["flags"].unique().to_list() == [""]
+
+
+@pytest.mark.parametrize(
+    ("until", "expected"), [("2024-04-26", KNOWN), ("2024-04-25", UNKNOWN), ("", UNKNOWN)]
+)
+def test_a_file_is_evidence_for_its_bars_until_its_last_one(
+    until: str, expected: tuple[str, str]
+) -> None:
+    """It was exported on a Sunday; only a bar of the Friday before leaves no session out."""
+    basis = f"splits|trade||regular||2024-04-28|||{until}".rstrip("|")
+    rows = raw_rows(basis=basis, fetched_at=OPENS)
+    assert told_of(curated(rows, told=told()).bars) == [expected]
+
+
+def test_what_a_file_told_is_no_list_that_a_person_brought() -> None:
+    dividend = action("dividend", 1.0, date(2018, 2, 1), source="beta:file")
+    rows = raw_rows(basis=ADJUSTED)
+    assert told_of(curated(rows, told=stated(dividend, NOW)).bars) == [UNKNOWN]
