@@ -72,7 +72,8 @@ def health_of(
     Args:
         platform: configuration and ports.
         dataset: curated/bars_1d, raw/<vendor>_bars_1d, quality/scores ...
-        as_of: sessions that were over by then are judged, by what is known of them now; None: now.
+        as_of: sessions that were over by then are judged, by what is known of them now, and those
+            that ran then and still do where their newest bar is late; None: now.
         days: length of the window; of macro datasets at least `macro_health.WINDOW_DAYS`.
         symbols: only these; None for all that should be there.
 
@@ -146,12 +147,13 @@ def judged_range(
     as_of: datetime | None = None,
     symbols: Sequence[str] | None = None,
 ) -> JudgedRange:
-    """Every symbol-session of a range that was over at a moment, with its status.
+    """Every symbol-session of a range that was over at a moment or runs late, with its status.
 
     Raises:
         ConfigurationError: there is no such dataset, or a symbol is not in the universe.
     """
-    moment = as_of or platform.clock.now()
+    now = platform.clock.now()
+    moment = as_of or now
     timeframe, inspection = inspected(platform, dataset, first, last)
     scores = SCORES.empty()
     scored = dataset in {curated_bars(t).name for t in Timeframe}
@@ -172,7 +174,9 @@ def judged_range(
         chosen = pl.col("symbol").is_in(wanted)
         held, findings, scores = held.filter(chosen), findings.filter(chosen), scores.filter(chosen)
         accepted = accepted.filter(chosen)
-    sessions = judge_sessions(held, scores if scored else None, findings, limits, as_of=moment)
+    sessions = judge_sessions(
+        held, scores if scored else None, findings, limits, as_of=moment, now=now
+    )
     return JudgedRange(dataset, timeframe, sessions, scores, inspection, limits, accepted)
 
 

@@ -8,7 +8,7 @@ What does not: judging (market_data/quality), long ranges (market_data/pipeline/
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -86,15 +86,17 @@ def curated_view(
     bars = platform.store.scan(curated_bars(timeframe), sessions=(start, end))
     held = _symbols(bars)
     logs = _raw_of_all(platform, timeframe, start, end)
+    expected = should_hold(platform, vendors, sources, start, end).filter(_kept(platform, kept))
     return BarsView(
         dataset=curated_bars(timeframe).name,
         kind="curated",
         timeframe=timeframe,
         instruments=platform.universe.instruments,
         bars=bars,
-        expected=should_hold(platform, vendors, sources, start, end).filter(_kept(platform, kept)),
+        expected=expected,
         sessions=(start, end),
         now=platform.clock.now(),
+        delays=_delays(platform, sources, expected),
         peers=_peers(
             platform,
             logs.values(),
@@ -108,6 +110,45 @@ def curated_view(
         actions=platform.actions.read(),
         within=None if timeframe.is_intraday else within_days(platform, held, start, end),
         logs=logs,
+    )
+
+
+def _delays(
+    platform: Platform, sources: Sequence[Timeframe], expected: pl.DataFrame
+) -> pl.DataFrame | None:
+    """How long after their end the bars of each session can be had, where it may not be over yet.
+
+    That is the delay of the fastest vendor that was asked for the symbol, up to the session.
+
+    Args:
+        platform: the vendors, and the ledger.
+        sources: see `should_hold`.
+        expected: rows of EXPECTED.
+
+    Returns:
+        symbol, session, delay; None where every session has long been over.
+    """
+    delays = {v.name: platform.vendors.delay(v.name) for v in platform.universe.vendors}
+    longest = max(delays.values(), default=timedelta(0))
+    late = expected.filter(pl.col("close") + longest > platform.clock.now())
+    if late.is_empty() or not longest:
+        return None
+    asked = [
+        platform.ledger.spans(timeframe=t, vendors=[name]).with_columns(
+            delay=pl.lit(delay, pl.Duration("us"))
+        )
+        for name, delay in delays.items()
+        for t in platform.universe.vendor(name).timeframes
+        if t in sources
+    ]
+    if not asked:
+        return None
+    return (
+        late.select("symbol", "session")
+        .join(pl.concat(asked), on="symbol")
+        .filter(pl.col("session").is_between("first", "last"))
+        .group_by("symbol", "session")
+        .agg(pl.col("delay").min())
     )
 
 

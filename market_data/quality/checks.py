@@ -124,7 +124,7 @@ def _of_series(view: BarsView, limits: pl.DataFrame) -> dict[str, CheckOutcome]:
 def _traded(view: BarsView, series: pl.DataFrame) -> pl.DataFrame:
     """Volumes of sessions that are not running, and of those before."""
     volumes = with_sessions_before(series, view.volumes, view.sessions[0])
-    running = view.expected.filter(pl.col("close") + view.delay > view.now)
+    running = view.awaited.filter(pl.col("close") + pl.col("delay") > view.now)
     if running.is_empty():
         return volumes
     return volumes.join(running, on=KEY, how="anti", maintain_order="left")

@@ -39,12 +39,12 @@ def measure_coverage(view: BarsView) -> pl.DataFrame:
         alone, open and due are those of the part; bars outside it count all the same.
     """
     step = view.timeframe.duration
-    due = pl.min_horizontal("close", pl.lit(view.now - view.delay))
+    due = pl.min_horizontal("close", pl.lit(view.now) - pl.col("delay"))
     return (
-        view.expected.join(_counted(view.finished, step), on=KEY, how="left")
+        view.awaited.join(_counted(view.finished, step), on=KEY, how="left")
         .with_columns(
             pl.col("observed", "holes").fill_null(0),
-            closed=pl.col("close") + view.delay <= view.now,
+            closed=pl.col("close") + pl.col("delay") <= view.now,
         )
         .with_columns(
             open=pl.coalesce("expected_from", "open"), close=pl.coalesce("expected_until", "close")

@@ -4,8 +4,8 @@ What belongs here: how a symbol-session's score and findings become its status, 
 many become the dataset's. What does not: gathering them (market_data/pipeline/health.py), the score
 itself (score.py), what a finding does to data and runs (actions.py).
 
-A dataset is judged by the sessions that were over at a moment, `as_of`. What is known of them is
-what is known now: bars that were fetched or mended later count.
+A dataset is judged by the sessions that were over at a moment, `as_of`, and those that run late.
+What is known of them is what is known now: bars that were fetched or mended later count.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from market_data.quality.score import GREEN, RED, YELLOW
 from market_data.schemas import FINDINGS, SCORES
 
 _ABSENT = "no_data"
+_LATE = "stale"
 _UNSCORED = "no_score"
 
 JUDGED = pl.Schema(
@@ -106,19 +107,22 @@ def judge_sessions(
     limits: pl.DataFrame,
     *,
     as_of: datetime,
+    now: datetime | None = None,
 ) -> pl.DataFrame:
-    """The status of every symbol-session that was over at a moment.
+    """The status of every symbol-session that was over at a moment, or is late while it runs.
 
     RED with an error or a RED score; YELLOW with a warning, a YELLOW score, or none where there
     should be one; else GREEN. A session without any bar is left out until `stale_warn` has passed
-    since its close, and YELLOW until `stale_error` has: its bars may be on their way.
+    since its close, and YELLOW until `stale_error` has: its bars may be on their way. One that runs
+    is judged where its newest bar is late (`stale`), and needs no score yet.
 
     Args:
-        expected: symbol, session and, where known, close: what should be there.
+        expected: symbol, session and, where known, open and close: what should be there.
         scores: rows of SCORES of the dataset; None: it is one that nobody scores.
         findings: rows of FINDINGS of the dataset.
         limits: symbol, stale_warn, stale_error, see `market_data.quality.view.limits_of`.
         as_of: the moment, UTC.
+        now: of the findings, UTC; None: the same. What ran at `as_of` and is over now is left out.
 
     Returns:
         Rows of JUDGED sorted by (symbol, session).
@@ -127,23 +131,31 @@ def judge_sessions(
     scored = SCORES.empty() if scores is None else scores
     spoken = scored.select(*KEY, "score", "coverage", scored_as="status")
     named = pl.concat([expected.select(KEY), spoken.select(KEY), found.select(KEY)]).unique()
-    due = pl.col("close") if "close" in expected.columns else pl.lit(None, pl.Datetime("us", "UTC"))
+    opens, closes = (
+        pl.col(c) if c in expected.columns else pl.lit(None, pl.Datetime("us", "UTC"))
+        for c in ("open", "close")
+    )
+    hours = expected.select(*KEY, open=opens, close=closes).unique(KEY)
+    over = pl.coalesce(pl.col("close") <= as_of, pl.col("session") < as_of.date())
+    runs = (pl.col("open") <= as_of) & (pl.col("close") > (now or as_of))
+    late = pl.col("code").list.contains(_LATE)
     rows = (
-        named.join(expected.select(*KEY, close=due).unique(KEY), on=KEY, how="left")
-        .filter(pl.coalesce(pl.col("close") <= as_of, pl.col("session") < as_of.date()))
-        .join(spoken.unique(KEY), on=KEY, how="left")
+        named.join(hours, on=KEY, how="left")
         .join(found, on=KEY, how="left")
+        .filter(over | (runs & late).fill_null(value=False))
+        .join(spoken.unique(KEY), on=KEY, how="left")
         .join(limits.select("symbol", "stale_warn", "stale_error"), on="symbol", how="left")
         .with_columns(
             pl.col("errors", "warnings").fill_null(0),
             pl.col("code").fill_null(pl.lit([], pl.List(pl.String))),
             absent=pl.col("code").list.contains(_ABSENT).fill_null(value=False),
             lag=pl.lit(as_of) - pl.col("close"),
+            over=over,
         )
     )
     early = pl.col("absent") & (pl.col("lag") <= pl.col("stale_warn")).fill_null(value=False)
     young = pl.col("absent") & (pl.col("lag") <= pl.col("stale_error")).fill_null(value=False)
-    lacking = pl.col("scored_as").is_null() & pl.lit(scores is not None)
+    lacking = pl.col("scored_as").is_null() & pl.col("over") & pl.lit(scores is not None)
     red = (pl.col("errors") > 0) | (pl.col("scored_as") == RED)
     yellow = (pl.col("warnings") > 0) | (pl.col("scored_as") == YELLOW) | lacking
     judged = rows.filter(~early).with_columns(

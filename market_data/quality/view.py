@@ -49,6 +49,7 @@ class BarsView:
         now: time of the evaluation, UTC.
         delay: time after a bar's end at which the vendor has it; a session is over for the checks
             that long after its close.
+        delays: symbol, session, delay, where it is another one than `delay`.
         peers: vendor, symbol, ts, session, close, basis_group: the bars of every vendor that may
             be compared, a raw dataset's own among them, de-adjusted; None: nothing to compare.
         duplicates: symbol, session, rows (rows of a fetch that repeat another) and optionally
@@ -76,6 +77,7 @@ class BarsView:
     sessions: tuple[date, date]
     now: datetime
     delay: timedelta = timedelta(0)
+    delays: pl.DataFrame | None = field(default=None)
     peers: pl.DataFrame | None = field(default=None)
     duplicates: pl.DataFrame | None = field(default=None)
     quarantine: pl.DataFrame | None = field(default=None)
@@ -103,6 +105,17 @@ class BarsView:
                 f"{self.dataset}: no instrument is given for {', '.join(strangers[:10])}"
             )
         return limits_of(self.instruments, self.timeframe, thresholds)
+
+    @cached_property
+    def awaited(self) -> pl.DataFrame:
+        """The rows of `expected`, each with its `delay`."""
+        usual = pl.lit(self.delay, pl.Duration("us"))
+        if self.delays is None:
+            return self.expected.with_columns(delay=usual)
+        own = self.delays.select(*KEY, pl.col("delay").cast(pl.Duration("us")))
+        return self.expected.join(own, on=KEY, how="left", maintain_order="left").with_columns(
+            pl.col("delay").fill_null(usual)
+        )
 
     @cached_property
     def finished(self) -> pl.DataFrame:

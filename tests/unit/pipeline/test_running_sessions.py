@@ -1,0 +1,91 @@
+"""Sessions that run: what no vendor can have yet is not late, and what is late shows in health."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from market_data.datasets import SCORES_DATASET
+from market_data.pipeline.health import health_of
+from market_data.pipeline.ingest import ingest
+from market_data.pipeline.planning import IngestRequest
+from market_data.pipeline.score import score_range
+from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass, Instrument
+from tests.support.fake_vendor import FakeVendor
+from tests.support.worlds import World
+
+DAY = date(2024, 3, 5)
+BEFORE = DAY - timedelta(days=1)
+MIDNIGHT = datetime(2024, 3, 5, tzinfo=UTC)
+DELAY = timedelta(minutes=15)
+"""Of the free vendor, as the configuration has it."""
+CURATED, RAW = "curated/bars_5m", "raw/yahoo_bars_5m"
+COIN = Instrument(
+    symbol="AAA", asset_class=AssetClass.CRYPTO, calendar="24/7", vendor_symbols={"yahoo": "AAA"}
+)
+
+
+def stored(folder: Path, *, until: datetime, now: datetime) -> World:
+    """Bars of five minutes from the midnight before, the last of which ends at a moment."""
+    world = World.at(folder, now).register(instruments=(COIN,))
+    start = MIDNIGHT - timedelta(days=1)
+    count = (until - start) // timedelta(minutes=5)
+    starts = [start + n * timedelta(minutes=5) for n in range(count)]
+    vendor = FakeVendor(bars={"AAA": starts}, delay=DELAY)
+    ingest(world.platform, IngestRequest("yahoo", Timeframe.M5, ("AAA",), BEFORE, DAY), vendor)
+    world.curate("5m", "AAA", BEFORE, DAY)
+    return world
+
+
+def lags(world: World, vendor: str = "") -> list[tuple[date, str]]:
+    found = world.inspect("5m", BEFORE, DAY, vendor).findings
+    told = found.filter(pl.col("code").is_in(["stale", "no_data", "coverage_error"]))
+    return told.select("session", "severity").rows()
+
+
+@pytest.mark.parametrize("minutes", [16 * 60, 24 * 60 + 10])
+def test_all_that_a_vendor_can_have_is_not_late(tmp_path: Path, minutes: int) -> None:
+    """While the session runs, and after its close until the vendor's delay has passed."""
+    now = MIDNIGHT + timedelta(minutes=minutes)
+    world = stored(tmp_path, until=now - DELAY, now=now)
+    assert world.platform.vendors.delay("yahoo") == DELAY
+    assert lags(world, "yahoo") == []
+    assert lags(world) == []
+    score_range(world.platform, ["AAA"], BEFORE, DAY)
+    scores = world.platform.store.scan(SCORES_DATASET, symbols=["AAA"]).filter(dataset=CURATED)
+    assert scores.filter(session=DAY)["freshness_seconds"].to_list() == [0.0]
+    assert scores.filter(session=DAY)["score"].to_list() == [1.0]
+
+
+def test_what_a_vendor_should_have_is_late(tmp_path: Path) -> None:
+    now = MIDNIGHT + timedelta(hours=16)
+    world = stored(tmp_path, until=now - DELAY - timedelta(minutes=20), now=now)
+    assert lags(world, "yahoo") == [(DAY, "warn")]
+    assert lags(world) == [(DAY, "warn")]
+
+
+def test_a_feed_that_died_in_a_running_session_shows_in_health(tmp_path: Path) -> None:
+    now = MIDNIGHT + timedelta(hours=23, minutes=50)
+    world = stored(tmp_path, until=MIDNIGHT + timedelta(hours=1), now=now)
+    assert lags(world) == [(DAY, "error")]
+    score_range(world.platform, ["AAA"], BEFORE, DAY)
+    for dataset in (RAW, CURATED):
+        found = health_of(world.platform, dataset)
+        assert found.status == "RED"
+        assert any("stale" in reason.code for reason in found.reasons)
+        assert found.counts["RED"] == 1
+        # Of a moment at which another session ran, this one says nothing.
+        earlier = health_of(world.platform, dataset, MIDNIGHT - timedelta(hours=1))
+        assert earlier.counts["RED"] == 0
+
+
+def test_a_session_that_runs_well_does_not_count_yet(tmp_path: Path) -> None:
+    now = MIDNIGHT + timedelta(hours=16)
+    world = stored(tmp_path, until=now - DELAY, now=now)
+    score_range(world.platform, ["AAA"], BEFORE, DAY)
+    found = health_of(world.platform, CURATED)
+    assert sum(found.counts.values()) == 1
