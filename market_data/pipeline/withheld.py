@@ -1,8 +1,8 @@
-"""Bars that are in error: stored, but not served unless somebody asks for them.
+"""Bars that came and are not served: those in error, and those that nothing has curated.
 
-What belongs here: how many of them a read leaves out, and which sessions have some, with why and
-the cure in words. What does not: what makes a bar an error (curation, quality), the other reasons
-why bars are missing (explain.py).
+What belongs here: how many of the former a read leaves out, and which sessions have some of either,
+with why and the cure in words. What does not: what makes a bar an error (curation, quality), the
+other reasons why bars are missing (explain.py).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from market_data.datasets import curated_bars
 from market_data.errors import WithheldBarsWarning
 from market_data.pipeline.decisions import decisions, masked
 from market_data.pipeline.platform import Platform
+from market_data.ports import Outcome
 from market_data.quality.annotations import UNUSABLE
 from market_data.timeframes import Timeframe
 from market_data.wording import few
@@ -64,10 +65,12 @@ def tell_withheld(bars: pl.DataFrame, *, running: bool, stacklevel: int) -> None
 def with_withheld(
     platform: Platform, explained: pl.DataFrame, timeframe: Timeframe, *, named: bool
 ) -> pl.DataFrame:
-    """What is known about each day, with the sessions whose curated bars are held back.
+    """What is known about each day, with the sessions whose bars came and are held back.
 
-    They are told at the vendor whose bars they are. Where that one is not among those that are
-    looked at, since it serves another timeframe or is no longer configured, all others say so.
+    Curated bars in error are told at the vendor whose they are. Where that one is not among those
+    that are looked at, since it serves another timeframe or is no longer configured, all others say
+    so. Bars of a session that has no curated bar at all are told at each vendor that sent some and
+    has no other reason.
 
     Args:
         platform: where the curated bars and people's decisions are.
@@ -77,7 +80,7 @@ def with_withheld(
 
     Returns:
         The same rows, `reason` lengthened by a sentence, and the column `withheld` (Int64): bars
-        in error, 0 where there are none.
+        in error or not curated, 0 where there are none.
     """
     if explained.is_empty():
         return explained.with_columns(withheld=pl.lit(0, dtype=pl.Int64))
@@ -85,7 +88,8 @@ def with_withheld(
         first=pl.col("session").min(), last=pl.col("session").max()
     ).row(0)
     symbols = explained["symbol"].unique().sort().to_list()
-    found = withheld_sessions(platform, timeframe, symbols, days)
+    bars = _curated(platform, timeframe, symbols, days)
+    found = _in_error_by_session(bars, timeframe)
     listed = explained.group_by("symbol").agg(listed=pl.col("vendor").unique())
     joined = explained.join(found, on=_KEY, how="left", maintain_order="left").join(
         listed, on="symbol", how="left", maintain_order="left"
@@ -94,28 +98,42 @@ def with_withheld(
     nobodys = pl.col("sources").list.set_intersection("listed").list.len() == 0
     told = (own if named else own | nobodys).fill_null(value=False)
     before = pl.when(pl.col("reason") != "").then(pl.format("{}; ", "reason"))
-    return joined.with_columns(
-        reason=pl.when(told)
-        .then(pl.concat_str(before.otherwise(pl.lit("")), "sentence"))
-        .otherwise("reason"),
-        withheld=pl.when(told).then("withheld").otherwise(0),
-    ).select(*explained.columns, "withheld")
+    arrived = (pl.col("outcome") == str(Outcome.ROWS)) & (pl.col("rows") > 0)
+    uncurated = pl.col("curated").is_null() & arrived & (pl.col("reason") == "")
+    stored = bars.select(*_KEY, curated=True).unique()
+    return (
+        joined.join(stored, on=_KEY, how="left", maintain_order="left")
+        .with_columns(
+            reason=pl.when(told)
+            .then(pl.concat_str(before.otherwise(pl.lit("")), "sentence"))
+            .when(uncurated)
+            .then(_uncurated(timeframe))
+            .otherwise("reason"),
+            withheld=pl.when(told).then("withheld").when(uncurated).then("rows").otherwise(0),
+        )
+        .select(*explained.columns, "withheld")
+    )
 
 
-def withheld_sessions(
+def _curated(
     platform: Platform, timeframe: Timeframe, symbols: Sequence[str], sessions: tuple[date, date]
 ) -> pl.DataFrame:
+    """Stored bars, those of sessions that were marked unusable in error."""
+    dataset = curated_bars(timeframe)
+    stored = platform.store.scan(dataset, symbols=symbols, sessions=sessions, columns=_READ)
+    return masked(stored, decisions(platform, dataset.name, sessions))
+
+
+def _in_error_by_session(bars: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     """Sessions that have curated bars in error.
 
     Returns:
         Columns symbol, session, withheld (Int64: how many bars), sources (list of the vendors
         whose prices they are), sentence.
     """
-    dataset = curated_bars(timeframe)
-    stored = platform.store.scan(dataset, symbols=symbols, sessions=sessions, columns=_READ)
-    bars = masked(stored, decisions(platform, dataset.name, sessions)).filter("final")
     counted = (
-        bars.group_by(_KEY)
+        bars.filter("final")
+        .group_by(_KEY)
         .agg(
             pl.len().alias("bars"),
             _in_error().sum().cast(pl.Int64).alias("withheld"),
@@ -146,6 +164,17 @@ def _flags_of(flags: str | pl.Expr) -> pl.Expr:
 
 def _or_none(why: str) -> pl.Expr:
     return pl.when(pl.col(why) == "").then(pl.lit("none")).otherwise(pl.col(why))
+
+
+def _uncurated(timeframe: Timeframe) -> pl.Expr:
+    """What to do about bars that came and were not curated."""
+    return pl.format(
+        "bars came, none of them is curated: 'emp ingest --vendor {} --symbols {} "
+        f"--timeframe {timeframe} --start ... --end ...' curates them, or says which check holds "
+        "them back",
+        "vendor",
+        "symbol",
+    )
 
 
 def _sentence(timeframe: Timeframe) -> pl.Expr:

@@ -73,6 +73,26 @@ def known(world: World, *vendors: str) -> pl.DataFrame:
     return with_withheld(world.platform, told, Timeframe.D1, named=bool(vendors))
 
 
+def test_bars_that_came_and_were_not_curated_are_told_with_their_cure(tmp_path: Path) -> None:
+    world = stored(tmp_path)
+    dataset = curated_bars(Timeframe.D1)
+    held = world.platform.store.scan(dataset).filter(pl.col("session") == DAYS[0])
+    world.platform.store.replace(dataset, held, sessions=(FIRST, LAST), symbols=["AAA"])
+    told = known(world, "yahoo")
+    assert told["withheld"].to_list() == [0, 1, 1, 1, 1]
+    assert told["reason"].to_list() == [
+        "",
+        *4
+        * [
+            "bars came, none of them is curated: 'emp ingest --vendor yahoo --symbols AAA "
+            "--timeframe 1d --start ... --end ...' curates them, or says which check holds them "
+            "back"
+        ],
+    ]
+    missing = gaps(together(known(world)))
+    assert missing.select("first", "last").rows() == [(DAYS[1], DAYS[4])]
+
+
 def test_a_reader_is_told_how_many_bars_it_does_not_get_and_why(world: World) -> None:
     with pytest.warns(WithheldBarsWarning) as told:
         bars = emp.get_curated_bars("AAA", FIRST, LAST, settings=world.settings)
