@@ -89,7 +89,8 @@ def get_data_quality_summary(
     Returns:
         symbol, session, status (GREEN, YELLOW or RED), score, coverage (0 to 1), errors, warnings
         (how many findings), codes (theirs, comma-separated), accepted (how many more findings
-        somebody accepted), and of the score's row expected,
+        somebody accepted), unusable_by (who marked the session unusable; empty where nobody did),
+        and of the score's row expected,
         observed, gaps, null_rate, duplicates, ohlc_violations, outliers, flat_run, drift_max
         (relative), freshness_seconds; null where a session has no score.
 
@@ -108,6 +109,7 @@ def get_data_quality_summary(
     accepted = seen.accepted.group_by(on).agg(accepted=pl.len())
     return (
         seen.sessions.join(accepted, on=on, how="left", maintain_order="left")
-        .with_columns(pl.col("accepted").fill_null(0))
+        .join(seen.unusable.rename({"by": "unusable_by"}), on=on, how="left", maintain_order="left")
+        .with_columns(pl.col("accepted").fill_null(0), pl.col("unusable_by").fill_null(""))
         .join(measured, on=on, how="left", maintain_order="left")
     )

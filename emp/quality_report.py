@@ -78,6 +78,7 @@ def _report(
         as_of=platform.clock.now(),
         sessions=(since, last),
         accepted=seen.accepted.filter(pl.col("session") >= since).height,
+        unusable_by=seen.unusable.filter(pl.col("session") >= since)["by"].to_list(),
     )
     drift = seen.inspection.measured.get("drift", pl.DataFrame())
     if symbols is not None and drift.width:

@@ -43,7 +43,8 @@ Example:\n
   emp annotate unusable EURUSD --start 2024-03-05 --end 2024-03-05 --reason "the feed froze"
 
 'emp bars' leaves the bars out, unless it is called with --quality all: then they carry the flag
-unusable. Nothing has to be curated anew.
+unusable. Nothing has to be curated anew. The session is RED in 'emp health'. Of --dataset
+curated/bars_1m also longer bars that are made of these minutes are left out.
 """
 IMPUTE_EXAMPLES = """
 Examples:\n

@@ -16,14 +16,16 @@ from market_data.calendars import trading_sessions
 from market_data.curation.marks import MARKS, session_marks, with_marks
 from market_data.datasets import curated_bars
 from market_data.pipeline.platform import Platform
-from market_data.ports import Annotation
+from market_data.ports import Annotation, Decision
 from market_data.quality.actions import bar_marks
-from market_data.quality.annotations import UNUSABLE, preferences, standing, unusable
+from market_data.quality.annotations import UNUSABLE, marked_by, preferences, standing, unusable
 from market_data.quality.bar_flags import bar_flags, open_flags
 from market_data.quality.view import limits_of
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
 
+MADE_OF_MINUTES = pl.col("source").str.ends_with(f"@{Timeframe.M1}")
+"""Bars of a longer timeframe that curation made of a vendor's minutes."""
 _LONGEST_SESSION = timedelta(days=3)
 """No session is open longer than this after the midnight, in UTC, of its date."""
 
@@ -46,20 +48,79 @@ def preferred_vendors(
     return preferences(found, sessions)
 
 
-def masked(bars: pl.DataFrame, decided: list[Annotation]) -> pl.DataFrame:
+def bar_decisions(
+    platform: Platform,
+    timeframe: Timeframe,
+    sessions: tuple[date, date],
+    as_of: datetime | None = None,
+) -> list[Annotation]:
+    """What curated bars are marked by and made up: decisions about them, and about their minutes.
+
+    Of the minutes only that they are unusable: longer bars that are made of them are so as well.
+    """
+    own, minutes = curated_bars(timeframe).name, curated_bars(Timeframe.M1).name
+    found = decisions(platform, own, sessions, as_of)
+    if own == minutes:
+        return found
+    finer = decisions(platform, minutes, sessions, as_of)
+    return [*found, *(a for a in finer if a.decision is Decision.UNUSABLE)]
+
+
+def masked(bars: pl.DataFrame, decided: list[Annotation], timeframe: Timeframe) -> pl.DataFrame:
     """Curated bars, those of sessions that were marked unusable with status error and a flag.
 
     The store keeps the bars as they were curated, whatever engine it is; the mark is put on here.
+
+    Args:
+        bars: rows of CURATED_BARS.
+        decided: as `bar_decisions` has them.
+        timeframe: of the bars.
     """
     if bars.is_empty():
         return bars
     span: tuple[date, date] = bars.select(
         first=pl.col("session").min(), last=pl.col("session").max()
     ).row(0)
-    days = unusable(decided, span)
-    if days.is_empty():
+    own, minutes = about_bars(decided, timeframe)
+    days, of_minutes = unusable(own, span), unusable(minutes, span)
+    if days.is_empty() and of_minutes.is_empty():
         return bars
-    return with_marks(bars, [session_marks(days.with_columns(severity=pl.lit("error")), UNUSABLE)])
+    made = bars.filter(MADE_OF_MINUTES).join(of_minutes, on=["symbol", "session"], how="semi")
+    given = pl.lit("error").alias("severity")
+    single = made.select("symbol", "session", "ts", flag=pl.lit(UNUSABLE), severity=given)
+    return with_marks(bars, [session_marks(days.with_columns(given), UNUSABLE), single])
+
+
+def unusable_sessions(
+    platform: Platform, timeframe: Timeframe, sessions: tuple[date, date]
+) -> pl.DataFrame:
+    """Sessions of which readers get no bar, or not all, since somebody marked them unusable.
+
+    Returns:
+        symbol, session, by (authors, comma-separated), each once.
+    """
+    own, minutes = about_bars(bar_decisions(platform, timeframe, sessions), timeframe)
+    marked = marked_by(own, sessions)
+    of_minutes = marked_by(minutes, sessions)
+    if of_minutes.is_empty():
+        return marked
+    bars = platform.store.scan(
+        curated_bars(timeframe),
+        symbols=of_minutes["symbol"].unique().sort().to_list(),
+        sessions=sessions,
+        columns=("symbol", "session", "source"),
+    )
+    made = of_minutes.join(bars.filter(MADE_OF_MINUTES), on=["symbol", "session"], how="semi")
+    who = pl.col("by").str.split(", ").explode().unique().sort().str.join(", ")
+    return pl.concat([marked, made]).group_by("symbol", "session").agg(who)
+
+
+def about_bars(
+    decided: Sequence[Annotation], timeframe: Timeframe
+) -> tuple[list[Annotation], list[Annotation]]:
+    """Of `bar_decisions` those about the bars themselves, and those about their minutes."""
+    own = curated_bars(timeframe).name
+    return [a for a in decided if a.dataset == own], [a for a in decided if a.dataset != own]
 
 
 def flagged(

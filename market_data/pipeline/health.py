@@ -15,6 +15,7 @@ import polars as pl
 from market_data.calendars import last_closed_session
 from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
 from market_data.errors import ConfigurationError
+from market_data.pipeline.decisions import unusable_sessions
 from market_data.pipeline.inspection import (
     Inspection,
     inspect_curated,
@@ -28,10 +29,12 @@ from market_data.pipeline.views import kept_symbols
 from market_data.quality.findings import KEY
 from market_data.quality.health import JUDGED, Health, health, judge_sessions
 from market_data.quality.score import RED
+from market_data.quality.unusable import with_unusable
 from market_data.quality.view import limits_of
 from market_data.schemas import SCORES
 from market_data.timeframes import Timeframe
 
+_NOBODY = pl.DataFrame(schema={"symbol": pl.String(), "session": pl.Date(), "by": pl.String()})
 WINDOW_DAYS = 7
 """So many days before the moment are looked at: a trading week, whatever holidays it has."""
 
@@ -48,6 +51,7 @@ class JudgedRange:
         inspection: what the checks found.
         limits: symbol, asset_class and every limit.
         accepted: rows of `market_data.quality.annotations.ACCEPTED`.
+        unusable: symbol, session, by: judged sessions that somebody marked unusable, and who.
     """
 
     dataset: str
@@ -57,6 +61,7 @@ class JudgedRange:
     inspection: Inspection
     limits: pl.DataFrame
     accepted: pl.DataFrame
+    unusable: pl.DataFrame
 
 
 def health_of(
@@ -99,6 +104,7 @@ def health_of(
         as_of=moment,
         sessions=(first, last),
         accepted=seen.accepted.height,
+        unusable_by=seen.unusable["by"].to_list(),
     )
 
 
@@ -177,7 +183,19 @@ def judged_range(
     sessions = judge_sessions(
         held, scores if scored else None, findings, limits, as_of=moment, now=now
     )
-    return JudgedRange(dataset, timeframe, sessions, scores, inspection, limits, accepted)
+    # Raw bars stay as they came, whatever is decided about curated ones.
+    marked = unusable_sessions(platform, timeframe, (first, last)) if scored else _NOBODY
+    marked = marked.join(sessions, on=KEY, how="semi")
+    return JudgedRange(
+        dataset,
+        timeframe,
+        with_unusable(sessions, marked),
+        scores,
+        inspection,
+        limits,
+        accepted,
+        marked,
+    )
 
 
 def inspected(

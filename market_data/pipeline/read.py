@@ -21,7 +21,7 @@ from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError, UnknownActionsWarning
 from market_data.pipeline.adjusting import adjusted_bars
 from market_data.pipeline.curate import chunks, curate_slice, step_days
-from market_data.pipeline.decisions import decisions, flagged, masked
+from market_data.pipeline.decisions import bar_decisions, flagged, masked
 from market_data.pipeline.imputing import ANNOTATED, NEVER, Impute, Range, asked_for, with_imputed
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.surroundings import judged_beside
@@ -64,7 +64,7 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
         as_of: curate again from what was known then; None reads what is stored.
         quality: "trusted" leaves out rows whose dq_status is error, "ok" also those with warn,
             "all" leaves out none. Bars of a session that somebody marked unusable have the status
-            error and the flag `unusable`.
+            error and the flag `unusable`, as have longer bars that are made of its minutes.
         running: also bars whose period is still running.
         impute: how missing bars are made up, see `market_data.curation.imputation.parse`;
             "annotated": only where people decided so, and not with quality "ok"; "none": never.
@@ -91,7 +91,7 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
         platform.universe.instrument(symbol)
     mode, wanted = _adjustment(adjusted), _wanted(quality, running=running)
     span, moment = Range(start, end, sessions), as_of or platform.clock.now()
-    decided = decisions(platform, curated_bars(timeframe).name, span.days, as_of)
+    decided = bar_decisions(platform, timeframe, span.days, as_of)
     asked = asked_for(decided, symbols, impute, span, as_of, annotated=quality != "ok")
     of_class = {s: platform.universe.instrument(s).asset_class for s in symbols}
     adjustable = [s for s, found in of_class.items() if found.is_adjustable]
@@ -116,7 +116,7 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
         # Values come from bars beside the range too, of which the same decisions hold.
         wide = span.widened(asked.beyond, asked.beyond)
         around = stored.marked(
-            completed, wide, decisions(platform, curated_bars(timeframe).name, wide.days, as_of)
+            completed, wide, bar_decisions(platform, timeframe, wide.days, as_of)
         )
         bars = pl.concat([bars, around.filter(span.holds())]).sort("symbol", "ts")
     if quality == "trusted":
@@ -169,13 +169,13 @@ class _Stored:
         if not symbols:
             return CURATED_BARS.empty()
         if not self.checked:
-            return masked(self._read(symbols, span), decided)
+            return masked(self._read(symbols, span), decided, self.timeframe)
         before, after = judged_beside(self.platform, self.timeframe, symbols)
         series = self._read(symbols, span.widened(before, after))
         bars = series.filter(span.holds())
         if not bars.is_empty():
             bars = flagged(self.platform, self.timeframe, bars, series, decided, self.as_of)
-        return masked(bars, decided)
+        return masked(bars, decided, self.timeframe)
 
     def _read(self, symbols: Sequence[str], span: Range) -> pl.DataFrame:
         start, end, sessions = span.start, span.end, span.sessions

@@ -16,7 +16,7 @@ import polars as pl
 from market_data.basis import SPLITS_DISPUTED
 from market_data.datasets import curated_bars
 from market_data.errors import WithheldBarsWarning
-from market_data.pipeline.decisions import decisions, masked
+from market_data.pipeline.decisions import bar_decisions, masked
 from market_data.pipeline.platform import Platform
 from market_data.ports import Outcome
 from market_data.quality.annotations import UNUSABLE
@@ -121,7 +121,7 @@ def _curated(
     """Stored bars, those of sessions that were marked unusable in error."""
     dataset = curated_bars(timeframe)
     stored = platform.store.scan(dataset, symbols=symbols, sessions=sessions, columns=_READ)
-    return masked(stored, decisions(platform, dataset.name, sessions))
+    return masked(stored, bar_decisions(platform, timeframe, sessions), timeframe)
 
 
 def _in_error_by_session(bars: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:

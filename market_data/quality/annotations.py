@@ -118,6 +118,19 @@ def unusable(annotations: Iterable[Annotation], sessions: tuple[date, date]) -> 
     return _days(marked, sessions).select(KEY).unique().sort(KEY)
 
 
+def marked_by(annotations: Iterable[Annotation], sessions: tuple[date, date]) -> pl.DataFrame:
+    """Who marked days unusable: symbol, session, by (authors, comma-separated), sorted."""
+    marked = [a for a in annotations if a.decision is Decision.UNUSABLE]
+    authors = pl.DataFrame(
+        [(a.id, a.author) for a in marked],
+        schema={"annotation": pl.Int64, "author": pl.String},
+        orient="row",
+    )
+    who = pl.col("author").unique().sort().str.join(", ")
+    days = _days(marked, sessions).join(authors, on="annotation")
+    return days.group_by(KEY).agg(by=who).sort(KEY)
+
+
 def preferences(annotations: Iterable[Annotation], sessions: tuple[date, date]) -> pl.DataFrame:
     """Whose bars go first: symbol, session, vendor; of several decisions the newest stands."""
     return _newest(annotations, sessions, Decision.PREFER_VENDOR, "vendor")

@@ -10,12 +10,14 @@ What is known of them is what is known now: bars that were fetched or mended lat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
+from market_data.quality.annotations import UNUSABLE
 from market_data.quality.findings import ERROR, KEY, WARN
 from market_data.quality.score import GREEN, RED, YELLOW
 from market_data.schemas import FINDINGS, SCORES
@@ -190,6 +192,7 @@ def health(
     as_of: datetime,
     sessions: tuple[date, date],
     accepted: int = 0,
+    unusable_by: Sequence[str] = (),
 ) -> Health:
     """The verdict over a window of sessions.
 
@@ -204,13 +207,14 @@ def health(
         as_of: the moment, UTC.
         sessions: first and last day that `judged` is about.
         accepted: how many findings of these days somebody accepted.
+        unusable_by: who marked sessions among them unusable.
     """
     per_class = judged.join(
         limits.select("symbol", "asset_class", "block_share", "score_error"),
         on="symbol",
         how="left",
     )
-    reasons = [*_reasons_of_classes(per_class), *_reasons_of_codes(judged)]
+    reasons = [*_reasons_of_classes(per_class), *_reasons_of_codes(judged, unusable_by)]
     if judged.is_empty():
         text = f"no session of {sessions[0]} to {sessions[1]} was due: nothing is known of it"
         reasons = [Reason(RED, "nothing", 0, 0, text)]
@@ -269,7 +273,7 @@ def _reasons_of_classes(rows: pl.DataFrame) -> list[Reason]:
     return reasons
 
 
-def _reasons_of_codes(judged: pl.DataFrame) -> list[Reason]:
+def _reasons_of_codes(judged: pl.DataFrame, unusable_by: Sequence[str]) -> list[Reason]:
     """What was found, the codes of RED symbol-sessions first, then the most frequent."""
     codes = (
         judged.filter(pl.col("status") != GREEN)
@@ -289,6 +293,7 @@ def _reasons_of_codes(judged: pl.DataFrame) -> list[Reason]:
         )
         .sort("red", "rows", "code", descending=[True, True, False])
     )
+    who = f"; marked unusable by {', '.join(sorted(set(unusable_by)))}"
     return [
         Reason(
             YELLOW,
@@ -296,7 +301,8 @@ def _reasons_of_codes(judged: pl.DataFrame) -> list[Reason]:
             row["symbols"],
             row["rows"],
             f"{row['code']}: {row['rows']} symbol-session(s) of {row['symbols']} symbol(s), "
-            f"{row['red']} of them RED; the newest is {row['newest']}",
+            f"{row['red']} of them RED; the newest is {row['newest']}"
+            + (who if row["code"] == UNUSABLE and unusable_by else ""),
         )
         for row in codes.iter_rows(named=True)
     ]

@@ -229,9 +229,12 @@ def test_unusable_sessions_are_masked_as_they_are_read(call: Call, two_vendors: 
     assert marked.select("dq_status", "flags").rows() == [("error", "unusable")]
     found = call("quality", "--symbols", "MINE", "--start", day, "--end", day, "--json")
     assert [d["decision"] for d in found["decisions"]] == ["unusable"]
+    (row,) = call("quality", "summary", "--symbols", "MINE", "--start", day, "--end", day, "--json")
+    assert (row["status"], row["unusable_by"]) == ("RED", decided["decision"]["author"])
     report = two_vendors / "report.html"
     assert run(["report", "quality", *ALL, "--out", str(report)]) == 0
     page = report.read_text()
+    assert f"marked unusable by {row['unusable_by']}" in page
     assert "Decisions about these sessions" in page
     assert "asked the exchange" in page
     known_before = emp.get_curated_bars("MINE", day, day, as_of=decided["decision"]["created_at"])
