@@ -39,7 +39,8 @@ CHECKS = {
     "ohlc": "Low and high enclose open and close; prices are finite, positive and in range.",
     "price_sanity": "No price stands still or steps further than its class does; none steps as "
     "after a split that nobody told of.",
-    "false_ticks": "No price jumps away and comes back as if nothing had been traded between.",
+    "false_ticks": "No price jumps away and comes back as if nothing had been traded between; no "
+    "open, high or low lies far outside of the prices around it.",
     "volume": "Every session has volume, and one near that of the sessions before.",
     "consistency": "Days agree with the bars within them, adjusted closes with the actions that "
     "make them, dividends with each other.",

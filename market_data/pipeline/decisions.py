@@ -21,6 +21,7 @@ from market_data.quality.actions import bar_marks
 from market_data.quality.annotations import UNUSABLE, marked_by, preferences, standing, unusable
 from market_data.quality.bar_flags import bar_flags, open_flags
 from market_data.quality.view import limits_of
+from market_data.schemas import PRICES
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
 
@@ -141,7 +142,7 @@ def flagged(
         decided: decisions about them; what is accepted is not flagged.
         as_of: corporate actions that became known later do not count.
     """
-    whole = series.select("symbol", "session", "ts", "open", "close", "volume", "final")
+    whole = series.select("symbol", "session", "ts", *PRICES, "volume", "final")
     if not whole.get_column("final").all():
         whole = whole.filter("final")
     symbols = series.get_column("symbol").unique().sort().to_list()

@@ -104,7 +104,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _line(
         "flag",
-        "jump false_tick flat_run volume zero_volume",
+        "jump false_tick wick flat_run volume zero_volume",
         DataEffect.FLAG_ROW,
         RunEffect.GO_ON,
         ReadersEffect.FLAGGED,

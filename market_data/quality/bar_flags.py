@@ -1,8 +1,8 @@
 """Flags of single bars: what the checks that look at bars beside each other say of each one.
 
-What belongs here: false ticks, jumps and changes of the unit, flat runs and volumes, bar by bar.
-What does not: finding them (false_ticks.py, jumps.py, flat_runs.py, volume.py), what readers get of
-flagged bars (market_data/pipeline/read.py).
+What belongs here: false ticks, wicks, jumps and changes of the unit, flat runs and volumes, bar by
+bar. What does not: finding them (false_ticks.py, wicks.py, jumps.py, flat_runs.py, volume.py), what
+readers get of flagged bars (market_data/pipeline/read.py).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from market_data.quality.jumps import find_jumps, with_codes
 from market_data.quality.price_sanity import CHECK as PRICE_SANITY
 from market_data.quality.volume import CHECK as VOLUME
 from market_data.quality.volume import find_volumes
+from market_data.quality.wicks import WICK, find_wicks
 from market_data.schemas import FINDINGS, UTC
 from market_data.timeframes import Timeframe
 
@@ -39,9 +40,9 @@ def bar_flags(
     """The flags of curated bars, as the checks find them.
 
     Args:
-        series: symbol, session, ts, open, close of bars that are over, sorted by (symbol, ts), with
-            the bars around those that are wanted: the usual step is told from those before, a price
-            that comes back from those after.
+        series: symbol, session, ts, open, high, low, close of bars that are over, sorted by
+            (symbol, ts), with the bars around those that are wanted: the usual step is told from
+            those before, a price that comes back from those after.
         limits: see `market_data.quality.view.limits_of`.
         timeframe: of the bars.
         actions: rows of CORPORATE_ACTIONS that are known.
@@ -49,15 +50,18 @@ def bar_flags(
             `market_data.quality.volume.find_volumes` takes them; None: nobody asks for volumes.
 
     Returns:
-        Columns BAR_FLAGS, one row per bar and code (false_tick, jump, flat_run: warn; unit_error:
-        error), and one per session whose volume is odd (volume, zero_volume: warn), whose `ts` is
-        null: all of its bars are meant; sorted by (symbol, ts, session, code).
+        Columns BAR_FLAGS, one row per bar and code (false_tick, wick, jump, flat_run: warn;
+        unit_error: error), and one per session whose volume is odd (volume, zero_volume: warn),
+        whose `ts` is null: all of its bars are meant; sorted by (symbol, ts, session, code).
     """
     ticks = find_false_ticks(series, limits, timeframe=timeframe)
     jumps = with_codes(find_jumps(series, limits, actions=actions, false_ticks=ticks))
     flagged = [
         ticks.with_columns(
             check=pl.lit(FALSE_TICKS), code=pl.lit("false_tick"), severity=pl.lit(WARN)
+        ),
+        find_wicks(series, limits, timeframe=timeframe).with_columns(
+            check=pl.lit(FALSE_TICKS), code=pl.lit(WICK), severity=pl.lit(WARN)
         ),
         jumps.with_columns(check=pl.lit(PRICE_SANITY)),
         find_flat_bars(series, limits, timeframe).with_columns(

@@ -39,6 +39,7 @@ from market_data.quality.staleness import check_staleness
 from market_data.quality.thresholds import Thresholds
 from market_data.quality.view import BarsView
 from market_data.quality.volume import check_volume, with_sessions_before
+from market_data.quality.wicks import check_wicks, find_wicks
 
 __all__ = ["CHECKS", "BarsView", "check_drift", "evaluate_bars"]
 
@@ -113,7 +114,16 @@ def _of_series(view: BarsView, limits: pl.DataFrame) -> dict[str, CheckOutcome]:
         sanity.append(check_jumps(jumps, check="price_sanity", dataset=dataset, sessions=sessions))
     return {
         "price_sanity": together(sanity),
-        "false_ticks": check_false_ticks(ticks, dataset=dataset, sessions=sessions),
+        "false_ticks": together(
+            [
+                check_false_ticks(ticks, dataset=dataset, sessions=sessions),
+                check_wicks(
+                    find_wicks(series, limits, timeframe=view.timeframe),
+                    dataset=dataset,
+                    sessions=sessions,
+                ),
+            ]
+        ),
         "volume": check_volume(
             _traded(view, series), limits, actions=view.actions, dataset=dataset, sessions=sessions
         ),

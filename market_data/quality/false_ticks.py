@@ -1,7 +1,8 @@
 """False ticks: bars whose price jumps away and comes back as if nothing had been traded between.
 
 What belongs here: finding them, by this platform's rule and by that of the documents. What does
-not: jumps that stay (price_sanity.py), what becomes of a flagged bar (market_data/curation).
+not: wrong opens, highs and lows (wicks.py), jumps that stay (price_sanity.py), what becomes of a
+flagged bar (market_data/curation).
 
 The rule: the log return into a bar is at least `false_tick_z` robust standard deviations and
 `false_tick_move`; within `false_tick_bars` bars a bar opens near the price of before (at least

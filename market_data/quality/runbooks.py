@@ -19,7 +19,7 @@ _PAGES = {
     "ohlc": "ohlc not_finite not_positive negative_volume future price_range not_a_session "
     "outside_session off_grid unreadable inconsistent",
     "price_sanity": "jump unit_error flat_run suspected_missing_split splits_disputed",
-    "false_ticks": "false_tick",
+    "false_ticks": "false_tick wick",
     "volume": "volume zero_volume",
     "consistency": "consistency adjustment_chain phantom_dividend",
     "macro": "release_not_announced last_asked_long_before release_moved no_value_ever "

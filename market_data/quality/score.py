@@ -24,7 +24,7 @@ from market_data.schemas import FINDINGS, SCORES
 
 UNKNOWN_FRESHNESS = 0.75
 GREEN, YELLOW, RED = "GREEN", "YELLOW", "RED"
-_OUTLIERS = ("jump", "unit_error", "false_tick")
+_OUTLIERS = ("jump", "unit_error", "false_tick", "wick")
 _WHY_LOW = ("no_data", "coverage_error", "coverage_low", "stale")
 """Codes of what makes a score low."""
 

@@ -62,6 +62,8 @@ class Rules(BaseModel):
         false_tick_move: smallest relative jump that may be false.
         false_tick_revert: share of the jump that has to be undone.
         false_tick_bars: so many bars in a row may be false.
+        wick_z: usual ranges of a bar from which on an open, high or low may be wrong, see wicks.py.
+        wick_move: smallest relative distance from the prices around it at which it may be.
         volume_shift: a session's volume this many times the usual one, or its inverse, is flagged.
         consistency: relative difference of a daily bar from the bars within its day.
         chain_tolerance: relative difference of an adjusted close from what actions make of it.
@@ -96,6 +98,8 @@ class Rules(BaseModel):
     false_tick_move: Positive
     false_tick_revert: Share
     false_tick_bars: Annotated[int, Field(ge=1)]
+    wick_z: Positive
+    wick_move: Positive
     volume_shift: Annotated[float, Field(gt=1)]
     consistency: Positive
     chain_tolerance: Positive

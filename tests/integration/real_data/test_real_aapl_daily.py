@@ -21,7 +21,19 @@ FIRST, LAST = date(1998, 1, 2), date(2021, 3, 31)
 NOW = datetime(2021, 4, 2, tzinfo=UTC)
 
 
-BACK = [(date(2020, 3, 13), "false_tick")]
+WICKS = [
+    (day, "wick")
+    for day in (
+        date(2009, 9, 21),
+        date(2010, 8, 31),
+        date(2011, 1, 3),
+        date(2016, 4, 29),
+        date(2017, 5, 12),
+    )
+]
+"""Three lows at a tenth of the price or less; a high 13 % above, and a low 9 % below everything
+else of the day and the two around it. The crash of 2010-05-06 is none."""
+BACK = [*WICKS, (date(2020, 3, 13), "false_tick")]
 """Closed 12 % up in its last half hour, and opened below where it came from on the Monday after."""
 ODD = [(date(2000, 9, 29), "jump"), *BACK]
 """Halved by a warning of low sales; no split."""

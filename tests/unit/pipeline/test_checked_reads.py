@@ -21,12 +21,14 @@ from tests.support.worlds import FileVendor, World
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 FIRST, LAST = date(2024, 1, 2), date(2024, 4, 30)
 TICK, JUMP, PENCE = date(2024, 2, 27), date(2024, 3, 12), date(2024, 4, 9)
+HIGH = date(2024, 3, 19)
 STILL, SILENT, BUSY = date(2024, 1, 29), date(2024, 2, 6), date(2024, 2, 13)
 MARKED = {
     STILL: ("warn", "flat_run"),
     SILENT: ("warn", "zero_volume"),
     BUSY: ("warn", "volume"),
     TICK: ("warn", "false_tick"),
+    HIGH: ("warn", "wick"),
     JUMP: ("warn", "jump"),
     PENCE: ("error", "unit_error"),
 }
@@ -37,8 +39,8 @@ CODES = [code for _, code in MARKED.values()]
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A share that moves little, with one day of each code.
 
-    One false close, one jump that stays, one change to pence, a fifth day at one price, and a day
-    without volume as well as one with forty times the usual.
+    One false close, one false high, one jump that stays, one change to pence, a fifth day at one
+    price, and a day without volume as well as one with forty times the usual.
     """
     folder = tmp_path_factory.mktemp("checked")
     rows = []
@@ -48,7 +50,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         close *= (1.5 if day >= JUMP else 1) * (100 if day >= PENCE else 1)
         wrong = close * 1.25 if day == TICK else close
         volume = {SILENT: 0, BUSY: 20_000}.get(day, 500)
-        rows.append(f"{day},{close},{wrong * 1.01},{close * 0.99},{wrong},{volume}")
+        high = wrong * (1.6 if day == HIGH else 1.01)
+        rows.append(f"{day},{close},{high},{close * 0.99},{wrong},{volume}")
     path = folder / "bars.csv"
     path.write_text("\n".join(["date,open,high,low,close,volume", *rows]) + "\n")
     opened = World.at(folder, NOW).register(

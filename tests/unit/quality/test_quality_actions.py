@@ -127,6 +127,7 @@ def test_staleness(limits) -> None:
     [
         ("jump", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
         ("false_tick", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
+        ("wick", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
         ("unit_error", DataEffect.MARK_ROW, ReadersEffect.LEFT_OUT, "error"),
         ("flat_run", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
         ("volume", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),

@@ -12,7 +12,7 @@ from market_data.quality.bar_flags import bar_flags
 from market_data.quality.false_ticks import FALSE_TICKS
 from market_data.quality.jumps import LONGEST_IN_OTHER_UNIT, check_jumps, find_jumps
 from market_data.quality.thresholds import Thresholds
-from market_data.schemas import CORPORATE_ACTIONS
+from market_data.schemas import CORPORATE_ACTIONS, PRICES
 from market_data.timeframes import Timeframe
 
 FIRST = date(2024, 1, 2)
@@ -29,8 +29,7 @@ def daily(closes: Sequence[float], symbol: str = "AAA") -> pl.DataFrame:
             "symbol": [symbol] * len(closes),
             "session": sessions,
             "ts": [datetime(s.year, s.month, s.day, 8, tzinfo=UTC) for s in sessions],
-            "open": [float(c) for c in closes],
-            "close": [float(c) for c in closes],
+            **{price: [float(c) for c in closes] for price in PRICES},
         },
         schema_overrides={"ts": pl.Datetime("us", "UTC")},
     )
