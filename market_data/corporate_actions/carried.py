@@ -106,7 +106,7 @@ def _factors(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def _parts(gone: pl.DataFrame, statements: pl.DataFrame) -> pl.DataFrame:
-    """Adds `parts`: how many shares of today one was on the ex-date, by the vendor's own splits."""
+    """Adds `parts`: how many shares of today one was before the ex-date, by the vendor's splits."""
     splits = statements.filter(pl.col("kind") == "split").select("symbol", on="ex_date", by="value")
-    later = gone.select(_KEY).join(splits, on="symbol").filter(pl.col("on") > pl.col("ex_date"))
+    later = gone.select(_KEY).join(splits, on="symbol").filter(pl.col("on") >= pl.col("ex_date"))
     return later.group_by(_KEY).agg(parts=pl.col("by").product())

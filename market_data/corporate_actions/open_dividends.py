@@ -42,7 +42,7 @@ def waiting(told: pl.DataFrame, *, now: datetime, calendar: str) -> pl.DataFrame
     last = lately.group_by("symbol").agg(_before=pl.col("ex_date").max())
     return (
         dividends.join(last, on="symbol", maintain_order="left")
-        .filter(pl.col("ex_date") < pl.col("_before"))
+        .filter(pl.col("ex_date") <= pl.col("_before"))
         .select(told.columns)
     )
 
@@ -59,7 +59,7 @@ def settled_dividends(
 
     Args:
         told: rows of CORPORATE_ACTIONS: what the answer names, splits and dividends; the latter
-            multiplied by every later split.
+            multiplied by every later split, and by one of their own day.
         shown: symbol, ex_date, worked_in: which splits the prices have, and which they lack.
         known: rows of CORPORATE_ACTIONS: what the vendor had stated before.
         now: the time of asking.
@@ -81,7 +81,7 @@ def settled_dividends(
     dividends = told.filter(pl.col("kind") == "dividend")
     doubtful = (
         dividends.join(unworked, on="symbol")
-        .filter(pl.col("ex_date") < pl.col("until"))
+        .filter(pl.col("ex_date") <= pl.col("until"))
         .group_by(_EVENT)
         .agg(pl.col("ratio").product(), pl.col("lacked").all())
     )

@@ -31,9 +31,9 @@ def read_actions(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Splits and dividends of several answers about one symbol.
 
-    Yahoo divides dividends by the later splits, as it does prices, and quotes them in the unit of
-    the prices. Here they are cash per share as paid, in the currency: the charts have to reach to
-    the present for that. `known_at` is the ex-date at 00:00 UTC, assumed. A split of one for one
+    Yahoo divides dividends by the later splits and by one of their own day, as it does prices of
+    before, and quotes them in the unit of the prices. Here they are cash per share of the session
+    before the ex-date, in the currency: the charts have to reach to the present for that. `known_at` is the ex-date at 00:00 UTC, assumed. A split of one for one
     says nothing.
 
     Returns:
@@ -60,7 +60,7 @@ def read_actions(
         )
     ratios = dict(splits)
     paid = [
-        (day, amount * prod(value for ex_date, value in ratios.items() if ex_date > day))
+        (day, amount * prod(value for ex_date, value in ratios.items() if ex_date >= day))
         for day, amount in dividends
     ]
     cash, rejected = plausible_actions(_frame("dividend", paid, symbol, now))

@@ -74,11 +74,13 @@ def test_of_two_splits_each_counts_for_itself() -> None:
     assert settled(*told, shown={EX: False, second[0]: False}) == [2.0]
 
 
-def test_only_what_is_older_than_a_split_that_traded_lately_waits() -> None:
-    late = (EX, "dividend", 1.0)
+def test_only_what_is_not_younger_than_a_split_that_traded_lately_waits() -> None:
+    late = (EX + timedelta(days=1), "dividend", 1.0)
+    same = (EX, "dividend", 2.0)
     old = ((date(2023, 1, 3), "split", 2.0), (date(2022, 1, 3), "dividend", 3.0))
-    told = actions(SPLIT, DIVIDEND, late, *old)
+    told = actions(SPLIT, DIVIDEND, same, late, *old)
     held = waiting(told, now=SOON, calendar="XNYS")
-    assert held.equals(actions(DIVIDEND, old[1]))
+    assert held.equals(actions(DIVIDEND, same, old[1]))
     assert waiting(told, now=SOON + timedelta(days=30), calendar="XNYS").is_empty()
     assert settled(late, SPLIT) == [1.0]
+    assert settled(same, SPLIT) == []

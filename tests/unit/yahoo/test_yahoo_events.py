@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import pytest
 
 from adapters.vendors.yahoo.events import read_actions
@@ -51,6 +52,18 @@ def test_an_event_told_twice_counts_once() -> None:
     frame, _ = read_actions([content, content], "ACME", NOW)
     assert frame.select("ex_date", "kind", "value").rows() == [(date(2024, 3, 11), "split", 2.0)]
     assert frame["known_at"].to_list() == [datetime(2024, 3, 11, tzinfo=UTC)]
+
+
+def test_a_dividend_is_of_a_share_of_the_session_before() -> None:
+    """Tokyo: 4063.T paid 275 yen and split 5:1 on 2023-03-30; Yahoo tells 55."""
+    told = [
+        {"date": at(2024, 3, day, 9, 30), "amount": amount}
+        for day, amount in ((8, 10.0), (11, 55.0), (12, 7.0))
+    ]
+    content = telling(splits=[split(5)], dividends=told)
+    frame, _ = read_actions([content], "ACME", NOW)
+    paid = frame.filter(pl.col("kind") == "dividend").select("ex_date", "value").rows()
+    assert paid == [(date(2024, 3, 8), 50.0), (date(2024, 3, 11), 275.0), (date(2024, 3, 12), 7.0)]
 
 
 @pytest.mark.parametrize(
