@@ -109,7 +109,7 @@ def page(
         made_at: when, UTC.
         rule_version: of the rules that judged.
         period: first and last session; None where nothing is stored.
-        runbooks: address of the folder of the runbooks.
+        runbooks: address of the folder of the runbooks; empty: codes are no links.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -126,7 +126,7 @@ def page(
     pages.filters["number"] = _number
 
     def runbook(check: str, code: str) -> str:
-        return f"{runbooks.rstrip('/')}/{page_of(code, check)}"
+        return runbooks and f"{runbooks.rstrip('/')}/{page_of(code, check)}"
 
     return pages.get_template("quality.html.j2").render(
         reports=[{"of": r, "scores": drawn(r.scores.sessions)} for r in reports],
@@ -135,6 +135,24 @@ def page(
         period=period,
         runbook=runbook,
     )
+
+
+def linked_runbooks(address: str) -> str:
+    """Where links of a page that may lie anywhere lead.
+
+    Args:
+        address: of the folder of the runbooks, as the alerts have it: a URL, or a path, below the
+            installation's own folder where it is relative.
+
+    Returns:
+        The URL, that of the folder where it is there; else empty.
+    """
+    from adapters.settings import PROJECT
+
+    if "://" in address:
+        return address
+    folder = PROJECT / address
+    return folder.as_uri() if folder.is_dir() else ""
 
 
 def drawn(sessions: Sequence[date]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def quality(
     from adapters.alerts.configuration import load_alert_rules
     from emp.moments import day
     from emp.platforms import platform_of
-    from emp.quality_report import page, quality_reports
+    from emp.quality_report import linked_runbooks, page, quality_reports
     from market_data.errors import ConfigurationError
 
     settings = settings_of(context)
@@ -69,7 +69,7 @@ def quality(
         made_at=platform.clock.now(),
         rule_version=platform.rule_version,
         period=(min(days), max(days)) if days else None,
-        runbooks=load_alert_rules(settings).runbooks,
+        runbooks=linked_runbooks(load_alert_rules(settings).runbooks),
     )
     replace_file(out, text)
     print_line(str(out))

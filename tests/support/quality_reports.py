@@ -64,11 +64,11 @@ def report(
     )
 
 
-def written(*reports: DatasetReport) -> str:
+def written(*reports: DatasetReport, runbooks: str = "docs/runbooks") -> str:
     return page(
         reports,
         made_at=NOW,
         rule_version="r1",
         period=(FIRST, FIRST) if reports else None,
-        runbooks="docs/runbooks",
+        runbooks=runbooks,
     )

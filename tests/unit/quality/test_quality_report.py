@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import polars as pl
 import pytest
 
+from emp.quality_report import linked_runbooks
 from market_data.quality.health import JUDGED
 from market_data.quality.report import SHOWN_SYMBOLS, dataset_report
 from market_data.quality.thresholds import Thresholds
@@ -79,6 +82,27 @@ def test_the_page_tells_of_findings_drift_and_the_worst(thresholds: Thresholds) 
     assert "two vendors &lt;b&gt;disagree" in text
     assert "<b>" not in re.sub(r"<b>(RED|YELLOW)</b>", "", text)
     assert "2.0000 %" in text
+
+
+def test_codes_are_plain_text_where_the_runbooks_have_no_address(thresholds: Thresholds) -> None:
+    row = {"check": "drift", "code": "drift", "severity": "error", "dataset": "curated/bars_1d"}
+    place = {"symbol": "AAA", "session": FIRST, "value": 0.02, "threshold": 0.01, "rows": 1}
+    found = FINDINGS.conform(pl.DataFrame([{**row, **place, "detail": ""}]))
+    text = written(report(thresholds, ["AAA"], findings=found), runbooks="")
+    assert "<td>drift</td><td>drift</td>" in text
+    assert 'href="' not in text.replace('href="#', "")
+
+
+def test_the_runbooks_of_the_installation_are_linked_by_file() -> None:
+    address = linked_runbooks("docs/runbooks")
+    assert address.startswith("file:///")
+    assert (Path(unquote(urlsplit(address).path)) / "check-drift.md").is_file()
+    assert linked_runbooks("https://docs.example.com/runbooks/").startswith("https://docs.")
+
+
+def test_runbooks_that_are_not_there_are_not_linked(tmp_path: Path) -> None:
+    assert linked_runbooks("docs/nowhere") == ""
+    assert linked_runbooks(str(tmp_path)) == tmp_path.as_uri()
 
 
 def test_the_page_loads_nothing(thresholds: Thresholds) -> None:
