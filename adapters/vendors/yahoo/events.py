@@ -33,8 +33,8 @@ def read_actions(
 
     Yahoo divides dividends by the later splits and by one of their own day, as it does prices of
     before, and quotes them in the unit of the prices. Here they are cash per share of the session
-    before the ex-date, in the currency: the charts have to reach to the present for that. `known_at` is the ex-date at 00:00 UTC, assumed. A split of one for one
-    says nothing.
+    before the ex-date, in the currency: the charts have to reach to the present for that.
+    `known_at` is the ex-date at 00:00 UTC, assumed. A split of one for one says nothing.
 
     Returns:
         Rows of CORPORATE_ACTIONS sorted by (ex_date, kind), and dividends that cannot be as rows
