@@ -23,6 +23,7 @@ from market_data.quality.false_ticks import find_false_ticks
 from market_data.quality.flat_runs import check_flat_runs, find_flat_runs
 from market_data.quality.jumps import find_jumps
 from market_data.quality.volume import check_volume
+from market_data.quality.wicks import find_wicks
 
 SEEDS = range(57_000, 57_020)
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "quality.md"
@@ -124,6 +125,11 @@ def _jumps(spoilt: Spoilt, limits: pl.DataFrame, kind: Kind) -> set[int]:
     return _numbers(spoilt.bars, found, "ts")
 
 
+def _wicks(spoilt: Spoilt, limits: pl.DataFrame, kind: Kind) -> set[int]:
+    found = find_wicks(spoilt.bars, limits, timeframe=kind.timeframe)
+    return _numbers(spoilt.bars, found, "ts")
+
+
 def _flat(spoilt: Spoilt, limits: pl.DataFrame, kind: Kind) -> set[int]:
     runs = find_flat_runs(spoilt.bars, kind.timeframe)
     found = check_flat_runs(runs, limits, check="", dataset="", sessions=_ALWAYS)
@@ -159,6 +165,9 @@ TRIALS = (
     Trial(
         "the documents' rule", "split, reported", _always(plant.split), _by_documents, _is_equity
     ),
+    Trial("wick", "open, high or low off by a spike", _always(plant.wicks(1)), _wicks),
+    Trial("wick", "open, high or low off by 3 spikes", _always(plant.wicks(3)), _wicks),
+    Trial("wick", "split, reported", _always(plant.split), _wicks, _is_equity),
     Trial("jump", "prices in cents", _always(plant.cents), _jumps),
     Trial("jump", "split, reported", _always(plant.split), _jumps, _is_equity),
     Trial("flat run", "price repeated", _repeated, _flat),

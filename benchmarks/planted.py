@@ -5,7 +5,8 @@ detector finds (detectors.py).
 
 Two kinds of series: the sample vendor's (normal returns, sessions, openings that gap), and returns
 of Student's t with three degrees of freedom (fat tails) at the volatilities and spike sizes that
-are usual in comparisons of outlier rules.
+are usual in comparisons of outlier rules; there highs and lows reach as fat-tailed beyond open and
+close, at half the volatility.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import polars as pl
 
 from adapters.vendors.sample.instruments import INSTRUMENTS
 from adapters.vendors.sample.truth import daily_bars, minute_bars
-from market_data.schemas import CORPORATE_ACTIONS
+from market_data.schemas import CORPORATE_ACTIONS, PRICES
 from market_data.timeframes import Timeframe
 
 FAULTS = 10
@@ -27,7 +28,6 @@ FAULTS = 10
 FIRST, LAST = date(2024, 1, 2), date(2026, 6, 30)
 MINUTES_LAST = date(2024, 1, 12)
 _TAILED = 2_000
-_PRICES = ("open", "close")
 _NO_ACTIONS = CORPORATE_ACTIONS.empty().select("symbol", "ex_date", "kind", "value")
 
 
@@ -79,7 +79,7 @@ class Spoilt:
     """A series with faults.
 
     Attributes:
-        bars: number, symbol, session, ts, open, close, volume, sorted by ts.
+        bars: number, symbol, session, ts, open, high, low, close, volume, sorted by ts.
         actions: symbol, ex_date, kind, value: what was reported along.
         planted: numbers of the bars that a detector should tell.
     """
@@ -93,13 +93,12 @@ Plant = Callable[[pl.DataFrame, Kind, np.random.Generator], Spoilt]
 
 
 def series(kind: Kind, seed: int) -> pl.DataFrame:
-    """Sound bars of a kind: number, symbol, session, ts, open, close, volume."""
+    """Sound bars of a kind: number, symbol, session, ts, open, high, low, close, volume."""
     made = _sample(kind, seed) if kind.symbol else _fat_tailed(kind, seed)
     return made.select(
         "session",
         "ts",
-        "open",
-        "close",
+        *PRICES,
         "volume",
         symbol=pl.lit("AAA"),
         number=pl.int_range(pl.len()),
@@ -119,6 +118,8 @@ def _fat_tailed(kind: Kind, seed: int) -> pl.DataFrame:
     close = 100 * np.exp(np.cumsum(steps))
     apart = timedelta(days=1) if kind.daily else timedelta(minutes=1)
     start = datetime(2015, 1, 1, tzinfo=UTC)
+    volume = 1e6 * np.exp(chance.normal(0, 0.4, _TAILED))
+    beyond = np.abs(chance.standard_t(3, (2, _TAILED))) / np.sqrt(3) * kind.volatility / 2
     return pl.DataFrame(
         {
             "ts": pl.datetime_range(
@@ -126,9 +127,13 @@ def _fat_tailed(kind: Kind, seed: int) -> pl.DataFrame:
             ),
             "open": np.concatenate([[100.0], close[:-1]]),
             "close": close,
-            "volume": 1e6 * np.exp(chance.normal(0, 0.4, _TAILED)),
+            "volume": volume,
         }
-    ).with_columns(session=pl.col("ts").dt.date())
+    ).with_columns(
+        session=pl.col("ts").dt.date(),
+        high=pl.max_horizontal("open", "close") * np.exp(beyond[0]),
+        low=pl.min_horizontal("open", "close") / np.exp(beyond[1]),
+    )
 
 
 def spikes(longest: int) -> Plant:
@@ -144,6 +149,29 @@ def spikes(longest: int) -> Plant:
             opening[at + 1 : at + length] *= factor
             planted |= set(range(at, at + length))
         return Spoilt(bars.with_columns(close=close, open=opening), frozenset(planted))
+
+    return plant
+
+
+def wicks(times: float) -> Plant:
+    """Opens, highs and lows that were not traded, by a multiple of the usual spike.
+
+    A wrong high lies above the right one and a wrong low below it; bars enclose their openings.
+    """
+
+    def plant(bars: pl.DataFrame, kind: Kind, chance: np.random.Generator) -> Spoilt:
+        prices = {name: bars[name].to_numpy().copy() for name in PRICES}
+        factor = 1 + times * kind.spike
+        places = _places(bars, chance, 8)
+        for at in places:
+            name = str(chance.choice(["open", "high", "low"]))
+            up = name == "high" or (name == "open" and chance.random() < 0.5)
+            prices[name][at] *= factor if up else 1 / factor
+        wrong = bars.with_columns(pl.Series(name, of) for name, of in prices.items())
+        enclosed = wrong.with_columns(
+            high=pl.max_horizontal("open", "high"), low=pl.min_horizontal("open", "low")
+        )
+        return Spoilt(enclosed, frozenset(places))
 
     return plant
 
@@ -208,7 +236,8 @@ def _session_start(bars: pl.DataFrame, at: int) -> int:
 def _scaled(bars: pl.DataFrame, at: int, factor: float) -> pl.DataFrame:
     after = pl.int_range(pl.len()) >= at
     opens = after & (pl.int_range(pl.len()) > at) if factor > 1 else after
-    return bars.with_columns(
-        close=pl.when(after).then(pl.col("close") * factor).otherwise("close"),
-        open=pl.when(opens).then(pl.col("open") * factor).otherwise("open"),
+    scaled = bars.with_columns(
+        pl.when(after).then(pl.col(c) * factor).otherwise(c).alias(c)
+        for c in ("high", "low", "close")
     )
+    return scaled.with_columns(open=pl.when(opens).then(pl.col("open") * factor).otherwise("open"))
