@@ -18,17 +18,17 @@ from market_data.ports import Capabilities, FetchRequest, FetchResult
 from market_data.schemas import CORPORATE_ACTIONS, FETCHED_BARS
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
-from tests.support.worlds import FileVendor, World
+from tests.support.worlds import World
 
-NOW = datetime(2024, 1, 10, 12, tzinfo=UTC)
+NOW = datetime(2024, 3, 10, 12, tzinfo=UTC)
 DAY = date(2024, 1, 2)
-SPLIT = ("SHARE", date(2024, 1, 4), "split", 2.0, "splitting", datetime(2024, 1, 4, tzinfo=UTC))
+SPLIT = ("SHARE", date(2024, 1, 4), "split", 2.0, "yahoo", datetime(2024, 1, 4, tzinfo=UTC))
 
 
 class SplittingVendor:
     """One split-adjusted bar, and the split that it was divided by, in one answer."""
 
-    name = "mine"
+    name = "yahoo"
     capabilities = Capabilities(timeframes=(Timeframe.D1,))
 
     def basis(self, instrument: Instrument, timeframe: Timeframe) -> Basis:
@@ -53,9 +53,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("broken", ["raw_log", "actions"])
 def test_rows_are_never_there_before_their_splits(tmp_path: Path, broken: str) -> None:
     share = Instrument(symbol="SHARE", asset_class=AssetClass.EQUITY, calendar="XNYS")
-    world = World.at(tmp_path, NOW).register(
-        FileVendor("mine", {"1d": ("plain_daily", tmp_path)}, ("SHARE",)), instruments=(share,)
-    )
+    world = World.at(tmp_path, NOW).register(instruments=(share,))
     platform = world.platform
 
     class Breaking:
@@ -66,10 +64,10 @@ def test_rows_are_never_there_before_their_splits(tmp_path: Path, broken: str) -
                 raise Killed
             return getattr(getattr(platform, broken), name)
 
-    request = IngestRequest("mine", Timeframe.D1, ("SHARE",), DAY, DAY)
+    request = IngestRequest("yahoo", Timeframe.D1, ("SHARE",), DAY, DAY)
     with pytest.raises(Killed):
         ingest(replace(platform, **{broken: Breaking()}), request, SplittingVendor())
-    rows = platform.raw_log.read(raw_bars("mine", Timeframe.D1))
+    rows = platform.raw_log.read(raw_bars("yahoo", Timeframe.D1))
     assert rows.is_empty()
     assert platform.actions.read().height == (1 if broken == "raw_log" else 0)
 
