@@ -6,12 +6,9 @@ meaning (market_data/automation/policy.py).
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
-from adapters.configuration import own_or_shipped, problems, read_yaml
+from adapters.configuration import load_rules
 from adapters.settings import Settings
 from market_data.automation.policy import AutomationPolicy
-from market_data.errors import ConfigurationError
 
 
 def load_automation(settings: Settings) -> AutomationPolicy:
@@ -20,8 +17,4 @@ def load_automation(settings: Settings) -> AutomationPolicy:
     Raises:
         ConfigurationError: naming the file, the key, and what is wrong.
     """
-    path = own_or_shipped(settings, "automation.yaml")
-    try:
-        return AutomationPolicy.model_validate(read_yaml(path))
-    except ValidationError as error:
-        raise ConfigurationError(f"{path}: {problems(error)}") from error
+    return load_rules(settings, "automation.yaml", AutomationPolicy)

@@ -10,11 +10,11 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from filelock import FileLock
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from adapters import yaml_text
 from adapters.reference_files import INSTRUMENTS, load_reference
@@ -25,6 +25,7 @@ from market_data.quality.thresholds import Thresholds
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument, Universe, VendorConfig
 
+Rules = TypeVar("Rules", bound=BaseModel)
 CURATION_VERSION = "2"
 """Raised by hand when the code of curation changes what it makes of the same rows."""
 
@@ -52,6 +53,24 @@ def own_or_shipped(settings: Settings, name: str) -> Path:
     """A file of the configuration folder, or the shipped one where that has none."""
     own = settings.config_dir / name
     return own if own.exists() else PROJECT / "config" / name
+
+
+def load_rules(settings: Settings, name: str, rules: type[Rules]) -> Rules:
+    """What a file of the configuration folder, own or shipped, says in the form of a model.
+
+    Args:
+        settings: say where the files are.
+        name: of the file.
+        rules: the model.
+
+    Raises:
+        ConfigurationError: naming the file, the key, and what is wrong.
+    """
+    path = own_or_shipped(settings, name)
+    try:
+        return rules.model_validate(read_yaml(path))
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {problems(error)}") from error
 
 
 def problems(error: ValidationError) -> str:

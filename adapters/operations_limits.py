@@ -6,11 +6,8 @@ meaning (market_data/operations/limits.py).
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
-from adapters.configuration import own_or_shipped, problems, read_yaml
+from adapters.configuration import load_rules
 from adapters.settings import Settings
-from market_data.errors import ConfigurationError
 from market_data.operations.limits import OperationsLimits
 
 
@@ -20,8 +17,4 @@ def load_operations_limits(settings: Settings) -> OperationsLimits:
     Raises:
         ConfigurationError: naming the file, the key, and what is wrong.
     """
-    path = own_or_shipped(settings, "operations.yaml")
-    try:
-        return OperationsLimits.model_validate(read_yaml(path))
-    except ValidationError as error:
-        raise ConfigurationError(f"{path}: {problems(error)}") from error
+    return load_rules(settings, "operations.yaml", OperationsLimits)

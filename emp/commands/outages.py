@@ -23,9 +23,6 @@ answered again. What is still lacking of what was asked for is counted in the le
 below it is the command that asks for it.
 """
 
-ATTEMPTS = 5_000
-"""How many of the newest attempts are looked through."""
-
 
 def outages(
     context: typer.Context,
@@ -38,13 +35,14 @@ def outages(
     """Tell of outages of vendors, the newest first, and what is lacking since."""
     from adapters.backend import open_platform
     from market_data.operations.outages import outages as found_in
+    from market_data.pipeline.outage_backfills import ATTEMPTS, left_by
 
     platform = open_platform(settings_of(context))
     if vendor is not None:
         platform.universe.vendor(vendor)
     told: list[tuple[Outage, list[Lacking]]] = []
     for outage in found_in(platform.journal.runs(vendor=vendor, limit=ATTEMPTS)):
-        left = _left(platform, outage)
+        left = left_by(platform, outage)
         if left or not lacking:
             told.append((outage, left))
     if as_json:
@@ -56,20 +54,6 @@ def outages(
         print_line()
     if not told:
         print_line("no outages" + (" of which anything is lacking" if lacking else ""))
-
-
-def _left(platform: Any, outage: Outage) -> list[Lacking]:
-    from market_data.operations.outages import lacking as lacking_of
-
-    found = []
-    for timeframe in outage.timeframes:
-        symbols, sessions = outage.asked(timeframe)
-        ledger = platform.ledger.read(
-            timeframe=timeframe, vendors=[outage.vendor], symbols=symbols, sessions=sessions
-        )
-        if left := lacking_of(outage, ledger, timeframe):
-            found.append(left)
-    return found
 
 
 def _lines(outage: Outage, left: list[Lacking]) -> list[str]:

@@ -47,7 +47,7 @@ def plans_after_outages(
     for outage in reversed(outages(platform.journal.runs(limit=ATTEMPTS))):
         if outage.ended is None or outage.ended <= since:
             continue
-        for left in _left(platform, outage):
+        for left in left_by(platform, outage):
             request = _request(platform, outage, left)
             planned = [p.request for p in plans]
             launched = [b.plan.request for b in known if b.created_at >= outage.ended]
@@ -62,7 +62,8 @@ def plans_after_outages(
     return plans
 
 
-def _left(platform: Platform, outage: Outage) -> list[Lacking]:
+def left_by(platform: Platform, outage: Outage) -> list[Lacking]:
+    """What the ledger still lacks of what was asked for in an outage, by timeframe."""
     found = []
     for timeframe in outage.timeframes:
         symbols, sessions = outage.asked(timeframe)
