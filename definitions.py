@@ -39,7 +39,7 @@ from resources.storage import (
     TimescaleWarehouseResource,
     WarehouseResource,
 )
-from sensors.alerts import alert_delivery, alerts_of_runs, alerts_of_the_platform
+from sensors.alerts import alert_delivery, alerts_of_runs, platform_alerts
 from sensors.backfills import drive_backfills
 from sensors.corporate_actions import rebuild_after_corporate_actions
 from sensors.kafka_relay import relay_kafka_events
@@ -94,7 +94,7 @@ def _streaming(found: Installation) -> bool:
 
 
 def _sensors(found: Installation, policy: AutomationPolicy) -> list[dg.SensorDefinition]:
-    alerts = [alerts_of_runs, alerts_of_the_platform, alert_delivery]
+    alerts = [alerts_of_runs, platform_alerts(policy.daily), alert_delivery]
     always = [rebuild_after_corporate_actions, reference_files, drive_backfills, *alerts]
     outages = outage_sensor(on=policy.starts(institutional=found.mode is Mode.INSTITUTIONAL))
     return [*always, outages, *([relay_kafka_events] if _streaming(found) else [])]

@@ -33,7 +33,7 @@ from market_data.alerts.platform_sources import (
 )
 from market_data.alerts.rules import AlertRules
 from market_data.alerts.sources import sightings_of_run
-from market_data.automation.policy import AutomationPolicy
+from market_data.automation.policy import DailyRules
 from market_data.ports.cache import CacheMetrics
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
@@ -84,7 +84,10 @@ def look_at_runs(
 
 
 def look_at_the_platform(
-    context: dg.SensorEvaluationContext, platform: PlatformResource, parts: ReadinessResource
+    context: dg.SensorEvaluationContext,
+    platform: PlatformResource,
+    parts: ReadinessResource,
+    daily: DailyRules,
 ) -> dg.SensorResult:
     """Look at the platform."""
     from adapters.alerts.configuration import load_alert_rules
@@ -101,7 +104,7 @@ def look_at_the_platform(
         *sightings_of_daemons(daemon_facts(instance), watch, now),
         *sightings_of_breakers(_breakers(platform), now),
         *sightings_of_cut_offs(platform.operations.open().automation.all(), now),
-        *sightings_of_sla(sla_fact(instance, _policy(platform).daily, now), now),
+        *sightings_of_sla(sla_fact(instance, daily, now), now),
     ]
     facts, found = [], None
     if now.timestamp() - seen.aged >= AGES_EVERY_SECONDS:
@@ -204,12 +207,6 @@ def _parts(parts: ReadinessResource, seen: _Seen, now: datetime) -> Look:
         return list(sightings_of_parts(found.sections, live, now, answering=found.answering))
 
     return look
-
-
-def _policy(platform: PlatformResource) -> AutomationPolicy:
-    from adapters.automation import load_automation
-
-    return load_automation(platform.settings())
 
 
 def _breakers(platform: PlatformResource) -> Sequence[BreakerFact]:

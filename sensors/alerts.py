@@ -5,6 +5,7 @@ What belongs here: their definitions. What does not: what a tick does (alert_tic
 
 import dagster as dg
 
+from market_data.automation.policy import DailyRules
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
 
@@ -29,23 +30,33 @@ def alerts_of_runs(
     return look_at_runs(context, platform)
 
 
-@dg.sensor(
-    name="alerts_of_the_platform",
-    minimum_interval_seconds=PLATFORM_EVERY_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Makes alerts of what no run tells: bars that end too early, sensors and schedules "
-    "whose ticks fail, backfills that are stuck, daemons without a heartbeat, vendors that are "
-    "left alone, the read cache, Kafka, latencies. What was before the first tick is left out.",
-)
-def alerts_of_the_platform(
-    context: dg.SensorEvaluationContext,
-    platform: PlatformResource,
-    readiness_report: ReadinessResource,
-) -> dg.SensorResult:
-    """Look at the platform."""
-    from sensors.alert_ticks import look_at_the_platform
+def platform_alerts(daily: DailyRules) -> dg.SensorDefinition:
+    """The look at what no run tells.
 
-    return look_at_the_platform(context, platform, readiness_report)
+    Args:
+        daily: what the daily schedule of these definitions promises.
+    """
+
+    @dg.sensor(
+        name="alerts_of_the_platform",
+        minimum_interval_seconds=PLATFORM_EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Makes alerts of what no run tells: bars that end too early, sensors and "
+        "schedules whose ticks fail, backfills that are stuck, daemons without a heartbeat, "
+        "vendors that are left alone, the read cache, Kafka, latencies. What was before the first "
+        "tick is left out.",
+    )
+    def alerts_of_the_platform(
+        context: dg.SensorEvaluationContext,
+        platform: PlatformResource,
+        readiness_report: ReadinessResource,
+    ) -> dg.SensorResult:
+        """Look at the platform."""
+        from sensors.alert_ticks import look_at_the_platform
+
+        return look_at_the_platform(context, platform, readiness_report, daily)
+
+    return alerts_of_the_platform
 
 
 @dg.sensor(

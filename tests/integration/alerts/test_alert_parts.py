@@ -26,7 +26,6 @@ from market_data.alerts import Phase
 from market_data.alerts.facts import AgeFact
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
-from sensors.alerts import alerts_of_the_platform
 from tests.support.operations_file import give_operations
 from tests.support.servers import RedisServer
 
@@ -84,7 +83,7 @@ class House:
             repository_def=self.defs.get_repository_def(),
             resources=self.resources,
         ) as context:
-            told = alerts_of_the_platform(context)
+            told = self.defs.get_sensor_def("alerts_of_the_platform")(context)
         assert isinstance(told, dg.SensorResult)
         self.cursor = told.cursor
         found = self.operations.alerts.newest()
@@ -260,6 +259,13 @@ def test_wrong_limits_are_told_of_and_keep_nothing_else_from_being_told(
     assert told.trouble.runbook == "latency"
     house.limit("latency: {samples: 5}\n")
     assert house.tick() == {"stale|curated/bars_1d"}
+
+
+def test_a_policy_that_is_wrong_by_now_keeps_nothing_from_being_told(house: House):
+    """What the daily schedule promises is what these definitions were made with."""
+    house.limit("latency: {samples: many}\n")
+    (house.settings.config_dir / "automation.yaml").write_text("daily: {sla: soon}\n")
+    assert house.tick() == {"latency|"}
 
 
 def test_settings_of_servers_that_do_not_suffice_are_told_of_by_part(

@@ -21,7 +21,7 @@ from adapters.settings import PROJECT, Settings
 from market_data.ports import IngestRun
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
-from sensors.alerts import alert_delivery, alerts_of_runs, alerts_of_the_platform
+from sensors.alerts import alert_delivery, alerts_of_runs
 from tests.support.graph import Graph
 from tests.support.replay_server import ReplayServer, json_body
 from tests.support.worlds import FileVendor, World
@@ -67,6 +67,10 @@ class House:
             assert isinstance(told.skip_reason, dg.SkipReason)
             return str(told.skip_reason.skip_message)
         return str(told.skip_message)
+
+    def look(self) -> str:
+        """A tick of the look at the platform."""
+        return self.tick(self.graph.defs.get_sensor_def("alerts_of_the_platform"))
 
     def ticks(self) -> list[Any]:
         """One round of the daemon; the messages that the webhook got by it."""
@@ -146,7 +150,7 @@ def test_a_fault_and_its_repair_in_one_tick_are_told_to_nobody(house: House):
     house.run()
     assert house.ticks() == []
     # Bars of a year ago were never current: they cannot become stale.
-    assert house.tick(alerts_of_the_platform) == "0 messages"
+    assert house.look() == "0 messages"
     seen = json.loads(house.cursors["alerts_of_the_platform"] or "")
     assert seen["current"] == {"curated/bars_1d": []}
 
@@ -189,11 +193,11 @@ def test_the_look_at_the_platform_tells_of_bars_that_end_too_early(
 
     monkeypatch.setattr("market_data.pipeline.ages.ages", ages)
     monkeypatch.setattr("sensors.alert_ticks.AGES_EVERY_SECONDS", 0.0)
-    assert house.tick(alerts_of_the_platform) == "0 messages"
+    assert house.look() == "0 messages"
     found["due"] = today + timedelta(days=1)
-    assert house.tick(alerts_of_the_platform) == "1 messages"
+    assert house.look() == "1 messages"
     found["due"] = today
-    assert house.tick(alerts_of_the_platform) == "1 messages"
+    assert house.look() == "1 messages"
     house.tick(alert_delivery)
     opened, recovered = (a.json for a in house.server.asked)
     assert opened["alerts"][0]["key"] == "stale|curated/bars_1d"
@@ -225,11 +229,11 @@ def test_the_look_at_the_platform_tells_of_fetches_that_are_slow_until_they_are_
     monkeypatch.setattr("sensors.alert_ticks.AGES_EVERY_SECONDS", 0.0)
     for number in range(5):
         fetch(f"slow{number}", 6)
-    assert house.tick(alerts_of_the_platform) == "1 messages"
-    assert house.tick(alerts_of_the_platform) == "0 messages"
+    assert house.look() == "1 messages"
+    assert house.look() == "0 messages"
     for number in range(5):
         fetch(f"slow{number}", 1)
-    assert house.tick(alerts_of_the_platform) == "1 messages"
+    assert house.look() == "1 messages"
     house.tick(alert_delivery)
     opened, recovered = (a.json for a in house.server.asked)
     (alert,) = opened["alerts"]

@@ -42,7 +42,6 @@ from market_data.alerts.facts import SlaFact
 from market_data.automation.cutoff import TickEnd
 from market_data.datasets import curated_bars
 from market_data.timeframes import Timeframe
-from sensors.alerts import alerts_of_the_platform
 from sensors.schedule_facts import sla_fact
 from tests.support.graph import Graph
 from tests.support.replay_server import Asked, ReplayServer, Reply, failing, json_body
@@ -223,7 +222,7 @@ def opened(house: House) -> set[str]:
         repository_def=house.graph.defs.get_repository_def(),
         resources=house.graph.defs.resources,
     ) as context:
-        alerts_of_the_platform(context)
+        house.graph.defs.get_sensor_def("alerts_of_the_platform")(context)
     from adapters.backend import open_operations
 
     alerts = open_operations(house.graph.settings.local_operations_url).alerts
