@@ -82,6 +82,8 @@ class Driver:
         if ended.timed_out:
             reason = f"it took longer than {most} (max_runtime)"
             failed, now = PieceState.FAILED, self.rounds.clock.now()
+            # A process that took the signal for a person's has given the piece back, uncounted.
+            kept.claim(name, number, launch.token, now)
             kept.settle(name, number, launch.token, failed, at=now, reason=reason)
         elif stop:
             kept.release(name, number, launch.token, counted=False)

@@ -173,7 +173,8 @@ def launch(
     if not local:
         check_daemon(settings)
     if "bars_" not in target:
-        if any((symbols, start, end, days, vendor, refetch, overwrite_curated, outdated, pilot)):
+        chosen = (symbols, start, end, days is not None, vendor, refetch, overwrite_curated)
+        if any((*chosen, outdated, pilot)):
             raise ConfigurationError(
                 f"{target!r} is no dataset; a backfill that was launched goes on as it was planned"
             )

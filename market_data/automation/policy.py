@@ -13,7 +13,7 @@ from datetime import datetime, time, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from market_data.backfill.policy import BackfillPolicy
 from market_data.durations import Duration
@@ -65,6 +65,13 @@ def _hourly_share(value: timedelta) -> timedelta:
     """Refuse what no cron expression of minutes says evenly."""
     if value % timedelta(minutes=1) or not value or _HOUR % value:
         raise ValueError("must divide an hour into whole minutes: 1m, 5m, 10m, 15m, 20m, 30m, 60m")
+    return value
+
+
+def _whole_minutes(value: timedelta) -> timedelta:
+    """Refuse what a cron expression cannot say."""
+    if value % timedelta(minutes=1):
+        raise ValueError("must be whole minutes, such as 30m")
     return value
 
 
@@ -156,7 +163,9 @@ class CloseRules(_Strict):
         times: usual closes, by calendar; one that is not named here is looked at every hour.
     """
 
-    delay: Annotated[Duration, Field(lt=_HOUR)] = timedelta(minutes=30)
+    delay: Annotated[Duration, Field(lt=_HOUR), AfterValidator(_whole_minutes)] = timedelta(
+        minutes=30
+    )
     lookback: Days = 3
     timeframes: tuple[Timeframe, ...] = (Timeframe.D1,)
     times: Mapping[str, Close] = Field(default_factory=_closes)

@@ -2,5 +2,5 @@
 
 What belongs here: records and rules, without a clock or a database. What does not: planning from
 what an installation holds (market_data/pipeline/backfill.py), keeping (adapters/operations),
-running (jobs/backfill).
+running (jobs/backfill_piece.py).
 """

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from market_data.backfill.estimate import Measured, Rates
-from market_data.backfill.plans import BackfillPlan
+from market_data.backfill.plans import BackfillPlan, BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState, PieceState
 
@@ -76,8 +76,15 @@ def _speaks_for(pilot: Backfill, plan: BackfillPlan, policy: BackfillPolicy, now
     return (
         pilot.plan.pilot
         and pilot.state is BackfillState.SUCCEEDED
-        and pilot.plan.request.dataset == plan.request.dataset
-        and pilot.plan.request.vendors == plan.request.vendors
+        and _kind(pilot.plan.request) == _kind(plan.request)
         and bool(tried & wanted)
         and now - pilot.changed_at <= policy.pilot_valid
+    )
+
+
+def _kind(request: BackfillRequest) -> tuple[object, ...]:
+    """What a backfill does, wherever and about whom."""
+    return (
+        *(request.dataset, request.vendors),
+        *(request.refetch, request.overwrite_curated, request.outdated),
     )

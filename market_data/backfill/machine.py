@@ -1,7 +1,7 @@
 """What the driver of a backfill does next; the same answer for the same records.
 
-What belongs here: the rules of progress. What does not: doing it (jobs/backfill), keeping it
-(adapters/operations/backfills.py).
+What belongs here: the rules of progress. What does not: doing it (jobs/backfill_piece.py), keeping
+it (adapters/operations/backfills.py).
 
 A piece is taken by a claim that one attempt alone can win, and an attempt that lives holds the turn
 of its piece, which the system takes back when its process dies. So whoever drives can tell a piece

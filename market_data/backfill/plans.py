@@ -48,6 +48,16 @@ class BackfillRequest:
     overwrite_curated: bool = False
     outdated: bool = False
 
+    def covers(self, other: BackfillRequest) -> bool:
+        """Whether all that another one asks of these vendors for this dataset is asked for here."""
+        same = (self.dataset, self.vendors) == (other.dataset, other.vendors)
+        return (
+            same
+            and set(other.symbols) <= set(self.symbols)
+            and self.first <= other.first
+            and other.last <= self.last
+        )
+
     @property
     def layer(self) -> str:
         """Raw or curated."""

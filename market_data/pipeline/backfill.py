@@ -2,7 +2,7 @@
 
 What belongs here: which sessions need work, who is asked for them, what that costs, and what is
 still without an answer afterwards. What does not: records and cutting (market_data/backfill),
-launching (jobs/backfill, emp/commands/backfill.py).
+launching (jobs/backfill_piece.py, emp/commands/backfill.py).
 
 The plan counts with the functions by which a run asks: what it says of requests is what the run
 puts, unless the ledger changes in between.

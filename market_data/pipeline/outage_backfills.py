@@ -51,7 +51,8 @@ def plans_after_outages(
             request = _request(platform, outage, left)
             planned = [p.request for p in plans]
             launched = [b.plan.request for b in known if b.created_at >= outage.ended]
-            if request is None or request in planned or request in launched:
+            # What is left grows less while a backfill works.
+            if request is None or any(r.covers(request) for r in (*planned, *launched)):
                 continue
             rates = rates_of(known, request.dataset)
             plan = plan_backfill(platform, request, policy, rates).plan
@@ -87,4 +88,6 @@ def _request(platform: Platform, outage: Outage, left: Lacking) -> BackfillReque
     if not symbols:
         return None
     dataset = f"{CURATED}/bars_{left.timeframe}"
-    return BackfillRequest(dataset, symbols, *left.sessions, vendors=(outage.vendor,))
+    first, last = left.sessions
+    first = max(first, universe.first_session)
+    return BackfillRequest(dataset, symbols, first, last, vendors=(outage.vendor,))

@@ -97,15 +97,18 @@ def find_wicks(bars: pl.DataFrame, limits: pl.DataFrame, *, timeframe: Timeframe
     return (
         far.join(usual, on="row", maintain_order="left")
         .with_columns(
-            z=pl.col("beyond")
-            / pl.max_horizontal(
-                "usual", pl.min_horizontal("range_before", "range_after"), pl.lit(_NO_RANGE)
-            )
+            z=pl.col("beyond") / pl.max_horizontal("usual", _turmoil(), pl.lit(_NO_RANGE))
         )
         .filter(pl.col("z") >= pl.col("wick_z"))
         .with_columns(beyond=pl.col("beyond").exp() - 1, threshold="wick_z")
         .select(list(WICKS))
     )
+
+
+def _turmoil() -> pl.Expr:
+    """The less wide range of both neighbours; null where there is one alone."""
+    both = pl.col("range_before").is_not_null() & pl.col("range_after").is_not_null()
+    return pl.when(both).then(pl.min_horizontal("range_before", "range_after"))
 
 
 def _long(bars: pl.DataFrame, limits: pl.DataFrame) -> pl.Series:

@@ -98,6 +98,20 @@ def test_what_an_outage_left_is_backfilled_once(house: House) -> None:
     assert house.tick(6) == []
 
 
+def test_what_a_backfill_has_filled_by_now_makes_no_other(house: House) -> None:
+    assert house.tick(0) == []
+    house.asked(1, away())
+    later = house.world.later(NOW + timedelta(hours=2))
+    answers = FakeVendor(bars=bars())
+    ask(later, answers, "2024-03-08", "2024-03-08", "AAA")
+    (made,) = house.tick(3)
+    assert set(made.plan.request.symbols) == {"AAA", "BBB"}
+    house.asked(4, answers, "AAA")
+    assert house.tick(5) == []
+    ask(house.world.later(NOW + timedelta(hours=6)), answers, "2024-03-05", "2024-03-05", "BBB")
+    assert house.tick(7) == []
+
+
 def test_an_outage_that_was_over_before_is_left_alone(house: House) -> None:
     house.asked(1, away())
     house.asked(2, FakeVendor(bars=bars()), "AAA")

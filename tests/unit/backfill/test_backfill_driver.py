@@ -79,6 +79,13 @@ def takes_too_long(world: World, number: int, token: str, _: Stop) -> Ended:
     return Ended(TIMED_OUT, "", timed_out=True)
 
 
+def gives_back_when_ended(world: World, number: int, token: str, _: Stop) -> Ended:
+    """It takes the signal that ends it for a person's."""
+    world.kept.started(world.name, number, token, "run")
+    world.kept.release(world.name, number, token, counted=False)
+    return Ended(TIMED_OUT, "", timed_out=True)
+
+
 def is_stopped(world: World, number: int, token: str, stop: Stop) -> Ended:
     world.kept.started(world.name, number, token, "run")
     stop.handle(2, None)
@@ -129,8 +136,9 @@ def test_a_failure_does_not_stop_the_others_and_can_be_retried(world: World) -> 
     assert world.launched == [0, 1, 2, 0, 0]
 
 
-def test_out_of_time_is_told_as_that(world: World) -> None:
-    world.add(1, p0=takes_too_long)
+@pytest.mark.parametrize("fate", [takes_too_long, gives_back_when_ended])
+def test_out_of_time_is_told_as_that(world: World, fate: Fate) -> None:
+    world.add(1, p0=fate)
     assert list(world.drive().reasons()) == ["it took longer than 6:00:00 (max_runtime)"]
 
 

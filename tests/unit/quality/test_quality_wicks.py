@@ -80,6 +80,11 @@ def test_a_price_that_was_not_traded_is_found(limits, price: str, factor: float,
     assert found(spoilt(walk(1), at, price, factor), limits()) == [(at, price)]
 
 
+def test_one_wrong_neighbour_hides_nothing_at_the_end_of_a_series_either(limits) -> None:
+    both = spoilt(spoilt(walk(1), DAYS - 2, "high", 1.4), DAYS - 1, "high", 1.4)
+    assert found(both, limits()) == [(DAYS - 2, "high"), (DAYS - 1, "high")]
+
+
 def test_a_wick_says_where_it_is_and_how_far(limits) -> None:
     still = walk(1, volatility=0.0).with_columns(high=pl.lit(101.0), low=pl.lit(99.0))
     told = find_wicks(spoilt(still, 70, "high", 150 / 101), limits(), timeframe=D1)
