@@ -108,11 +108,14 @@ def consumer_lag(
     from kafka.admin import OffsetSpec
 
     asked = group or settings.ingest_consumer_group
+    patiently = _patiently(settings)
     with admin(settings) as opened, told(settings, f"reading the offsets of group {asked}"):
         partitions = _partitions(opened, settings, topics)
         committed = _committed(opened, asked, settings)
-        first = opened.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
-        end = opened.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+        first = patiently(
+            opened.list_partition_offsets, dict.fromkeys(partitions, OffsetSpec.EARLIEST)
+        )
+        end = patiently(opened.list_partition_offsets, dict.fromkeys(partitions, OffsetSpec.LATEST))
     return ConsumerLag(
         asked,
         tuple(
@@ -169,17 +172,18 @@ def move_group(
         spec = int(to.timestamp() * 1_000)
     else:
         spec = {"earliest": OffsetSpec.EARLIEST, "latest": OffsetSpec.LATEST}[to]
+    patiently = _patiently(settings)
     with admin(settings) as opened, told(settings, f"moving group {asked}"):
-        _refuse_running(opened, asked)
+        _refuse_running(opened, asked, settings)
         partitions = _partitions(opened, settings, topics)
-        found = opened.list_partition_offsets(dict.fromkeys(partitions, spec))
-        end = opened.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+        found = patiently(opened.list_partition_offsets, dict.fromkeys(partitions, spec))
+        end = patiently(opened.list_partition_offsets, dict.fromkeys(partitions, OffsetSpec.LATEST))
         # A time after the last message has no offset: the group goes to the end.
         offsets = {
             p: OffsetAndMetadata(found[p].offset if found[p].offset >= 0 else end[p].offset, "", -1)
             for p in partitions
         }
-        opened.alter_group_offsets(asked, offsets)
+        patiently(opened.alter_group_offsets, asked, offsets)
     return consumer_lag(settings, asked, topics)
 
 
@@ -206,21 +210,34 @@ def _partitions(
 def _committed(
     opened: KafkaAdminClient, group: str, settings: KafkaSettings
 ) -> dict[TopicPartition, int]:
-    from kafka.errors import CoordinatorNotAvailableError, NotCoordinatorError
+    found = _patiently(settings)(opened.list_group_offsets, {group: None}).get(group, {})
+    return {partition: known.offset for partition, known in found.items() if known.offset >= 0}
 
-    # The broker makes the topic of its offsets when the first group asks, which takes a moment.
-    waits = Retrying(
-        retry=retry_if_exception_type((CoordinatorNotAvailableError, NotCoordinatorError)),
+
+def _patiently(settings: KafkaSettings) -> Retrying:
+    """Waits for a broker that makes or loads the topic of its offsets, or elects a leader.
+
+    The first group that asks has the topic made, which takes a moment.
+    """
+    from kafka import errors
+
+    passing = (
+        errors.CoordinatorLoadInProgressError,
+        errors.CoordinatorNotAvailableError,
+        errors.LeaderNotAvailableError,
+        errors.NotCoordinatorError,
+        errors.NotLeaderForPartitionError,
+    )
+    return Retrying(
+        retry=retry_if_exception_type(passing),
         stop=stop_after_delay(settings.timeout_seconds),
         wait=wait_fixed(0.2),
         reraise=True,
     )
-    found = waits(opened.list_group_offsets, {group: None}).get(group, {})
-    return {partition: known.offset for partition, known in found.items() if known.offset >= 0}
 
 
-def _refuse_running(opened: KafkaAdminClient, group: str) -> None:
-    members = opened.describe_groups([group])[group]["members"]
+def _refuse_running(opened: KafkaAdminClient, group: str, settings: KafkaSettings) -> None:
+    members = _patiently(settings)(opened.describe_groups, [group])[group]["members"]
     if members:
         raise StreamError(
             f"group {group} has {len(members)} consumers that run: stop them, then move it"
