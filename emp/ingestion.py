@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.configuration import load_universe
+from adapters.registration.entries import Registration, files_feed, find, network_feed
+from adapters.registration.file_spans import session_spans
 from adapters.settings import Settings
 from emp.errors import PeriodError, SourceError
 from emp.moments import day
-from emp.registration import Registration, files_feed, find, network_feed
 from market_data.pipeline.feed import Feed
 from market_data.pipeline.market_slice import newest_session
 from market_data.timeframes import Timeframe
@@ -115,7 +116,7 @@ def prepare(settings: Settings, wish: Wish, now: datetime) -> Prepared:
     else:
         feed, timeframe, registration, found = _files(settings, universe, wish, notes, now)
     merged = registration.on_top_of(universe)
-    spans = session_spans(merged, feed, timeframe, found)
+    spans = session_spans(merged, feed.vendor, feed.symbols, timeframe, found)
     span = (min(s[0] for s in spans.values()), max(s[1] for s in spans.values())) if spans else None
     if not wish.is_dated:
         feed = replace(feed, spans={s: own for s, own in spans.items() if own != span})
@@ -159,33 +160,6 @@ def _files(
         vendor, symbols, path=path, spec=spec_name, refetch=wish.refetch, prices_as_of=as_of
     )
     return feed, spec.timeframe, registration, found
-
-
-def session_spans(
-    universe: Universe, feed: Feed, timeframe: Timeframe, found: Sequence[FileExtent]
-) -> dict[str, tuple[date, date]]:
-    """First and last session that files hold of each symbol, by the symbol's own calendar."""
-    import polars as pl
-
-    from market_data.calendars import with_session
-
-    extents = {e.symbol: e for e in found}
-    spans = {}
-    for symbol in feed.symbols:
-        names = {t.symbol for t in universe.instrument(symbol).tickers_at(feed.vendor)}
-        names = names or {universe.vendor_symbol(feed.vendor, symbol)}
-        held = [extents[name.upper()] for name in names if name.upper() in extents]
-        if not held:
-            continue
-        ends = pl.DataFrame(
-            {"ts": [min(e.first_ts for e in held), max(e.last_ts for e in held)]}
-        ).cast({"ts": pl.Datetime("us", "UTC")})
-        if timeframe.is_intraday:
-            sessions = with_session(ends, universe.instrument(symbol).calendar)["session"]
-        else:
-            sessions = ends["ts"].dt.date()
-        spans[symbol] = (sessions.item(0), sessions.item(1))
-    return spans
 
 
 def _vendor_of(universe: Universe, spec: FormatSpec, notes: list[str]) -> str:

@@ -111,7 +111,7 @@ def test_an_argument_without_meaning_is_refused_with_the_cure(
 
 def test_a_symbol_registered_meanwhile_is_seen(settings: Settings) -> None:
     from adapters.configuration import register
-    from emp.yahoo_symbols import guess_instrument
+    from adapters.registration.yahoo_symbols import guess_instrument
 
     with pytest.raises(ConfigurationError):
         emp.get_curated_bars("NVDA", settings=settings)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from adapters.configuration import load_universe, register
+from adapters.registration.entries import Registration, files_feed, network_feed
+from adapters.registration.yahoo_symbols import guess_instrument, yahoo_name
 from adapters.settings import Settings
 from adapters.vendors.files.spec import load_format
-from emp.registration import Registration, files_feed, network_feed
-from emp.yahoo_symbols import guess_instrument, yahoo_name
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Universe
@@ -61,7 +61,7 @@ def test_a_yahoo_name_tells_the_instrument(
 def test_every_guessed_calendar_exists() -> None:
     from exchange_calendars import get_calendar_names
 
-    from emp.yahoo_symbols import _EXCHANGES, _INDICES
+    from adapters.registration.yahoo_symbols import _EXCHANGES, _INDICES
 
     guessed = {calendar for calendar, _ in (*_EXCHANGES.values(), *_INDICES.values())}
     assert guessed - set(get_calendar_names()) == set()

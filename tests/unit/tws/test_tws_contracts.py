@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from adapters.registration.vendor_names import name_at
 from adapters.vendors.tws.contracts import Found, Wanted, parse, settle
-from emp.vendor_names import name_at
 from market_data.errors import UnknownSymbolError
 from market_data.universe import AssetClass, Instrument
 

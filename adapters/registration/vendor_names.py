@@ -1,14 +1,14 @@
 """What a vendor most likely calls an instrument that the universe knows under another's name.
 
 What belongs here: the names that follow from the symbol alone, without a guess that could mean
-something else. What does not: instruments that nobody configured (emp/yahoo_symbols.py).
+something else. What does not: instruments that nobody configured (yahoo_symbols.py).
 """
 
 from __future__ import annotations
 
 import re
 
-from emp.yahoo_symbols import yahoo_name
+from adapters.registration.yahoo_symbols import yahoo_name
 from market_data.calendars import calendar_name
 from market_data.universe import AssetClass, Instrument
 

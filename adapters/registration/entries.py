@@ -3,7 +3,7 @@
 What belongs here: the platform's symbol, the vendor's own name or a new instrument, whichever a
 word means; a universe with the new entries; the record that a person is shown.
 What does not: keeping registrations (adapters/configuration.py), names at other vendors
-(emp/vendor_names.py) and guesses about Yahoo's (emp/yahoo_symbols.py).
+(vendor_names.py) and guesses about Yahoo's (yahoo_symbols.py).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from adapters.registration.vendor_names import name_at
+from adapters.registration.yahoo_symbols import guess_instrument
 from adapters.vendors.registry import profile_of
-from emp.vendor_names import name_at
-from emp.yahoo_symbols import guess_instrument
 from market_data.calendars import calendar_name
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
