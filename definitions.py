@@ -149,4 +149,7 @@ def build_definitions(
     return definitions
 
 
-defs = build_definitions()
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads: made when it asks, not when somebody imports `build_definitions`."""
+    return build_definitions()
