@@ -5,9 +5,8 @@ and exit status, forked from one that has imported libraries and this project. W
 of how a process starts or what it loads, of signals to a command or of a broken pipe; they start
 Python themselves.
 
-Importing is most of what a short command costs. What reads the environment while it is imported
-(`definitions`) is left to each process, and whoever else did would be found: the server has no
-variable of this project's. Threads would not live through a fork: Polars and the Delta library
+Importing is most of what a short command costs. Whoever read the environment while it is imported
+would be found: the server has no variable of this project's. Threads would not live through a fork: Polars and the Delta library
 start theirs when they are used, but for what `_HARMLESS` names. All processes of one server hash
 alike: what must not depend on PYTHONHASHSEED needs processes that start Python themselves.
 """
@@ -57,7 +56,16 @@ LIBRARIES = (
     "typer",
     "yaml",
 )
-OURS = ("adapters", "emp", "emp_assets", "jobs", "market_data", "resources", "sensors")
+OURS = (
+    "adapters",
+    "definitions",
+    "emp",
+    "emp_assets",
+    "jobs",
+    "market_data",
+    "resources",
+    "sensors",
+)
 _NOT_IMPORTED = ("adapters.operations.migrations", "adapters.timescale.migrations", "emp.__main__")
 _HARMLESS = ("jemalloc_bg_thd", "polars-ooc-clea")
 """Threads that libraries begin while they are imported: an allocator's, which minds forks itself,

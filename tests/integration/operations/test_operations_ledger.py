@@ -279,7 +279,7 @@ def shared_ledger(tmp_path_factory: pytest.TempPathFactory) -> SqlLedger:
     return SqlLedger(open_database(f"sqlite:///{tmp_path_factory.mktemp('ledger')}/o.sqlite"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data(), drawn=records)
 def test_the_order_of_arrival_does_not_matter(
     shared_ledger: SqlLedger, data: st.DataObject, drawn: list[tuple[str, bool, int]]
@@ -376,9 +376,9 @@ def test_a_killed_writer_leaves_one_state_or_the_other(url: str, start: Start) -
     engine.dispose()
 
 
-def test_time_of_200_000_rows(engine: sa.Engine) -> None:
+def test_tens_of_thousands_of_rows(engine: sa.Engine) -> None:
     days = pl.select(
-        session=pl.date_range(date(2010, 1, 1), pl.date(2010, 1, 1) + pl.duration(days=1999))
+        session=pl.date_range(date(2010, 1, 1), pl.date(2010, 1, 1) + pl.duration(days=299))
     )
     symbols = pl.DataFrame({"symbol": [f"S{i:03d}" for i in range(100)]})
     rows = LEDGER.conform(
@@ -390,14 +390,14 @@ def test_time_of_200_000_rows(engine: sa.Engine) -> None:
         "same again": lambda: ledger.record(rows),
         "read": ledger.read,
         "read one of 100 symbols": lambda: ledger.read(timeframe=Timeframe.D1, symbols=["S050"]),
-        "read one of 2000 sessions": lambda: ledger.read(
-            timeframe=Timeframe.D1, sessions=(date(2012, 1, 2), date(2012, 1, 2))
+        "read one of 300 sessions": lambda: ledger.read(
+            timeframe=Timeframe.D1, sessions=(date(2010, 2, 2), date(2010, 2, 2))
         ),
         "spans": lambda: ledger.spans(timeframe=Timeframe.D1),
         "unavailable in a year": lambda: ledger.unavailable(
             timeframes=[Timeframe.D1],
             vendors=["yahoo", "lean"],
-            sessions=(date(2012, 1, 1), date(2012, 12, 31)),
+            sessions=(date(2010, 1, 1), date(2010, 12, 31)),
         ),
     }
     for name, step in steps.items():

@@ -1,4 +1,7 @@
-"""Ten million rows in one file: streamed into the raw log, curated, in bounded memory."""
+"""Millions of rows in one file: streamed into the raw log, curated, in bounded memory.
+
+Ten million and their 2 GiB are measured in benchmarks/long_file.py.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-ROWS = 10_000_000
+ROWS = 3_000_000
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_ten_million_rows_stay_under_two_gibibytes(tmp_path: Path):
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path):
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.long_file_process", str(tmp_path), str(ROWS)],
         cwd=ROOT,
@@ -28,7 +31,7 @@ def test_ten_million_rows_stay_under_two_gibibytes(tmp_path: Path):
     cost = json.loads(done.stdout)
     print(cost)
     assert cost["received"] + cost["rejected"] == ROWS
-    assert cost["rejected"] == 10
+    assert cost["rejected"] == 3
     assert 0 < cost["largest"] <= 500_000
     assert cost["curated"] == cost["received"]
-    assert cost["peak_gib"] < 2
+    assert cost["peak_gib"] < 1

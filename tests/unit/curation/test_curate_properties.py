@@ -71,7 +71,7 @@ def same(left: CurationResult, right: CurationResult) -> None:
         assert getattr(left, name).equals(getattr(right, name)), name
 
 
-EXAMPLES = settings(deadline=None, max_examples=16, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.slow
