@@ -44,6 +44,7 @@ from sensors.backfills import drive_backfills
 from sensors.corporate_actions import rebuild_after_corporate_actions
 from sensors.kafka_relay import relay_kafka_events
 from sensors.outages import outage_sensor
+from sensors.recovery import recovery_sensor
 from sensors.reference_files import reference_files
 
 
@@ -100,6 +101,11 @@ def _sensors(found: Installation, policy: AutomationPolicy) -> list[dg.SensorDef
     return [*always, outages, *([relay_kafka_events] if _streaming(found) else [])]
 
 
+def _requested(found: Installation, policy: AutomationPolicy) -> list[dg.SensorDefinition]:
+    """What is asked for by stale bars."""
+    return [recovery_sensor(on=policy.starts(institutional=found.mode is Mode.INSTITUTIONAL))]
+
+
 def variable(*names: str) -> str:
     """The first of some variables that is set, by its name; empty where none is."""
     found = next((name for name in names if os.environ.get(name)), None)
@@ -140,7 +146,7 @@ def build_definitions(
             daily_macro_releases,
             *operations_schedules(streaming=_streaming(found)),
         ],
-        sensors=_sensors(found, policy),
+        sensors=[*_sensors(found, policy), *_requested(found, policy)],
         resources={**build_resources(found), **(overrides or {})},
         metadata={"mode": str(found.mode), "mode_reason": found.reason},
         executor=dg.in_process_executor,

@@ -36,7 +36,9 @@ from market_data.operations.limits import OperationsLimits
 from market_data.operations.quality_health import evaluate_quality
 from market_data.operations.readiness import Readiness, Section, fuse
 from market_data.operations.reports import MAKERS
+from market_data.operations.stale_symbols import evaluate_stale_symbols
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.recovery import REPORT as STALE
 from market_data.ports import Clock, Report
 
 REPORT = "readiness"
@@ -250,6 +252,11 @@ def _kept(name: str) -> Callable[[Evidence], Section]:
     return section
 
 
+def _stale_symbols(evidence: Evidence) -> Section:
+    made = evidence.operations.reports.newest(STALE)
+    return evaluate_stale_symbols(made[0] if made else None)
+
+
 def _latency(evidence: Evidence) -> Section:
     return latency_section(evidence.seen, evidence.limits.latency)
 
@@ -261,6 +268,7 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section]] = {
     "ingest_health": _live("ingest_health"),
     "ingest_trends": _live("ingest_trends"),
     "latency": _latency,
+    "stale_symbols": _stale_symbols,
     "quality": _quality,
     "cache": _cache,
     "kafka": _kafka,

@@ -18,6 +18,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from adapters.operations.automation_models import backfill_pieces, backfills
 from adapters.operations.database import reading, writing
+from adapters.operations.frames import upsert_into
+from adapters.operations.message_models import backfill_keys
 from market_data.backfill.plans import BackfillPlan
 from market_data.backfill.records import Backfill, BackfillState, PieceRecord, PieceState
 from market_data.errors import ConfigurationError
@@ -35,35 +37,10 @@ class SqlBackfills:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add(self, plan: BackfillPlan, *, at: datetime, author: str) -> str:
+    def add(self, plan: BackfillPlan, *, at: datetime, author: str, key: str = "") -> str:
         """Keep a plan as a running backfill; see the port."""
-        name = uuid.uuid4().hex[:_ID_LENGTH]
-        row = {
-            "id": name,
-            "created_at": at,
-            "author": author,
-            "plan": plan.to_json(),
-            "state": str(BackfillState.RUNNING),
-            "changed_at": at,
-        }
-        pieces = [
-            {
-                "backfill": name,
-                "number": piece.number,
-                "state": str(PieceState.WAITING),
-                "token": "",
-                "run_id": "",
-                "attempts": 0,
-                "reason": "",
-                "outcome": "{}",
-            }
-            for piece in plan.pieces
-        ]
         with writing(self._engine) as connection:
-            connection.execute(sa.insert(backfills).values(row))
-            if pieces:
-                connection.execute(sa.insert(backfill_pieces), pieces)
-        return name
+            return add_backfill(connection, plan, at=at, author=author, key=key)
 
     def get(self, beginning: str) -> Backfill:
         """The backfill whose id begins so; see the port."""
@@ -81,10 +58,11 @@ class SqlBackfills:
         newest = ", ".join(one.id for one in self.newest(_NAMED)) or "there is none yet"
         raise ConfigurationError(f"no backfill {beginning!r}; the newest: {newest}")
 
-    def newest(self, limit: int = 20) -> list[Backfill]:
-        """The newest ones, newest first."""
+    def newest(self, limit: int = 20, *, author: str = "") -> list[Backfill]:
+        """The newest ones, newest first; see the port."""
         order = backfills.c.created_at.desc(), backfills.c.id
-        return self._read(sa.select(backfills).order_by(*order).limit(limit))
+        query = sa.select(backfills).order_by(*order).limit(limit)
+        return self._read(query.where(backfills.c.author == author) if author else query)
 
     def live(self) -> list[Backfill]:
         """Those that run or are being cancelled, oldest first."""
@@ -217,6 +195,45 @@ class SqlBackfills:
             )
             for row in rows
         ]
+
+
+def add_backfill(
+    connection: Connection, plan: BackfillPlan, *, at: datetime, author: str, key: str = ""
+) -> str:
+    """Keep a plan as a running backfill, in a transaction that is open; see the port."""
+    name = uuid.uuid4().hex[:_ID_LENGTH]
+    if key:
+        taken = upsert_into(backfill_keys, connection).values(name=key, backfill=name)
+        connection.execute(taken.on_conflict_do_nothing(index_elements=["name"]))
+        query = sa.select(backfill_keys.c.backfill).where(backfill_keys.c.name == key)
+        holder: str = connection.execute(query).scalar_one()
+        if holder != name:
+            return holder
+    row = {
+        "id": name,
+        "created_at": at,
+        "author": author,
+        "plan": plan.to_json(),
+        "state": str(BackfillState.RUNNING),
+        "changed_at": at,
+    }
+    pieces = [
+        {
+            "backfill": name,
+            "number": piece.number,
+            "state": str(PieceState.WAITING),
+            "token": "",
+            "run_id": "",
+            "attempts": 0,
+            "reason": "",
+            "outcome": "{}",
+        }
+        for piece in plan.pieces
+    ]
+    connection.execute(sa.insert(backfills).values(row))
+    if pieces:
+        connection.execute(sa.insert(backfill_pieces), pieces)
+    return name
 
 
 def _held_by(token: str) -> sa.ColumnElement[bool]:

@@ -61,7 +61,7 @@ def _reach(platform: Platform, timeframe: Timeframe) -> Reach | None:
     closed: dict[tuple[str, timedelta], date] = {}
     for instrument in (known[s] for s in kept if s in known):
         rule = platform.thresholds.rule(instrument.asset_class, timeframe)
-        delay = _delay(platform, instrument, timeframe)
+        delay = delay_of(platform, instrument, timeframe)
         for due, lag in ((warn, rule.stale_warn), (error, rule.stale_error)):
             key = instrument.calendar, lag + delay
             if key not in closed:
@@ -76,8 +76,8 @@ def _reach(platform: Platform, timeframe: Timeframe) -> Reach | None:
     return Reach(age, newest)
 
 
-def _delay(platform: Platform, instrument: Instrument, timeframe: Timeframe) -> timedelta:
-    """That of the fastest vendor that serves the instrument."""
+def delay_of(platform: Platform, instrument: Instrument, timeframe: Timeframe) -> timedelta:
+    """How late bars of an instrument come: the delay of the fastest vendor that serves it."""
     serving: Iterable[timedelta] = (
         platform.vendors.delay(vendor.name)
         for vendor in platform.universe.vendors_of(timeframe)

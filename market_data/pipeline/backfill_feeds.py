@@ -72,6 +72,21 @@ def groups_of(platform: Platform, request: BackfillRequest) -> list[Group]:
     return groups
 
 
+def askable(platform: Platform, dataset: str) -> frozenset[str]:
+    """The symbols of a dataset of which somebody can be asked now.
+
+    Args:
+        platform: configuration and ports.
+        dataset: curated/bars_<timeframe> or raw/<vendor>_bars_<timeframe>.
+
+    Raises:
+        ConfigurationError: it is no such dataset, its vendor cannot be asked, or nobody serves it.
+    """
+    whenever = platform.universe.first_session
+    groups = groups_of(platform, BackfillRequest(dataset, (), whenever, whenever))
+    return frozenset(symbol for group in groups for symbol in group.symbols)
+
+
 def _check(platform: Platform, vendor: str, wanted: Timeframe, *, raw: bool) -> None:
     config = platform.universe.vendor(vendor)
     if reason := platform.vendors.why_off(vendor):

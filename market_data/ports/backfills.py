@@ -21,8 +21,18 @@ class Backfills(Protocol):
     lost its piece meanwhile changes nothing, and is answered with False.
     """
 
-    def add(self, plan: BackfillPlan, *, at: datetime, author: str) -> str:
-        """Keep a plan as a running backfill, all of its pieces waiting; returns its id."""
+    def add(self, plan: BackfillPlan, *, at: datetime, author: str, key: str = "") -> str:
+        """Keep a plan as a running backfill, all of its pieces waiting.
+
+        Args:
+            plan: what is to be done.
+            at: the moment.
+            author: who launches it.
+            key: under one key there is one backfill, whoever asks for it again; empty for none.
+
+        Returns:
+            Its id, or that of the one which was kept under the key before.
+        """
         ...
 
     def get(self, beginning: str) -> Backfill:
@@ -33,8 +43,8 @@ class Backfills(Protocol):
         """
         ...
 
-    def newest(self, limit: int = 20) -> list[Backfill]:
-        """The newest ones, newest first."""
+    def newest(self, limit: int = 20, *, author: str = "") -> list[Backfill]:
+        """The newest ones, newest first; of one author only where it is named."""
         ...
 
     def live(self) -> list[Backfill]:
