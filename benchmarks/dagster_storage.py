@@ -2,30 +2,25 @@
 
 One run materialises an asset of three hundred daily partitions on the shipped instance
 (docker/dagster.yaml), with events stored one by one and in batches; once as the UI launches it,
-with a planned event per partition, which Dagster never batches, and once as `emp` launches its long
-runs, with one planned event for the range (jobs/ranged_run.py). Needs a
-server: EMP_OPERATIONS_URL, whose user may make the database that this works in and drops; Dagster's
+with a planned event per partition, and once with one planned event for the range, as Dagster's own
+switch has it. Needs a server: EMP_OPERATIONS_URL, whose user may make databases; Dagster's
 own user may not. Run with `python -m benchmarks dagster_storage`.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
-from pathlib import Path
 from unittest.mock import patch
-from urllib.parse import unquote, urlsplit
 
 import dagster as dg
 
-from adapters.settings import PROJECT
 from benchmarks.ratio import Ratio
 from benchmarks.rounds import Times
+from tests.support.dagster_records import instance_on
 from tests.support.servers import new_database
 
 VARIABLE = "EMP_OPERATIONS_URL"
@@ -46,20 +41,8 @@ def nothing() -> None:
 @contextmanager
 def own_instance() -> Iterator[dg.DagsterInstance]:
     """The shipped instance on a new database."""
-    with new_database(os.environ[VARIABLE]) as url, tempfile.TemporaryDirectory() as home:
-        shutil.copy(PROJECT / "docker" / "dagster.yaml", Path(home) / "dagster.yaml")
-        server = urlsplit(url)
-        own = {
-            "DAGSTER_HOME": home,
-            "DAGSTER_COMPUTE_LOGS": f"{home}/logs",
-            "DAGSTER_POSTGRES_HOST": server.hostname or "",
-            "DAGSTER_POSTGRES_PORT": str(server.port or 5432),
-            "DAGSTER_POSTGRES_USER": unquote(server.username or ""),
-            "DAGSTER_POSTGRES_PASSWORD": unquote(server.password or ""),
-            "DAGSTER_POSTGRES_DB": server.path.removeprefix("/"),
-        }
-        with patch.dict(os.environ, own), dg.DagsterInstance.from_config(home) as instance:
-            yield instance
+    with new_database(os.environ[VARIABLE]) as url, instance_on(url) as instance:
+        yield instance
 
 
 def materialise(instance: dg.DagsterInstance, *, batch: int, one_plan: bool) -> None:

@@ -90,7 +90,9 @@ def dagster_records(found: Installation) -> dict[str, str]:
 def _stands_on_a_server(home: Path) -> bool:
     file = home / "dagster.yaml"
     stated = (yaml_text.values(file.read_text()) or {}) if file.is_file() else {}
-    return "postgres" in (stated.get("storage") or {})
+    storage = stated.get("storage") or {}
+    own = (storage.get("custom") or {}).get("config") or {}
+    return "postgres" in storage or "postgres_db" in own
 
 
 def _servers(servers: Servers) -> dict[str, dict[str, Any]]:

@@ -7,10 +7,8 @@ What does not: what the assets do (emp_assets), who asks for a run and is told o
 
 from __future__ import annotations
 
-import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -22,6 +20,7 @@ from emp_assets.metadata import PER_SESSION_LIMIT
 from emp_assets.naming import QUARANTINE_KEY, SCORES_KEY, curated_key, op_name, raw_key
 from market_data.pipeline.feed import Feed
 from market_data.timeframes import Timeframe
+from resources.event_batches import in_batches
 
 Hear = Callable[[dg.EventLogEntry], None]
 """Takes every event of a run, while it happens."""
@@ -106,7 +105,7 @@ def execute(
     if hear is not None:
         instance.add_event_listener(wanted, hear)
     ops = {name: config for name, config in selection.ops.items() if job.has_node_named(name)}
-    with _planned_as_one_range(sessions):
+    with in_batches():
         result = job.execute_in_process(
             instance=instance,
             run_id=wanted,
@@ -157,21 +156,3 @@ def checks_of(known: Iterable[dg.AssetCheckKey], selection: Selection) -> set[dg
 
 def _is_long(sessions: Sessions | None) -> bool:
     return sessions is not None and (sessions[1] - sessions[0]).days + 1 > PER_SESSION_LIMIT
-
-
-@contextmanager
-def _planned_as_one_range(sessions: Sessions | None) -> Iterator[None]:
-    """Let Dagster plan a long run with one event per asset instead of one per session.
-
-    On SQLite the planned events cost as much as the materialisations themselves. What is lost is
-    that the sessions of a failed run are marked as failed in the UI; the command says it instead.
-    """
-    name = "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS"
-    if not _is_long(sessions) or name in os.environ:
-        yield
-        return
-    os.environ[name] = "true"
-    try:
-        yield
-    finally:
-        del os.environ[name]

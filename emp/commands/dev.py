@@ -25,6 +25,7 @@ def dev(
 ) -> None:
     """Open the UI; Ctrl-C ends it. Runs of 'emp ingest' and 'emp demo' appear in it."""
     from emp.instance import WORKSPACE_FILE, open_instance, prepare_home
+    from resources.event_batches import SIZE, VARIABLE
 
     settings = settings_of(context)
     # Webserver and daemon start at once, and must find the databases of the instance made.
@@ -37,6 +38,7 @@ def dev(
         "EMP_DATA_DIR": str(settings.data_dir.resolve()),
         "EMP_CONFIG_DIR": str(settings.config_dir.resolve()),
     }
+    environment.setdefault(VARIABLE, SIZE)
     chosen = port or settings.ui_port
     sys.stderr.write(f"opening http://127.0.0.1:{chosen}, data in {settings.data_dir.resolve()}\n")
     sys.stderr.flush()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 from dagster import AssetKey
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
 from adapters.settings import PROJECT
 from resources.event_log import PooledSqliteEventLog
@@ -32,19 +35,27 @@ def shipped(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterI
         yield instance
 
 
-def run(instance: dg.DagsterInstance) -> str:
+def run(instance: dg.DagsterInstance, *, fails: bool = False) -> str:
     @dg.asset(
         partitions_def=SESSIONS,
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=[dg.AssetCheckSpec("fits", asset="bars")],
     )
     def bars() -> Iterator[object]:
+        if fails:
+            raise dg.Failure("as the test says")
         yield dg.MaterializeResult(
             metadata={"rows": 3}, check_results=[dg.AssetCheckResult(passed=True)]
         )
 
-    result = dg.materialize([bars], instance=instance, tags=TAGS, selection=dg.AssetSelection.all())
-    assert result.success
+    result = dg.materialize(
+        [bars],
+        instance=instance,
+        tags=TAGS,
+        selection=dg.AssetSelection.all(),
+        raise_on_error=False,
+    )
+    assert result.success is not fails
     return result.run_id
 
 
@@ -63,16 +74,47 @@ def test_the_shipped_instance_uses_it(tmp_path: Path, monkeypatch: pytest.Monkey
         assert (tmp_path / "home" / "history" / "runs" / "index.db").exists()
 
 
+def index_rows(instance: dg.DagsterInstance) -> list[Counter[tuple[object, ...]]]:
+    """What the database of all assets holds, with runs numbered in place of their ids."""
+    numbers = {run.run_id: n for n, run in enumerate(reversed(instance.get_runs()))}
+    found = []
+    with instance.event_log_storage.index_connection() as sql:  # type: ignore[attr-defined]
+        for statement in (
+            "select id, run_id, dagster_event_type, asset_key, partition, step_key"
+            " from event_logs where asset_key is not null",
+            "select asset_key, last_run_id, last_materialization is null from asset_keys",
+            "select asset_key, check_name, partition, run_id, execution_status"
+            " from asset_check_executions",
+        ):
+            rows = sql.execute(sa.text(statement)).fetchall()
+            found.append(Counter(tuple(numbers.get(value, value) for value in r) for r in rows))
+    return found
+
+
+def failed_sessions(instance: dg.DagsterInstance) -> int:
+    found = get_and_update_asset_status_cache_value(instance, AssetKey("bars"), SESSIONS)
+    assert found is not None
+    return len(found.deserialize_failed_partition_subsets(SESSIONS))
+
+
 def test_it_stores_the_same_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One by one, and in batches that end in the middle of an asset."""
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "0")
     with dg.DagsterInstance.local_temp(str(tmp_path)) as stock:
-        stock_run = run(stock)
-        expected = records(stock, stock_run)
+        expected = [records(stock, run(stock)), records(stock, run(stock, fails=True))]
+        rows, failed = index_rows(stock), failed_sessions(stock)
         partitions = stock.get_materialized_partitions(AssetKey("bars"))
-    with shipped(tmp_path / "home", monkeypatch) as instance:
-        run_id = run(instance)
-        assert records(instance, run_id) == expected
-        assert instance.get_materialized_partitions(AssetKey("bars")) == partitions
-        assert len(partitions) == 20
+    assert len(partitions) == 20
+    # The UI shows sessions of a run that failed as failed, right after it.
+    assert failed == 20
+    for at_once in ("0", "7"):
+        monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", at_once)
+        with shipped(tmp_path / at_once, monkeypatch) as instance:
+            found = [records(instance, run(instance)), records(instance, run(instance, fails=True))]
+            assert [sorted(f, key=str) for f in found] == [sorted(e, key=str) for e in expected]
+            assert index_rows(instance) == rows
+            assert instance.get_materialized_partitions(AssetKey("bars")) == partitions
+            assert failed_sessions(instance) == failed
 
 
 def test_dagsters_own_storage_reads_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

