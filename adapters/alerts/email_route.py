@@ -7,9 +7,11 @@ What does not: when it is sent again (sender.py).
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
@@ -21,6 +23,70 @@ from market_data.alerts.rules import EmailRoute
 
 PERMANENT = 500
 """From this reply on a server says that it will never take the letter."""
+_SEVERAL = 15.0
+"""Seconds that a conversation may take beyond the limit of one reply; with them it is over before
+the lease of its route is (sender.py)."""
+
+
+class _Deadline:
+    """Ends the connections that were handed to it once its time is over.
+
+    The library's limit counts from the last byte: a server that drips could keep us for ever.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.over = False
+        self._handles: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Deadline:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for handle in self._handles:
+                handle.close()
+            self._handles.clear()
+
+    def watch(self, connection: socket.socket) -> socket.socket:
+        """The connection itself, which ends when the time does, wrapped by then or not."""
+        with self._lock:
+            self._handles.append(connection.dup())
+        if self.over:
+            self._end()
+        return connection
+
+    def _end(self) -> None:
+        self.over = True
+        with self._lock:
+            for handle in self._handles:
+                with suppress(OSError):
+                    handle.shutdown(socket.SHUT_RDWR)
+
+
+class _Client(smtplib.SMTP):
+    """A client whose connection, which the library has made by `_get_socket`, has a deadline."""
+
+    def __init__(self, deadline: _Deadline, host: str, port: int, timeout: float) -> None:
+        self._deadline = deadline
+        super().__init__(host, port, timeout=timeout)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return self._deadline.watch(socket.create_connection((host, port), timeout))
+
+
+class _ClientTls(smtplib.SMTP_SSL, _Client):
+    """The same, encrypted from the first byte on; the library wraps what the other one connects."""
+
+    def __init__(
+        self, deadline: _Deadline, host: str, port: int, timeout: float, context: ssl.SSLContext
+    ) -> None:
+        self._deadline = deadline
+        smtplib.SMTP_SSL.__init__(self, host, port, timeout=timeout, context=context)
 
 
 class Email:
@@ -37,7 +103,8 @@ class Email:
     def deliver(self, message: Message) -> None:
         """Send one message, see the protocol."""
         letter = self._letter(message)
-        with self._told(), self._session() as server:
+        deadline = _Deadline(self._rules.timeout.total_seconds() + _SEVERAL)
+        with self._told(deadline), deadline, self._session(deadline) as server:
             refused = server.send_message(letter)
         if refused:
             # The others have it: sending it again would not help these.
@@ -66,16 +133,14 @@ class Email:
         return f"<{message_id}@{domain}>"
 
     @contextmanager
-    def _session(self) -> Iterator[smtplib.SMTP]:
+    def _session(self, deadline: _Deadline) -> Iterator[smtplib.SMTP]:
         rules, seconds = self._rules, self._rules.timeout.total_seconds()
         password = secret(rules.password_env, self.name) if rules.password_env else ""
         trusted = ssl.create_default_context()
         if rules.security == "tls":
-            opened: smtplib.SMTP = smtplib.SMTP_SSL(
-                rules.host, rules.port, timeout=seconds, context=trusted
-            )
+            opened: smtplib.SMTP = _ClientTls(deadline, rules.host, rules.port, seconds, trusted)
         else:
-            opened = smtplib.SMTP(rules.host, rules.port, timeout=seconds)
+            opened = _Client(deadline, rules.host, rules.port, seconds)
         with opened as server:
             if rules.security == "starttls":
                 server.starttls(context=trusted)
@@ -84,7 +149,7 @@ class Email:
             yield server
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, deadline: _Deadline) -> Iterator[None]:
         """Errors of the library in the platform's words.
 
         Not chained, and without the server's text, which may repeat a login.
@@ -104,5 +169,6 @@ class Email:
             told = f"route {self.name}: the server refused the login ({error.smtp_code})"
             raise DeliveryError(f"{told}: check username and {self._rules.password_env}") from None
         except (smtplib.SMTPException, OSError) as error:
-            told = f"route {self.name}: {type(error).__name__} at "
-            raise DeliveryError(f"{told}{self._rules.host}:{self._rules.port}") from None
+            what = "no end of the conversation" if deadline.over else type(error).__name__
+            place = f"{self._rules.host}:{self._rules.port}"
+            raise DeliveryError(f"route {self.name}: {what} at {place}") from None

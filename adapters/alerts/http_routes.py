@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from adapters.alerts.route import DeliveryError, RefusedError
+from adapters.alerts.route import DeliveryError, RefusedError, UnfinishedError
 from adapters.alerts.secrets import secret
 from adapters.tls import trusted
 from market_data.alerts import Message, Severity, State
@@ -52,21 +52,16 @@ class _Http:
         """A form without any address."""
         return f"{type(self).__name__}({self.name!r})"
 
-    def _post(
-        self, url: str, content: Any, headers: Mapping[str, str], *, within: float | None = None
-    ) -> None:
-        """One request, over after `within` seconds (the route's timeout where None).
+    def _post(self, url: str, content: Any, headers: Mapping[str, str]) -> None:
+        """One request, over after the route's timeout.
 
         Raises:
             DeliveryError: it was not answered with 2xx in that time.
         """
-        seconds = self._seconds if within is None else min(within, self._seconds)
-        told = f"route {self.name}: no answer within {seconds:g} s"
-        if seconds <= 0:
-            raise DeliveryError(f"route {self.name}: its requests together take too long")
+        told = f"route {self.name}: no answer within {self._seconds:g} s"
         ended = threading.Event()
         try:
-            status, pause = self._asked(url, content, headers, seconds, ended)
+            status, pause = self._asked(url, content, headers, ended)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise ConfigurationError(f"route {self.name}: its address is no URL") from None
         except httpx.TimeoutException:
@@ -90,10 +85,10 @@ class _Http:
         url: str,
         content: Any,
         headers: Mapping[str, str],
-        seconds: float,
         ended: threading.Event,
     ) -> tuple[int, str]:
         """Status and Retry-After of the answer; `ended` is set where its time ran out."""
+        seconds = self._seconds
         with httpx.Client(verify=trusted(), timeout=seconds, follow_redirects=False) as client:
 
             def give_up() -> None:
@@ -155,20 +150,28 @@ class PagerDuty(_Http):
         self._rules = rules
 
     def deliver(self, message: Message) -> None:
-        """Send the events of one message, see the protocol.
+        """Send the events of one message that it has not taken yet, see the protocol.
 
         A recovery that leaves something of every opening open sends nothing: PagerDuty knows
         incidents as wholes.
         """
         key = secret(self._rules.routing_key_env, self.name)
-        end = time.monotonic() + self._seconds + _SEVERAL
-        for event in self._events(message):
-            self._post(
-                self._rules.url,
-                {"routing_key": key, **event},
-                {IDEMPOTENCY_KEY: f"{message.id}-{event['dedup_key']}"},
-                within=end - time.monotonic(),
-            )
+        # Beyond it no request is begun that has not its whole time left.
+        last = time.monotonic() + _SEVERAL
+        before = message.taken
+        for taken, event in enumerate(self._events(message)[before:], start=before):
+            if taken > before and time.monotonic() > last:
+                told = f"route {self.name}: {taken} events of one message so far"
+                raise UnfinishedError(told, taken=taken)
+            try:
+                self._post(
+                    self._rules.url,
+                    {"routing_key": key, **event},
+                    {IDEMPOTENCY_KEY: f"{message.id}-{event['dedup_key']}"},
+                )
+            except DeliveryError as error:
+                error.taken = taken
+                raise
 
     def _events(self, message: Message) -> Sequence[dict[str, Any]]:
         if message.state is State.RECOVERED:

@@ -16,11 +16,17 @@ class DeliveryError(MarketDataError):
 
     Attributes:
         after: seconds that the other side asks to be left in peace; None where it says nothing.
+        taken: parts of the message that the route has, this attempt and those before it together.
     """
 
-    def __init__(self, message: str, *, after: float | None = None) -> None:
+    def __init__(self, message: str, *, after: float | None = None, taken: int = 0) -> None:
         super().__init__(message)
         self.after = after
+        self.taken = taken
+
+
+class UnfinishedError(DeliveryError):
+    """A message of several parts took its whole time, and came further: the rest may follow."""
 
 
 class RefusedError(DeliveryError):
@@ -36,10 +42,11 @@ class AlertRoute(Protocol):
         ...
 
     def deliver(self, message: Message) -> None:
-        """Hand over one message; when this returns, the other side has it.
+        """Hand over one message, what is left of it; when this returns, the other side has it.
 
         Raises:
             DeliveryError: it has not, or nobody knows; the message is tried again.
+            UnfinishedError: it has some parts of it; the others may follow at once.
             RefusedError: it never will.
             ConfigurationError: a setting is missing; the message is tried again.
         """

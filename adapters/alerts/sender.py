@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adapters.alerts.opening import open_route
-from adapters.alerts.route import AlertRoute, DeliveryError, RefusedError
+from adapters.alerts.route import AlertRoute, DeliveryError, RefusedError, UnfinishedError
 from adapters.operations.alert_outbox import RouteHealth, SqlAlertOutbox, Waiting
 from market_data.alerts.facts import RouteFact
 from market_data.alerts.rules import AlertRules, Route
@@ -123,20 +123,26 @@ class AlertSender:
                 try:
                     route.deliver(waiting.message)
                 except RefusedError as error:
-                    self._outbox.mark_refused(waiting.sequence, str(error), at=self._clock.now())
+                    self._outbox.mark_refused(waiting, str(error), at=self._clock.now())
                     refused += 1
+                except UnfinishedError as error:
+                    self._outbox.note_taken(waiting, error.taken)
                 except (DeliveryError, ConfigurationError) as error:
                     self._wait(waiting, error, failures)
                     return Sent(rules.name, sent, refused, str(error))
                 else:
-                    self._outbox.mark_sent(waiting.sequence, at=self._clock.now())
+                    self._outbox.mark_sent(waiting, at=self._clock.now())
                     sent, failures = sent + 1, 0
         finally:
             lease.give_back()
         return Sent(rules.name, sent, refused)
 
     def _wait(self, waiting: Waiting, error: Exception, failures: int) -> None:
-        asked = error.after if isinstance(error, DeliveryError) else None
+        asked = None
+        if isinstance(error, DeliveryError):
+            asked = error.after
+            if error.taken > waiting.message.taken:
+                self._outbox.note_taken(waiting, error.taken)
         pause = max(pause_after(failures), asked or 0.0)
         self._outbox.mark_failed(
             waiting, str(error), at=self._clock.now(), pause=timedelta(seconds=pause)

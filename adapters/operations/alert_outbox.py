@@ -114,26 +114,35 @@ class SqlAlertOutbox:
             row = connection.execute(query).first()
         return None if row is None else Waiting(row[0], from_json(route, row[1]), row[2])
 
-    def mark_sent(self, sequence: int, *, at: datetime) -> None:
+    def mark_sent(self, waiting: Waiting, *, at: datetime) -> None:
         """Remember that a route took a message, and that it takes messages again."""
-        self._settle(sequence, {"sent_at": at, "error": ""})
+        self._settle(waiting, {"sent_at": at, "error": ""})
 
-    def mark_refused(self, sequence: int, error: str, *, at: datetime) -> None:
+    def mark_refused(self, waiting: Waiting, error: str, *, at: datetime) -> None:
         """Remember that a route will never take a message; the next goes on."""
-        self._settle(sequence, {"refused_at": at, "error": error})
+        self._settle(waiting, {"refused_at": at, "error": error})
 
-    def _settle(self, sequence: int, values: dict[str, Any]) -> None:
+    def _settle(self, waiting: Waiting, values: dict[str, Any]) -> None:
         """A message that is done with; whoever says so, its route answers again."""
-        table = alert_outbox.c
+        table, message = alert_outbox.c, waiting.message
+        if message.taken:
+            # Who sends it again later sends the whole of it.
+            values["body"] = message.having(0).to_json()
         done = (
             sa.update(alert_outbox)
-            .where(table.id == sequence)
+            .where(table.id == waiting.sequence)
             .values(**values, attempts=table.attempts + 1)
         )
         with writing(self._engine) as connection:
             connection.execute(done)
-            route = sa.select(table.route).where(table.id == sequence).scalar_subquery()
-            connection.execute(sa.delete(alert_routes).where(alert_routes.c.route == route))
+            connection.execute(sa.delete(alert_routes).where(alert_routes.c.route == message.route))
+
+    def note_taken(self, waiting: Waiting, parts: int) -> None:
+        """Remember how many parts of a message its route has, so that only the rest is sent."""
+        body = waiting.message.having(parts).to_json()
+        kept = sa.update(alert_outbox).where(alert_outbox.c.id == waiting.sequence)
+        with writing(self._engine) as connection:
+            connection.execute(kept.values(body=body))
 
     def mark_failed(self, waiting: Waiting, error: str, *, at: datetime, pause: timedelta) -> None:
         """Remember that an attempt failed, and when the next is made."""

@@ -21,7 +21,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -75,6 +75,16 @@ class Message:
     def text(self) -> str:
         """Several lines for a person."""
         return str(self.body["text"])
+
+    @property
+    def taken(self) -> int:
+        """How many of its parts the route has already; 0 where it is sent as one."""
+        return int(self.body.get("taken", 0))
+
+    def having(self, taken: int) -> Message:
+        """The message of which the route has so many parts."""
+        whole = {name: value for name, value in self.body.items() if name != "taken"}
+        return replace(self, body={**whole, "taken": taken} if taken else whole)
 
     def to_json(self) -> str:
         """The JSON form."""

@@ -22,19 +22,25 @@ from tests.support.dagster_server import free_port
 class SmtpSink:
     """A server on a free port; use as a context manager.
 
+    With `tls` it wants STARTTLS, or encryption from the first byte on where `wrapped`.
+
     Attributes:
         letters: those that it took, in their order.
         replies: what it says to the next letters instead of taking them.
         logins: user names that logged in.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, password: str = "") -> None:
+    def __init__(
+        self, *, tls: ssl.SSLContext | None = None, wrapped: bool = False, password: str = ""
+    ) -> None:
         self.letters: list[EmailMessage] = []
         self.replies: list[str] = []
         self.logins: list[str] = []
         self._password = password
         options: dict[str, Any] = {}
-        if tls is not None:
+        if wrapped:
+            options |= {"ssl_context": tls, "auth_require_tls": False}
+        elif tls is not None:
             options["tls_context"] = tls
         if password:
             options |= {"authenticator": self._authenticate, "auth_required": True}

@@ -191,6 +191,35 @@ def test_a_message_that_is_refused_for_good_holds_up_no_other(
     assert store.outbox.messages(undelivered=True) == []
 
 
+def test_a_recovery_of_many_incidents_goes_on_where_it_was_stopped(
+    store: SqlAlerts, engine: sa.Engine, server: ReplayServer, monkeypatch: pytest.MonkeyPatch
+):
+    """Its time runs out, then the other side fails, then the sender is another."""
+    pager = {"name": "pager", "type": "pagerduty", "routing_key_env": "ALERT_URL"}
+    told = rules({**pager, "url": f"{server.url}{PATH}"})
+    for number in range(8):
+        seen = bad(minutes(number), f"check|{number}")
+        store.evaluate(lambda _, s=seen: [s], told, seen.at)
+    over = [good(minutes(60), f"check|{number}") for number in range(8)]
+    store.evaluate(lambda _: over, told, minutes(60))
+    monkeypatch.setattr("adapters.alerts.http_routes._SEVERAL", 0.0)
+    server.reply(PATH, *[json_body({})] * 13, failing(500), json_body({}))
+    (first,) = AlertSender(store.outbox, told, FixedClock(START)).drain()
+    assert (first.sent, "status 500" in first.error) == (8, True)
+    again = AlertSender(SqlAlerts(engine).outbox, told, FixedClock(minutes(90)))
+    assert [done.sent for done in again.drain()] == [1]
+    events = [(asked.json["event_action"], asked.json["dedup_key"]) for asked in server.asked]
+    triggered, resolved = events[:8], events[8:]
+    # What the failure met comes again; nothing before it does.
+    assert resolved[5] == resolved[6]
+    once = [*resolved[:6], *resolved[7:]]
+    assert sorted(once) == sorted(("resolve", key) for _, key in triggered)
+    assert store.outbox.replay() == 9
+    AlertSender(store.outbox, told, FixedClock(minutes(91))).drain()
+    seen = [(asked.json["event_action"], asked.json["dedup_key"]) for asked in server.asked]
+    assert seen[17:] == [*triggered, *once]
+
+
 def test_a_route_that_is_down_holds_up_no_other_and_the_others_hear_of_it(
     store: SqlAlerts, server: ReplayServer, capfd: pytest.CaptureFixture[str]
 ):

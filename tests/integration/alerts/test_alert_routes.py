@@ -16,7 +16,7 @@ import pytest
 
 from adapters.alerts.opening import open_route
 from adapters.alerts.plain_routes import Console
-from adapters.alerts.route import DeliveryError, RefusedError
+from adapters.alerts.route import DeliveryError, RefusedError, UnfinishedError
 from market_data.alerts import Alert, Message, Phase, Severity, State, probe_message
 from market_data.alerts.message import from_json, grouped
 from market_data.alerts.rules import ConsoleRoute
@@ -124,8 +124,8 @@ def test_only_2xx_in_time_counts_as_taken(
 
 
 @contextmanager
-def dripping_headers(pause: float) -> Iterator[str]:
-    """A server that sends a header line after every pause, and never the last one."""
+def dripping(first: bytes, line: bytes, pause: float) -> Iterator[int]:
+    """The port of a server that says something, then a line after every pause, without an end."""
     listener = socket.create_server(("127.0.0.1", 0))
     over = threading.Event()
 
@@ -133,14 +133,14 @@ def dripping_headers(pause: float) -> Iterator[str]:
         with suppress(OSError):
             connection, _ = listener.accept()
             with connection:
-                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                connection.sendall(first)
                 while not over.wait(pause):
-                    connection.sendall(b"X-More: yes\r\n")
+                    connection.sendall(line)
 
     server = threading.Thread(target=serve, daemon=True)
     server.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}{HOOK}"
+        yield listener.getsockname()[1]
     finally:
         over.set()
         listener.close()
@@ -151,7 +151,8 @@ def dripping_headers(pause: float) -> Iterator[str]:
 def test_an_answer_that_drips_ends_with_the_time_of_its_attempt(
     kind: str, server: ReplayServer, monkeypatch: pytest.MonkeyPatch
 ):
-    with dripping_headers(0.05) as url:
+    with dripping(b"HTTP/1.1 200 OK\r\n", b"X-More: yes\r\n", 0.05) as port:
+        url = f"http://127.0.0.1:{port}{HOOK}"
         monkeypatch.setenv("ALERT_URL", url)
         sender = open_route(rules({
             "name": "out", "type": kind, **WEB[kind], "timeout": "0.4s",
@@ -170,9 +171,22 @@ def test_several_requests_of_a_message_end_before_the_lease_does(
     server.reply(HOOK, slow(json_body({}), 0.3))
     openings = [f"opening-{number}" for number in range(10)]
     told = message(State.RECOVERED, openings=openings, resolved=openings)
-    with pytest.raises(DeliveryError):
+    with pytest.raises(UnfinishedError) as stopped:
         route("pagerduty", server, timeout="0.8s").deliver(told)
-    assert 1 <= len(server.asked) <= 3
+    assert len(server.asked) == stopped.value.taken == 1
+
+
+def test_what_is_left_of_several_requests_goes_on_where_it_stopped(server: ReplayServer):
+    openings = [f"opening-{number}" for number in range(5)]
+    told = message(State.RECOVERED, openings=openings, resolved=openings)
+    server.reply(HOOK, json_body({}), json_body({}), failing(500), json_body({}))
+    pager = route("pagerduty", server)
+    with pytest.raises(DeliveryError) as stopped:
+        pager.deliver(told)
+    assert stopped.value.taken == 2
+    pager.deliver(told.having(stopped.value.taken))
+    keys = [asked.json["dedup_key"] for asked in server.asked]
+    assert keys == [*openings[:3], *openings[2:]]
 
 
 @pytest.mark.parametrize("kind", WEB)
@@ -253,10 +267,27 @@ def test_what_a_mail_server_says_decides(reply: str, error: type[DeliveryError])
 def test_a_mail_server_that_is_down_or_silent():
     with pytest.raises(DeliveryError, match="ConnectionRefusedError"):
         mail(free_port()).deliver(message())
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(DeliveryError):
+        mail(silent.getsockname()[1], timeout="0.2s").deliver(message())
 
 
+@pytest.mark.parametrize("greeting", [b"", b"220 at your service\r\n"])
+def test_a_mail_server_that_drips_ends_with_the_time_of_its_conversation(
+    greeting: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("adapters.alerts.email_route._SEVERAL", 0.1)
+    before = time.monotonic()
+    with (
+        dripping(greeting, b"250-more\r\n" if greeting else b"220-more\r\n", 0.05) as port,
+        pytest.raises(DeliveryError, match="no end of the conversation"),
+    ):
+        mail(port, timeout="0.3s").deliver(message())
+    assert time.monotonic() - before < 5
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_a_login_goes_over_tls_alone_and_its_password_shows_nowhere(
-    monkeypatch: pytest.MonkeyPatch,
+    security: str, monkeypatch: pytest.MonkeyPatch
 ):
     import ssl
 
@@ -273,8 +304,8 @@ def test_a_login_goes_over_tls_alone_and_its_password_shows_nowhere(
         return made
 
     monkeypatch.setattr("adapters.alerts.email_route.ssl.create_default_context", trusting)
-    login = {"security": "starttls", "username": "me", "password_env": "ALERT_PASSWORD"}
-    with SmtpSink(tls=tls, password="hunter22") as sink:
+    login = {"security": security, "username": "me", "password_env": "ALERT_PASSWORD"}
+    with SmtpSink(tls=tls, wrapped=security == "tls", password="hunter22") as sink:
         monkeypatch.setenv("ALERT_PASSWORD", "wrong-one")
         with pytest.raises(DeliveryError) as failure:
             mail(sink.port, **login).deliver(message())
