@@ -233,6 +233,8 @@ def check_phantom_dividends(
             (pl.col("value") / pl.col("threshold") - 1).abs() <= PHANTOM_LIKENESS,
             pl.col("session").is_between(*sessions),
         )
+        # A shift leaves a first chunk that the filters empty, and `pl.format` panics over it.
+        .rechunk()
     )
     judged = repeated.with_columns(
         code=pl.lit("phantom_dividend"),

@@ -148,3 +148,11 @@ def test_a_dividend_that_repeats_another(days: int, amount: float, *, found: boo
     assert rows == ([(later, amount, 1.8)] if found else [])
     before = check_phantom_dividends(actions, dataset=DATASET, sessions=(DAY, DAY))
     assert before.findings.is_empty()
+
+
+def test_several_dividends_that_repeat_others() -> None:
+    known = [told("dividend", DAY + timedelta(days=90 * n), 1.8) for n in range(4)]
+    again = [told("dividend", DAY + timedelta(days=90 * n + 2), 1.9) for n in (1, 3)]
+    outcome = check_phantom_dividends(pl.concat([*known, *again]), dataset=DATASET, sessions=ALWAYS)
+    assert outcome.findings["value"].to_list() == [1.9, 1.9]
+    assert "a dividend of 1.9 follows one of 1.8" in outcome.findings["detail"][1]
