@@ -16,22 +16,21 @@ from market_data.calendars import expected_bars
 from market_data.datasets import Dataset, curated_bars, raw_bars
 from market_data.pipeline.platform import Platform
 from market_data.quality.consistency import SPANS, spans
-from market_data.quality.jumps import LONGEST_IN_OTHER_UNIT
+from market_data.quality.unit_stretches import LONGEST_IN_OTHER_UNIT, SEEN_BEFORE
 from market_data.quality.view import SERIES
 from market_data.quality.volume import LOOK_BACK, TRADED
 from market_data.schemas import CURATED_BARS
 from market_data.timeframes import Timeframe
 
-_BEFORE = {
-    # Ninety days hold the sixty sessions that tell a usual step of daily bars.
-    Timeframe.D1: timedelta(days=100),
-    Timeframe.H4: timedelta(days=45),
-    Timeframe.H1: timedelta(days=45),
-}
 _NEXT = timedelta(days=7)
 """Holds the next session of any calendar, across its longest holidays."""
-_AFTER = dict.fromkeys(_BEFORE, LONGEST_IN_OTHER_UNIT)
-"""Of the few bars of an hour and longer so many that the end of a stretch in another unit shows."""
+_LONG = (Timeframe.D1, Timeframe.H4, Timeframe.H1)
+"""Few bars each: so many of them are read that a change of the unit shows, and what it means. Those
+before hold the sixty sessions that tell a usual step of daily bars, too."""
+_DAY = timedelta(days=1)
+"""What a bar may be older than its session."""
+_BEFORE = dict.fromkeys(_LONG, SEEN_BEFORE + _NEXT + _DAY)
+_AFTER = dict.fromkeys(_LONG, LONGEST_IN_OTHER_UNIT + _DAY)
 _VOLUMES = ["symbol", "session", "volume"]
 _WITHIN = (
     Timeframe.H4,

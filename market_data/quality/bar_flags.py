@@ -13,11 +13,11 @@ import polars as pl
 
 from market_data.ports.annotations import Annotation
 from market_data.quality.annotations import split_accepted
-from market_data.quality.false_ticks import CHECK as FALSE_TICKS
-from market_data.quality.false_ticks import find_false_ticks
+from market_data.quality.false_ticks import FALSE_TICK, find_false_ticks
 from market_data.quality.findings import KEY, WARN
 from market_data.quality.flat_runs import find_flat_bars
 from market_data.quality.jumps import find_jumps, with_codes
+from market_data.quality.odd_bars import CHECK as FALSE_TICKS
 from market_data.quality.price_sanity import CHECK as PRICE_SANITY
 from market_data.quality.volume import CHECK as VOLUME
 from market_data.quality.volume import find_volumes
@@ -58,7 +58,7 @@ def bar_flags(
     jumps = with_codes(find_jumps(series, limits, actions=actions, false_ticks=ticks))
     flagged = [
         ticks.with_columns(
-            check=pl.lit(FALSE_TICKS), code=pl.lit("false_tick"), severity=pl.lit(WARN)
+            check=pl.lit(FALSE_TICKS), code=pl.lit(FALSE_TICK), severity=pl.lit(WARN)
         ),
         find_wicks(series, limits, timeframe=timeframe).with_columns(
             check=pl.lit(FALSE_TICKS), code=pl.lit(WICK), severity=pl.lit(WARN)

@@ -14,7 +14,7 @@ only the next session undoes has to be twice as far away.
 
 The scale is 1.4826 times the median absolute log return (the standard deviation of a normal
 distribution): of the session for bars of minutes, of the 60 bars before for those of an hour and
-longer, which a session has too few of.
+longer, which a session has too few of (odd_bars.py).
 
 The documents' rule looks at price levels instead: at least 6 robust standard deviations and 2 %
 from the median of the last 20 bars. It follows a trend late and cries wolf; who must match the
@@ -23,18 +23,16 @@ older systems selects it by `false_tick_profile: documents`.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 
-from market_data.quality.findings import KEY, SAMPLE_ROWS, WARN, CheckOutcome, findings
+from market_data.quality.findings import CheckOutcome
+from market_data.quality.odd_bars import tell, usual_at
 from market_data.schemas import UTC
 from market_data.timeframes import Timeframe
 
-CHECK = "false_ticks"
-WINDOW = 60
-"""Bars of an hour or longer that tell a usual return; at least MIN_RETURNS of them."""
-MIN_RETURNS = 15
+FALSE_TICK = "false_tick"
 DOCUMENTS_WINDOW = 20
 DOCUMENTS_Z = 6.0
 DOCUMENTS_MOVE = 0.02
@@ -44,7 +42,6 @@ do move overnight."""
 _HALF = 0.5
 """Share of the jump that the close after it may be away: it has traded on since its opening."""
 _NORMAL = 1.4826
-_LONG = timedelta(hours=1)
 FALSE_TICKS = {
     "symbol": pl.String(),
     "session": pl.Date(),
@@ -74,23 +71,7 @@ def check_false_ticks(
     Returns:
         Findings false_tick (warn), one per symbol-session: `value` is the largest `z`.
     """
-    found = ticks.filter(pl.col("session").is_between(*sessions))
-    judged = (
-        found.sort("z", descending=True)
-        .group_by(KEY, maintain_order=True)
-        .agg(
-            pl.col("threshold", "ts", "jump", "z").first(),
-            rows=pl.len().cast(pl.Int64),
-        )
-        .with_columns(
-            code=pl.lit("false_tick"), severity=pl.lit(WARN), value="z", detail=_sentence()
-        )
-    )
-    return CheckOutcome(
-        findings(judged, check=CHECK, dataset=dataset),
-        found.head(SAMPLE_ROWS),
-        judged.select(*KEY, "rows"),
-    )
+    return tell(ticks, code=FALSE_TICK, detail=_sentence(), dataset=dataset, sessions=sessions)
 
 
 def find_false_ticks(
@@ -136,8 +117,8 @@ def _by_reversal(bars: pl.DataFrame, limits: pl.DataFrame, timeframe: Timeframe)
     moved = series[candidates].join(limits, on="symbol", maintain_order="left")
     jumps = moved.filter(pl.col("step").abs() >= pl.col("false_tick_move").log1p())
     far = (
-        jumps.join(_scales(series, jumps, timeframe), on="row")
-        .with_columns(z=pl.col("step").abs() / pl.col("scale"))
+        jumps.join(usual_at(series, jumps, pl.col("step").abs(), timeframe), on="row")
+        .with_columns(z=pl.col("step").abs() / (pl.col("usual") * _NORMAL))
         .filter(pl.col("z") >= pl.col("false_tick_z"))
     )
     return _bars_of(_runs(far.sort("row"), series, timeframe), bars)
@@ -161,20 +142,6 @@ def _moved(bars: pl.DataFrame, limits: pl.DataFrame) -> pl.Series:
 
 def _same_symbol() -> pl.Expr:
     return pl.col("symbol") == pl.col("symbol").shift()
-
-
-def _scales(series: pl.DataFrame, jumps: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
-    """The usual absolute step at each large one: row, scale."""
-    if timeframe.duration < _LONG:
-        steps = series.join(jumps, on=KEY, how="semi").group_by(KEY)
-        usual = steps.agg(scale=pl.col("step").abs().median() * _NORMAL)
-        return jumps.select("row", *KEY).join(usual, on=KEY).select("row", "scale")
-    trailing = pl.col("step").abs().rolling_median(WINDOW, min_samples=MIN_RETURNS).shift()
-    # The first bars of a series have none before them: those that follow must do.
-    first = trailing.fill_null(strategy="backward").fill_null(pl.col("step").abs().median())
-    return series.join(jumps, on="symbol", how="semi", maintain_order="left").select(
-        "row", scale=(first * _NORMAL).over("symbol")
-    )
 
 
 def _runs(jumps: pl.DataFrame, series: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:

@@ -2,29 +2,27 @@
 
 What belongs here: telling a step from what corporate actions and false ticks explain, and a step
 by a currency's minor unit from any other. What does not: steps that look like splits of which
-nobody told (price_sanity.py), prices that come back (false_ticks.py).
+nobody told (price_sanity.py), prices that come back (false_ticks.py), which side of a change of the
+unit is the wrong one (unit_stretches.py).
 
 Some vendors give London prices now in pounds, now in pence. A step by one hundred, or one
-hundredth, of what hardly moves otherwise is that, and never news. Where the price steps back again
-soon, the bars between the two steps are the wrong ones; where it stays, nobody can say which side
-is, and the first bar after the step is told of.
+hundredth, of what hardly moves otherwise is that, and never news, also where it is undone so soon
+that it looks like a false tick. Where the bars between two such steps are known to be the wrong
+ones, all of these are told of; where nobody can say which side is, the first bar after each step.
 """
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 
 from market_data.quality.findings import ERROR, KEY, WARN, CheckOutcome, findings
+from market_data.quality.unit_stretches import wrong_stretches
 
 MINOR_UNIT = 100.0
 UNIT_TOLERANCE = 0.1
 """Relative: what the price itself may have moved in between."""
-LONGEST_IN_OTHER_UNIT = timedelta(days=30)
-"""Calendar days from a step by MINOR_UNIT to the one back. Bars of an hour and longer are judged
-with as many days on either side, so that a part of a range is judged as the whole is; of minutes
-only what is judged at once is seen."""
 
 
 def find_jumps(
@@ -41,7 +39,8 @@ def find_jumps(
             first bar of each symbol is context alone.
         limits: see `BarsView.limits`.
         actions: rows of CORPORATE_ACTIONS that are known; what they explain is no jump.
-        false_ticks: rows of FALSE_TICKS; neither they nor the bars after them are jumps.
+        false_ticks: rows of FALSE_TICKS; neither they nor the bars after them are jumps, unless
+            they step by MINOR_UNIT.
 
     Returns:
         symbol, session, ts, close, before (the close before, in today's shares and without what
@@ -55,15 +54,19 @@ def find_jumps(
     stepped = _stepped(bars, limit, actions).join(limit, on="symbol", maintain_order="left")
     # A split of which the price knows nothing is a step too, in shares of before.
     far = stepped.filter(beyond | pl.col("split_due"))
-    ticks = false_ticks.select("symbol", "ts")
-    settled = far.join(ticks, on=["symbol", "ts"], how="anti", maintain_order="left").join(
-        ticks, left_on=["symbol", "ts_before"], right_on=["symbol", "ts"], how="anti"
-    )
-    if settled.is_empty():
-        return settled.with_columns(at="close", since="ts").select(shown)
-    explained = _explained(settled, actions).with_columns(at=pl.col("close") / pl.col("before"))
+    if far.is_empty():
+        return far.with_columns(at="close", since="ts").select(shown)
+    explained = _explained(far, actions).with_columns(at=pl.col("close") / pl.col("before"))
     steps = explained.filter(beyond).with_columns(since=pl.when(_by_unit()).then("ts"))
-    return _with_stretches(steps, bars).select(shown).sort("symbol", "ts", "since")
+    by_unit = steps.filter(pl.col("since").is_not_null()).sort("symbol", "ts")
+    ticks = false_ticks.select("symbol", "ts")
+    others = (
+        steps.filter(pl.col("since").is_null())
+        .join(ticks, on=["symbol", "ts"], how="anti")
+        .join(ticks, left_on=["symbol", "ts_before"], right_on=["symbol", "ts"], how="anti")
+    )
+    told = pl.concat([others.select(shown), _in_other_unit(by_unit, bars).select(shown)])
+    return told.sort("symbol", "ts", "since")
 
 
 def check_jumps(
@@ -117,21 +120,13 @@ def _by_unit() -> pl.Expr:
     return distance <= pl.lit(1 + UNIT_TOLERANCE).log()
 
 
-def _with_stretches(steps: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
-    """The steps, where two by MINOR_UNIT cancel out the bars between instead of these two."""
-    by_unit = steps.filter(pl.col("since").is_not_null()).sort("symbol", "ts")
-    if by_unit.height < 2:
+def _in_other_unit(steps: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """The bars in the wrong unit; of steps by MINOR_UNIT that enclose none, their own bars."""
+    stretches = wrong_stretches(steps)
+    if stretches.is_empty():
         return steps
-    undone = ((pl.col("at") > 1) != (pl.col("at") > 1).shift()) & (
-        pl.col("ts") - pl.col("ts").shift() <= LONGEST_IN_OTHER_UNIT
-    )
-    # Of steps that each undo the one before, every second one is the way back.
-    chained = by_unit.with_columns(
-        chain=(~undone.over("symbol").fill_null(value=False)).cum_sum()
-    ).with_columns(place=pl.int_range(pl.len()).over("chain"))
-    back = (pl.col("place") % 2 == 1).shift(-1, fill_value=False)
-    stretches = chained.with_columns(until=pl.col("ts").shift(-1)).filter(back)
-    ends = stretches.select("symbol", "since", "until", "before", "jump").sort("since")
+    first = steps.select("symbol", "since", "before", "jump")
+    ends = stretches.join(first, on=["symbol", "since"]).sort("since")
     within = (
         bars.filter(pl.col("symbol").is_in(ends["symbol"].unique().implode()))
         .select(*KEY, "ts", "close")

@@ -11,24 +11,23 @@ that gaps is none while the bar closes there, nor is a split: the bar's own pric
 that the next bar opens at was traded.
 
 The usual range is the median of the log of high through low: of the session for bars of minutes, of
-the 60 bars before for those of an hour and longer. Where both neighbours of a bar have a wider one,
-it is the less wide of theirs: a market in turmoil is so for more than one bar, and one wrong
-neighbour hides nothing.
+the 60 bars before for those of an hour and longer (odd_bars.py). Where both neighbours of a bar
+have a wider one, it is the less wide of theirs: a market in turmoil is so for more than one bar,
+and one wrong neighbour hides nothing.
 """
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 
-from market_data.quality.false_ticks import CHECK, MIN_RETURNS, WINDOW
-from market_data.quality.findings import KEY, SAMPLE_ROWS, WARN, CheckOutcome, findings
+from market_data.quality.findings import CheckOutcome
+from market_data.quality.odd_bars import tell, usual_at
 from market_data.schemas import UTC
 from market_data.timeframes import Timeframe
 
 WICK = "wick"
-_LONG = timedelta(hours=1)
 _NO_RANGE = 1e-9
 """Least usual range: prices that stand still have none to divide by."""
 WICKS = {
@@ -56,21 +55,7 @@ def check_wicks(wicks: pl.DataFrame, *, dataset: str, sessions: tuple[date, date
     Returns:
         Findings wick (warn), one per symbol-session: `value` is the largest `z`.
     """
-    found = wicks.filter(pl.col("session").is_between(*sessions))
-    judged = (
-        found.sort("z", descending=True)
-        .group_by(KEY, maintain_order=True)
-        .agg(
-            pl.col("threshold", "ts", "price", "beyond", "z").first(),
-            rows=pl.len().cast(pl.Int64),
-        )
-        .with_columns(code=pl.lit(WICK), severity=pl.lit(WARN), value="z", detail=_sentence())
-    )
-    return CheckOutcome(
-        findings(judged, check=CHECK, dataset=dataset),
-        found.head(SAMPLE_ROWS),
-        judged.select(*KEY, "rows"),
-    )
+    return tell(wicks, code=WICK, detail=_sentence(), dataset=dataset, sessions=sessions)
 
 
 def find_wicks(bars: pl.DataFrame, limits: pl.DataFrame, *, timeframe: Timeframe) -> pl.DataFrame:
@@ -93,7 +78,8 @@ def find_wicks(bars: pl.DataFrame, limits: pl.DataFrame, *, timeframe: Timeframe
     far = beyond.filter(pl.col("beyond") >= pl.col("wick_move").log1p())
     if far.is_empty():
         return pl.DataFrame(schema=WICKS)
-    usual = _usual(bars, far, timeframe)
+    numbered = bars.with_columns(row=pl.int_range(pl.len(), dtype=pl.UInt32))
+    usual = usual_at(numbered, far, (pl.col("high") / pl.col("low")).log(), timeframe)
     return (
         far.join(usual, on="row", maintain_order="left")
         .with_columns(
@@ -163,22 +149,6 @@ def _beyond(bars: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
             .then("low")
             .otherwise("open")
         )
-    )
-
-
-def _usual(bars: pl.DataFrame, far: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
-    """The usual range at each bar: row, usual."""
-    width = (pl.col("high") / pl.col("low")).log()
-    if timeframe.duration < _LONG:
-        sessions = bars.join(far, on=KEY, how="semi").group_by(KEY)
-        usual = sessions.agg(usual=width.median())
-        return far.select("row", *KEY).join(usual, on=KEY).select("row", "usual")
-    numbered = bars.with_columns(row=pl.int_range(pl.len(), dtype=pl.UInt32))
-    trailing = width.rolling_median(WINDOW, min_samples=MIN_RETURNS).shift()
-    # The first bars of a series have none before them: those that follow must do.
-    first = trailing.fill_null(strategy="backward").fill_null(width.median())
-    return numbered.join(far, on="symbol", how="semi", maintain_order="left").select(
-        "row", usual=first.over("symbol")
     )
 
 

@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from market_data.quality.bar_flags import bar_flags
 from market_data.quality.false_ticks import FALSE_TICKS
-from market_data.quality.jumps import LONGEST_IN_OTHER_UNIT, check_jumps, find_jumps
+from market_data.quality.jumps import check_jumps, find_jumps
 from market_data.quality.thresholds import Thresholds
+from market_data.quality.unit_stretches import LONGEST_IN_OTHER_UNIT, SEEN_BEFORE
 from market_data.schemas import CORPORATE_ACTIONS, PRICES
 from market_data.timeframes import Timeframe
 
 FIRST = date(2024, 1, 2)
 NO_ACTIONS = CORPORATE_ACTIONS.empty()
+NO_TICKS = pl.DataFrame(schema=FALSE_TICKS)
 POUNDS = [14.5, 14.6]
 PENCE = [1450.0, 1470.0, 1490.0, 1550.0, 1600.0, 1650.0, 1700.0]
 """More bars than a false tick has."""
+NONE: frozenset[int] = frozenset()
 
 
 def daily(closes: Sequence[float], symbol: str = "AAA") -> pl.DataFrame:
@@ -41,14 +48,23 @@ def limits(thresholds: Thresholds) -> pl.DataFrame:
     return pl.DataFrame([{"symbol": s, "asset_class": "equity", **rules} for s in ("AAA", "BBB")])
 
 
+def mixed(days: int, wrong: frozenset[int]) -> pl.DataFrame:
+    """A price that hardly moves, in pounds, and on some days in pence."""
+    return daily([(14.5 + 0.01 * (n % 3)) * (100 if n in wrong else 1) for n in range(days)])
+
+
+def days(*spans: tuple[int, int]) -> frozenset[int]:
+    """Those of some spans, last ones included."""
+    return NONE.union(*(range(first, last + 1) for first, last in spans))
+
+
 def marked(bars: pl.DataFrame, limits: pl.DataFrame, symbol: str = "AAA") -> list[int]:
     """Positions of the bars in another unit, by the flags of bars and by the findings alike."""
     position = (pl.col("session") - FIRST).dt.total_days()
     flags = bar_flags(bars, limits, timeframe=Timeframe.D1, actions=NO_ACTIONS)
     own = flags.filter(pl.col("code") == "unit_error", pl.col("symbol") == symbol)
     assert own["severity"].unique().to_list() in ([], ["error"])
-    ticks = pl.DataFrame(schema=FALSE_TICKS)
-    jumps = find_jumps(bars, limits, actions=NO_ACTIONS, false_ticks=ticks)
+    jumps = find_jumps(bars, limits, actions=NO_ACTIONS, false_ticks=NO_TICKS)
     outcome = check_jumps(jumps, check="c", dataset="d", sessions=(date.min, date.max))
     found = outcome.findings.filter(pl.col("code") == "unit_error", pl.col("symbol") == symbol)
     assert found["session"].sort().to_list() == own["session"].to_list()
@@ -91,19 +107,108 @@ def test_a_jump_within_such_a_stretch_is_still_told(limits) -> None:
 
 
 def test_far_apart_steps_are_two_changes(limits) -> None:
-    days = LONGEST_IN_OTHER_UNIT.days
-    near = daily([*POUNDS, *[1450.0 + i % 2 for i in range(days)], 14.5, 14.6])
-    assert marked(near, limits) == list(range(2, 2 + days))
-    far = daily([*POUNDS, *[1450.0 + i % 2 for i in range(days + 1)], 14.5, 14.6])
-    assert marked(far, limits) == [2, days + 3]
+    longest = LONGEST_IN_OTHER_UNIT.days
+    near = daily([*POUNDS, *[1450.0 + i % 2 for i in range(longest)], 14.5, 14.6])
+    assert marked(near, limits) == list(range(2, 2 + longest))
+    far = daily([*POUNDS, *[1450.0 + i % 2 for i in range(longest + 1)], 14.5, 14.6])
+    assert marked(far, limits) == [2, longest + 3]
 
 
-def test_what_is_told_of_bars_in_between(limits) -> None:
-    bars = daily([*POUNDS, *PENCE, 17.1])
-    ticks = pl.DataFrame(schema=FALSE_TICKS)
-    jumps = find_jumps(bars, limits, actions=NO_ACTIONS, false_ticks=ticks)
-    outcome = check_jumps(jumps, check="c", dataset="d", sessions=(date.min, date.max))
-    told = outcome.findings.sort("session")["detail"].to_list()
-    assert "goes from 14.6 to 1450.0" in told[0]
-    assert "is 1470.0" in told[1]
-    assert "since 2024-01-04 08:00" in told[1]
+@pytest.mark.parametrize("wrong", [{70}, {70, 71}, days((70, 74)), {70, 72, 75, 76, 79}])
+def test_few_bars_in_another_unit_are_more_than_false_ticks(limits, wrong) -> None:
+    bars = mixed(140, frozenset(wrong))
+    assert marked(bars, limits) == sorted(wrong)
+    inverse = bars.with_columns(
+        pl.col(PRICES) / pl.when(pl.col("close") > 100).then(1e4).otherwise(1)
+    )
+    assert marked(inverse, limits) == sorted(wrong)
+
+
+def test_what_comes_back_within_a_few_bars_by_another_factor_is_no_jump(limits) -> None:
+    closes = [14.5 + 0.01 * (n % 3) for n in range(140)]
+    closes[70:73] = [1450.0, 1700.0, 1700.0]
+    flags = bar_flags(daily(closes), limits, timeframe=Timeframe.D1, actions=NO_ACTIONS)
+    position = (pl.col("session") - FIRST).dt.total_days()
+    assert flags.filter(code="unit_error").select(position).to_series().to_list() == [70]
+    assert flags.filter(code="jump").is_empty()
+
+
+def test_right_bars_between_two_long_stretches_are_no_stretch(limits) -> None:
+    """Nobody can say what is wrong: the first bar after each step is told of."""
+    assert marked(mixed(400, days((100, 139), (160, 199))), limits) == [100, 140, 160, 200]
+    assert marked(mixed(400, days((100, 159), (170, 229))), limits) == [100, 160, 170, 230]
+
+
+def test_units_that_take_turns_for_months_are_not_judged(limits) -> None:
+    turns = days(*((n, n + 9) for n in range(200, 400, 20)))
+    found = marked(mixed(600, turns), limits)
+    # The first ones still stand out from what was usual before.
+    assert found[:30] == [*range(200, 210), *range(220, 230), *range(240, 250)]
+    assert found[30:] == list(range(260, 400, 10))
+
+
+def test_single_wrong_days_are_found_however_often_they_come(limits) -> None:
+    wrong = frozenset(np.random.default_rng(3).choice(range(10, 690), 70, replace=False).tolist())
+    assert marked(mixed(700, wrong), limits) == sorted(wrong)
+
+
+def some_units(seed: int, symbols: int) -> pl.DataFrame:
+    """Series in units that follow each other, now for days and now for months, and their parts.
+
+    Each lacks some of its days, and says whether a bar is `in_part`.
+    """
+    chance = np.random.default_rng(seed)
+    found = []
+    for number in range(symbols):
+        longest = chance.choice([8, 15, 30, 40, 60])
+        lengths = chance.integers(1, longest + 1, 1 + 800 // longest)
+        ups = np.where(chance.random(len(lengths)) < 0.9, np.arange(len(lengths)) % 2, 1) * 2 - 1
+        levels = np.repeat(np.cumsum(ups) % 3, lengths)
+        days = np.flatnonzero(chance.random(len(levels)) > chance.choice([0, 0.1, 0.4]))
+        first, last = chance.integers(0, len(days) // 2), chance.integers(len(days) // 2, len(days))
+        place = np.arange(len(days))
+        found.append(
+            pl.DataFrame(
+                {
+                    "day": days,
+                    "close": 14.5 * 100.0 ** levels[days],
+                    "in_part": (place >= first) & (place <= last),
+                }
+            ).with_columns(symbol=pl.lit(f"S{number:03}"))
+        )
+    ts = pl.lit(datetime(2020, 1, 2, 8, tzinfo=UTC)).dt.cast_time_unit("us")
+    return pl.concat(found).select(
+        "symbol",
+        "close",
+        "in_part",
+        ts=ts + pl.duration(days="day"),
+        session=(ts + pl.duration(days="day")).dt.date(),
+    )
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=10, deadline=None)
+def test_a_part_is_judged_as_the_whole_is(thresholds: Thresholds, seed: int) -> None:
+    """Where it reaches as far before a bar, and after it, as steps have a say in what it is."""
+    rules = thresholds.rule("equity", Timeframe.D1).model_dump()
+    bars = some_units(seed, 150)
+    limits = bars.select(pl.col("symbol").unique(maintain_order=True)).with_columns(
+        pl.lit("equity").alias("asset_class"), *(pl.lit(v).alias(k) for k, v in rules.items())
+    )
+    part = bars.filter("in_part")
+    first, last = pl.col("ts").min().over("symbol"), pl.col("ts").max().over("symbol")
+    ends = bars.select("symbol", "ts", begins=first, ends=last)
+    seen = part.select("symbol", "ts", first=first, last=last).join(ends, on=["symbol", "ts"])
+    reached = seen.filter(
+        (pl.col("first") <= pl.col("ts") - SEEN_BEFORE) | (pl.col("first") == pl.col("begins")),
+        (pl.col("last") >= pl.col("ts") + LONGEST_IN_OTHER_UNIT)
+        | (pl.col("last") == pl.col("ends")),
+    )
+    of_part, of_whole = (
+        find_jumps(some, limits, actions=NO_ACTIONS, false_ticks=NO_TICKS)
+        .join(reached, on=["symbol", "ts"], how="semi")
+        .sort("symbol", "ts")
+        for some in (part, bars)
+    )
+    assert of_whole.height > 100
+    assert_frame_equal(of_part, of_whole)
