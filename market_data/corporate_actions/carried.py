@@ -5,7 +5,8 @@ does not: when silence about an action is believed (silence.py), whether adjuste
 all recorded actions make them (market_data/quality/consistency.py).
 
 Across an ex-date the adjusted close over the close changes by (1 - dividend / close before), and
-where the close is as traded by the split too. One that goes on as before carries no action.
+where the close is as traded by the split too. One that goes on as before carries no action. A close
+as traded falls by a split itself.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from market_data.price_steps import price_step
 
 _SINGLE = 1e-6
 """Relative. Numbers of single precision hold seven digits."""
+_LARGE = 1.5
+"""Least split that a close as traded cannot make up for by moving otherwise that day."""
 _KEY = ["symbol", "ex_date", "kind"]
 
 
@@ -34,10 +37,14 @@ def with_carried(gone: pl.DataFrame, bars: pl.DataFrame, statements: pl.DataFram
         The rows of `gone` in their order, with `carried`: false where the adjusted closes go on as
         if there were no such action. Null where nothing shows it: of what is too small to be told
         from rounding, and of splits where the closes are divided by them like the adjusted ones.
+        And with `untraded`: of a split, whether closes as traded go on as if there were none; false
+        where they do not show it.
     """
     factors = _factors(bars)
     if gone.is_empty() or factors.is_empty():
-        return gone.with_columns(carried=pl.lit(None, dtype=pl.Boolean))
+        return gone.with_columns(
+            carried=pl.lit(None, dtype=pl.Boolean), untraded=pl.lit(value=False)
+        )
     # Of both sides of each ex-date.
     found = (
         gone.select(*_KEY, "value")
@@ -51,7 +58,7 @@ def with_carried(gone: pl.DataFrame, bars: pl.DataFrame, statements: pl.DataFram
             check_sortedness=False,
         )
         .join_asof(
-            factors.select("symbol", "session", after="factor"),
+            factors.select("symbol", "session", after="factor", close_after="close"),
             left_on="ex_date",
             right_on="session",
             by="symbol",
@@ -76,8 +83,12 @@ def with_carried(gone: pl.DataFrame, bars: pl.DataFrame, statements: pl.DataFram
         .when(step - pl.col("rounding") > size / 2)
         .then(pl.lit(value=True))
     )
-    judged = found.select(*_KEY, carried=shown)
-    return gone.join(judged, on=_KEY, how="left", maintain_order="left")
+    fallen = (pl.col("close") / pl.col("close_after")).log() * pl.col("value").log().sign()
+    large = (pl.col("kind") == "split") & ~pl.col("divided") & (size >= pl.lit(_LARGE).log())
+    judged = found.select(*_KEY, carried=shown, untraded=large & (fallen < size / 2))
+    return gone.join(judged, on=_KEY, how="left", maintain_order="left").with_columns(
+        pl.col("untraded").fill_null(value=False)
+    )
 
 
 def _factors(bars: pl.DataFrame) -> pl.DataFrame:

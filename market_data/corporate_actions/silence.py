@@ -38,8 +38,12 @@ def no_longer_told(
     alone may be an answer that lacks its events, of prices that are divided all the same. It is
     believed where the answer names a like action a few days off instead, and of a split where its
     prices of before are as traded again; and of any action whose step its adjusted closes lack,
-    while the answer names, or its adjusted closes carry, another one of the symbol. Where they lack
-    several and nothing shows that they were adjusted at all, none of them is taken back.
+    while the answer names, or its adjusted closes carry, another one of the symbol, or its closes
+    as traded know nothing of a split either. Where nothing shows that they were adjusted at all
+    they say nothing, of one dividend as of several: an answer that came without its events looks
+    just like that. What is kept though it was none is found by its adjusted closes
+    (market_data/quality/consistency.py); what was taken back though it was true, by nothing. A
+    longer answer, which reaches another action, settles it, and so does a person.
 
     Args:
         statements: rows of CORPORATE_ACTIONS: what the vendor has said last, from before.
@@ -85,18 +89,18 @@ def _moved(gone: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
 
 
 def _lacking(gone: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
-    """Actions that adjusted closes lack which are adjusted: one alone, or all but others.
+    """Actions that adjusted closes lack which are adjusted, or splits that all closes lack.
 
     Args:
-        gone: what the answer does not name, with `carried`.
+        gone: what the answer does not name, with `carried` and `untraded`.
         named: what it names, with `_first` and `_last` of its sessions.
     """
     within = named.filter(
         pl.col("_first") < pl.col("ex_date"), pl.col("ex_date") <= pl.col("_last")
     )
     adjusted = pl.col("symbol").is_in(within.get_column("symbol").unique().to_list())
-    adjusted |= pl.col("carried").any().over("symbol") | (pl.len().over("symbol") == 1)
-    return gone.filter(adjusted & ~pl.col("carried"))
+    adjusted |= pl.col("carried").any().over("symbol")
+    return gone.filter((adjusted | pl.col("untraded")) & ~pl.col("carried"))
 
 
 def _restored(gone: pl.DataFrame, bars: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:

@@ -19,8 +19,8 @@ ONE, TWO, LATER = DAYS[5], DAYS[9], DAYS[13]
 NOW = datetime(2024, 1, 25, tzinfo=UTC)
 
 
-def dividends(*days: date) -> pl.DataFrame:
-    rows = [("AAA", d, "dividend", 2.0, "alpha", datetime.combine(d, time(), UTC)) for d in days]
+def dividends(*days: date, value: float = 2.0) -> pl.DataFrame:
+    rows = [("AAA", d, "dividend", value, "alpha", datetime.combine(d, time(), UTC)) for d in days]
     return pl.DataFrame(rows, schema=CORPORATE_ACTIONS.dtypes, orient="row")
 
 
@@ -34,7 +34,8 @@ def answer(*carried: date) -> pl.DataFrame:
 @pytest.mark.parametrize(
     ("known", "named", "carried", "gone"),
     [
-        pytest.param([ONE], [], [], [ONE], id="the only one"),
+        pytest.param([ONE], [], [], [], id="the only one"),
+        pytest.param([ONE], [TWO], [TWO], [ONE], id="the only one, and another is named"),
         pytest.param([ONE, TWO], [], [], [], id="all at once"),
         pytest.param([ONE, TWO, LATER], [LATER], [LATER], [ONE, TWO], id="another is named"),
         pytest.param([ONE, TWO], [], [TWO], [ONE], id="another is carried"),
@@ -43,12 +44,48 @@ def answer(*carried: date) -> pl.DataFrame:
         pytest.param([ONE, TWO], [TWO], [ONE, TWO], [], id="carried and not named"),
     ],
 )
-def test_adjusted_closes_that_carry_nothing_take_back_one_action_at_most(
+def test_adjusted_closes_that_carry_nothing_take_back_nothing(
     known: list[date], named: list[date], carried: list[date], gone: list[date]
 ) -> None:
     told = dividends(*named).select("symbol", "ex_date", "kind")
     found = no_longer_told(dividends(*known), told, answer(*carried), RAW_BARS.empty(), now=NOW)
     assert found["ex_date"].to_list() == gone
+
+
+@pytest.mark.parametrize(("value", "gone"), [(0.02, []), (0.1, [ONE])])
+def test_a_dividend_that_rounding_hides_is_not_taken_back(value: float, gone: list[date]) -> None:
+    """Closes are told to cents."""
+    known = pl.concat([dividends(ONE, value=value), dividends(TWO)])
+    named = dividends(TWO).select("symbol", "ex_date", "kind")
+    found = no_longer_told(known, named, answer(TWO), RAW_BARS.empty(), now=NOW)
+    assert found["ex_date"].to_list() == gone
+
+
+@pytest.mark.parametrize(
+    ("value", "before", "adjusted", "gone"),
+    [
+        pytest.param(4.0, 104.0, 1.0, True, id="no close knows of it"),
+        pytest.param(4.0, 395.0, 1.0, False, id="it was traded, and nothing is adjusted"),
+        pytest.param(4.0, 104.0, 0.25, False, id="the adjusted closes carry it"),
+        pytest.param(0.1, 9.8, 1.0, False, id="shares were put together"),
+        pytest.param(0.1, 97.0, 1.0, True, id="shares were not put together"),
+        pytest.param(1.1, 98.0, 1.0, False, id="too small to be told from a day's move"),
+    ],
+)
+def test_a_lone_split_is_taken_back_where_the_prices_as_traded_know_nothing_of_it(
+    value: float, before: float, adjusted: float, gone: bool
+) -> None:
+    known = dividends(ONE, value=value).with_columns(kind=pl.lit("split"))
+    bars = raw_rows(first=DAYS[0], last=DAYS[-1], basis="raw|trade||regular|", close=100.0)
+    old = pl.col("session") < ONE
+    close = pl.when(old).then(before).otherwise(100.0)
+    closes = bars.with_columns(
+        close=close, adj_close=close * pl.when(old).then(adjusted).otherwise(1)
+    )
+    nothing = known.clear().select("symbol", "ex_date", "kind")
+    found = no_longer_told(known, nothing, closes, RAW_BARS.empty(), now=NOW)
+    assert found["ex_date"].to_list() == ([ONE] if gone else [])
+    assert found["value"].to_list() == ([1.0] if gone else [])
 
 
 @pytest.mark.parametrize(

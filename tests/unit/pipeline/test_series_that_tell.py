@@ -69,10 +69,10 @@ def test_a_series_tells_splits_or_not(world: World) -> None:
         ("yahoo", Adjustment.SPLITS, DIVIDEND, True),
     ],
 )
-def test_an_action_is_taken_back_by_adjusted_closes_that_do_not_carry_it(
+def test_a_split_that_no_close_knows_of_is_taken_back_and_a_lone_dividend_is_not(
     world: World, name: str, adjustment: Adjustment, action: tuple[str, float], asked_before: bool
 ) -> None:
-    """Silence alone may be an answer that lacks its events."""
+    """Silence may be an answer that lacks its events, and closes that lack their adjustment."""
     told = {"carries": FACTOR[action], "adjustment": adjustment}
     if asked_before:
         early = world.later(NOW - timedelta(days=4))
@@ -84,7 +84,7 @@ def test_an_action_is_taken_back_by_adjusted_closes_that_do_not_carry_it(
     assert known(silent) == [action]
     later = world.later(NOW + timedelta(days=2))
     ask(later, series(name, adjustment=adjustment), FIRST, LAST, refetch=True)
-    assert known(later) == []
+    assert known(later) == ([] if action == SPLIT else [action])
     before = later.platform.actions.read(symbols=["AAA"], known_at=NOW + timedelta(days=1))
     assert before.select("kind", "value").rows() == [action]
 
@@ -113,15 +113,6 @@ def test_only_who_could_have_told_an_action_has_told_it_late(
     ask(world, series("paid", told=dict([SPLIT]), carries=FACTOR[SPLIT]), FIRST, LAST, refetch=True)
     found = world.platform.actions.read(symbols=["AAA"])
     assert found["known_at"].dt.date().to_list() == [since]
-
-
-@pytest.mark.parametrize("value", [0.02, 0.1])
-def test_a_dividend_that_rounding_hides_is_not_taken_back(world: World, value: float) -> None:
-    """Closes are told to cents."""
-    ask(world, series("paid", told={"dividend": value}), FIRST, LAST)
-    later = world.later(NOW + timedelta(days=1))
-    ask(later, series("paid"), FIRST, LAST, refetch=True)
-    assert known(later) == ([("dividend", value)] if value < 0.05 else [])
 
 
 @pytest.mark.parametrize(
