@@ -22,6 +22,7 @@ from adapters.vendors.table import load_vendor_table
 from emp_assets.graph import all_assets, all_checks
 from jobs.automation import automation_jobs, automation_schedules
 from jobs.backfill_job import backfill_piece_job
+from jobs.backup import backup_job, backup_schedule
 from jobs.macro_schedule import daily_macro_releases
 from jobs.market_slice import market_slice_job
 from jobs.operations import operations_schedules, report_ingest_job, report_operations_job
@@ -136,6 +137,7 @@ def build_definitions(
             *vendor_jobs(universe),
             market_slice_job(lambda: graph[0]),
             backfill_piece_job(lambda: graph[0]),
+            backup_job(found),
             rebuild_job,
             *automation_jobs(universe, policy),
             report_ingest_job,
@@ -143,6 +145,7 @@ def build_definitions(
         ],
         schedules=[
             *automation_schedules(found, universe, policy),
+            backup_schedule(found),
             daily_macro_releases,
             *operations_schedules(streaming=_streaming(found)),
         ],

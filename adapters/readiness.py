@@ -26,6 +26,8 @@ from market_data.alerts.alert import Phase
 from market_data.datasets import SCORES_DATASET
 from market_data.errors import ConfigurationError, MarketDataError
 from market_data.operations.alert_routes import evaluate_alert_routes
+from market_data.operations.backups import NAME, evaluate_backups
+from market_data.operations.backups import REPORT as BACKUP
 from market_data.operations.cache_health import cache_away, evaluate_cache_health
 from market_data.operations.evidence import Evidence as Seen
 from market_data.operations.grades import Grade, Reason
@@ -44,6 +46,8 @@ from market_data.ports import Clock, Report
 REPORT = "readiness"
 _DATABASES = ("timescaledb", "postgresql", "sqlite")
 _SCORED = timedelta(days=30)
+_BACKUPS = 50
+"""How many of the newest reports on backups are looked through."""
 _GRADES = {State.ERROR: Grade.FAIL, State.DEGRADED: Grade.WARN}
 
 
@@ -257,6 +261,12 @@ def _stale_symbols(evidence: Evidence) -> Section:
     return evaluate_stale_symbols(made[0] if made else None)
 
 
+def _backups(evidence: Evidence) -> Section:
+    configured = evidence.found.settings.backup_dir is not None
+    kept = evidence.operations.reports.newest(BACKUP, limit=_BACKUPS)
+    return evaluate_backups(kept, evidence.now, configured=configured)
+
+
 def _latency(evidence: Evidence) -> Section:
     return latency_section(evidence.seen, evidence.limits.latency)
 
@@ -275,5 +285,6 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section]] = {
     "alerts": _alerts,
     "slo_report": _kept("slo_report"),
     "daily_checklist": _kept("daily_checklist"),
+    NAME: _backups,
 }
 """Name of a section to what makes it, in the order of the report."""

@@ -67,6 +67,13 @@ class Settings(BaseSettings):
     most, it occupies its windows, and their length from then on: vendors count what arrives, and
     a slow connection must not make two of their windows one. 0 counts from the sending alone."""
 
+    backup_dir: Path | None = None
+    """Folder of backups ('emp backup'), best on another disk; where it is set, the schedule back_up
+    makes one every week."""
+
+    backup_keep: int = Field(default=0, ge=0)
+    """How many of the newest backups stay when another one is made; 0 keeps all."""
+
     @property
     def requests_path(self) -> Path:
         """File in which this machine counts its requests to vendors."""

@@ -52,13 +52,16 @@ def driver_of(settings: Settings, operations: Operations, tell: Tell) -> Driver:
     return Driver(Rounds(operations.backfills, turns, SystemClock(), policy, tell))
 
 
-def added(settings: Settings, operations: Operations, wish: Wish, *, pilot: bool) -> str | None:
+def added(
+    settings: Settings, operations: Operations, wish: Wish, *, pilot: bool, snapshot: bool = True
+) -> str | None:
     """Keep the plan of a wish as a backfill; its id, or None where there is nothing to do.
 
     Raises:
         ConfigurationError: the plan cannot be made, or is too large to be launched without a pilot.
     """
     from adapters.automation import load_automation
+    from emp.backfill_rollback import with_snapshot
     from emp.backfills import plan_lines, planned
     from emp.quarantine import who
 
@@ -71,7 +74,11 @@ def added(settings: Settings, operations: Operations, wish: Wish, *, pilot: bool
         raise ConfigurationError(refused)
     if not found.plan.pieces:
         return None
-    return operations.backfills.add(found.plan, at=moment(), author=who())
+    plan = found.plan
+    if snapshot:
+        with Narrator() as narrator:
+            plan = with_snapshot(settings, policy, plan, narrator.step)
+    return operations.backfills.add(plan, at=moment(), author=who())
 
 
 def check_daemon(settings: Settings) -> None:

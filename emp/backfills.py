@@ -211,6 +211,7 @@ def status_told(backfill: Backfill, now: datetime) -> dict[str, Any]:
         "dataset": plan.request.dataset,
         "sessions": {"first": str(plan.request.first), "last": str(plan.request.last)},
         "pilot": plan.pilot,
+        "snapshot": plan.snapshot or None,
         "state": str(backfill.state),
         "author": backfill.author,
         "created_at": backfill.created_at.isoformat(),

@@ -22,6 +22,7 @@ from emp.commands import (
     annotate,
     automation,
     backfill,
+    backup,
     bars,
     budget,
     config,
@@ -135,6 +136,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(automation.app, name="automation")
 app.add_typer(backfill.app, name="backfill")
+app.add_typer(backup.app, name="backup")
 app.add_typer(reference.app, name="reference")
 app.add_typer(macro.app, name="macro")
 app.add_typer(quarantine.app, name="quarantine")

@@ -12,30 +12,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from adapters.modes import Servers, check
 from adapters.operations import SqlOutbox, open_database
-from adapters.operations.copying import NOT_COPIED, TABLES, TableCopy, typed_errors
-from adapters.operations.database import open_existing
+from adapters.operations.copying import NOT_COPIED, TABLES
 from adapters.settings import Mode, Settings
+from adapters.sides import Side, copying_alone, files, operations_of, warehouse_of
 from adapters.stores.copy_receipts import CopyReceipts
-from adapters.stores.delta_bar_store import DeltaBarStore
-from adapters.stores.reference_copying import ReferenceCopy
 from adapters.stores.reference_tables import TABLES as REFERENCE_TABLES
-from adapters.stores.reference_tables import ReferenceStore, ReferenceTables
 from market_data.datasets import STORED
-from market_data.errors import ConfigurationError, StoreConflictError
-from market_data.pipeline.copying import DatasetCopy
+from market_data.errors import ConfigurationError
 from market_data.pipeline.migration import Part
-from market_data.ports import BarStore
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
-
-
-READ_LIMIT_MS = 3_600_000
-"""A copy reads whole months; the limit of readers who wait for an answer is not for it."""
 
 NAMES = (
     *(dataset.name for dataset in STORED),
@@ -62,27 +49,6 @@ class Sides:
 
     parts: Sequence[Part]
     waiting_events: int
-
-
-@dataclass(frozen=True)
-class _Side:
-    """Where an installation keeps what the mode decides about."""
-
-    bars: BarStore
-    reference: ReferenceStore
-    operations: Engine
-
-    def part(self, name: str, target: _Side, receipts: CopyReceipts, *, overwrite: bool) -> Part:
-        """The part of a name, from this side to another."""
-        for dataset in STORED:
-            if dataset.name == name:
-                return DatasetCopy(dataset, self.bars, target.bars, receipts, overwrite=overwrite)
-        for table in TABLES:
-            if f"operations/{table.name}" == name:
-                return TableCopy(
-                    table, self.operations, target.operations, receipts, overwrite=overwrite
-                )
-        return ReferenceCopy(name, self.reference, target.reference, receipts, overwrite=overwrite)
 
 
 def chosen(names: Sequence[str]) -> list[str]:
@@ -132,90 +98,31 @@ def opened_sides(
     with ExitStack() as stack:
         source = _source(stack, settings, servers, to)
         if writing:
-            stack.enter_context(_alone(folder))
+            stack.enter_context(copying_alone(settings))
         target = _target(stack, settings, servers, to, making=writing)
         receipts = CopyReceipts(folder / "receipts.txt")
         parts = [source.part(name, target, receipts, overwrite=overwrite) for name in wanted]
         yield Sides(parts, SqlOutbox(source.operations).backlog().waiting)
 
 
-def _source(stack: ExitStack, settings: Settings, servers: Servers, to: Mode) -> _Side:
+def _source(stack: ExitStack, settings: Settings, servers: Servers, to: Mode) -> Side:
     """The side that is copied from; it has to be there, and nothing of it is changed."""
     origin = Mode.BOOTSTRAP if to is Mode.INSTITUTIONAL else Mode.INSTITUTIONAL
-    warehouse = stack.enter_context(_warehouse(settings, servers, origin, making=False))
-    operations = stack.enter_context(_operations(settings, servers, origin, making=False))
+    warehouse = stack.enter_context(warehouse_of(settings, servers, origin, making=False))
+    operations = stack.enter_context(operations_of(settings, servers, origin, making=False))
     if warehouse is None or operations is None:
         raise ConfigurationError(_NO_SOURCE[origin].format(folder=settings.data_dir))
-    return _Side(*warehouse, operations)
+    return Side(*warehouse, operations)
 
 
 def _target(
     stack: ExitStack, settings: Settings, servers: Servers, to: Mode, *, making: bool
-) -> _Side:
+) -> Side:
     """The side that is copied to; where it is not there and not made, an empty one elsewhere."""
-    warehouse = stack.enter_context(_warehouse(settings, servers, to, making=making))
-    operations = stack.enter_context(_operations(settings, servers, to, making=making))
+    warehouse = stack.enter_context(warehouse_of(settings, servers, to, making=making))
+    operations = stack.enter_context(operations_of(settings, servers, to, making=making))
     if warehouse is None or operations is None:
         elsewhere = Path(stack.enter_context(TemporaryDirectory(prefix="emp-nothing-")))
-        warehouse = warehouse or _files(elsewhere)
+        warehouse = warehouse or files(elsewhere)
         operations = operations or open_database(f"sqlite:///{elsewhere}/operations.sqlite")
-    return _Side(*warehouse, operations)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise StoreConflictError(
-            f"another 'emp migrate-store' is at work on {folder.parent}: let it end"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _warehouse(
-    settings: Settings, servers: Servers, mode: Mode, *, making: bool
-) -> Iterator[tuple[BarStore, ReferenceStore] | None]:
-    """Bars, scores and reference tables of a mode; None where they are not there and not made."""
-    if mode is Mode.BOOTSTRAP:
-        yield _files(settings.warehouse_root)
-        return
-    from adapters.timescale import factory
-
-    patient = servers.timescale.model_copy(update={"statement_timeout_ms": READ_LIMIT_MS})
-    opened = factory.open_connections(patient) if making else factory.open_existing(patient)
-    if opened is None:
-        yield None
-        return
-    try:
-        yield factory.open_store(opened), factory.open_reference_tables(opened)
-    finally:
-        opened.close()
-
-
-@contextmanager
-def _operations(
-    settings: Settings, servers: Servers, mode: Mode, *, making: bool
-) -> Iterator[Engine | None]:
-    """The operations database of a mode; None where it is not there and not made."""
-    local = mode is Mode.BOOTSTRAP
-    url = settings.local_operations_url if local else servers.operations_url
-    with typed_errors():
-        engine = open_database(url) if making else open_existing(url)
-    try:
-        yield engine
-    finally:
-        if engine is not None:
-            engine.dispose()
-
-
-def _files(root: Path) -> tuple[BarStore, ReferenceStore]:
-    return DeltaBarStore(root), ReferenceTables(root)
+    return Side(*warehouse, operations)

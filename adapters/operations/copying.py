@@ -207,6 +207,17 @@ class TableCopy:
         target.execute(sa.select(sa.func.setval(sequence, after)).select_from(self._table))
 
 
+def table_digest(engine: Engine, table: sa.Table) -> RowsDigest:
+    """The digest of a table's rows, of one state of the database.
+
+    Raises:
+        StoreUnavailableError: the database did not answer.
+    """
+    with typed_errors(), _snapshot(engine) as connection:
+        pages = _pages(connection, table, PAGE_ROWS)
+        return sum((rows_digest(page) for page in pages), RowsDigest())
+
+
 def _pages(connection: Connection, table: sa.Table, rows: int) -> Iterator[pl.DataFrame]:
     """A table's rows in the order of its key, at most so many at once."""
     key = list(table.primary_key)

@@ -5,7 +5,8 @@ What does not: what counts as a revision (market_data/revisions.py), locks and c
 (delta_table.py).
 
 An append reads what is known of the same symbols and sessions, and adds one sorted file per unit
-with what is new; no file is rewritten. `compact` joins the files of a unit, rows unchanged.
+with what is new; no file is rewritten. `compact` joins the files of a unit, rows unchanged. What
+was withdrawn (withdrawals.py) counts as never said, and stays where it is.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from adapters.stores.delta_snapshot import Snapshot
 from adapters.stores.delta_table import Change, DeltaFiles
 from adapters.stores.slices import files_of, rows_of
 from adapters.stores.units import may_hold, split
+from adapters.stores.withdrawals import WithdrawnFetches
 from market_data.datasets import Dataset
 from market_data.errors import SchemaError
 from market_data.ordering import sort_if_needed
@@ -41,6 +43,7 @@ class DeltaRawLog:
         self._root = root
         self._options = storage_options
         self._tables: dict[str, DeltaFiles] = {}
+        self._withdrawn = WithdrawnFetches(root)
 
     def append(
         self,
@@ -73,13 +76,17 @@ class DeltaRawLog:
         parts = split(dataset.layout, frame)
         units = sorted(parts)
         counts = Appended(0, 0)
+        withdrawn = self._withdrawn.of(dataset.name)
+        if frame["fetch_id"][0] in withdrawn:
+            # What is appended again is withdrawn, too, and compared with what it is a part of.
+            withdrawn = frozenset()
 
         def plan(snapshot: Snapshot) -> Change | None:
             nonlocal counts
             change = Change(units, "append")
             new = revised = 0
             for unit in units:
-                known = _known(table, snapshot.of([unit]), parts[unit])
+                known = _without(_known(table, snapshot.of([unit]), parts[unit]), withdrawn)
                 difference = new_or_changed(parts[unit], known, seen, confirmed, now)
                 new, revised = new + difference.new, revised + difference.revised
                 if not difference.frame.is_empty():
@@ -109,13 +116,17 @@ class DeltaRawLog:
         symbols: Sequence[str] | None = None,
         sessions: tuple[date, date] | None = None,
     ) -> pl.DataFrame:
-        """Every revision, sorted by (symbol, ts, fetched_at, fetch_id, values), of one snapshot."""
+        """Every revision, sorted by (symbol, ts, fetched_at, fetch_id, values), of one snapshot.
+
+        Those of withdrawn fetches are left out.
+        """
         table = self._table(dataset)
         held = table.snapshot().files
         if held.is_empty():  # of most vendors, most of the time
             return dataset.schema.empty()
         files = held.filter(files_of(sessions, symbols), may_hold(dataset.layout, symbols))
         rows = table.scan(files).filter(rows_of(sessions, symbols)).collect()
+        rows = _without(rows, self._withdrawn.of(dataset.name))
         # A fetch that contradicts itself has several rows of one key.
         return rows.sort(*dataset.sort, *VALUES)
 
@@ -210,6 +221,11 @@ def _check(dataset: Dataset, frame: pl.DataFrame) -> None:
             f"{dataset.name}: rows of {fetches.height} fetches in one append; append "
             "each fetch by itself, with one fetch_id and one fetched_at"
         )
+
+
+def _without(rows: pl.DataFrame, fetches: frozenset[str]) -> pl.DataFrame:
+    """The rows but those of withdrawn fetches."""
+    return rows if not fetches else rows.filter(~pl.col("fetch_id").is_in(list(fetches)))
 
 
 def _known(table: DeltaFiles, files: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

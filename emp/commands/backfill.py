@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emp.commands import backfill_rollback
 from emp.commands.backfill_options import (
     DatasetArgument,
     DaysOption,
     EndOption,
     IdArgument,
     LocalOption,
+    NoSnapshotOption,
     OutdatedOption,
     OverwriteOption,
     PilotOption,
@@ -164,6 +166,7 @@ def launch(
     outdated: OutdatedOption = False,
     pilot: PilotOption = False,
     local: LocalOption = False,
+    no_snapshot: NoSnapshotOption = False,
 ) -> None:
     """Run a backfill, piece after piece, each in a process of its own."""
     from emp.backfill_launch import added, check_daemon, go, going_on
@@ -174,7 +177,7 @@ def launch(
         check_daemon(settings)
     if "bars_" not in target:
         chosen = (symbols, start, end, days is not None, vendor, refetch, overwrite_curated)
-        if any((*chosen, outdated, pilot)):
+        if any((*chosen, outdated, pilot, no_snapshot)):
             raise ConfigurationError(
                 f"{target!r} is no dataset; a backfill that was launched goes on as it was planned"
             )
@@ -191,7 +194,7 @@ def launch(
         overwrite_curated,
         outdated,
     )
-    name = added(settings, operations, wish, pilot=pilot)
+    name = added(settings, operations, wish, pilot=pilot, snapshot=not no_snapshot)
     raise typer.Exit(go(settings, operations, name, local=local))
 
 
@@ -272,6 +275,9 @@ def cancel(context: typer.Context, id_: IdArgument) -> None:
     state = kept.get(backfill.id).state
     at_work = "" if state.is_over else "; a piece is at work, and ends first"
     print_line(f"backfill {backfill.id} is {state}{at_work}")
+
+
+app.command("rollback", epilog=backfill_rollback.EXAMPLES)(backfill_rollback.rollback)
 
 
 @app.command("piece", hidden=True)

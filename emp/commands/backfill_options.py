@@ -43,6 +43,9 @@ OutdatedOption = Annotated[
         "--outdated", help="Ask nobody; make anew what other rules made than those in force."
     ),
 ]
+NoSnapshotOption = Annotated[
+    bool, typer.Option("--no-snapshot", help="Keep nothing to roll back to.")
+]
 LocalOption = Annotated[
     bool, typer.Option("--local", help="Run it here, without Dagster's daemon, to its end.")
 ]

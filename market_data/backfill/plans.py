@@ -149,6 +149,7 @@ class BackfillPlan:
         not_begun: symbol-sessions that open after now.
         estimate: how long it takes, and what that rests on.
         pilot: it takes the newest sessions of a larger one only.
+        snapshot: names what the stores held before it; empty where nobody kept that.
     """
 
     request: BackfillRequest
@@ -157,6 +158,7 @@ class BackfillPlan:
     not_begun: int
     estimate: Estimate
     pilot: bool = False
+    snapshot: str = ""
 
     @property
     def symbol_sessions(self) -> int:
@@ -187,6 +189,7 @@ class BackfillPlan:
                 "not_begun": self.not_begun,
                 "estimate": self.estimate.to_json(),
                 "pilot": self.pilot,
+                "snapshot": self.snapshot,
             },
             sort_keys=True,
         )
@@ -211,6 +214,7 @@ class BackfillPlan:
             content["not_begun"],
             Estimate.from_json(content["estimate"]),
             content["pilot"],
+            content.get("snapshot", ""),
         )
 
 

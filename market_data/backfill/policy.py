@@ -7,7 +7,7 @@ What belongs here: the record with its defaults. What does not: reading the file
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +24,9 @@ class BackfillPolicy(BaseModel):
         pilot_sessions: a pilot takes so many of the newest sessions.
         pilot_valid: how long a pilot speaks for the whole.
         max_runtime: a piece that takes longer is ended, and counts as failed.
+        snapshot: which launches keep what the stores hold of their scope: always, guarded for those
+            larger than the guard, or never.
+        snapshots_keep: how long a backfill can be rolled back.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,3 +37,11 @@ class BackfillPolicy(BaseModel):
     pilot_sessions: Annotated[int, Field(ge=1)] = 5
     pilot_valid: Duration = timedelta(days=7)
     max_runtime: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(hours=6)
+    snapshot: Literal["always", "guarded", "never"] = "always"
+    snapshots_keep: Annotated[Duration, Field(ge=timedelta(days=1))] = timedelta(days=30)
+
+    def keeps(self, symbol_sessions: int) -> bool:
+        """Whether a launch of so many symbol-sessions keeps what the stores hold."""
+        if self.snapshot == "guarded":
+            return symbol_sessions > self.guard_symbol_sessions
+        return self.snapshot == "always"

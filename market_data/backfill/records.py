@@ -21,6 +21,8 @@ class BackfillState(StrEnum):
 
     paused: a person stopped its driver; it goes on when it is launched again.
     failed: all pieces were tried, and some did not succeed.
+    rolling_back: a rollback, or taking one back, has begun; the same command finishes it.
+    rolled_back: the stores hold what they held before.
     """
 
     RUNNING = "running"
@@ -29,11 +31,14 @@ class BackfillState(StrEnum):
     CANCELLED = "cancelled"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    ROLLING_BACK = "rolling_back"
+    ROLLED_BACK = "rolled_back"
 
     @property
     def is_over(self) -> bool:
         """Whether nothing happens any more by itself."""
-        return self in (self.CANCELLED, self.SUCCEEDED, self.FAILED)
+        ended = (self.CANCELLED, self.SUCCEEDED, self.FAILED)
+        return self in (*ended, self.ROLLING_BACK, self.ROLLED_BACK)
 
 
 class PieceState(StrEnum):

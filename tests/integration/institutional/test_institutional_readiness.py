@@ -18,7 +18,7 @@ NOWHERE = {
     "kafka": {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "KAFKA_TIMEOUT_SECONDS": "2"},
 }
 LIVE = {"ingest_health", "ingest_trends", "latency"}
-KEPT = {"slo_report", "daily_checklist"}
+KEPT = {"slo_report", "daily_checklist", "backups"}
 BROKEN = {
     "timescaledb": {"migrations", "quality", *LIVE},
     "postgresql": {"migrations", "ingest", "quality", "kafka", "alerts", *LIVE, *KEPT},

@@ -80,6 +80,7 @@ def test_readiness_is_kept_for_the_status(house: Institution) -> None:
     assert list(told["sections"]) == [
         "connectivity", "migrations", "ingest", "ingest_health", "ingest_trends", "latency",
         "quality", "cache", "kafka", "alerts", "slo_report", "daily_checklist",
+        "backups",
     ]  # fmt: skip
     assert told["mode"] == "institutional"
     # No daemon runs here, which is an error in this mode.

@@ -99,6 +99,7 @@ def test_every_part_is_ready_after_a_rehearsal(
         "alerts": "ok",
         "slo_report": "off",
         "daily_checklist": "off",
+        "backups": "off",
     }, told
     assert house.run("doctor").returncode == 0
     rehearsed = house.run(*rehearse)

@@ -1,0 +1,132 @@
+"""Snapshots: what the stores held of the scope of a backfill, in a folder of its own.
+
+What belongs here: taking one, whole or not at all, opening it, removing old ones. What does not:
+what is put back and when (adapters/rollback.py).
+
+They lie below EMP_DATA_DIR/snapshots in both modes, bars and scores as Delta tables, what the
+operations database said as Parquet.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from adapters.disk import writing_to
+from adapters.operations.scope_state import ScopeState, SqlScopeStates
+from adapters.settings import Settings
+from adapters.stores.delta_bar_store import DeltaBarStore
+from market_data.backfill.scope import Scope
+from market_data.errors import ConfigurationError
+from market_data.pipeline.platform import Platform, Progress
+from market_data.pipeline.rollback import keep_slices
+from market_data.ports import BarStore
+
+_CONTENT = "snapshot.json"
+_PARTIAL = ".partial"
+_ABANDONED = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A whole snapshot: its folder, when it was taken, and how many rows it holds."""
+
+    folder: Path
+    taken_at: datetime
+    rows: int
+
+    @property
+    def bars(self) -> BarStore:
+        """Bars, scores and flags."""
+        return DeltaBarStore(self.folder / "warehouse")
+
+    @property
+    def state(self) -> ScopeState:
+        """What the operations database said."""
+        return ScopeState(
+            pl.read_parquet(self.folder / "ledger.parquet"),
+            pl.read_parquet(self.folder / "quarantine.parquet"),
+        )
+
+
+def snapshots_folder(settings: Settings) -> Path:
+    """Where the snapshots of an installation lie."""
+    return settings.data_dir.resolve() / "snapshots"
+
+
+def new_name(at: datetime) -> str:
+    """A name for a snapshot that is taken now."""
+    return f"{at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
+def take(
+    platform: Platform, states: SqlScopeStates, scope: Scope, folder: Path, tell: Progress
+) -> Snapshot:
+    """Keep what the stores hold of a scope.
+
+    Args:
+        platform: configuration and ports.
+        states: of its operations database.
+        scope: what is kept.
+        folder: takes this name when all is in it; one of this name is replaced.
+        tell: hears of progress.
+
+    Raises:
+        StorageError: the disk takes no more.
+    """
+    draft = folder.with_name(folder.name + _PARTIAL)
+    at = platform.clock.now()
+    with writing_to(folder.parent):
+        shutil.rmtree(draft, ignore_errors=True)
+        (draft / "warehouse").mkdir(parents=True)
+        rows = keep_slices(platform.store, DeltaBarStore(draft / "warehouse"), scope.stored, tell)
+        said = states.read(scope)
+        said.ledger.write_parquet(draft / "ledger.parquet")
+        said.quarantine.write_parquet(draft / "quarantine.parquet")
+        content = {"taken_at": at.isoformat(), "rows": rows}
+        (draft / _CONTENT).write_text(json.dumps(content))
+        os.sync()
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    return Snapshot(folder, at, rows)
+
+
+def open_snapshot(folder: Path) -> Snapshot:
+    """A whole snapshot.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    try:
+        content = json.loads((folder / _CONTENT).read_text())
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"the snapshot {folder} is gone: it was removed after snapshots_keep "
+            "(config/automation.yaml), or by hand; a backup of that time has it"
+        ) from None
+    return Snapshot(folder, datetime.fromisoformat(content["taken_at"]), content["rows"])
+
+
+def remove_old(settings: Settings, keep: timedelta, now: datetime) -> list[str]:
+    """Remove snapshots that are older than this, and what killed ones left; their names."""
+    root, gone = snapshots_folder(settings), []
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        if folder.name.endswith(_PARTIAL):
+            old = now.timestamp() - folder.stat().st_mtime > _ABANDONED.total_seconds()
+        else:
+            try:
+                old = now - open_snapshot(folder).taken_at > keep
+            except ConfigurationError:
+                continue
+        if old:
+            with writing_to(root):
+                shutil.rmtree(folder)
+            gone.append(folder.name)
+    return gone

@@ -1,0 +1,193 @@
+"""Keeping what a backfill may change, and putting it back.
+
+What belongs here: copying slices aside and back, which fetches a backfill made, which
+symbol-sessions others have fetched since. What does not: where a snapshot lies and the order of the
+steps (adapters/rollback.py), ledger and quarantine (adapters/operations/scope_state.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from market_data.backfill.scope import Scope, Stored
+from market_data.datasets import raw_bars
+from market_data.errors import CopyMismatchError
+from market_data.pipeline.curate import curate_sessions, lock_names
+from market_data.pipeline.platform import Platform, Progress
+from market_data.pipeline.score import score_range
+from market_data.ports import BarStore
+from market_data.quality.digest import RowsDigest, rows_digest
+from market_data.timeframes import Timeframe
+
+_DAY = timedelta(days=1)
+_TOUCHED = {"timeframe": pl.String(), "symbol": pl.String(), "session": pl.Date()}
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came into the raw logs since a snapshot, within the scope of a backfill.
+
+    Attributes:
+        fetches: of the backfill, by name of the raw dataset.
+        rows: that these brought.
+        touched: timeframe, symbol, session of bars that others fetched.
+    """
+
+    fetches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rows: int = 0
+    touched: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_TOUCHED))
+
+
+def keep_slices(store: BarStore, kept: BarStore, slices: Iterable[Stored], tell: Progress) -> int:
+    """Copy slices of a store into an empty one; how many rows those are."""
+    rows = 0
+    for slice_ in (part for whole in slices for part in whole.parts()):
+        frame = store.scan(slice_.dataset, symbols=slice_.symbols, sessions=slice_.sessions)
+        if not frame.is_empty():
+            tell(f"snapshot of {_named(slice_)}: {frame.height} rows")
+            _replace(kept, slice_, frame)
+            rows += frame.height
+    return rows
+
+
+def put_slices_back(
+    platform: Platform, kept: BarStore, slices: Iterable[Stored], tell: Progress
+) -> int:
+    """Make slices of the store hold what was kept of them; how many rows those are.
+
+    Raises:
+        CopyMismatchError: a slice does not tell what was put there.
+        StoreConflictError: other writers won every attempt.
+    """
+    rows = 0
+    for slice_ in (part for whole in slices for part in whole.parts()):
+        first, last = slice_.sessions
+        frame = kept.scan(slice_.dataset, symbols=slice_.symbols, sessions=slice_.sessions)
+        with platform.locks.hold(lock_names(slice_.dataset.name, first, last)):
+            _replace(platform.store, slice_, frame)
+            found = _digest(platform.store, slice_)
+        if found != rows_digest(frame):
+            raise CopyMismatchError(
+                f"{_named(slice_)}: {frame.height} rows were put back, the store tells "
+                f"{found.rows} others: repeat 'emp backfill rollback'"
+            )
+        tell(f"{_named(slice_)}: {frame.height} rows are back")
+        rows += frame.height
+    return rows
+
+
+def fetched_since(
+    platform: Platform, scope: Scope, since: datetime, runs: Collection[str]
+) -> Fetched:
+    """What came into the raw logs since a snapshot.
+
+    A fetch belongs to the backfill where one of its runs made it, or where no run has put it down:
+    its process died.
+
+    Args:
+        platform: whose raw logs.
+        scope: of the backfill.
+        since: the moment of the snapshot.
+        runs: of the backfill.
+    """
+    fetches: dict[str, set[str]] = {}
+    brought = 0
+    for asked in scope.asked:
+        dataset = raw_bars(asked.vendor, asked.timeframe)
+        for rows in _came(platform, Stored(dataset, asked.symbols, asked.sessions), since):
+            names = rows["fetch_id"].unique().sort().to_list()
+            others = [a.fetch_id for a in platform.journal.of(names) if a.run_id not in runs]
+            own = rows.filter(~pl.col("fetch_id").is_in(others))
+            fetches.setdefault(dataset.name, set()).update(own["fetch_id"].unique())
+            brought += own.height
+    return Fetched(
+        {name: tuple(sorted(ids)) for name, ids in sorted(fetches.items()) if ids},
+        brought,
+        _touched(platform, scope, since, fetches),
+    )
+
+
+def _touched(
+    platform: Platform, scope: Scope, since: datetime, own: Mapping[str, Collection[str]]
+) -> pl.DataFrame:
+    """Curated symbol-sessions that others fetched bars of since: timeframe, symbol, session."""
+    found = [pl.DataFrame(schema=_TOUCHED)]
+    for stored in scope.stored:
+        timeframe = stored.timeframe
+        for source in {timeframe, Timeframe.M1} if timeframe else ():
+            for vendor in platform.universe.vendors_of(source):
+                dataset = raw_bars(vendor.name, source)
+                of_backfill = list(own.get(dataset.name, ()))
+                found += [
+                    rows.filter(~pl.col("fetch_id").is_in(of_backfill)).select(
+                        timeframe=pl.lit(str(timeframe)), symbol="symbol", session="session"
+                    )
+                    for rows in _came(
+                        platform, Stored(dataset, stored.symbols, stored.sessions), since
+                    )
+                ]
+    return pl.concat(found).unique().sort(list(_TOUCHED))
+
+
+def _came(platform: Platform, slice_: Stored, since: datetime) -> Iterator[pl.DataFrame]:
+    """The raw rows of a slice that were fetched since, part by part."""
+    for part in slice_.parts():
+        rows = platform.raw_log.revisions(
+            part.dataset, symbols=part.symbols, sessions=part.sessions
+        ).filter(pl.col("fetched_at") >= since)
+        if not rows.is_empty():
+            yield rows
+
+
+def make_anew(platform: Platform, touched: pl.DataFrame, tell: Progress) -> None:
+    """Curate and score symbol-sessions from the raw logs as they are now.
+
+    Args:
+        platform: configuration and ports.
+        touched: timeframe, symbol, session.
+        tell: hears of progress.
+    """
+    for timeframe, symbol, first, last in _stretches(touched):
+        tell(f"{symbol} {timeframe} {first} to {last} was fetched by others since: made anew")
+        curate_sessions(platform, timeframe, [symbol], first, last)
+    for _, symbol, first, last in _stretches(touched.with_columns(timeframe=pl.lit("1d"))):
+        score_range(platform, [symbol], first, last)
+
+
+def _stretches(touched: pl.DataFrame) -> Iterable[tuple[Timeframe, str, date, date]]:
+    """Stretches of days without a gap."""
+    groups: dict[tuple[str, str], list[date]] = {}
+    for timeframe, symbol, session in touched.unique().sort(list(_TOUCHED)).iter_rows():
+        groups.setdefault((timeframe, symbol), []).append(session)
+    for (timeframe, symbol), days in groups.items():
+        yield from (
+            (Timeframe(timeframe), symbol, first, last) for first, last in _without_gaps(days)
+        )
+
+
+def _without_gaps(days: Sequence[date]) -> Iterable[tuple[date, date]]:
+    first = last = days[0]
+    for day in days[1:]:
+        if day > last + _DAY:
+            yield first, last
+            first = day
+        last = day
+    yield first, last
+
+
+def _replace(store: BarStore, slice_: Stored, rows: pl.DataFrame) -> None:
+    store.replace(slice_.dataset, rows, sessions=slice_.sessions, symbols=slice_.symbols)
+
+
+def _digest(store: BarStore, slice_: Stored) -> RowsDigest:
+    found = store.scan(slice_.dataset, symbols=slice_.symbols, sessions=slice_.sessions)
+    return rows_digest(found)
+
+
+def _named(slice_: Stored) -> str:
+    first, last = slice_.sessions
+    return f"{slice_.dataset.name} {first} to {last}"

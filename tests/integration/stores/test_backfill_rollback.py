@@ -1,0 +1,341 @@
+"""Rolling a backfill back, in both stores: readers see what they saw, and nothing brings it back.
+
+The backfill asks a vendor again whose files have changed meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+from polars.testing import assert_frame_equal
+
+from adapters.backfill_turns import open_turns
+from adapters.operations import SqlBackfills, open_database
+from adapters.operations.scope_state import SqlScopeStates
+from adapters.rollback import Rollbacks
+from adapters.snapshots import remove_old, snapshots_folder, take
+from adapters.stores.withdrawals import WithdrawnFetches
+from market_data.backfill.estimate import Estimate
+from market_data.backfill.plans import BackfillPlan, BackfillRequest, Piece
+from market_data.backfill.records import BackfillState, PieceState
+from market_data.backfill.scope import scope_of
+from market_data.datasets import raw_bars
+from market_data.errors import ConfigurationError
+from market_data.pipeline.ingest import ingest
+from market_data.pipeline.planning import IngestRequest
+from market_data.pipeline.platform import silent
+from market_data.pipeline.score import score_range
+from market_data.ports import BarStore
+from market_data.timeframes import Timeframe
+from tests.support.small_world import (
+    DAYS,
+    NOW,
+    SYMBOLS,
+    all_told,
+    fill,
+    small_world,
+    write_files,
+)
+from tests.support.warm_python import run_python
+from tests.support.worlds import World
+
+LATER = NOW + timedelta(hours=1)
+FIRST, LAST = date(2024, 2, 12), date(2024, 2, 16)
+RUN = "a-run-of-the-backfill"
+SPOILT = dict.fromkeys(DAYS[1:4], 60.0)
+NEW_DAYS = {"2024-02-20": 61.0, "2024-02-21": 62.0}
+
+
+@dataclass(frozen=True)
+class House:
+    """An installation, what it told before a backfill, and the parts of a rollback."""
+
+    folder: Path
+    world: World
+    engine: sa.Engine
+
+    def at(self, now: datetime) -> World:
+        return World(self.world.settings, now, self.world.store)
+
+    def rollbacks(self, now: datetime = LATER) -> Rollbacks:
+        settings = self.world.settings
+        return Rollbacks(
+            settings,
+            self.at(now).platform,
+            SqlBackfills(self.engine),
+            SqlScopeStates(self.engine),
+            WithdrawnFetches(settings.lake_root),
+            open_turns(settings, None),
+            silent,
+        )
+
+    def told(self, now: datetime = LATER) -> dict[str, pl.DataFrame]:
+        return all_told(self.at(now))
+
+
+@pytest.fixture(params=["lake", "timescale"])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    store: BarStore | None = None
+    if request.param == "timescale":
+        store = request.getfixturevalue("timescale_store")
+    yield from housed(tmp_path, store)
+
+
+@pytest.fixture
+def in_files(tmp_path: Path) -> Iterator[House]:
+    yield from housed(tmp_path, None)
+
+
+def housed(folder: Path, store: BarStore | None) -> Iterator[House]:
+    world = small_world(folder, store)
+    fill(world)
+    engine = open_database(world.settings.local_operations_url)
+    yield House(folder, world, engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def timescale_store(empty_timescale_url: str) -> Iterator[BarStore]:
+    from adapters.timescale.factory import open_connections, open_store
+    from adapters.timescale.settings import TimescaleSettings
+
+    opened = open_connections(TimescaleSettings(url=empty_timescale_url))
+    yield open_store(opened)
+    opened.close()
+
+
+def plan_of(last: date = date(2024, 2, 21), snapshot: str = "") -> BackfillPlan:
+    request = BackfillRequest("curated/bars_1d", SYMBOLS, FIRST, last, ("first",), refetch=True)
+    piece = Piece(0, Timeframe.D1, FIRST, last, SYMBOLS, {"first": SYMBOLS}, symbol_sessions=14)
+    return BackfillPlan(request, (piece,), 0, 0, Estimate(0.0, 1.0), snapshot=snapshot)
+
+
+def launch(house: House, at: datetime = LATER, name: str = "kept") -> str:
+    """Take the snapshot and keep the backfill, as a launch does."""
+    parts = house.rollbacks(at)
+    plan = plan_of(snapshot=name)
+    folder = snapshots_folder(house.world.settings) / name
+    take(parts.platform, parts.states, scope_of(plan), folder, silent)
+    return parts.kept.add(plan, at=at, author="me")
+
+
+def perform(house: House, backfill: str, at: datetime = LATER, run: str = RUN) -> None:
+    """The backfill's one piece, with the vendor's files as they are now."""
+    kept = house.rollbacks().kept
+    assert kept.claim(backfill, 0, "token", at)
+    assert kept.started(backfill, 0, "token", run)
+    work(house, "first", at, run)
+    assert kept.settle(backfill, 0, "token", PieceState.SUCCEEDED, at=at)
+    assert kept.move(backfill, [BackfillState.RUNNING], BackfillState.SUCCEEDED, at)
+
+
+def work(house: House, vendor: str, at: datetime, run: str, last: str = "2024-02-21") -> None:
+    world = house.at(at)
+    request = IngestRequest(
+        vendor, Timeframe.D1, SYMBOLS, FIRST, date.fromisoformat(last), refetch=True, run_id=run
+    )
+    ingest(world.platform, request, world.platform.vendors.open(vendor))
+    world.curate("1d", SYMBOLS, FIRST, last)
+    score_range(world.platform, SYMBOLS, FIRST, date.fromisoformat(last))
+
+
+def spoil(house: House) -> None:
+    """The vendor says other prices of three days, something impossible of one, and two new days."""
+    write_files(house.folder, "first", {**dict.fromkeys(DAYS, 50.0), **SPOILT, **NEW_DAYS})
+    file = house.folder / "first" / "AAA.csv"
+    file.write_text(file.read_text().replace("2024-02-21,61.5,63.0", "2024-02-21,61.5,3.0"))
+
+
+def same(ours: dict[str, pl.DataFrame], theirs: dict[str, pl.DataFrame]) -> None:
+    assert ours.keys() == theirs.keys()
+    for name, frame in ours.items():
+        assert_frame_equal(frame, theirs[name], check_exact=True)
+
+
+def differs(ours: dict[str, pl.DataFrame], theirs: dict[str, pl.DataFrame]) -> set[str]:
+    return {name for name, frame in ours.items() if not frame.equals(theirs[name])}
+
+
+def test_back_and_forth_and_never_back_by_itself(house: House) -> None:
+    before = house.told()
+    backfill = launch(house)
+    same(house.told(), before)
+    spoil(house)
+    perform(house, backfill)
+    spoilt = house.told()
+    assert differs(spoilt, before) >= {
+        *("curated/bars_1d", "quality/scores", "raw first", "ledger", "quarantine"),
+        *("read", "as of"),
+    }
+    raw = house.at(LATER).platform.raw_log
+    dry = house.rollbacks().look(backfill, [])
+    assert (dry.done, dry.rows, dry.fetches) == (False, before["curated/bars_1d"].height * 2, 1)
+    same(house.told(), spoilt)
+
+    done = house.rollbacks().back(backfill, [])
+    assert (done.state, done.done) == (BackfillState.ROLLED_BACK, True)
+    assert (done.withdrawn, done.made_anew) == (10, 0)
+    same(house.told(), before)
+    assert house.rollbacks().back(backfill, []).done is False
+    # No later curation brings it back, nothing is asked again that was known, and no row is gone.
+    house.at(LATER).curate("1d", SYMBOLS, FIRST, LAST)
+    same(
+        {n: house.told()[n] for n in ("curated/bars_1d", "read")},
+        {n: before[n] for n in ("curated/bars_1d", "read")},
+    )
+    shutil.rmtree(house.world.settings.lake_root / "withdrawals")
+    assert house.at(LATER).platform.raw_log.revisions(raw_bars("first", Timeframe.D1)).height == (
+        spoilt["raw first"].height
+    )
+    WithdrawnFetches(house.world.settings.lake_root).withdraw(
+        backfill, {"raw/first_bars_1d": [_fetch(spoilt, before)]}
+    )
+    assert raw.revisions(raw_bars("first", Timeframe.D1)).equals(before["raw first"])
+
+    undone = house.rollbacks().forth(backfill)
+    assert undone.state is BackfillState.SUCCEEDED
+    same(house.told(), spoilt)
+    with pytest.raises(ConfigurationError, match="no rollback to undo"):
+        house.rollbacks().forth(backfill)
+    house.rollbacks().back(backfill, [])
+    same(house.told(), before)
+    # The vendor is right after all: the same backfill again is heard.
+    again = launch(house, LATER + timedelta(hours=1), "again")
+    perform(house, again, LATER + timedelta(hours=2), "another run")
+    closes = house.told()["read"].filter(pl.col("session") == date(2024, 2, 13))["close"]
+    assert closes.to_list() == [60.0, 60.0]
+
+
+def _fetch(spoilt: dict[str, pl.DataFrame], before: dict[str, pl.DataFrame]) -> str:
+    (name,) = set(spoilt["raw first"]["fetch_id"]) - set(before["raw first"]["fetch_id"])
+    return name
+
+
+def test_what_others_fetched_meanwhile_stays(house: House) -> None:
+    backfill = launch(house)
+    spoil(house)
+    perform(house, backfill)
+    # Another vendor's day comes by the daily run.
+    write_files(house.folder, "second", {**dict.fromkeys(DAYS, 50.0), "2024-02-20": 51.0})
+    at = LATER + timedelta(hours=1)
+    work(house, "second", at, "the daily run", last="2024-02-20")
+    done = house.rollbacks(at).back(backfill, [])
+    assert done.made_anew == 12
+    found = house.told(at)
+    day = found["read"].filter(pl.col("session") == date(2024, 2, 20))
+    assert day.select("source", "close").unique().rows() == [("second", 51.0)]
+    assert found["raw second"].height == 12
+    assert found["read"].filter(pl.col("session") > date(2024, 2, 20)).is_empty()
+    scored = found["quality/scores"].filter(pl.col("session") == date(2024, 2, 20))
+    assert scored.height == 2
+
+
+KILL = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from adapters import rollback
+from adapters.backend import open_platform
+from adapters.backfill_turns import open_turns
+from adapters.clock import FixedClock
+from adapters.operations import SqlBackfills, open_database
+from adapters.operations.scope_state import SqlScopeStates
+from adapters.settings import Settings
+from adapters.stores.withdrawals import WithdrawnFetches
+from market_data.pipeline.platform import silent
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+where, way, backfill = sys.argv[2:]
+if where == "state":
+    SqlScopeStates.put_back = die
+elif where == "withdraw":
+    WithdrawnFetches.withdraw = die
+elif where == "take":
+    rollback.take = die
+elif where == "stores":
+    put = rollback.put_slices_back
+    rollback.put_slices_back = lambda p, k, s, t: (put(p, k, list(s)[:1], t), die())
+settings = Settings(data_dir=Path(sys.argv[1]))
+engine = open_database(settings.local_operations_url)
+parts = rollback.Rollbacks(
+    settings,
+    open_platform(settings, clock=FixedClock(datetime(2024, 3, 1, 13, tzinfo=UTC))),
+    SqlBackfills(engine),
+    SqlScopeStates(engine),
+    WithdrawnFetches(settings.lake_root),
+    open_turns(settings, None),
+    silent,
+)
+parts.back(backfill, []) if way == "back" else parts.forth(backfill)
+"""
+
+
+def test_a_rollback_that_was_killed_is_finished_by_the_same_again(in_files: House) -> None:
+    house = in_files
+    before = house.told()
+    backfill = launch(house)
+    spoil(house)
+    perform(house, backfill)
+    spoilt = house.told()
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("EMP_", "DAGSTER_"))}
+
+    def killed(where: str, way: str) -> None:
+        words = [str(house.world.settings.data_dir), where, way, backfill]
+        done = run_python(["-c", KILL, *words], env=clean)
+        assert done.returncode == -9, done.stderr[-2000:]
+
+    killed("take", "back")
+    same(house.told(), spoilt)
+    for where in ("withdraw", "state", "stores"):
+        killed(where, "back")
+    state = house.rollbacks().kept.get(backfill).state
+    assert state is BackfillState.ROLLING_BACK
+    house.rollbacks().back(backfill, [])
+    same(house.told(), before)
+    killed("stores", "forth")
+    house.rollbacks().forth(backfill)
+    same(house.told(), spoilt)
+    # One that was killed on its way back may also be taken back.
+    killed("stores", "back")
+    house.rollbacks().forth(backfill)
+    same(house.told(), spoilt)
+
+
+def test_what_stands_in_the_way_is_named(in_files: House) -> None:
+    house = in_files
+    parts = house.rollbacks()
+    bare = parts.kept.add(plan_of(), at=LATER, author="me")
+    with pytest.raises(ConfigurationError, match="is running; 'emp backfill cancel"):
+        parts.back(bare, [])
+    parts.kept.move(bare, [BackfillState.RUNNING], BackfillState.CANCELLED, LATER)
+    with pytest.raises(ConfigurationError, match="without a snapshot"):
+        parts.back(bare, [])
+    backfill = launch(house, LATER + timedelta(minutes=1))
+    spoil(house)
+    perform(house, backfill)
+    with parts.turns.take(backfill, 0), pytest.raises(ConfigurationError, match="at work still"):
+        parts.back(backfill, [])
+    with parts.turns.take(backfill), pytest.raises(ConfigurationError, match="another process"):
+        parts.back(backfill, [])
+    later = launch(house, LATER + timedelta(minutes=2), "later")
+    with pytest.raises(ConfigurationError, match=f"later backfills .*: {later}; roll them back"):
+        parts.back(backfill, [])
+    perform(house, later, LATER + timedelta(minutes=3), "another")
+    parts.back(later, [])
+    parts.back(backfill, [])
+    assert remove_old(house.world.settings, timedelta(days=1), datetime.now(UTC)) == [
+        "kept",
+        "later",
+    ]
+    with pytest.raises(ConfigurationError, match="is gone"):
+        parts.forth(backfill)
