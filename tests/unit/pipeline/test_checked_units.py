@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import pytest
 from polars.testing import assert_frame_equal
 
 from market_data.calendars import trading_sessions
 from market_data.datasets import SCORES_DATASET
 from market_data.pipeline.score import score_range
+from market_data.pipeline.surroundings import next_to
+from market_data.quality.unit_stretches import LONGEST_IN_OTHER_UNIT, SEEN_BEFORE
+from market_data.schemas import CURATED_BARS
+from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from tests.support.worlds import FileVendor, World
 
@@ -55,3 +60,18 @@ def test_bars_in_the_wrong_unit_are_left_out_and_right_ones_served(tmp_path: Pat
         kept = world.platform.store.scan(SCORES_DATASET, symbols=["MINE"], sessions=(day, day))
         (found[day],) = kept.select("status", "reasons").rows()
     assert found == {middle: ("RED", "unit_error"), first_right: ("GREEN", "")}
+
+
+@pytest.mark.parametrize("timeframe", [Timeframe.D1, Timeframe.H4, Timeframe.H1])
+def test_so_many_bars_are_read_as_have_a_say_in_their_unit(timeframe: Timeframe) -> None:
+    """Also where a week without sessions comes before, and a session begins the day before."""
+    asked: list[tuple[date, date]] = []
+
+    def read(sessions: tuple[date, date]) -> pl.DataFrame:
+        asked.append(sessions)
+        return CURATED_BARS.empty()
+
+    next_to(timeframe, *WRONG, read)
+    (before, _), (_, after) = asked
+    assert before <= WRONG[0] - SEEN_BEFORE - timedelta(days=8)
+    assert after >= WRONG[1] + LONGEST_IN_OTHER_UNIT + timedelta(days=1)
