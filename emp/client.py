@@ -57,11 +57,13 @@ def get_curated_bars(
             more. "annotated": only where people decided so, and never with quality "ok"; "none":
             never. The values that were made up are true in the columns is_imputed_open, _high,
             _low, _close, _vwap, _volume and _trades, which come where bars may have been made up.
-        checked: flag each bar that is a false tick (false_tick, warn), has a wrong open, high or
-            low (wick, warn), is a jump (jump, warn), a change of the unit (unit_error, error), part
-            of a price that stands still (flat_run, warn) or of a session with an odd volume
-            (volume, zero_volume, warn), as the checks would now, before `quality` leaves anything
-            out; what somebody accepted is not flagged.
+        checked: work the flags of single bars out anew, as the checks would now; False: bars carry
+            those that were found when their session was scored last (with `as_of`: by then). They
+            are false_tick, wick (a wrong open, high or low), jump, flat_run (a price that stands
+            still), volume, zero_volume (of the session) and consistency (a day that its shorter
+            bars contradict; of the last scores in any case), which make dq_status warn, and
+            unit_error (pence for pounds), which makes it error, before `quality` leaves anything
+            out; what somebody accepted is not flagged. docs/quality.md says more.
         columns: only these, in this order; one name, or several.
         settings: another installation than that of the environment.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from market_data.macro.schemas import FRED_OBSERVATIONS, FRED_RELEASES, MACRO_EVENTS
-from market_data.schemas import CURATED_BARS, RAW_BARS, SCORES, FrameSchema
+from market_data.schemas import CURATED_BARS, KEPT_FLAGS, RAW_BARS, SCORES, FrameSchema
 from market_data.timeframes import Timeframe
 
 
@@ -73,6 +73,13 @@ def curated_bars(timeframe: Timeframe) -> Dataset:
 
 SCORES_DATASET = Dataset("quality/scores", SCORES, ("symbol", "session", "dataset"), Layout.YEAR)
 
+FLAGS_DATASET = Dataset(
+    "quality/bar_flags",
+    KEPT_FLAGS,
+    ("symbol", "session", "dataset", "bar", "code"),
+    Layout.YEAR,
+)
+
 MACRO_CALENDAR = Dataset("curated/macro_calendar", MACRO_EVENTS, ("symbol", "ts"), Layout.YEAR)
 
 FRED_RELEASE_DATES = Dataset(
@@ -88,5 +95,5 @@ FRED_VINTAGES = Dataset(
     Layout.YEAR,
 )
 
-STORED = (*(curated_bars(t) for t in Timeframe), SCORES_DATASET, MACRO_CALENDAR)
+STORED = (*(curated_bars(t) for t in Timeframe), SCORES_DATASET, FLAGS_DATASET, MACRO_CALENDAR)
 """Every dataset that a `BarStore` keeps."""

@@ -23,6 +23,10 @@ class WithheldBarsWarning(UserWarning):
     """A read left out bars that are stored and in error."""
 
 
+class StoreAwayWarning(UserWarning):
+    """The warehouse is away: what was read was curated anew from the lake."""
+
+
 class BootstrapModeWarning(UserWarning):
     """EMP_MODE=auto came to bootstrap mode, since institutional mode lacks settings."""
 

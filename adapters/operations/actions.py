@@ -86,7 +86,9 @@ class SqlActionLog:
             every = self._read(connection, symbols)
         if known_at is not None:
             every = every.filter(pl.col("known_at") <= known_at)
-        return _without_echoes(_standing(every), _newest(every)).sort("symbol", "ex_date", "kind")
+        said_last = _newest(every)
+        standing = _standing(every, said_last)
+        return _without_echoes(standing, said_last).sort("symbol", "ex_date", "kind")
 
     def statements(self, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
         """What every source says now, see the port."""
@@ -185,10 +187,14 @@ def _changes(rows: pl.DataFrame, newest: pl.DataFrame, now: datetime) -> pl.Data
     )
 
 
-def _standing(rows: pl.DataFrame) -> pl.DataFrame:
-    """Per symbol, ex_date and kind the statement that stands; none where there was no action."""
+def _standing(rows: pl.DataFrame, newest: pl.DataFrame) -> pl.DataFrame:
+    """Per symbol, ex_date and kind the statement that stands; none where there was no action.
+
+    Args:
+        rows: every statement.
+        newest: of these what every source says now.
+    """
     said = rows.filter(~is_withdrawal()).select(_KEY).unique()
-    newest = _newest(rows)
     taken_back = newest.filter(is_withdrawal()).join(said, on=_KEY, how="semi")
     return (
         newest.join(taken_back, on=_KEY, how="anti")
@@ -222,8 +228,8 @@ def _neighbours(name: str, step: int) -> pl.Expr:
     return pl.col(name).shift(step).over("symbol", "kind")
 
 
-def _like(value: str, other: str) -> pl.Expr:
-    return (pl.col(other) - pl.col(value)).abs() <= rounding() * pl.col(value).abs()
+def _like(value: str, other: pl.Expr) -> pl.Expr:
+    return (other - pl.col(value)).abs() <= rounding() * pl.col(value).abs()
 
 
 def _both_stated(rows: pl.DataFrame, stated: pl.DataFrame, step: int) -> pl.Series:
@@ -232,12 +238,12 @@ def _both_stated(rows: pl.DataFrame, stated: pl.DataFrame, step: int) -> pl.Seri
     pairs = rows.select(*_ACTION, "value", other=_neighbours("ex_date", step))
     both = (
         pairs.join(said, on=_ACTION)
-        .filter(_like("value", "said"))
+        .filter(_like("value", pl.col("said")))
         .join(
             said.rename({"ex_date": "other", "said": "there"}),
             on=["symbol", "kind", "other", "source"],
         )
-        .filter(_like("value", "there"))
+        .filter(_like("value", pl.col("there")))
         .select(*_ACTION, both=True)
         .unique()
     )
@@ -251,10 +257,7 @@ def _is_echo_of(step: int) -> pl.Expr:
     same = (
         (source != pl.col("source"))
         & ((_neighbours("ex_date", step) - pl.col("ex_date")).abs() <= NEAR)
-        & (
-            (_neighbours("value", step) - pl.col("value")).abs()
-            <= rounding() * pl.col("value").abs()
-        )
+        & _like("value", _neighbours("value", step))
     )
     stands_before = (known_at > pl.col("known_at")) | (
         (known_at == pl.col("known_at")) & (source < pl.col("source"))

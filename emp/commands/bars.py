@@ -67,7 +67,8 @@ def bars(
         bool,
         typer.Option(
             "--checked",
-            help="Flag false ticks, jumps, flat runs and odd volumes before --quality is applied.",
+            help="Work out the flags of false ticks, jumps, flat runs and odd volumes anew, "
+            "instead of those of the last scores.",
         ),
     ] = False,
     columns: Annotated[

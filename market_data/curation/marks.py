@@ -49,9 +49,11 @@ def with_marks(bars: pl.DataFrame, marks: Sequence[pl.DataFrame]) -> pl.DataFram
         of what it was and of the marks' severities.
     """
     given = pl.concat([pl.DataFrame(schema=MARKS), *marks])
-    by_session = given.filter(pl.col("ts").is_null())
-    by_row = given.filter(pl.col("ts").is_not_null())
-    for part, keys in ((by_session, ["symbol", "session"]), (by_row, ["symbol", "ts"])):
+    by_session = given.get_column("ts").is_null()
+    for part, keys in (
+        (given.filter(by_session), ["symbol", "session"]),
+        (given.filter(~by_session), ["symbol", "ts"]),
+    ):
         if not part.is_empty():
             bars = _joined(bars, part, keys)
     return bars
@@ -62,9 +64,26 @@ def _joined(bars: pl.DataFrame, marks: pl.DataFrame, keys: list[str]) -> pl.Data
         _flags=pl.col("flag").unique().sort().str.join(","),
         _rank=pl.col("severity").replace_strict(_RANK, return_dtype=pl.UInt8).max(),
     )
-    joined = bars.join(summary, on=keys, how="left", maintain_order="left")
+    # Marks are few, mostly: whatever else is done, is done for the bars that may carry one alone.
+    near = bars.select(pl.col(keys[1]).is_in(marks[keys[1]].unique().implode()).arg_true())
+    rows = near.to_series()
+    touched = (
+        bars[rows]
+        .select(*keys, "flags", "dq_status", _row=pl.Series(rows))
+        .join(summary, on=keys, maintain_order="left")
+    )
+    if touched.is_empty():
+        return bars
+    settled = _settled(touched)
+    return bars.with_columns(
+        bars[name].scatter(settled["_row"], settled[name]) for name in ("flags", "dq_status")
+    )
+
+
+def _settled(touched: pl.DataFrame) -> pl.DataFrame:
+    """Columns _row, flags and dq_status of bars with their marks."""
     # Few different pairs exist however many rows there are: texts are taken apart once per pair.
-    pairs = joined.select("flags", "_flags", "dq_status", "_rank").unique()
+    pairs = touched.select("flags", "_flags", "dq_status", "_rank").unique()
     both = pl.concat_str(
         pl.col("flags").replace("", None), "_flags", separator=",", ignore_nulls=True
     )
@@ -75,9 +94,7 @@ def _joined(bars: pl.DataFrame, marks: pl.DataFrame, keys: list[str]) -> pl.Data
         _all=both.str.split(",").list.unique().list.sort().list.join(","),
         _status=rank.replace_strict(dict(enumerate(_NAMES)), return_dtype=pl.String),
     )
-    columns = ["flags", "_flags", "dq_status", "_rank"]
-    return (
-        joined.join(settled, on=columns, how="left", nulls_equal=True, maintain_order="left")
-        .with_columns(flags="_all", dq_status="_status")
-        .select(bars.columns)
+    joined = touched.join(
+        settled, on=pairs.columns, how="left", nulls_equal=True, maintain_order="left"
     )
+    return joined.select("_row", flags="_all", dq_status="_status")

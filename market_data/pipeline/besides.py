@@ -56,7 +56,7 @@ def _missing_splits(platform: Platform, view: BarsView) -> CheckOutcome:
     )
     return check_missing_split(
         bars,
-        platform.actions.read(),
+        view.actions,
         view.instruments,
         thresholds=platform.thresholds,
         dataset=view.dataset,

@@ -1,34 +1,26 @@
 """People's decisions about a range of sessions, as curating, judging and reading need them.
 
 What belongs here: asking for them, once per range, as they were known at a moment; marking bars by
-them, and by the checks of single bars that they may overrule. What does not: what follows from them
-(market_data/quality/annotations.py), making them (emp/annotations.py).
+them. What does not: what follows from them (market_data/quality/annotations.py), making them
+(emp/annotations.py), the flags that they may overrule (flagging.py, kept_flags.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import polars as pl
 
-from market_data.calendars import trading_sessions
-from market_data.curation.marks import MARKS, session_marks, with_marks
+from market_data.curation.marks import session_marks, with_marks
 from market_data.datasets import curated_bars
 from market_data.pipeline.platform import Platform
 from market_data.ports import Annotation, Decision
-from market_data.quality.actions import bar_marks
 from market_data.quality.annotations import UNUSABLE, marked_by, preferences, standing, unusable
-from market_data.quality.bar_flags import bar_flags, open_flags
-from market_data.quality.view import limits_of
-from market_data.schemas import PRICES
 from market_data.timeframes import Timeframe
-from market_data.universe import Instrument
 
 MADE_OF_MINUTES = pl.col("source").str.ends_with(f"@{Timeframe.M1}")
 """Bars of a longer timeframe that curation made of a vendor's minutes."""
-_LONGEST_SESSION = timedelta(days=3)
-"""No session is open longer than this after the midnight, in UTC, of its date."""
 
 
 def decisions(
@@ -122,53 +114,3 @@ def about_bars(
     """Of `bar_decisions` those about the bars themselves, and those about their minutes."""
     own = curated_bars(timeframe).name
     return [a for a in decided if a.dataset == own], [a for a in decided if a.dataset != own]
-
-
-def flagged(
-    platform: Platform,
-    timeframe: Timeframe,
-    bars: pl.DataFrame,
-    series: pl.DataFrame,
-    decided: list[Annotation],
-    as_of: datetime | None,
-) -> pl.DataFrame:
-    """Curated bars, with the flags that the checks of single bars give them.
-
-    Args:
-        platform: limits and corporate actions.
-        timeframe: of the bars.
-        bars: rows of CURATED_BARS.
-        series: the same and the bars around them, sorted by (symbol, ts).
-        decided: decisions about them; what is accepted is not flagged.
-        as_of: corporate actions that became known later do not count.
-    """
-    whole = series.select("symbol", "session", "ts", *PRICES, "volume", "final")
-    if not whole.get_column("final").all():
-        whole = whole.filter("final")
-    symbols = series.get_column("symbol").unique().sort().to_list()
-    instruments = [platform.universe.instrument(s) for s in symbols]
-    flags = bar_flags(
-        whole,
-        limits_of(instruments, timeframe, platform.thresholds),
-        timeframe=timeframe,
-        actions=platform.actions.read(symbols=symbols, known_at=as_of),
-        traded=_over(whole, instruments, as_of or platform.clock.now()),
-    )
-    left = open_flags(flags, decided, dataset=curated_bars(timeframe).name)
-    return with_marks(bars, [bar_marks(left).select(list(MARKS))])
-
-
-def _over(bars: pl.DataFrame, instruments: Sequence[Instrument], moment: datetime) -> pl.DataFrame:
-    """The bars of sessions that do not run at a moment."""
-    since = moment.date() - _LONGEST_SESSION
-    last = bars.get_column("session").max()
-    if not isinstance(last, date) or last < since:
-        return bars
-    hours = {i.calendar: trading_sessions(i.calendar, since, last) for i in instruments}
-    running = pl.concat(
-        hours[i.calendar]
-        .filter(pl.col("close") > moment)
-        .select("session", symbol=pl.lit(i.symbol))
-        for i in instruments
-    )
-    return bars.join(running, on=["symbol", "session"], how="anti", maintain_order="left")

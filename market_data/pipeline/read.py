@@ -1,38 +1,32 @@
 """Read: curated bars for research and trading.
 
 What belongs here: from a reader's question to one frame.
-What does not: what the ledger knows about them (ledger_days.py), printing and file formats (emp),
-the rules of curation and adjustment (adjusting.py).
+What does not: getting the bars and their marks (stored_bars.py), what the ledger knows about them
+(ledger_days.py), printing and file formats (emp), the rules of curation and adjustment
+(adjusting.py).
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cache
 from typing import Literal
 
 import polars as pl
 
 from market_data.corporate_actions.adjustment import Adjust
-from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError, UnknownActionsWarning
 from market_data.pipeline.adjusting import adjusted_bars
-from market_data.pipeline.curate import chunks, curate_slice, step_days
-from market_data.pipeline.decisions import bar_decisions, flagged, masked
+from market_data.pipeline.decisions import bar_decisions
 from market_data.pipeline.imputing import ANNOTATED, NEVER, Impute, Range, asked_for, with_imputed
 from market_data.pipeline.platform import Platform
-from market_data.pipeline.surroundings import judged_beside
+from market_data.pipeline.stored_bars import StoredBars
 from market_data.pipeline.withheld import tell_withheld
-from market_data.ports import Annotation
-from market_data.schemas import CURATED_BARS
 from market_data.timeframes import Timeframe
 
 Quality = Literal["trusted", "ok", "all"]
-_SLACK = timedelta(days=1)
-"""A bar's session differs from its UTC date by a day at most."""
 
 
 def read_bars(  # noqa: PLR0913  a reader's question has this many parts
@@ -49,6 +43,7 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
     running: bool = False,
     impute: Impute = ANNOTATED,
     checked: bool = False,
+    kept: bool = True,
 ) -> pl.DataFrame:
     """Curated bars of some symbols, sorted by (symbol, ts).
 
@@ -68,9 +63,11 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
         running: also bars whose period is still running.
         impute: how missing bars are made up, see `market_data.curation.imputation.parse`;
             "annotated": only where people decided so, and not with quality "ok"; "none": never.
-        checked: look at each bar beside its neighbours, and flag false ticks, jumps, changes of
-            the unit, flat runs and odd volumes that nobody accepted, before `quality` leaves
-            anything out.
+        checked: work out now what bars are flagged by beside their neighbours: false ticks, wicks,
+            jumps, changes of the unit, flat runs and odd volumes that nobody accepted. Else bars
+            carry what was found when their session was scored last, up to `as_of`. Either comes
+            before `quality` leaves anything out.
+        kept: false where it is known that the store cannot be asked for the flags that it keeps.
 
     Returns:
         Rows of CURATED_BARS. Where bars may have been made up, also the columns
@@ -86,6 +83,8 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
             over a stretch of sessions about which nobody who tells splits was asked; or bars that
             are left out of adjusted prices since nobody knows all splits in them.
         WithheldBarsWarning: "trusted" left out bars that are in error.
+        StoreAwayWarning: bars as of a moment are without the flags that the store keeps, which
+            does not answer.
     """
     for symbol in symbols:
         platform.universe.instrument(symbol)
@@ -100,7 +99,13 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
     def closes() -> pl.DataFrame:
         daily = Timeframe.D1
         return read_bars(
-            platform, adjustable, timeframe=daily, as_of=as_of, quality="all", impute=NEVER
+            platform,
+            adjustable,
+            timeframe=daily,
+            as_of=as_of,
+            quality="all",
+            impute=NEVER,
+            kept=kept,
         )
 
     def worked_in(bars: pl.DataFrame) -> pl.DataFrame:
@@ -108,7 +113,7 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
             return bars
         return adjusted_bars(platform, bars, adjustable, mode, moment, closes=closes, stacklevel=4)
 
-    stored = _Stored(platform, timeframe, as_of, checked)
+    stored = StoredBars(platform, timeframe, as_of, checked, kept)
     completed = [] if asked is None else asked.among(symbols)
     bars = stored.marked([s for s in symbols if s not in completed], span, decided)
     around = bars.clear()
@@ -120,7 +125,7 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
         )
         bars = pl.concat([bars, around.filter(span.holds())]).sort("symbol", "ts")
     if quality == "trusted":
-        tell_withheld(bars, running=running, stacklevel=3)
+        tell_withheld(bars, running=running, checked=checked, stacklevel=3)
     bars = worked_in(bars.filter(wanted))
     if asked is None:
         return bars
@@ -140,54 +145,6 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
     )
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """Bars of a timeframe as they are stored, or as they would have been curated at a moment.
-
-    Attributes:
-        platform: where from.
-        timeframe: of the bars.
-        as_of: the moment; None for what is stored.
-        checked: flag single bars as their neighbours have it.
-    """
-
-    platform: Platform
-    timeframe: Timeframe
-    as_of: datetime | None
-    checked: bool
-
-    def marked(
-        self, symbols: Sequence[str], span: Range, decided: list[Annotation]
-    ) -> pl.DataFrame:
-        """Every bar of a range, marked by the checks of single bars and by people's decisions.
-
-        Args:
-            symbols: whose.
-            span: the range.
-            decided: decisions about all of it.
-        """
-        if not symbols:
-            return CURATED_BARS.empty()
-        if not self.checked:
-            return masked(self._read(symbols, span), decided, self.timeframe)
-        before, after = judged_beside(self.platform, self.timeframe, symbols)
-        series = self._read(symbols, span.widened(before, after))
-        bars = series.filter(span.holds())
-        if not bars.is_empty():
-            bars = flagged(self.platform, self.timeframe, bars, series, decided, self.as_of)
-        return masked(bars, decided, self.timeframe)
-
-    def _read(self, symbols: Sequence[str], span: Range) -> pl.DataFrame:
-        start, end, sessions = span.start, span.end, span.sessions
-        if self.as_of is not None:
-            return _as_known(
-                self.platform, symbols, self.timeframe, start, end, sessions, self.as_of
-            )
-        return self.platform.store.scan(
-            curated_bars(self.timeframe), symbols=symbols, start=start, end=end, sessions=sessions
-        )
-
-
 def _adjustment(adjusted: Adjust | str) -> Adjust:
     try:
         return Adjust(adjusted)
@@ -202,39 +159,3 @@ def _wanted(quality: str, *, running: bool) -> pl.Expr:
         raise ConfigurationError(f"quality={quality!r}; it takes one of: {', '.join(served)}")
     wanted = pl.col("dq_status").is_in(served[quality])
     return wanted if running else wanted & pl.col("final")
-
-
-def _as_known(
-    platform: Platform,
-    symbols: Sequence[str],
-    timeframe: Timeframe,
-    start: datetime | None,
-    end: datetime | None,
-    sessions: tuple[date, date] | None,
-    as_of: datetime,
-) -> pl.DataFrame:
-    """Curate again from the raw logs, chunk by chunk."""
-    first, last = sessions or (
-        (start.date() - _SLACK) if start else platform.universe.first_session,
-        (end.date() + _SLACK) if end else as_of.date() + _SLACK,
-    )
-    first = max(first, _first_asked(platform, symbols, first))
-    last = min(last, as_of.date() + _SLACK)
-    frames = [
-        curate_slice(platform, timeframe, symbols, a, b, as_of=as_of).bars
-        for a, b in chunks(first, last, step_days(platform, timeframe))
-    ]
-    bars = pl.concat([CURATED_BARS.empty(), *frames]).sort("symbol", "ts")
-    inside = pl.lit(value=True)
-    if start is not None:
-        inside &= pl.col("ts") >= start
-    if end is not None:
-        inside &= pl.col("ts") < end
-    return bars.filter(inside)
-
-
-def _first_asked(platform: Platform, symbols: Sequence[str], first: date) -> date:
-    """The first session that anybody was asked for; before it there is nothing to curate."""
-    spans = pl.concat(platform.ledger.spans(timeframe=t) for t in Timeframe)
-    found = spans.filter(pl.col("symbol").is_in(list(symbols)))["first"].min()
-    return found if isinstance(found, date) else first

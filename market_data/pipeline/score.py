@@ -1,7 +1,8 @@
 """Score: how good each symbol-session of the curated bars is.
 
 What belongs here: which slices are scored, and where the scores go.
-What does not: the score itself (market_data/quality/score.py).
+What does not: the score itself (market_data/quality/score.py), the flags of single bars that are
+kept before it (kept_flags.py).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from market_data.datasets import SCORES_DATASET, curated_bars
 from market_data.pipeline.besides import checks_beside
 from market_data.pipeline.curate import chunks, lock_names, step_days
 from market_data.pipeline.decisions import decisions
+from market_data.pipeline.kept_flags import Scored, keep_flags
 from market_data.pipeline.platform import Platform, Progress, silent
 from market_data.pipeline.rules import rules_in_force
 from market_data.pipeline.telemetry import score_events
@@ -41,7 +43,7 @@ def score_range(
     *,
     timeframes: Sequence[Timeframe] | None = None,
 ) -> pl.DataFrame:
-    """Score some symbols over a range of sessions, and keep the scores.
+    """Score some symbols over a range of sessions, and keep the flags of their bars and the scores.
 
     Args:
         platform: configuration and ports.
@@ -61,6 +63,9 @@ def score_range(
     parts = []
     for start, end in chunks(first, last, days):
         progress(f"score: {start} to {end}")
+        # Flags first: after a crash in between it is the scores that are missing, which shows.
+        part = Scored((start, end), begins=start == first, ends=end == last)
+        keep_flags(platform, symbols, part, held=kept.keys(), chosen=chosen)
         with platform.locks.hold(lock_names(SCORES_DATASET.name, start, end)):
             decided = decisions(platform, None, (start, end))
             views = (

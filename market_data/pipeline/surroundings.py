@@ -32,6 +32,8 @@ _DAY = timedelta(days=1)
 _BEFORE = dict.fromkeys(_LONG, SEEN_BEFORE + _NEXT + _DAY)
 _AFTER = dict.fromkeys(_LONG, LONGEST_IN_OTHER_UNIT + _DAY)
 _VOLUMES = ["symbol", "session", "volume"]
+Read = Callable[[Sequence[str], tuple[date, date], Sequence[str]], pl.DataFrame]
+"""Reads columns of the curated bars of symbols and sessions, sorted by (symbol, ts)."""
 _WITHIN = (
     Timeframe.H4,
     Timeframe.H1,
@@ -84,7 +86,11 @@ def around_curated(
 
 
 def volumes_before(
-    platform: Platform, timeframe: Timeframe, symbols: Sequence[str], start: date
+    platform: Platform,
+    timeframe: Timeframe,
+    symbols: Sequence[str],
+    start: date,
+    read: Read | None = None,
 ) -> pl.DataFrame | None:
     """Volumes of the sessions that tell what is usual in a slice of curated bars.
 
@@ -93,36 +99,38 @@ def volumes_before(
         timeframe: of the bars.
         symbols: whose; those of classes without traded units are left out.
         start: first session of the slice.
+        read: reads the bars; None: what is stored.
 
     Returns:
-        symbol, session, volume of bars that are over; None where `next_to` goes as far back.
+        symbol, session, volume of bars that are over; None where `next_to` goes as far back, or
+        there is no day before.
     """
-    if _BEFORE.get(timeframe, _NEXT) >= LOOK_BACK:
+    if _BEFORE.get(timeframe, _NEXT) >= LOOK_BACK or start - date.min <= LOOK_BACK:
         return None
-    traded = _traded(platform, symbols)
+    traded = [s for s in symbols if platform.universe.instrument(s).asset_class in TRADED]
     if not traded:
         return CURATED_BARS.empty().select(_VOLUMES)
-    found = platform.store.scan(
-        curated_bars(timeframe),
-        symbols=traded,
-        sessions=(start - LOOK_BACK, start - timedelta(days=1)),
-        columns=[*_VOLUMES, "final"],
-    )
+    sessions = start - LOOK_BACK, start - timedelta(days=1)
+    found = (read or reading(platform, timeframe))(traded, sessions, [*_VOLUMES, "final"])
     return found.filter("final").select(_VOLUMES)
 
 
-def judged_beside(
-    platform: Platform, timeframe: Timeframe, symbols: Sequence[str]
-) -> tuple[timedelta, timedelta]:
-    """How long before and after a range the bars lie by which its own bars are judged."""
-    before = _BEFORE.get(timeframe, _NEXT)
-    after = _AFTER.get(timeframe, _NEXT)
-    return max(before, LOOK_BACK) if _traded(platform, symbols) else before, after
+def reading(platform: Platform, timeframe: Timeframe) -> Read:
+    """Reads what is stored of a timeframe."""
+
+    def read(
+        symbols: Sequence[str], sessions: tuple[date, date], columns: Sequence[str]
+    ) -> pl.DataFrame:
+        return platform.store.scan(
+            curated_bars(timeframe), symbols=symbols, sessions=sessions, columns=columns
+        )
+
+    return read
 
 
-def _traded(platform: Platform, symbols: Sequence[str]) -> list[str]:
-    """Those whose volumes are judged."""
-    return [s for s in symbols if platform.universe.instrument(s).asset_class in TRADED]
+def judged_beside(timeframe: Timeframe) -> tuple[timedelta, timedelta]:
+    """How long before and after a range the bars lie by which the prices in it are judged."""
+    return _BEFORE.get(timeframe, _NEXT), _AFTER.get(timeframe, _NEXT)
 
 
 def around_raw(

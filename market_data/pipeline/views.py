@@ -8,7 +8,7 @@ What does not: judging (market_data/quality), long ranges (market_data/pipeline/
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime
 
 import polars as pl
 
@@ -23,6 +23,7 @@ from market_data.pipeline.surroundings import (
     volumes_before,
     within_days,
 )
+from market_data.pipeline.waiting import delays_of
 from market_data.quality.view import BarsView
 from market_data.schemas import RAW_BARS
 from market_data.timeframes import Timeframe
@@ -35,6 +36,7 @@ def raw_view(
     logs = _raw_of_all(platform, timeframe, start, end)
     refused = _refused(platform, [vendor], timeframe, start, end, stages=("fetch",))
     bars = logs.get(vendor, RAW_BARS.empty())
+    actions, now = platform.actions.read(), platform.clock.now()
     return BarsView(
         dataset=raw_bars(vendor, timeframe).name,
         kind="raw",
@@ -43,13 +45,13 @@ def raw_view(
         bars=bars,
         expected=should_hold(platform, [vendor], [timeframe], start, end),
         sessions=(start, end),
-        now=platform.clock.now(),
+        now=now,
         delay=platform.vendors.delay(vendor),
-        peers=_peers(platform, logs.values(), timeframe),
+        peers=_peers(platform, logs.values(), timeframe, actions, now),
         duplicates=_repeats(refused),
         quarantine=refused,
         around=around_raw(platform, vendor, timeframe, _symbols(bars), start, end),
-        actions=platform.actions.read(),
+        actions=actions,
     )
 
 
@@ -84,6 +86,7 @@ def curated_view(
     refused = _refused(platform, vendors, timeframe, start, end, stages=("fetch", "curate"))
     sources = list(dict.fromkeys((timeframe, Timeframe.M1)))
     bars = platform.store.scan(curated_bars(timeframe), sessions=(start, end))
+    actions, now = platform.actions.read(), platform.clock.now()
     held = _symbols(bars)
     logs = _raw_of_all(platform, timeframe, start, end)
     expected = should_hold(platform, vendors, sources, start, end).filter(_kept(platform, kept))
@@ -95,60 +98,23 @@ def curated_view(
         bars=bars,
         expected=expected,
         sessions=(start, end),
-        now=platform.clock.now(),
-        delays=_delays(platform, sources, expected),
+        now=now,
+        delays=delays_of(platform, sources, expected, now),
         peers=_peers(
             platform,
             logs.values(),
             timeframe,
+            actions,
+            now,
             minutes=_minutes_of_all(platform, timeframe, start, end).values(),
         ),
         duplicates=_repeats(refused),
         quarantine=refused,
         around=around_curated(platform, timeframe, held, start, end),
         volumes=volumes_before(platform, timeframe, held, start),
-        actions=platform.actions.read(),
+        actions=actions,
         within=None if timeframe.is_intraday else within_days(platform, held, start, end),
         logs=logs,
-    )
-
-
-def _delays(
-    platform: Platform, sources: Sequence[Timeframe], expected: pl.DataFrame
-) -> pl.DataFrame | None:
-    """How long after their end the bars of each session can be had, where it may not be over yet.
-
-    That is the delay of the fastest vendor that was asked for the symbol, up to the session.
-
-    Args:
-        platform: the vendors, and the ledger.
-        sources: see `should_hold`.
-        expected: rows of EXPECTED.
-
-    Returns:
-        symbol, session, delay; None where every session has long been over.
-    """
-    delays = {v.name: platform.vendors.delay(v.name) for v in platform.universe.vendors}
-    longest = max(delays.values(), default=timedelta(0))
-    late = expected.filter(pl.col("close") + longest > platform.clock.now())
-    if late.is_empty() or not longest:
-        return None
-    asked = [
-        platform.ledger.spans(timeframe=t, vendors=[name]).with_columns(
-            delay=pl.lit(delay, pl.Duration("us"))
-        )
-        for name, delay in delays.items()
-        for t in platform.universe.vendor(name).timeframes
-        if t in sources
-    ]
-    if not asked:
-        return None
-    return (
-        late.select("symbol", "session")
-        .join(pl.concat(asked), on="symbol")
-        .filter(pl.col("session").is_between("first", "last"))
-        .group_by("symbol", "session")
-        .agg(pl.col("delay").min())
     )
 
 
@@ -189,6 +155,8 @@ def _peers(
     platform: Platform,
     logs: Iterable[pl.DataFrame],
     timeframe: Timeframe,
+    actions: pl.DataFrame,
+    now: datetime,
     minutes: Iterable[pl.DataFrame] = (),
 ) -> pl.DataFrame | None:
     frames, made = list(logs), list(minutes)
@@ -201,10 +169,10 @@ def _peers(
         minutes=made,
         instruments=platform.universe.instruments,
         timeframe=timeframe,
-        actions=platform.actions.read(),
+        actions=actions,
         told=splits_told(platform, both, last),
         thresholds=platform.thresholds,
-        now=platform.clock.now(),
+        now=now,
     )
 
 

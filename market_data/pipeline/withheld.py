@@ -17,23 +17,28 @@ from market_data.basis import SPLITS_DISPUTED
 from market_data.datasets import curated_bars
 from market_data.errors import WithheldBarsWarning
 from market_data.pipeline.decisions import bar_decisions, masked
+from market_data.pipeline.kept_flags import with_kept_flags
 from market_data.pipeline.platform import Platform
 from market_data.ports import Outcome
 from market_data.quality.annotations import UNUSABLE
+from market_data.schemas import PRICES
 from market_data.timeframes import Timeframe
 from market_data.wording import few
 
-_READ = ("symbol", "ts", "session", "source", "final", "dq_status", "flags")
+_READ = ("symbol", "ts", "session", *PRICES, "volume", "source", "final", "dq_status", "flags")
 _KEY = ["symbol", "session"]
 
 
-def tell_withheld(bars: pl.DataFrame, *, running: bool, stacklevel: int) -> None:
+def tell_withheld(
+    bars: pl.DataFrame, *, running: bool, stacklevel: int, checked: bool = False
+) -> None:
     """Warn of the bars that quality "trusted" leaves out; say nothing where it leaves out none.
 
     Args:
         bars: rows of CURATED_BARS of a range, those in error among them.
         running: whether bars whose period is not over would be served.
         stacklevel: of `warnings.warn`, counted from the caller.
+        checked: the flags were worked out for this read; coverage knows those of the last scores.
 
     Warns:
         WithheldBarsWarning: how many bars of which symbols and sessions, with their flags.
@@ -56,7 +61,8 @@ def tell_withheld(bars: pl.DataFrame, *, running: bool, stacklevel: int) -> None
     names = told.sort("symbol").select(of_symbol).to_series().to_list()
     warnings.warn(
         f"left out, since they are in error: {few(names)}. 'emp bars ... --quality all' "
-        "(quality=\"all\") shows them, 'emp coverage ... --gaps' names the cure",
+        "(quality=\"all\") shows them, 'emp coverage ... --gaps' names the cure"
+        + (" once quality/scores is made of these bars" if checked else ""),
         WithheldBarsWarning,
         stacklevel=stacklevel + 1,
     )
@@ -118,10 +124,12 @@ def with_withheld(
 def _curated(
     platform: Platform, timeframe: Timeframe, symbols: Sequence[str], sessions: tuple[date, date]
 ) -> pl.DataFrame:
-    """Stored bars, those of sessions that were marked unusable in error."""
+    """Stored bars as readers get them: with the flags that are kept, and people's marks."""
     dataset = curated_bars(timeframe)
     stored = platform.store.scan(dataset, symbols=symbols, sessions=sessions, columns=_READ)
-    return masked(stored, bar_decisions(platform, timeframe, sessions), timeframe)
+    decided = bar_decisions(platform, timeframe, sessions)
+    flagged = with_kept_flags(platform, symbols, timeframe, stored, decided)
+    return masked(flagged, decided, timeframe)
 
 
 def _in_error_by_session(bars: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:

@@ -104,7 +104,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _line(
         "flag",
-        "jump false_tick wick flat_run volume zero_volume",
+        "jump false_tick wick flat_run volume zero_volume consistency",
         DataEffect.FLAG_ROW,
         RunEffect.GO_ON,
         ReadersEffect.FLAGGED,
@@ -112,7 +112,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _line(
         "oddity",
-        "consistency score_shift",
+        "score_shift",
         DataEffect.NONE,
         RunEffect.GO_ON,
         ReadersEffect.UNCHANGED,
@@ -147,8 +147,8 @@ ACTIONS: tuple[Action, ...] = (
 )
 """Every line of the table, in its order. `drift` has two: whether the odd vendor can be told.
 
-Rows are flagged while they are read (bar_flags.py). Of what compares two datasets, or whole
-datasets, no row can be said to be the wrong one: `consistency` and `score_shift` stay findings
+Rows are flagged while they are read, by what was found when they were scored (kept_flags.py). Of
+what compares whole datasets, no row can be said to be the wrong one: `score_shift` stays a finding
 without a mark.
 """
 

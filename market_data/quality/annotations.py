@@ -23,6 +23,9 @@ UNUSABLE = "unusable"
 DRIFT_CODES = ("drift", "drift_outlier")
 """Codes that are settled by saying which vendor is right."""
 
+ACCEPTING = (Decision.ACCEPT, Decision.PREFER_VENDOR)
+"""Decisions by which findings are accepted."""
+
 ACCEPTED = pl.Schema(
     {**FINDINGS.dtypes, "annotation": pl.Int64(), "author": pl.String(), "reason": pl.String()}
 )
@@ -87,7 +90,7 @@ def split_accepted(
         one finding the newest is named.
     """
     none = pl.DataFrame(schema=ACCEPTED)
-    accepting = [a for a in annotations if a.decision in (Decision.ACCEPT, Decision.PREFER_VENDOR)]
+    accepting = [a for a in annotations if a.decision in ACCEPTING]
     if not accepting or findings.is_empty():
         return findings, none
     numbered = findings.with_row_index("_row")

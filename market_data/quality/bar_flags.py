@@ -12,7 +12,7 @@ from collections.abc import Collection
 import polars as pl
 
 from market_data.ports.annotations import Annotation
-from market_data.quality.annotations import split_accepted
+from market_data.quality.annotations import ACCEPTING, split_accepted
 from market_data.quality.false_ticks import FALSE_TICK, find_false_ticks
 from market_data.quality.findings import KEY, WARN
 from market_data.quality.flat_runs import find_flat_bars
@@ -25,7 +25,16 @@ from market_data.quality.wicks import WICK, find_wicks
 from market_data.schemas import FINDINGS, UTC
 from market_data.timeframes import Timeframe
 
-BAR_FLAGS = ("symbol", "session", "ts", "check", "code", "severity")
+BAR_FLAGS = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "session": pl.Date(),
+        "ts": UTC,
+        "check": pl.String(),
+        "code": pl.String(),
+        "severity": pl.String(),
+    }
+)
 """Columns of `bar_flags`."""
 
 
@@ -75,7 +84,9 @@ def bar_flags(
                 ts=pl.lit(None, UTC), check=pl.lit(VOLUME), severity=pl.lit(WARN)
             )
         )
-    return pl.concat(f.select(BAR_FLAGS) for f in flagged).sort("symbol", "ts", "session", "code")
+    return pl.concat(f.select(BAR_FLAGS.names()) for f in flagged).sort(
+        "symbol", "ts", "session", "code"
+    )
 
 
 def open_flags(
@@ -88,7 +99,9 @@ def open_flags(
         decided: decisions that stand.
         dataset: whose bars they are about.
     """
+    if not any(a.decision in ACCEPTING for a in decided):
+        return flags
     told = flags.with_columns(
         dataset=pl.lit(dataset), rows=pl.lit(1, pl.Int64), detail=pl.lit("")
     ).with_columns(pl.lit(None, FINDINGS.dtypes[n]).alias(n) for n in ("value", "threshold"))
-    return split_accepted(told, decided)[0].select(BAR_FLAGS)
+    return split_accepted(told, decided)[0].select(BAR_FLAGS.names())

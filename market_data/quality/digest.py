@@ -1,4 +1,4 @@
-"""Digests of rows: of the bars of each symbol-session, of each month of a frame, of a frame.
+"""Digests of rows: of each row, of the bars of each symbol-session, of each month, of a frame.
 
 What belongs here: a number that changes when any stored value of the rows changes. What does not:
 who compares it (market_data/quality/score_checks.py, market_data/pipeline/copying.py).
@@ -82,6 +82,28 @@ def bars_digest(bars: pl.DataFrame) -> pl.DataFrame:
     names = [c for c in bars.columns if c not in (*_KEY, "rule_version")]
     sums = _with_lanes(bars, names).group_by(_KEY).agg(pl.col(_LANES).sum()).sort(_KEY)
     return sums.select(*_KEY, bars_digest=pl.concat_str(*map(_hex, _LANES)))
+
+
+def row_digests(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
+    """64 bits of each row (Int64) that change when a value of these columns does.
+
+    They guard a few rows that have a key as well, and add up to those of a group modulo 2**64.
+    Columns are numbers and times; an empty cell counts as one that is not a number.
+    """
+    import numpy as np
+
+    cells = [_plain_bits(frame.get_column(name).to_physical()) for name in sorted(names)]
+    return pl.Series("digest", _mixed(cells, frame.height, _SEEDS[0]).view(np.int64))
+
+
+def _plain_bits(column: pl.Series) -> Lanes:
+    import numpy as np
+
+    values = column.to_numpy()
+    if values.dtype.kind == "f":
+        # -0.0 is 0.0, and one pattern stands for every NaN
+        values = np.where(np.isnan(values), np.nan, values + 0.0)
+    return values.view(np.uint64)
 
 
 def _with_lanes(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:

@@ -12,7 +12,7 @@ trading session that the bar belongs to, in the sense of its instrument's calend
 from market_data.schemas.bars import CURATED_BARS, FETCHED_BARS, PRICES, RAW_BARS
 from market_data.schemas.frame import UTC, Column, FrameSchema
 from market_data.schemas.ledger import LEDGER
-from market_data.schemas.quality import EXPECTED, FINDINGS, SCORES
+from market_data.schemas.quality import EXPECTED, FINDINGS, KEPT_FLAGS, SCORES
 from market_data.schemas.reference import CORPORATE_ACTIONS, INSTRUMENTS, TRADING_SESSIONS
 from market_data.schemas.refused import QUARANTINE, REFUSED_ROWS, REJECTED_ROWS
 
@@ -23,6 +23,7 @@ __all__ = [
     "FETCHED_BARS",
     "FINDINGS",
     "INSTRUMENTS",
+    "KEPT_FLAGS",
     "LEDGER",
     "PRICES",
     "QUARANTINE",

@@ -60,6 +60,28 @@ SCORES = FrameSchema(
     ),
 )
 
+KEPT_FLAGS = FrameSchema(
+    "kept flags",
+    (
+        column("dataset", pl.String(), "the dataset of the bar, for instance curated/bars_1d"),
+        SYMBOL,
+        SESSION,
+        column("bar", UTC, "start of the bar, or of the session's first one"),
+        column("scope", pl.String(), "bar, or session where all bars of the session are meant"),
+        column("code", pl.String(), "what was found"),
+        column("severity", pl.String(), "warn or error"),
+        column("found_by", pl.String(), "the check that found it: false_ticks, volume ..."),
+        column(
+            "digest",
+            pl.Int64(),
+            "of the bar's prices, or of the volumes of the session, that it was found in",
+        ),
+        column("found_at", UTC, "when it was first found in these"),
+        column("rule_version", pl.String(), "version of the rules that found it last"),
+    ),
+)
+"""Flags of single bars, as they were found when their session was scored."""
+
 FINDINGS = FrameSchema(
     "findings",
     (

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from market_data.datasets import SCORES_DATASET, Dataset, curated_bars
+from market_data.datasets import FLAGS_DATASET, SCORES_DATASET, Dataset, curated_bars
 from market_data.errors import SchemaError, SessionConflictError, SliceChangedError
 from market_data.ports import BarStore
 from market_data.timeframes import Timeframe
@@ -211,6 +211,32 @@ class BarStoreSuite:
         twice = pl.concat([frame, frame.head(1)])
         with pytest.raises(SchemaError):
             store.replace(SCORES_DATASET, twice, sessions=ALL, symbols=["A", "B"])
+
+    def test_flags_of_single_bars(self, store: BarStore) -> None:
+        """Two of one bar, the same bar in two sessions, and numbers of 64 bits."""
+        start = datetime(2024, 1, 31, 14, 30, tzinfo=UTC)
+        rows = [
+            {"symbol": "A", "session": day, "bar": start, "code": code, "digest": digest}
+            for day, code, digest in (
+                (SESSIONS[2], "jump", -(2**63)),
+                (SESSIONS[2], "Wick", 2**63 - 1),
+                (SESSIONS[3], "jump", 0),
+            )
+        ]
+        texts = {n: pl.lit("x") for n, t in FLAGS_DATASET.schema.dtypes.items() if t == pl.String}
+        given = pl.DataFrame(rows).with_columns(found_at=pl.lit(start))
+        frame = FLAGS_DATASET.schema.conform(
+            given.with_columns(**{n: t for n, t in texts.items() if n not in given.columns})
+        )
+        assert store.replace(FLAGS_DATASET, frame, sessions=ALL, symbols=["A", "B"]) == 3
+        ordered = frame.sort("symbol", "session", "dataset", "bar", "code")
+        assert ordered["code"].to_list() == ["Wick", "jump", "jump"]
+        assert_frame_equal(store.scan(FLAGS_DATASET), ordered)
+        day = (SESSIONS[2], SESSIONS[2])
+        assert_frame_equal(store.scan(FLAGS_DATASET, symbols=["A"], sessions=day), ordered.head(2))
+        none = FLAGS_DATASET.schema.empty()
+        store.replace(FLAGS_DATASET, none, sessions=day, symbols=["A"])
+        assert_frame_equal(store.scan(FLAGS_DATASET), ordered.tail(1))
 
     @pytest.mark.parametrize("days", [-3, 3, 7])
     def test_refuses_a_bar_days_away_from_its_session(self, store: BarStore, days: int) -> None:

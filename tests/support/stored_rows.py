@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 
 from adapters.backend import open_platform
 from adapters.settings import Settings
-from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
+from market_data.datasets import FLAGS_DATASET, SCORES_DATASET, curated_bars, raw_bars
 from market_data.timeframes import Timeframe
 from tests.support.warm_python import run_python
 
@@ -36,6 +36,7 @@ def main() -> None:
         "curated": platform.store.scan(curated_bars(Timeframe.D1), sessions=SESSIONS),
         # Freshness depends on the moment of the run.
         "scores": platform.store.scan(SCORES_DATASET, sessions=SESSIONS).drop("freshness_seconds"),
+        "flags": platform.store.scan(FLAGS_DATASET, sessions=SESSIONS).drop("found_at"),
         "quarantine": platform.quarantine.read(sessions=SESSIONS).drop("seen_at", "fetch_id"),
         "ledger": platform.ledger.read(sessions=SESSIONS).drop("asked_at", "fetch_id"),
     }
@@ -44,7 +45,7 @@ def main() -> None:
 
 
 def stored_rows(environment: Mapping[str, str], folder: Path) -> dict[str, pl.DataFrame]:
-    """What the installation of an environment stores: raw, curated, scores, quarantine, ledger.
+    """What the installation of an environment stores, from the raw log to the ledger.
 
     Args:
         environment: of the process that reads.

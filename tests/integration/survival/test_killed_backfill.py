@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from adapters.backend import open_platform
 from adapters.settings import Settings
-from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
+from market_data.datasets import FLAGS_DATASET, SCORES_DATASET, curated_bars, raw_bars
 from market_data.timeframes import Timeframe
 from tests.support.backfill_process import FIRST, LAST, backfill
 from tests.support.warm_python import StartedPython, run_python
@@ -37,6 +37,7 @@ def frames(data_dir: Path) -> dict[str, pl.DataFrame]:
         **raw,
         "curated": platform.store.scan(curated_bars(Timeframe.D1), sessions=SESSIONS),
         "scores": platform.store.scan(SCORES_DATASET, sessions=SESSIONS),
+        "flags": platform.store.scan(FLAGS_DATASET, sessions=SESSIONS).drop("found_at"),
         "quarantine": platform.quarantine.read(sessions=SESSIONS).drop("seen_at", "fetch_id"),
         "ledger": platform.ledger.read(sessions=SESSIONS).drop("asked_at", "fetch_id"),
         "actions": platform.actions.read(),

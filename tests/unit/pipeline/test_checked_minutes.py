@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from market_data.calendars import bar_starts
+from market_data.datasets import curated_bars
+from market_data.pipeline.score import score_range
 from market_data.ports import Annotation, Decision
+from market_data.schemas import CURATED_BARS, PRICES
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from tests.support.decisions import taken_back_afterwards
@@ -108,6 +112,24 @@ def test_a_part_is_flagged_as_the_whole_is(world: World, whole: pl.DataFrame, da
     assert_frame_equal(read(world, start=hour[0], end=hour[1]), whole.filter(inside))
 
 
+def test_a_plain_read_of_any_part_carries_what_was_kept(world: World, whole: pl.DataFrame) -> None:
+    """Also within a session, all of whose bars are meant."""
+    score_range(world.platform, ["MINE"], FIRST, TODAY)
+    assert_frame_equal(world.read("15m", "MINE", quality="all"), whole)
+    for day in (STILL, SILENT, BUSY, TICK, JUMP):
+        bars = whole.filter(pl.col("session") == day)
+        start, end = bars["ts"][10], bars["ts"][14]
+        part = world.read("15m", "MINE", quality="all", start=start, end=end)
+        assert_frame_equal(part, bars.filter(pl.col("ts").is_between(start, end, closed="left")))
+    two = {
+        "start": datetime(2024, 2, 20, 16, tzinfo=UTC),
+        "end": datetime(2024, 2, 27, 16, tzinfo=UTC),
+    }
+    found = counted(world.read("15m", "MINE", quality="all", **two))
+    assert found.keys() == {(SILENT, "zero_volume"), (BUSY, "volume")}
+    assert counted(world.read("15m", "MINE", quality="all", as_of=NOW, **two)) == found
+
+
 def test_a_session_that_runs_has_no_volume_yet(world: World, whole: pl.DataFrame) -> None:
     assert counted(whole.filter(pl.col("session") == TODAY)) == {}
     evening = world.later(NOW + timedelta(hours=12))
@@ -130,3 +152,28 @@ def test_a_volume_that_somebody_accepted_is_no_flag(world: World) -> None:
             )
         )  # fmt: skip
         assert counted(read(world, sessions=(BUSY, BUSY))) == {}
+
+
+def test_flags_of_a_symbol_do_not_depend_on_the_others_that_are_asked(tmp_path: Path) -> None:
+    """Of a share volumes are judged, by six weeks before; of a pair of currencies none are."""
+    pair = Instrument(symbol="PAIR", asset_class=AssetClass.FX, calendar="fx")
+    share = Instrument(symbol="MINE", asset_class=AssetClass.EQUITY, calendar="XNYS")
+    world = World.at(tmp_path, NOW).register(instruments=(pair, share))
+    # Twelve days in another unit, more than the prices of a day are judged by.
+    other = pl.col("session").is_between(date(2024, 2, 12), date(2024, 2, 23))
+    for instrument in (pair, share):
+        bars = bar_starts(instrument.calendar, Timeframe.M15, date(2024, 1, 22), date(2024, 3, 1))
+        price = pl.when(other & (pl.lit(instrument.symbol) == "PAIR")).then(100.0).otherwise(1.0)
+        texts = {n: pl.lit("") for n in ("source", "filled", "flags", "rule_version")}
+        stored = bars.with_columns(
+            symbol=pl.lit(instrument.symbol), volume=pl.lit(5.0), final=pl.lit(value=True),
+            dq_status=pl.lit("ok"), **texts, **dict.fromkeys(PRICES, price),
+        )  # fmt: skip
+        world.platform.store.replace(
+            curated_bars(Timeframe.M15), CURATED_BARS.conform(stored),
+            sessions=(FIRST, TODAY), symbols=[instrument.symbol],
+        )  # fmt: skip
+    for day in (date(2024, 2, 13), date(2024, 2, 22), date(2024, 2, 26)):
+        how: dict[str, object] = {"sessions": (day, day), "quality": "all", "checked": True}
+        alone = world.read("15m", "PAIR", **how)
+        assert_frame_equal(world.read("15m", ("MINE", "PAIR"), **how).filter(symbol="PAIR"), alone)

@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 
 from market_data.corporate_actions.adjustment import Adjust
 from market_data.curation.imputation import MASKS
+from market_data.datasets import FLAGS_DATASET
 from market_data.errors import ConfigurationError
 from market_data.pipeline.score import score_range
 from market_data.ports import Annotation, Decision
@@ -115,7 +116,8 @@ def test_only_symbols_that_are_completed_are_read_beyond_the_range(
     read, scan = [], type(world.platform.store).scan
 
     def noted(*given: object, **how: object) -> pl.DataFrame:
-        read.append((tuple(how["symbols"]), how["sessions"]))  # type: ignore[arg-type]
+        if FLAGS_DATASET not in given:
+            read.append((tuple(how["symbols"]), how["sessions"]))  # type: ignore[arg-type]
         return scan(*given, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(type(world.platform.store), "scan", noted)

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from market_data.datasets import SCORES_DATASET
+from market_data.datasets import SCORES_DATASET, curated_bars
 from market_data.pipeline.health import health_of
 from market_data.pipeline.ingest import ingest
 from market_data.pipeline.planning import IngestRequest
@@ -59,6 +59,23 @@ def test_all_that_a_vendor_can_have_is_not_late(tmp_path: Path, minutes: int) ->
     scores = world.platform.store.scan(SCORES_DATASET, symbols=["AAA"]).filter(dataset=CURATED)
     assert scores.filter(session=DAY)["freshness_seconds"].to_list() == [0.0]
     assert scores.filter(session=DAY)["score"].to_list() == [1.0]
+
+
+def test_the_volume_of_a_session_is_judged_when_all_of_it_can_be_there(tmp_path: Path) -> None:
+    close = MIDNIGHT + timedelta(days=1)
+    world = stored(tmp_path, until=close, now=close + timedelta(minutes=10))
+    dataset = curated_bars(Timeframe.M5)
+    silent = world.platform.store.scan(dataset, sessions=(DAY, DAY)).with_columns(
+        volume=pl.lit(0.0), final=pl.lit(value=True)
+    )
+    world.platform.store.replace(dataset, silent, sessions=(DAY, DAY), symbols=["AAA"])
+    for minutes, told in ((10, []), (16, ["zero_volume"])):
+        then = world.later(close + timedelta(minutes=minutes))
+        bars = then.read("5m", "AAA", sessions=(DAY, DAY), quality="all", checked=True)
+        codes = bars["flags"].str.split(",").explode().unique().to_list()
+        assert [code for code in codes if code == "zero_volume"] == told
+        found = then.inspect("5m", DAY, DAY).findings["code"].to_list()
+        assert [code for code in found if code == "zero_volume"] == told
 
 
 def test_what_a_vendor_should_have_is_late(tmp_path: Path) -> None:

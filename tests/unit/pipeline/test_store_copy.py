@@ -11,7 +11,14 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from adapters.stores.delta_bar_store import DeltaBarStore
-from market_data.datasets import MACRO_CALENDAR, SCORES_DATASET, STORED, Dataset, curated_bars
+from market_data.datasets import (
+    FLAGS_DATASET,
+    MACRO_CALENDAR,
+    SCORES_DATASET,
+    STORED,
+    Dataset,
+    curated_bars,
+)
 from market_data.errors import (
     CopyMismatchError,
     CopyRefusedError,
@@ -75,6 +82,21 @@ def scores() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCORES_DATASET.schema.dtypes)
 
 
+def flags() -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {c.name: "x" for c in FLAGS_DATASET.schema.columns if c.dtype == pl.String()}
+            | {"symbol": symbol, "session": day, "bar": ts, "found_at": ts, "digest": -1}
+            | {"code": code}
+            for symbol in SYMBOLS
+            for day in DAYS
+            for ts in (datetime(day.year, day.month, day.day, tzinfo=UTC),)
+            for code in ("jump", "wick")
+        ],
+        schema=FLAGS_DATASET.schema.dtypes,
+    )
+
+
 def events() -> pl.DataFrame:
     return pl.DataFrame(
         [
@@ -91,6 +113,8 @@ def events() -> pl.DataFrame:
 def content(dataset: Dataset) -> pl.DataFrame:
     if dataset == MACRO_CALENDAR:
         return events()
+    if dataset == FLAGS_DATASET:
+        return flags()
     return scores() if dataset == SCORES_DATASET else bars(dataset)
 
 

@@ -132,7 +132,8 @@ def test_staleness(limits) -> None:
         ("flat_run", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
         ("volume", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
         ("zero_volume", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
-        ("consistency", DataEffect.NONE, ReadersEffect.UNCHANGED, "warn"),
+        ("consistency", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
+        ("score_shift", DataEffect.NONE, ReadersEffect.UNCHANGED, "warn"),
     ],
 )
 def test_oddities_of_prices_and_volumes(limits, code, data, readers, alert) -> None:
@@ -149,7 +150,7 @@ def test_a_check_is_as_severe_as_its_worst_finding() -> None:
 
 
 def test_findings_about_single_bars_mark_them_as_their_lines_say() -> None:
-    codes = ["jump", "unit_error", "consistency", "flat_run"]
+    codes = ["jump", "unit_error", "score_shift", "flat_run"]
     told = pl.concat([found(code, "warn", 1) for code in codes])
     marked = bar_marks(told.with_columns(ts=pl.lit(None, pl.Datetime("us", "UTC"))))
     assert marked.columns == ["symbol", "session", "ts", "flag", "severity"]

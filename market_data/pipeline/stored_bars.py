@@ -1,0 +1,171 @@
+"""Stored bars: curated bars of a range, marked by checks and people, nothing of them left out.
+
+What belongs here: reading them from the store, or curating them again as of a moment, and putting
+on flags and decisions. What does not: what a reader gets of them (read.py), finding flags
+(flagging.py, kept_flags.py), decisions (decisions.py).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from market_data.datasets import curated_bars
+from market_data.errors import StoreAwayWarning, StoreUnavailableError
+from market_data.pipeline.curate import chunks, curate_slice, step_days
+from market_data.pipeline.decisions import masked
+from market_data.pipeline.flagging import COMPARED, flags_now, with_flags
+from market_data.pipeline.imputing import Range
+from market_data.pipeline.kept_flags import with_kept_flags
+from market_data.pipeline.platform import Platform
+from market_data.pipeline.surroundings import judged_beside, volumes_before
+from market_data.ports import Annotation
+from market_data.schemas import CURATED_BARS
+from market_data.timeframes import Timeframe
+
+_SLACK = timedelta(days=1)
+"""A bar's session differs from its UTC date by a day at most."""
+
+
+@dataclass(frozen=True)
+class StoredBars:
+    """Bars of a timeframe as they are stored, or as they would have been curated at a moment.
+
+    Attributes:
+        platform: where from.
+        timeframe: of the bars.
+        as_of: the moment; None for what is stored.
+        checked: flag single bars as their neighbours have it.
+        kept: put on the flags that the store keeps.
+    """
+
+    platform: Platform
+    timeframe: Timeframe
+    as_of: datetime | None
+    checked: bool
+    kept: bool
+
+    def marked(
+        self, symbols: Sequence[str], span: Range, decided: list[Annotation]
+    ) -> pl.DataFrame:
+        """Every bar of a range, marked by the checks of single bars and by people's decisions.
+
+        Args:
+            symbols: whose.
+            span: the range.
+            decided: decisions about all of it.
+        """
+        if not symbols:
+            return CURATED_BARS.empty()
+        bars = self._checked(symbols, span, decided) if self.checked else self._read(symbols, span)
+        if self.kept:
+            bars = self._with_kept(symbols, bars, span, decided)
+        return masked(bars, decided, self.timeframe)
+
+    def _with_kept(
+        self,
+        symbols: Sequence[str],
+        bars: pl.DataFrame,
+        span: Range,
+        decided: list[Annotation],
+    ) -> pl.DataFrame:
+        """The bars with the flags that were found when they were scored."""
+        whole_days = span.start is None and span.end is None
+        try:
+            return with_kept_flags(
+                self.platform,
+                symbols,
+                self.timeframe,
+                bars,
+                decided,
+                as_of=self.as_of,
+                sessions_of=None if whole_days else self._sessions,
+                only=COMPARED if self.checked else None,
+            )
+        except StoreUnavailableError as error:
+            # What was known at a moment is read from the lake, without the store that is away.
+            if self.as_of is None:
+                raise
+            text = f"the bars are without the flags that are kept of them: {error}"
+            warnings.warn(text, StoreAwayWarning, stacklevel=4)
+            return bars
+
+    def _checked(
+        self, symbols: Sequence[str], span: Range, decided: list[Annotation]
+    ) -> pl.DataFrame:
+        """Every bar of a range, with the flags that the checks of single bars find now."""
+
+        def read(
+            of: Sequence[str], sessions: tuple[date, date], columns: Sequence[str]
+        ) -> pl.DataFrame:
+            return self._read(of, Range(sessions=sessions), columns)
+
+        series = self._read(symbols, span.widened(*judged_beside(self.timeframe)))
+        bars = series.filter(span.holds())
+        if bars.is_empty():
+            return bars
+        first = span.days[0]
+        volumes = volumes_before(self.platform, self.timeframe, symbols, first, read)
+        flags = flags_now(self.platform, self.timeframe, series, volumes, first, self.as_of)
+        return with_flags(bars, flags, decided, self.timeframe)
+
+    def _sessions(self, symbols: Sequence[str], sessions: tuple[date, date]) -> pl.DataFrame:
+        return self._read(symbols, Range(sessions=sessions))
+
+    def _read(
+        self, symbols: Sequence[str], span: Range, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        start, end, sessions = span.start, span.end, span.sessions
+        if self.as_of is not None:
+            known = _as_known(
+                self.platform, symbols, self.timeframe, start, end, sessions, self.as_of
+            )
+            return known if columns is None else known.select(columns)
+        return self.platform.store.scan(
+            curated_bars(self.timeframe),
+            symbols=symbols,
+            start=start,
+            end=end,
+            sessions=sessions,
+            columns=columns,
+        )
+
+
+def _as_known(
+    platform: Platform,
+    symbols: Sequence[str],
+    timeframe: Timeframe,
+    start: datetime | None,
+    end: datetime | None,
+    sessions: tuple[date, date] | None,
+    as_of: datetime,
+) -> pl.DataFrame:
+    """Curate again from the raw logs, chunk by chunk."""
+    first, last = sessions or (
+        (start.date() - _SLACK) if start else platform.universe.first_session,
+        (end.date() + _SLACK) if end else as_of.date() + _SLACK,
+    )
+    first = max(first, _first_asked(platform, symbols, first))
+    last = min(last, as_of.date() + _SLACK)
+    frames = [
+        curate_slice(platform, timeframe, symbols, a, b, as_of=as_of).bars
+        for a, b in chunks(first, last, step_days(platform, timeframe))
+    ]
+    bars = pl.concat([CURATED_BARS.empty(), *frames]).sort("symbol", "ts")
+    inside = pl.lit(value=True)
+    if start is not None:
+        inside &= pl.col("ts") >= start
+    if end is not None:
+        inside &= pl.col("ts") < end
+    return bars.filter(inside)
+
+
+def _first_asked(platform: Platform, symbols: Sequence[str], first: date) -> date:
+    """The first session that anybody was asked for; before it there is nothing to curate."""
+    spans = pl.concat(platform.ledger.spans(timeframe=t) for t in Timeframe)
+    found = spans.filter(pl.col("symbol").is_in(list(symbols)))["first"].min()
+    return found if isinstance(found, date) else first
