@@ -27,6 +27,8 @@ from dagster import DagsterEventType, Field, StringSource
 from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 
+from resources.check_evaluations import EVALUATION, TakesEvaluations, store_evaluations
+
 if TYPE_CHECKING:
     from dagster import EventLogEntry
 
@@ -34,14 +36,14 @@ BUSY_SECONDS = 60
 KEPT_ENGINES = 4
 """Databases kept open: the index, and those of the newest runs."""
 
-_AT_ONCE = {
+_MADE = {
     DagsterEventType.ASSET_MATERIALIZATION,
     DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
 }
 _INSERT = SqlEventLogStorageTable.insert()
 
 
-class PooledSqliteEventLog(SqliteEventLogStorage):
+class PooledSqliteEventLog(TakesEvaluations, SqliteEventLogStorage):
     """The same files as Dagster's SQLite event log, through connections that are kept."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
@@ -92,12 +94,15 @@ class PooledSqliteEventLog(SqliteEventLogStorage):
         return self._engines[shard]
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store events of a run; its materialisations, planned or made, in one transaction."""
-        together = [e for e in events if e.dagster_event_type in _AT_ONCE]
-        if len({e.run_id for e in together}) != 1:
+        """Store events of a run; those of a kind that comes in thousands in one transaction."""
+        if len({e.run_id for e in events}) != 1:
             return super().store_event_batch(events)
-        others = [e for e in events if e.dagster_event_type not in _AT_ONCE]
-        self._store_together(together)
+        made = [e for e in events if e.dagster_event_type in _MADE]
+        checked = [e for e in events if e.dagster_event_type is EVALUATION]
+        others = [e for e in events if e.dagster_event_type not in {*_MADE, EVALUATION}]
+        for together in (made, checked):
+            if together:
+                self._store_together(together)
         if others:
             super().store_event_batch(others)
         return None
@@ -109,6 +114,9 @@ class PooledSqliteEventLog(SqliteEventLogStorage):
         # The index has its own numbers, by which an asset's row and tags name an event.
         with self.index_transaction() as connection:
             numbers = [_number(connection.execute(_INSERT, row)) for row in rows]
+            if events[0].dagster_event_type is EVALUATION:
+                store_evaluations(connection, events, numbers)
+                return
             self._store_asset_event_tags(connection, events, numbers)
             newest = {
                 event.get_dagster_event().asset_key: (event, number)

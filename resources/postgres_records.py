@@ -32,6 +32,8 @@ from dagster_postgres.utils import (
     pg_url_from_config,
 )
 
+from resources.check_evaluations import EVALUATION, TakesEvaluations, store_evaluations
+
 if TYPE_CHECKING:
     from dagster import EventLogEntry
 
@@ -81,7 +83,7 @@ class PooledPostgresSchedules(_KeptOpen, PostgresScheduleStorage):
     """Ticks of schedules and sensors."""
 
 
-class PooledPostgresEventLog(_KeptOpen, PostgresEventLogStorage):
+class PooledPostgresEventLog(TakesEvaluations, _KeptOpen, PostgresEventLogStorage):
     """Events, of which the planned ones of a batch are written with one statement."""
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
@@ -92,23 +94,30 @@ class PooledPostgresEventLog(_KeptOpen, PostgresEventLogStorage):
         planned = [e for e in events if e.dagster_event_type == _PLANNED]
         if planned:
             self._store_planned(planned)
-        others = [e for e in events if e.dagster_event_type != _PLANNED]
+        checked = [e for e in events if e.dagster_event_type == EVALUATION]
+        if checked:
+            with self.index_transaction() as connection:
+                store_evaluations(connection, checked, self._insert(connection, checked))
+        others = [e for e in events if e.dagster_event_type not in {_PLANNED, EVALUATION}]
         if others:
             super().store_event_batch(others)
 
     def _store_planned(self, events: Sequence[EventLogEntry]) -> None:
         # One transaction: where it fails, Dagster stores the same events again one by one.
         with self.index_transaction() as connection:
-            result = connection.execute(
-                self.prepare_insert_event_batch(events).returning(SqlEventLogStorageTable.c.id)
-            )
+            numbers = self._insert(connection, events)
             # An asset's row tells of its newest event alone; planned events have no tags.
             newest = {
-                event.get_dagster_event().asset_key: (event, int(row[0]))
-                for event, row in zip(events, result.fetchall(), strict=True)
+                event.get_dagster_event().asset_key: (event, number)
+                for event, number in zip(events, numbers, strict=True)
             }
             for event, number in newest.values():
                 self._store_asset_event(connection, event, number)
+
+    def _insert(self, connection: sa.Connection, events: Sequence[EventLogEntry]) -> list[int]:
+        statement = self.prepare_insert_event_batch(events)
+        result = connection.execute(statement.returning(SqlEventLogStorageTable.c.id))
+        return [int(row[0]) for row in result.fetchall()]
 
 
 class PooledPostgresStorage(DagsterStorage, ConfigurableClass):

@@ -3,13 +3,28 @@
 An upgrade of Dagster that changes any of this fails here first.
 """
 
+import shutil
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster import AssetCheckKey, AssetKey
+import sqlalchemy as sa
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckKey,
+    AssetKey,
+    DagsterEvent,
+    DagsterEventType,
+)
 
+from adapters.settings import PROJECT
 from emp_assets.check_states import SessionResult, log_session_results, worth_recording
+from resources.check_evaluations import TakesEvaluations
+from tests.support.dagster_records import instance_on
+from tests.support.servers import new_database, server_url
 
 SESSIONS = dg.DailyPartitionsDefinition("2024-01-01", end_offset=2)
 KEY = AssetKey("bars")
@@ -18,10 +33,10 @@ KEY = AssetKey("bars")
 class World:
     """A one-asset graph whose check fails the sessions in `bad`."""
 
-    def __init__(self, *, adapter: bool) -> None:
+    def __init__(self, *, adapter: bool, instance: dg.DagsterInstance | None = None) -> None:
         self.bad: set[str] = set()
         self.dies = False
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.instance = instance or dg.DagsterInstance.ephemeral()
 
         @dg.asset(key=KEY, partitions_def=SESSIONS, backfill_policy=dg.BackfillPolicy.single_run())
         def bars() -> None: ...
@@ -87,9 +102,94 @@ class World:
         }
 
 
-@pytest.fixture
-def world() -> World:
-    return World(adapter=True)
+@contextmanager
+def kept_in(storage: str, folder: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance on Dagster's own storage, or on ours with batches that end within a check."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DAGSTER_EVENT_BATCH_SIZE", "0" if storage == "stock" else "2")
+        if storage == "stock":
+            yield dg.DagsterInstance.ephemeral()
+        elif storage == "sqlite":
+            folder.mkdir()
+            shutil.copy(PROJECT / "dagster.yaml", folder)
+            with dg.DagsterInstance.from_config(str(folder)) as instance:
+                yield instance
+        else:
+            with (
+                new_database(server_url("EMP_OPERATIONS_URL")) as url,
+                instance_on(url) as instance,
+            ):
+                yield instance
+
+
+@pytest.fixture(params=["stock", "sqlite"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    with kept_in(request.param, tmp_path / "home") as instance:
+        yield World(adapter=True, instance=instance)
+
+
+EVALUATIONS = """
+select a.asset_key, a.check_name, a.partition, a.run_id, a.execution_status,
+    m.run_id, m.partition, e.run_id, e.dagster_event_type, e.step_key
+from asset_check_executions a
+left join event_logs m on m.id = a.materialization_event_storage_id
+left join event_logs e on e.id = a.evaluation_event_storage_id
+"""
+
+
+def rows_of(instance: dg.DagsterInstance) -> Counter[tuple[object, ...]]:
+    """How Dagster knows the states, with runs numbered in place of their ids."""
+    numbers = {run.run_id: n for n, run in enumerate(reversed(instance.get_runs()))}
+    with instance.event_log_storage.index_connection() as sql:  # type: ignore[attr-defined]
+        found = sql.execute(sa.text(EVALUATIONS)).fetchall()
+    return Counter(tuple(numbers.get(value, value) for value in row) for row in found)
+
+
+def records_of(instance: dg.DagsterInstance) -> list[tuple[object, ...]]:
+    """The evaluations of all runs, as the UI lists them."""
+    return [
+        (found.check_name, found.partition, found.passed, found.severity)
+        for run in reversed(instance.get_runs())
+        for entry in instance.all_logs(run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION)
+        if isinstance(found := entry.get_dagster_event().event_specific_data, AssetCheckEvaluation)
+    ]
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "postgresql"])
+def test_batches_leave_the_rows_that_single_writes_leave(storage: str, tmp_path: Path):
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path)) as stock,
+        kept_in(storage, tmp_path / "home") as ours,
+    ):
+        assert isinstance(ours.event_log_storage, TakesEvaluations)
+        assert not isinstance(stock.event_log_storage, TakesEvaluations)
+        for instance in (stock, ours):
+            world = World(adapter=True, instance=instance)
+            world.bad = {"2024-01-02"}
+            world.run("2024-01-01", "2024-01-03")
+            world.bad = set()
+            world.run("2024-01-02", "2024-01-04")
+        assert rows_of(ours) == rows_of(stock)
+        assert records_of(ours) == records_of(stock)
+        assert len(records_of(ours)) == 2 * (3 + 2)
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "postgresql"])
+def test_a_state_that_the_run_has_already_is_replaced(storage: str, tmp_path: Path):
+    def evaluated(passed: bool, day: str | None) -> dg.EventLogEntry:
+        found = dg.AssetCheckEvaluation(
+            asset_key=KEY, check_name="coverage", passed=passed, metadata={}, partition=day
+        )
+        kind = DagsterEventType.ASSET_CHECK_EVALUATION.value
+        event = DagsterEvent(kind, "job", event_specific_data=found)
+        return dg.EventLogEntry(None, 10, "", "one", 1.0, dagster_event=event)
+
+    with kept_in(storage, tmp_path / "home") as instance:
+        log = instance.event_log_storage
+        log.store_event_batch([evaluated(False, "2024-01-01"), evaluated(False, None)])
+        log.store_event_batch([evaluated(True, "2024-01-01"), evaluated(True, None)])
+        found = [(row[2], row[4]) for row in rows_of(instance)]
+    assert sorted(found, key=str) == [("2024-01-01", "SUCCEEDED"), (None, "SUCCEEDED")]
 
 
 def test_ranged_run_without_the_adapter_still_ends_as_skipped():
