@@ -17,9 +17,15 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
 
 from adapters.backup.manifest import FileRecord, RawRecord
 from market_data.errors import CopyMismatchError
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 _CHUNK = 1 << 20
 _LOG = "_delta_log"
@@ -132,7 +138,7 @@ def take_table(tree: Tree, table: Path, path: str) -> RawRecord:
     for file in sorted((table / _LOG).iterdir()):
         if _belongs(file, version):
             tree.take(file, f"{path}/{_LOG}/{file.name}")
-    for name in active_files(opened, table):
+    for name in active_files(opened):
         try:
             tree.take(table / name, f"{path}/{name}")
         except FileNotFoundError:
@@ -143,23 +149,20 @@ def take_table(tree: Tree, table: Path, path: str) -> RawRecord:
     return RawRecord(path.partition("/")[2], version, rows_of(opened))
 
 
-def active_files(opened: object, table: Path) -> list[str]:
+def active_files(opened: DeltaTable) -> list[str]:
     """The files of a version, below the folder of the table."""
-    from urllib.parse import unquote, urlsplit
-
-    uris: list[str] = opened.file_uris()  # type: ignore[attr-defined]
-    places = (Path(unquote(urlsplit(u).path) if "://" in u else u) for u in uris)
-    return sorted(place.relative_to(table.resolve()).as_posix() for place in places)
+    actions = _actions(opened)
+    return [] if actions.is_empty() else sorted(actions["path"])
 
 
-def rows_of(opened: object) -> int:
+def rows_of(opened: DeltaTable) -> int:
     """How many rows a version has, by what its log says of its files."""
-    import polars as pl
-
-    actions = pl.DataFrame(
-        pl.Series(opened.get_add_actions(flatten=True)).struct.unnest()  # type: ignore[attr-defined]
-    )
+    actions = _actions(opened)
     return 0 if actions.is_empty() else int(actions["num_records"].sum())
+
+
+def _actions(opened: DeltaTable) -> pl.DataFrame:
+    return pl.DataFrame(pl.Series(opened.get_add_actions(flatten=True)).struct.unnest())
 
 
 def _belongs(file: Path, version: int) -> bool:

@@ -117,7 +117,7 @@ def _tables(folder: Path, manifest: Manifest, tell: Tell) -> Iterator[str]:
         try:
             opened = DeltaTable(table)
             found = opened.version(), rows_of(opened)
-            active = active_files(opened, table)
+            active = active_files(opened)
         except DeltaError as error:
             yield f"{record.name} cannot be opened: {type(error).__name__}"
             continue
