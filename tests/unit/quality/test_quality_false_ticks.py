@@ -109,7 +109,7 @@ def test_a_split_is_no_false_tick(thresholds: Thresholds, seed: int, at: int, ra
     assert flagged(split, rules) == flagged(whole, rules) == []
 
 
-@example(seed=520, scale=1.0)  # two runs of wrong bars overlap
+@example(seed=520, scale=1.0)  # a far step lies four bars before
 @given(seed=st.integers(0, 10_000), scale=st.sampled_from([1e-6, 0.03, 1.0, 70_000.0]))
 @settings(max_examples=50, deadline=None)
 def test_prices_count_relative_to_each_other(
@@ -118,7 +118,6 @@ def test_prices_count_relative_to_each_other(
     rules = pl.DataFrame([{"symbol": "AAA", **thresholds.rule("equity", "1d").model_dump()}])
     bars = spiked(walk(seed), 70, 1, 1.6)
     scaled = bars.with_columns(pl.col("open", "close") * scale)
-    # In one walk of a thousand the spike drowns, or what is beside it looks like a part of it.
     assert flagged(scaled, rules) == flagged(bars, rules)
 
 
@@ -128,14 +127,41 @@ def test_a_single_wrong_close_is_found_alone(limits, seed: int) -> None:
 
 
 def test_of_two_runs_that_overlap_the_farther_one_tells_of_their_bar(limits) -> None:
-    """Five bars lie off the level around them, and the last of them far off the other four."""
-    bars = spiked(walk(520), 70, 1, 1.6)
-    found = find_false_ticks(bars, limits(), timeframe=Timeframe.D1)
-    assert found["session"].to_list() == bars["session"][66:71].to_list()
-    assert found["z"].round(1).to_list() == [4.8] * 4 + [44.1]
-    last = found.row(-1, named=True)
-    assert last["before"] == bars["close"][69]
-    assert last["jump"] == pytest.approx(bars["close"][70] / bars["close"][69] - 1)
+    """A price that is a fifth of what it was for three bars, in the second one far less than it."""
+    wrong = spiked(spiked(walk(3), 70, 3, 0.2), 71, 1, 0.01)
+    found = find_false_ticks(wrong, limits(), timeframe=Timeframe.D1)
+    assert found["session"].to_list() == wrong["session"][70:73].to_list()
+    middle = found.row(1, named=True)
+    assert middle["before"] == wrong["close"][70]
+    assert middle["jump"] == pytest.approx(wrong["close"][71] / wrong["close"][70] - 1)
+
+
+def test_what_was_traded_between_wrong_bars_hides_none_of_them(limits) -> None:
+    closes = [100.0, 101.0] * 35 + [103.0, 106.0, 103.0, 106.5, 105.5, 106.0] + [105.5, 106.5] * 10
+    assert flagged(spiked(series(closes), 70, 4, 1.1), limits()) == [70, 71, 72, 73]
+
+
+@pytest.mark.parametrize(("gap", "found"), [(0.006, [70]), (0.02, [])])
+def test_openings_that_usually_lie_apart_tell_nothing(limits, gap: float, found: list[int]) -> None:
+    quiet = walk(3, volatility=0.008)
+    sign = pl.int_range(pl.len()) % 2 * 2 - 1
+    apart = quiet.with_columns(open=pl.col("open") * (1 + gap * sign))
+    assert flagged(spiked(apart, 70, 1, 1.15), limits()) == found
+
+
+@pytest.mark.parametrize(
+    ("closes", "opening"),
+    [
+        pytest.param([125.0, 124.0] + [112.0, 113.0] * 10, 112.0, id="half of it comes back"),
+        pytest.param([111.0, 107.0] + [96.0, 97.0] * 10, 96.0, id="it goes on beyond"),
+        pytest.param([125.0, 124.0] * 10, 101.0, id="one opening alone is of before"),
+    ],
+)
+def test_a_jump_and_another_one_are_no_fault(limits, closes: list[float], opening: float) -> None:
+    gap = series([100.0, 101.0] * 35 + closes).with_columns(
+        open=pl.when(pl.int_range(pl.len()) == 72).then(opening).otherwise("open")
+    )
+    assert flagged(gap, limits()) == []
 
 
 def test_what_cannot_be_judged_yet_is_left_alone(limits) -> None:
