@@ -23,7 +23,7 @@ from emp_assets.graph import all_assets, all_checks
 from jobs.automation import automation_jobs, automation_schedules
 from jobs.backfill_job import backfill_piece_job
 from jobs.backup import backup_job, backup_schedule
-from jobs.macro_schedule import daily_macro_releases
+from jobs.macro_schedule import macro_schedule
 from jobs.market_slice import market_slice_job
 from jobs.operations import operations_schedules, report_ingest_job, report_operations_job
 from jobs.rebuild import rebuild_job
@@ -41,7 +41,7 @@ from resources.storage import (
     WarehouseResource,
 )
 from sensors.alerts import alert_delivery, alerts_of_runs, platform_alerts
-from sensors.backfills import drive_backfills
+from sensors.backfills import backfill_sensor
 from sensors.corporate_actions import rebuild_after_corporate_actions
 from sensors.kafka_relay import relay_kafka_events
 from sensors.outages import outage_sensor
@@ -97,8 +97,10 @@ def _streaming(found: Installation) -> bool:
 
 def _sensors(found: Installation, policy: AutomationPolicy) -> list[dg.SensorDefinition]:
     alerts = [alerts_of_runs, platform_alerts(policy.daily), alert_delivery]
-    always = [rebuild_after_corporate_actions, reference_files, drive_backfills, *alerts]
-    outages = outage_sensor(on=policy.starts(institutional=found.mode is Mode.INSTITUTIONAL))
+    driven = backfill_sensor(policy.backfill)
+    always = [rebuild_after_corporate_actions, reference_files, driven, *alerts]
+    asks = policy.starts(institutional=found.mode is Mode.INSTITUTIONAL)
+    outages = outage_sensor(policy.backfill, on=asks)
     return [*always, outages, *([relay_kafka_events] if _streaming(found) else [])]
 
 
@@ -146,8 +148,8 @@ def build_definitions(
         schedules=[
             *automation_schedules(found, universe, policy),
             backup_schedule(found),
-            daily_macro_releases,
-            *operations_schedules(streaming=_streaming(found)),
+            macro_schedule(policy),
+            *operations_schedules(policy, streaming=_streaming(found)),
         ],
         sensors=[*_sensors(found, policy), *_requested(found, policy)],
         resources={**build_resources(found), **(overrides or {})},

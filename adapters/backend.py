@@ -17,6 +17,7 @@ from adapters.configuration import (
     rule_version,
     rule_versions,
 )
+from adapters.kept_open import KeptOpen
 from adapters.macro_releases import load_macro_releases
 from adapters.modes import decide
 from adapters.requests.opening import Gates
@@ -55,6 +56,7 @@ JOB_TURN_SECONDS = 6 * 3600.0
 """How long a job waits for its turn."""
 TURN_SECONDS = 0.1
 """How long a look at a turn of a backfill takes at most; none at all would mean for ever."""
+_CACHES: KeptOpen[RedisCache] = KeptOpen(lambda cache: cache.close())
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,11 @@ def open_cached_warehouse(root: str) -> BarStore:
 
 
 def open_timescale(
-    timescale: TimescaleSettings, redis: RedisSettings, *, cached_reads: bool = True
+    timescale: TimescaleSettings,
+    redis: RedisSettings,
+    *,
+    cached_reads: bool = True,
+    kept: bool = False,
 ) -> BarStore:
     """The store of curated and scored datasets on TimescaleDB, read through Redis.
 
@@ -114,20 +120,25 @@ def open_timescale(
         timescale: where the rows are.
         redis: where answers are remembered.
         cached_reads: False for a writer that must see its own rows and free what they replace.
+        kept: over the connections that this process keeps open.
 
     Raises:
         ConfigurationError: one of the servers refuses the login, or cannot be migrated.
         StoreUnavailableError: TimescaleDB does not answer.
     """
     from adapters.cache.cached_store import CachedBarStore
-    from adapters.timescale.factory import open_connections, open_store
+    from adapters.timescale.factory import kept_connections, open_connections, open_store
 
-    store = open_store(open_connections(timescale))
-    return CachedBarStore(store, open_redis_cache(redis), reads=cached_reads)
+    store = open_store(kept_connections(timescale) if kept else open_connections(timescale))
+    return CachedBarStore(store, open_redis_cache(redis, kept=kept), reads=cached_reads)
 
 
-def open_redis_cache(redis: RedisSettings) -> RedisCache:
+def open_redis_cache(redis: RedisSettings, *, kept: bool = False) -> RedisCache:
     """The cache that all processes share.
+
+    Args:
+        redis: where it is.
+        kept: over the connections that this process keeps open; nobody closes it then.
 
     Raises:
         ConfigurationError: Redis refuses the login.
@@ -135,17 +146,20 @@ def open_redis_cache(redis: RedisSettings) -> RedisCache:
     from adapters.cache.policy import RedisCacheSettings
     from adapters.cache.redis_cache import RedisCache
 
-    cache = RedisCache(redis, read(RedisCacheSettings).policy())
+    policy = read(RedisCacheSettings).policy()
+    place = (redis, policy)
+    cache = (_CACHES.find(place) if kept else None) or RedisCache(redis, policy)
     cache.check()
-    return cache
+    return _CACHES.keep(place, cache) if kept else cache
 
 
-def open_operations(url: str, *, streaming: bool = False) -> Operations:
+def open_operations(url: str, *, streaming: bool = False, kept: bool = False) -> Operations:
     """The operations database at a SQLAlchemy URL, migrated to its newest version.
 
     Args:
         url: sqlite:///... or postgresql://...
         streaming: events are kept for delivery to Kafka.
+        kept: over the connections that this process keeps open.
     """
     from adapters.operations import (
         SqlActionLog,
@@ -159,11 +173,12 @@ def open_operations(url: str, *, streaming: bool = False) -> Operations:
         SqlOutbox,
         SqlQuarantineLog,
         SqlReports,
+        kept_database,
         open_database,
     )
     from adapters.timescale.locks import AdvisoryLocks
 
-    engine = open_database(url)
+    engine = kept_database(url) if kept else open_database(url)
     outbox = SqlOutbox(engine)
     listening = outbox if streaming else None
     shared = engine.dialect.name == "postgresql"

@@ -1,4 +1,4 @@
-"""Clocks: the real one, and one that stands still for rehearsals and tests."""
+"""Clocks: the real one, one that stands still for rehearsals and tests, the age of a process."""
 
 from __future__ import annotations
 
@@ -23,3 +23,10 @@ class FixedClock:
     def now(self) -> datetime:
         """The time it was made with."""
         return self.at
+
+
+def process_began() -> datetime:
+    """When this process was started, UTC, by the machine's clock."""
+    import psutil
+
+    return datetime.fromtimestamp(psutil.Process().create_time(), UTC)

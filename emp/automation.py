@@ -121,12 +121,15 @@ def resume(settings: Settings, name: str, now: datetime) -> bool:
         now: failures before count no more.
 
     Raises:
-        ConfigurationError: there is no such schedule.
+        ConfigurationError: there is no such schedule, and none is remembered.
     """
-    known = [schedule.name for schedule in _schedules(settings)]
-    if name not in known:
-        raise ConfigurationError(f"there is no schedule {name!r}; there are: {', '.join(known)}")
     states = _states(settings)
+    # One that was taken out of the configuration while it was cut off still alerts.
+    if name not in {state.name for state in states.all()}:
+        known = [schedule.name for schedule in _schedules(settings)]
+        if name not in known:
+            told = f"there is no schedule {name!r}; there are: {', '.join(known)}"
+            raise ConfigurationError(told)
     before = states.get(name)
     states.keep(resumed(before, now), now)
     return before.cut_at is not None

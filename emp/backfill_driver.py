@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _PAUSE_SECONDS = 0.5
 """Between looks at a piece that a former driver left at work."""
+_WAIT_SECONDS = 10.0
+"""Between looks at whether the off-peak window has begun."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,10 @@ class Driver:
                 return
             if launch is not None:
                 self._launch(launch, stop)
-            elif not self.rounds.kept.get(name).state.is_over:
-                stop.wait(_PAUSE_SECONDS)
+                continue
+            state = self.rounds.kept.get(name).state
+            if not state.is_over:
+                stop.wait(_WAIT_SECONDS if state is BackfillState.WAITING else _PAUSE_SECONDS)
 
     def _launch(self, launch: Launch, stop: Stop) -> None:
         name, number = launch.backfill.id, launch.piece.number
@@ -89,7 +93,7 @@ class Driver:
             kept.release(name, number, launch.token, counted=False)
 
     def _pause(self, name: str) -> None:
-        running, now = [BackfillState.RUNNING], self.rounds.clock.now()
+        now, running = self.rounds.clock.now(), (BackfillState.WAITING, BackfillState.RUNNING)
         if self.rounds.kept.move(name, running, BackfillState.PAUSED, now):
             self.rounds.tell(f"paused; 'emp backfill launch {name} --local' goes on")
 
@@ -108,7 +112,7 @@ def work_on_piece(settings: Settings, name: str, number: int, token: str, *, deb
         StoreConflictError: another process works on the piece.
     """
     from adapters.backfill_turns import open_turns
-    from adapters.clock import SystemClock
+    from adapters.clock import SystemClock, process_began
     from adapters.modes import decide
     from emp.reporting import operations_of
 
@@ -118,8 +122,15 @@ def work_on_piece(settings: Settings, name: str, number: int, token: str, *, deb
     def run(backfill: Backfill, piece: Piece, run_id: str) -> Performed:
         return _perform(settings, backfill, piece, run_id, debug=debug)
 
-    claimed = (name, number, token)
-    return attempt(operations.backfills, turns, SystemClock(), claimed, run) is not None
+    done = attempt(
+        operations.backfills,
+        turns,
+        SystemClock(),
+        (name, number, token),
+        run,
+        process_began=process_began(),
+    )
+    return done is not None
 
 
 def _perform(

@@ -6,6 +6,10 @@ loop of the driver (emp/backfill_driver.py), what a person is shown (emp/backfil
 
 from __future__ import annotations
 
+import json
+import sys
+import time
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -52,8 +56,36 @@ def driver_of(settings: Settings, operations: Operations, tell: Tell) -> Driver:
     return Driver(Rounds(operations.backfills, turns, SystemClock(), policy, tell))
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a backfill is driven.
+
+    Attributes:
+        local: here, to its end; by the daemon otherwise.
+        watch: its progress is shown until it is over; of a local one it always is.
+    """
+
+    local: bool
+    watch: bool = False
+
+    @property
+    def first_state(self) -> BackfillState:
+        """That of a backfill until its driver has it.
+
+        One that runs is taken by the daemon, which may be there before this process.
+        """
+        return BackfillState.PAUSED if self.local else BackfillState.RUNNING
+
+
 def added(
-    settings: Settings, operations: Operations, wish: Wish, *, pilot: bool, snapshot: bool = True
+    settings: Settings,
+    operations: Operations,
+    wish: Wish,
+    way: Way,
+    *,
+    pilot: bool,
+    off_peak: bool,
+    snapshot: bool = True,
 ) -> str | None:
     """Keep the plan of a wish as a backfill; its id, or None where there is nothing to do.
 
@@ -70,15 +102,17 @@ def added(
     with Narrator() as narrator:
         for line in plan_lines(found, "", []):
             narrator.say(line)
+        if off_peak:
+            narrator.say(f"its pieces begin between {policy.off_peak} (backfill.off_peak)")
     if refused:
         raise ConfigurationError(refused)
     if not found.plan.pieces:
         return None
-    plan = found.plan
+    plan = replace(found.plan, off_peak=off_peak)
     if snapshot:
         with Narrator() as narrator:
             plan = with_snapshot(settings, policy, plan, narrator.step)
-    return operations.backfills.add(plan, at=moment(), author=who())
+    return operations.backfills.add(plan, at=moment(), author=who(), state=way.first_state)
 
 
 def check_daemon(settings: Settings) -> None:
@@ -118,14 +152,14 @@ def going_on(backfill: Backfill) -> str:
     return backfill.id
 
 
-def go(settings: Settings, operations: Operations, name: str | None, *, local: bool) -> int:
+def go(settings: Settings, operations: Operations, name: str | None, way: Way) -> int:
     """Drive a backfill here, or leave it to the daemon; prints how it stands; the exit status.
 
     Args:
         settings: of the installation.
         operations: its ports.
         name: id of the backfill; None where there was nothing to do.
-        local: drive it here, to its end.
+        way: how it is driven.
 
     Raises:
         ConfigurationError: another process drives it.
@@ -133,14 +167,46 @@ def go(settings: Settings, operations: Operations, name: str | None, *, local: b
     if name is None:
         print_json({"state": "nothing to do"})
         return 0
-    return _drive(settings, operations, name) if local else _hand_over(operations, name)
+    return _drive(settings, operations, name) if way.local else _hand_over(operations, name, way)
 
 
-def _hand_over(operations: Operations, name: str) -> int:
+def shown_to_its_end(
+    operations: Operations, name: str, *, every: float = 2.0, json_lines: bool = False
+) -> int:
+    """Print the progress of a backfill until it is over, or paused; the exit status.
+
+    Args:
+        operations: the ports of the installation.
+        name: beginning of its id.
+        every: seconds between two looks.
+        json_lines: one JSON document per look, changed or not.
+
+    Raises:
+        ConfigurationError: no backfill begins so, or several do.
+    """
+    from emp.backfills import status_lines, status_told
+
+    shown: list[str] = []
+    while True:
+        backfill = operations.backfills.get(name)
+        if json_lines:
+            sys.stdout.write(json.dumps(status_told(backfill, moment())) + "\n")
+        elif (lines := status_lines(backfill, moment())) != shown:
+            shown = lines
+            sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+        if backfill.state.is_over or backfill.state is BackfillState.PAUSED:
+            return 0 if backfill.state is BackfillState.SUCCEEDED else 1
+        time.sleep(every)
+
+
+def _hand_over(operations: Operations, name: str, way: Way) -> int:
     from emp.backfills import status_told
 
     paused = (BackfillState.PAUSED,)
     operations.backfills.move(name, paused, BackfillState.RUNNING, moment())
+    if way.watch:
+        return shown_to_its_end(operations, name)
     with Narrator() as narrator:
         narrator.say(f"the sensor drive_backfills takes it; 'emp backfill watch {name}' shows it")
     print_json(status_told(operations.backfills.get(name), moment()))

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from market_data.pipeline.backfill import Planned
     from market_data.universe import Universe
 
-EARLIER = 50
-"""How many of the newest backfills are looked through for rates and pilots."""
-
 
 @dataclass(frozen=True)
 class Wish:
@@ -91,12 +88,12 @@ def planned(
     from adapters.clock import SystemClock
     from adapters.configuration import load_universe
     from emp.platforms import rehearsal
-    from market_data.backfill.experience import rates_of, refusal
+    from market_data.backfill.experience import rates_of, refusal, speaking_since
     from market_data.pipeline.backfill import plan_backfill
 
     universe, now = load_universe(settings), SystemClock().now()
     request = wish.request(universe, now)
-    known = _earlier(settings)
+    known = _earlier(settings, speaking_since(policy, now))
     with rehearsal(settings, universe) as platform:
         found = plan_backfill(
             platform, request, policy, rates_of(known, request.dataset), pilot=pilot
@@ -104,14 +101,14 @@ def planned(
     return found, refusal(found.plan, known, policy, now)
 
 
-def _earlier(settings: Settings) -> list[Backfill]:
-    """The newest backfills of an installation; of one without a database yet, none."""
+def _earlier(settings: Settings, since: datetime) -> list[Backfill]:
+    """The backfills of an installation since a moment; of one without a database yet, none."""
     from adapters.modes import decide
     from adapters.operations import SqlBackfills
     from adapters.operations.database import open_existing
 
     engine = open_existing(decide(settings).operations_url)
-    return [] if engine is None else SqlBackfills(engine).newest(EARLIER)
+    return [] if engine is None else SqlBackfills(engine).since(since)
 
 
 def downstream(settings: Settings, dataset: str) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 
 from adapters.backfill_turns import open_turns
+from adapters.clock import process_began
 from jobs.backfill_piece import TAG_TOKEN, end_lost_runs, perform, tags_of
 from market_data.backfill.driving import Launch, Performed, attempt
 from market_data.backfill.plans import Piece
@@ -69,7 +70,14 @@ def backfill_piece_job(graph: Graph) -> dg.JobDefinition:
             return replace(done, interrupted=False, reason=ENDED) if done.interrupted else done
 
         claimed = (config.backfill, config.number, config.token)
-        done = attempt(operations.backfills, turns, opened.clock, claimed, run)
+        done = attempt(
+            operations.backfills,
+            turns,
+            opened.clock,
+            claimed,
+            run,
+            process_began=process_began(),
+        )
         if done is None:
             context.log.info("another attempt has the piece; nothing was done")
             yield dg.Output(None)

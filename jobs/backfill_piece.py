@@ -11,7 +11,7 @@ every asset, and every symbol-session that was to be asked for must have an answ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,13 +23,12 @@ from jobs.step_failures import StepFailure, failure_of
 from market_data.backfill.driving import Performed
 from market_data.backfill.plans import CURATED, BackfillRequest, Piece
 from market_data.backfill.records import Backfill, PieceState
-from market_data.pipeline.backfill import unanswered
+from market_data.pipeline.backfill_answers import Again, unanswered
 from market_data.pipeline.feed import Feed
 from market_data.pipeline.platform import Platform
+from market_data.ports import IngestRun
 
 TAG_BACKFILL, TAG_PIECE, TAG_TOKEN = "emp/backfill", "emp/backfill_piece", "emp/backfill_token"
-_ATTEMPTS = 5_000
-"""How many of the newest attempts are looked through for those of the run."""
 _DAY = timedelta(days=1)
 _TOLD = 3
 """How many reasons a sentence names."""
@@ -111,11 +110,12 @@ def perform(
         if hear is not None:
             hear(entry)
 
-    selection = selection_of(piece, request)
+    selection, began = selection_of(piece, request), platform.clock.now()
     succeeded = execute(definitions, instance, selection, run_id=run_id, tags=tags, hear=listen)
     interrupted = any(failure.interrupted for failure in failures)
-    outcome = _measured(platform, run_id)
-    missing = unanswered(platform, piece)
+    asked = [r for r in platform.journal.runs(since=began, limit=None) if r.run_id == run_id]
+    outcome = _measured(asked)
+    missing = unanswered(platform, piece, Again(began, asked) if request.refetch else None)
     told = Counter(
         f"{vendor}: {outcome_of or 'not asked'}{f': {detail}' if detail else ''}"
         for vendor, outcome_of, detail in missing.select("vendor", "outcome", "detail").iter_rows()
@@ -142,9 +142,8 @@ def _told(reasons: list[str]) -> str:
     return "; ".join(reasons[:_TOLD]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _measured(platform: Platform, run_id: str) -> dict[str, Any]:
+def _measured(attempts: Sequence[IngestRun]) -> dict[str, Any]:
     """What the journal says of the run's questions."""
-    attempts = [run for run in platform.journal.runs(limit=_ATTEMPTS) if run.run_id == run_id]
     seconds: Counter[str] = Counter()
     for attempt in attempts:
         seconds[attempt.vendor] += attempt.duration_seconds  # type: ignore[assignment]

@@ -11,12 +11,13 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from adapters.automation import load_automation
 from adapters.vendors.fred.cost import LONG
 from emp_assets.retrying import RETRY_TAG, retry_waits
+from jobs.automation.limits import run_limits
 from jobs.macro_run import macro_selection
 from jobs.ranged_run import checks_of, range_tags
 from jobs.vendor_jobs import MACRO_JOB
+from market_data.automation.policy import AutomationPolicy
 from resources.platform import PlatformResource
 
 NAME = "daily_macro_releases"
@@ -29,29 +30,39 @@ def range_of(today: date) -> tuple[date, date]:
     return today - BEFORE, today - BEFORE + LONG
 
 
-@dg.schedule(
-    name=NAME,
-    job_name=MACRO_JOB,
-    cron_schedule="15 12 * * *",
-    execution_timezone="America/New_York",
-    default_status=dg.DefaultScheduleStatus.STOPPED,
-    description=__doc__,
-)
-def daily_macro_releases(
-    context: dg.ScheduleEvaluationContext, platform: PlatformResource
-) -> dg.RunRequest | dg.SkipReason:
-    """Ask for the run of a day, unless FRED is off."""
-    if reason := platform.open().macro.off():
-        return dg.SkipReason(f"FRED is off: {reason}")
-    sessions = range_of(context.scheduled_execution_time.date())
-    selection = macro_selection(sessions)
-    known = context.repository_def.asset_graph.asset_check_keys if context.repository_def else ()
-    return dg.RunRequest(
-        run_key=sessions[0].isoformat(),
-        asset_selection=sorted(selection.keys),
-        asset_check_keys=sorted(checks_of(known, selection)),
-        tags={
-            **range_tags(sessions),
-            RETRY_TAG: retry_waits(load_automation(platform.settings()).retries),
-        },
+def macro_schedule(policy: AutomationPolicy) -> dg.ScheduleDefinition:
+    """The schedule.
+
+    Args:
+        policy: pauses and limits of its runs.
+    """
+
+    @dg.schedule(
+        name=NAME,
+        job_name=MACRO_JOB,
+        cron_schedule="15 12 * * *",
+        execution_timezone="America/New_York",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description=__doc__,
     )
+    def daily_macro_releases(
+        context: dg.ScheduleEvaluationContext, platform: PlatformResource
+    ) -> dg.RunRequest | dg.SkipReason:
+        if reason := platform.open().macro.off():
+            return dg.SkipReason(f"FRED is off: {reason}")
+        sessions = range_of(context.scheduled_execution_time.date())
+        selection = macro_selection(sessions)
+        found = context.repository_def
+        known = found.asset_graph.asset_check_keys if found else ()
+        return dg.RunRequest(
+            run_key=sessions[0].isoformat(),
+            asset_selection=sorted(selection.keys),
+            asset_check_keys=sorted(checks_of(known, selection)),
+            tags={
+                **range_tags(sessions),
+                RETRY_TAG: retry_waits(policy.retries),
+                **run_limits(policy, again=1),
+            },
+        )
+
+    return daily_macro_releases

@@ -20,6 +20,8 @@ from emp_assets.naming import (
     READINESS_KEY,
     SLO_REPORT_KEY,
 )
+from jobs.automation.limits import run_limits
+from market_data.automation.policy import AutomationPolicy
 
 HOURLY, DAILY = "report_ingest", "report_operations"
 INGEST = (INGEST_METRICS_KEY, INGEST_HEALTH_KEY, INGEST_OBSERVABILITY_KEY, INGEST_TRENDS_KEY)
@@ -37,10 +39,13 @@ report_operations_job = dg.define_asset_job(
 )
 
 
-def operations_schedules(*, streaming: bool) -> list[dg.ScheduleDefinition]:
+def operations_schedules(
+    policy: AutomationPolicy, *, streaming: bool
+) -> list[dg.ScheduleDefinition]:
     """The schedules of both jobs.
 
     Args:
+        policy: how long their runs may take.
         streaming: whether somebody listens to events.
     """
     return [
@@ -49,6 +54,7 @@ def operations_schedules(*, streaming: bool) -> list[dg.ScheduleDefinition]:
             job=report_ingest_job,
             cron_schedule="40 * * * *",
             execution_timezone="UTC",
+            tags=run_limits(policy, again=0),
             default_status=dg.DefaultScheduleStatus.RUNNING
             if streaming
             else dg.DefaultScheduleStatus.STOPPED,
@@ -59,6 +65,7 @@ def operations_schedules(*, streaming: bool) -> list[dg.ScheduleDefinition]:
             job=report_operations_job,
             cron_schedule="10 6 * * *",
             execution_timezone="UTC",
+            tags=run_limits(policy, again=1),
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description="Makes every report on operations in the morning; its checks alert.",
         ),

@@ -40,9 +40,9 @@ class TimescaleResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def reference(self) -> TimescaleReferenceTables:
         """The small tables that are replaced whole."""
-        from adapters.timescale.factory import open_connections, open_reference_tables
+        from adapters.timescale.factory import kept_connections, open_reference_tables
 
-        return open_reference_tables(open_connections(self.settings()))
+        return open_reference_tables(kept_connections(self.settings()))
 
 
 class RedisResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -64,7 +64,7 @@ class RedisResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The cache."""
         from adapters.backend import open_redis_cache
 
-        return open_redis_cache(self.settings())
+        return open_redis_cache(self.settings(), kept=True)
 
 
 class KafkaResource(dg.ConfigurableResource):  # type: ignore[type-arg]

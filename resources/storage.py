@@ -56,7 +56,7 @@ class TimescaleWarehouseResource(WarehouseResource):
         """The store of curated and scored datasets, opened once per process."""
         if self._opened is None:
             self._opened = open_timescale(
-                self.timescale.settings(), self.redis.settings(), cached_reads=False
+                self.timescale.settings(), self.redis.settings(), cached_reads=False, kept=True
             )
         return self._opened
 
@@ -76,5 +76,5 @@ class OperationsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return "OperationsResource(url=...)"
 
     def open(self) -> Operations:
-        """Its ports; the database is migrated first if it is behind."""
-        return open_operations(self.url, streaming=self.streaming)
+        """Its ports, over connections that this process keeps; migrated first if it is behind."""
+        return open_operations(self.url, streaming=self.streaming, kept=True)

@@ -12,9 +12,10 @@ change nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import dagster as dg
 
@@ -24,6 +25,7 @@ from market_data.alerts.facts import AgeFact, AssetTerms, BreakerFact
 from market_data.alerts.part_sources import sightings_of_parts
 from market_data.alerts.platform_sources import (
     current_symbols,
+    sighting_of_look,
     sightings_of_ages,
     sightings_of_backfills,
     sightings_of_breakers,
@@ -31,9 +33,10 @@ from market_data.alerts.platform_sources import (
     sightings_of_routes,
     sightings_of_ticks,
 )
-from market_data.alerts.rules import AlertRules
+from market_data.alerts.rules import AlertRules, Watch
 from market_data.alerts.sources import sightings_of_run
 from market_data.automation.policy import DailyRules
+from market_data.errors import MarketDataError
 from market_data.ports.cache import CacheMetrics
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
@@ -50,6 +53,8 @@ AGES_EVERY_SECONDS = 300.0
 CACHE_EVERY_SECONDS = 3600.0
 """The cache is judged by what it did in so long: its own numbers never end."""
 FORGOTTEN_AFTER = timedelta(days=30)
+BREAKERS, BARS = "breakers of vendors", "stored bars"
+Fact = TypeVar("Fact")
 Look = Callable[[Mapping[str, Alert]], Sequence[Sighting]]
 
 
@@ -95,34 +100,60 @@ def look_at_the_platform(
     seen = _Seen.read(context.cursor)
     rules, now = load_alert_rules(platform.settings()), datetime.now(UTC)
     instance, watch = context.instance, rules.watch
+    seen.note_clock(daily, now)
     # Read before the step that writes, which others wait for.
     live = platform.operations.open().alerts.newest()
     watched = [a.fingerprint.partition("|")[2] for a in live if a.trouble.kind is Kind.BACKFILL]
+    breakers, looked = _tried(BREAKERS, lambda: _breakers(platform), now)
     seen_now = [
         *sightings_of_ticks(tick_facts(instance, seen.since, watch.failed_ticks), watch),
         *sightings_of_backfills(backfill_facts(instance, seen.since, watched), watch, now),
         *sightings_of_daemons(daemon_facts(instance), watch, now),
-        *sightings_of_breakers(_breakers(platform), now),
+        *sightings_of_breakers(breakers, now),
+        looked,
         *sightings_of_cut_offs(platform.operations.open().automation.all(), now),
-        *sightings_of_sla(sla_fact(instance, daily, now), now),
+        *sightings_of_sla(sla_fact(instance, daily, now, seen.promised), now),
     ]
-    facts, found = [], None
+    # Told before the store is asked: one that is away may use up the time of the tick.
+    messages = _evaluate(platform, lambda _: seen_now, rules)
     if now.timestamp() - seen.aged >= AGES_EVERY_SECONDS:
         seen.aged = now.timestamp()
-        if watch.freshness:
-            facts = list(_ages(context, platform, seen))
-        if watch.parts:
-            found = _parts(parts, seen, now)
+        messages += _evaluate(platform, _slow_look(context, platform, parts, seen, watch), rules)
+    return dg.SensorResult(skip_reason=f"{messages} messages", cursor=seen.written())
+
+
+def _slow_look(
+    context: dg.SensorEvaluationContext,
+    platform: PlatformResource,
+    parts: ReadinessResource,
+    seen: _Seen,
+    watch: Watch,
+) -> Look:
+    """The look at stored bars and at the watched parts."""
+    now = datetime.now(UTC)
+    found = _parts(parts, seen, now) if watch.parts else None
+    facts, looked = _tried(
+        BARS, lambda: _ages(context, platform, seen) if watch.freshness else (), now
+    )
 
     def look(live: Mapping[str, Alert]) -> list[Sighting]:
         return [
-            *seen_now,
+            looked,
             *sightings_of_ages(facts, seen.current, live, now),
             *(found(live) if found is not None else ()),
         ]
 
-    messages = _evaluate(platform, look, rules)
-    return dg.SensorResult(skip_reason=f"{messages} messages", cursor=seen.written())
+    return look
+
+
+def _tried(
+    part: str, look: Callable[[], Iterable[Fact]], now: datetime
+) -> tuple[list[Fact], Sighting]:
+    """What a look found, and whether it could be taken: nothing else waits for what is away."""
+    try:
+        return list(look()), sighting_of_look(part, "", now)
+    except MarketDataError as trouble:
+        return [], sighting_of_look(part, str(trouble), now)
 
 
 def deliver(platform: PlatformResource) -> dg.SkipReason:
@@ -152,6 +183,8 @@ class _Seen:
         aged: when the newest bars, and the watched parts, were looked at last; seconds since 1970.
         cache: the cache's numbers from which on it is judged.
         counted: when these were taken; seconds since 1970.
+        clock: the time of day of the daily schedule.
+        promised: since when it is that; 0 where it was from the beginning.
     """
 
     since: float
@@ -159,6 +192,8 @@ class _Seen:
     aged: float = 0.0
     cache: CacheMetrics | None = None
     counted: float = 0.0
+    clock: str = ""
+    promised: float = 0.0
 
     @classmethod
     def read(cls, cursor: str | None) -> _Seen:
@@ -168,7 +203,22 @@ class _Seen:
         kept = json.loads(cursor)
         current = {asset: set(names) for asset, names in kept["current"].items()}
         cache = CacheMetrics(**kept["cache"]) if kept.get("cache") else None
-        return cls(kept["since"], current, kept["aged"], cache, kept.get("counted", 0.0))
+        return cls(
+            kept["since"],
+            current,
+            kept["aged"],
+            cache,
+            kept.get("counted", 0.0),
+            kept.get("clock", ""),
+            kept.get("promised", 0.0),
+        )
+
+    def note_clock(self, daily: DailyRules, now: datetime) -> None:
+        """A time of day that was changed promises nothing for ticks before the change."""
+        told = f"{daily.at:%H:%M}"
+        if self.clock and self.clock != told:
+            self.promised = now.timestamp()
+        self.clock = told
 
     def written(self) -> str:
         """As a cursor."""
@@ -181,6 +231,8 @@ class _Seen:
                 "aged": self.aged,
                 "cache": asdict(self.cache) if self.cache else None,
                 "counted": self.counted,
+                "clock": self.clock,
+                "promised": self.promised,
             }
         )
 
@@ -212,13 +264,15 @@ def _parts(parts: ReadinessResource, seen: _Seen, now: datetime) -> Look:
 def _breakers(platform: PlatformResource) -> Sequence[BreakerFact]:
     """The breaker of every vendor that is asked over a network."""
     from adapters.clock import SystemClock
+    from adapters.configuration import load_universe
     from adapters.requests.opening import Gates
     from adapters.requests.report import report
     from adapters.vendors.registry import profile_of
 
-    opened, clock = platform.open(), SystemClock()
-    readers = {v.reader for v in opened.universe.vendors if profile_of(v.reader).asks_somebody}
-    store = Gates(platform.settings(), clock, platform.requests.shared()).store
+    settings, clock = platform.settings(), SystemClock()
+    vendors = load_universe(settings).vendors
+    readers = {v.reader for v in vendors if profile_of(v.reader).asks_somebody}
+    store = Gates(settings, clock, platform.requests.shared()).store
     found = [report(store, reader, (), clock) for reader in sorted(readers)]
     return [BreakerFact(f.account, str(f.state), f.trouble) for f in found]
 

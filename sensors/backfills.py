@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from adapters.automation import load_automation
 from adapters.backfill_turns import open_turns
 from jobs.backfill_job import NAME, piece_request
 from jobs.backfill_piece import TAG_TOKEN
 from market_data.backfill.driving import Rounds
+from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import PieceRecord
 from market_data.errors import StoreConflictError
 from resources.platform import PlatformResource
@@ -31,41 +31,47 @@ _AHEAD = (
 )
 
 
-@dg.sensor(
-    name="drive_backfills",
-    job_name=NAME,
-    minimum_interval_seconds=EVERY_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description=__doc__,
-)
-def drive_backfills(
-    context: dg.SensorEvaluationContext, platform: PlatformResource
-) -> dg.SensorResult | dg.SkipReason:
-    """Ask for the runs of the pieces that come next."""
-    operations = platform.operations.open()
-    kept = operations.backfills
-    live = kept.live()
-    if not live:
-        return dg.SkipReason("no backfill is under way")
-    settings = platform.settings()
-    clock = platform.open().clock
-    turns = open_turns(settings, operations.turn_locks)
-    policy = load_automation(settings).backfill
-    coming = _coming(context.instance, clock.now())
-    rounds = Rounds(kept, turns, clock, policy, context.log.info, coming)
-    requests: list[dg.RunRequest] = []
-    for backfill in live:
-        with ExitStack() as held:
-            try:
-                held.enter_context(turns.take(backfill.id))
-            except StoreConflictError:
-                continue
-            _, launch = rounds.play(backfill.id)
-            if launch is not None:
-                requests.append(piece_request(launch, policy))
-    if not requests:
-        return dg.SkipReason(f"{len(live)} under way, whose pieces are at work")
-    return dg.SensorResult(run_requests=requests)
+def backfill_sensor(policy: BackfillPolicy) -> dg.SensorDefinition:
+    """The sensor.
+
+    Args:
+        policy: how often a piece is tried, how long it may take.
+    """
+
+    @dg.sensor(
+        name="drive_backfills",
+        job_name=NAME,
+        minimum_interval_seconds=EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=__doc__,
+    )
+    def drive_backfills(
+        context: dg.SensorEvaluationContext, platform: PlatformResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        operations = platform.operations.open()
+        kept = operations.backfills
+        live = kept.live()
+        if not live:
+            return dg.SkipReason("no backfill is under way")
+        clock = platform.open().clock
+        turns = open_turns(platform.settings(), operations.turn_locks)
+        coming = _coming(context.instance, clock.now())
+        rounds = Rounds(kept, turns, clock, policy, context.log.info, coming)
+        requests: list[dg.RunRequest] = []
+        for backfill in live:
+            with ExitStack() as held:
+                try:
+                    held.enter_context(turns.take(backfill.id))
+                except StoreConflictError:
+                    continue
+                _, launch = rounds.play(backfill.id)
+                if launch is not None:
+                    requests.append(piece_request(launch, policy))
+        if not requests:
+            return dg.SkipReason(f"{len(live)} under way, whose pieces are at work or wait")
+        return dg.SensorResult(run_requests=requests)
+
+    return drive_backfills
 
 
 def _coming(instance: dg.DagsterInstance, now: datetime) -> Callable[[PieceRecord], bool]:

@@ -1,8 +1,8 @@
 """Launches backfills of what an outage of a vendor left behind, once the vendor answers again.
 
-Exactly the sessions that still lack an answer are asked for, as 'emp outages' lists them. Outages
-that were over before the first tick are left alone, and so is what is too large to be launched
-without a pilot.
+A backfill spans the symbols and the first to the last session that still lack an answer, as 'emp
+outages' lists them; within these nothing is asked for that has one. Outages that were over before
+the first tick are left alone, and so is what is too large to be launched without a pilot.
 """
 
 import json
@@ -10,20 +10,19 @@ from datetime import datetime
 
 import dagster as dg
 
-from adapters.automation import load_automation
+from market_data.backfill.policy import BackfillPolicy
 from market_data.pipeline.outage_backfills import plans_after_outages
 from resources.platform import PlatformResource
 
 NAME = "fill_after_outages"
 EVERY_SECONDS = 120
-EARLIER = 50
-"""How many of the newest backfills are looked through."""
 
 
-def outage_sensor(*, on: bool) -> dg.SensorDefinition:
+def outage_sensor(policy: BackfillPolicy, *, on: bool) -> dg.SensorDefinition:
     """The sensor.
 
     Args:
+        policy: how backfills are cut and guarded.
         on: whether it runs until somebody says otherwise in the UI.
     """
     running = dg.DefaultSensorStatus
@@ -45,9 +44,7 @@ def outage_sensor(*, on: bool) -> dg.SensorDefinition:
         cursor = json.dumps({"version": 1, "number": number, "since": since.isoformat()})
         if context.cursor and number == seen:
             return dg.SensorResult(skip_reason="nobody was asked since", cursor=cursor)
-        policy = load_automation(platform.settings()).backfill
-        known = kept.newest(EARLIER)
-        plans = plans_after_outages(opened, policy, known, since, context.log.warning)
+        plans = plans_after_outages(opened, policy, kept.since, since, context.log.warning)
         for plan in plans:
             added = kept.add(plan, at=now, author=NAME)
             context.log.info("backfill %s of %s", added, plan.request.dataset)

@@ -23,14 +23,23 @@ if TYPE_CHECKING:
     from dagster._core.scheduler.instigation import InstigatorState
 
 
-def sla_fact(instance: dg.DagsterInstance, rules: DailyRules, now: datetime) -> SlaFact:
+def sla_fact(
+    instance: dg.DagsterInstance, rules: DailyRules, now: datetime, promised: float = 0.0
+) -> SlaFact:
     """The newest tick of the daily schedule whose time is up, and what of it is not done.
 
-    A schedule that is stopped promises nothing, nor does one for ticks before it was started.
+    A schedule that is stopped promises nothing, nor does one for ticks before it was started, or
+    before its time of day was the one of the rules.
+
+    Args:
+        instance: where ticks and runs are recorded.
+        rules: the promise.
+        now: the moment, UTC.
+        promised: since when the rules name their time of day; seconds since 1970.
     """
     tick = rules.due_before(now)
     state = _state(instance)
-    if state is None or tick.timestamp() < (_started(state) or 0.0):
+    if state is None or tick.timestamp() < max(_started(state) or 0.0, promised):
         return SlaFact(NAME, None)
     runs = instance.get_runs(dg.RunsFilter(tags={SCHEDULE_TAG: NAME, TICK_TAG: tick.isoformat()}))
     if not runs:

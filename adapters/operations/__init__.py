@@ -11,7 +11,7 @@ from adapters.operations.alerts import Evaluated, SqlAlerts
 from adapters.operations.annotations import SqlAnnotations
 from adapters.operations.automation_state import SqlAutomationStates
 from adapters.operations.backfills import SqlBackfills
-from adapters.operations.database import open_database, reading, writing
+from adapters.operations.database import kept_database, open_database, reading, writing
 from adapters.operations.journal import SqlJournal
 from adapters.operations.leases import Lease
 from adapters.operations.ledger import SqlLedger
@@ -40,6 +40,7 @@ __all__ = [
     "SqlQuarantineLog",
     "SqlReports",
     "Waiting",
+    "kept_database",
     "open_database",
     "reading",
     "writing",

@@ -28,7 +28,9 @@ _ID_LENGTH = 12
 _NAMED = 5
 """How many ids a message names."""
 _TAKEN = [str(state) for state in PieceState if state.is_taken]
-_LIVE = (str(BackfillState.RUNNING), str(BackfillState.CANCELLING))
+_LIVE = tuple(
+    str(state) for state in (BackfillState.WAITING, BackfillState.RUNNING, BackfillState.CANCELLING)
+)
 
 
 class SqlBackfills:
@@ -37,10 +39,18 @@ class SqlBackfills:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add(self, plan: BackfillPlan, *, at: datetime, author: str, key: str = "") -> str:
-        """Keep a plan as a running backfill; see the port."""
+    def add(
+        self,
+        plan: BackfillPlan,
+        *,
+        at: datetime,
+        author: str,
+        key: str = "",
+        state: BackfillState = BackfillState.RUNNING,
+    ) -> str:
+        """Keep a plan as a backfill; see the port."""
         with writing(self._engine) as connection:
-            return add_backfill(connection, plan, at=at, author=author, key=key)
+            return add_backfill(connection, plan, at=at, author=author, key=key, state=state)
 
     def get(self, beginning: str) -> Backfill:
         """The backfill whose id begins so; see the port."""
@@ -64,8 +74,15 @@ class SqlBackfills:
         query = sa.select(backfills).order_by(*order).limit(limit)
         return self._read(query.where(backfills.c.author == author) if author else query)
 
+    def since(self, moment: datetime) -> list[Backfill]:
+        """Those that were launched, or changed their state, since a moment; see the port."""
+        table = backfills.c
+        recent = sa.or_(table.created_at >= moment, table.changed_at >= moment)
+        query = sa.select(backfills).where(recent)
+        return self._read(query.order_by(table.created_at.desc(), table.id))
+
     def live(self) -> list[Backfill]:
-        """Those that run or are being cancelled, oldest first."""
+        """Those that wait for their time, run, or are being cancelled; see the port."""
         table = backfills.c
         query = sa.select(backfills).where(table.state.in_(_LIVE))
         return self._read(query.order_by(table.created_at, table.id))
@@ -198,9 +215,15 @@ class SqlBackfills:
 
 
 def add_backfill(
-    connection: Connection, plan: BackfillPlan, *, at: datetime, author: str, key: str = ""
+    connection: Connection,
+    plan: BackfillPlan,
+    *,
+    at: datetime,
+    author: str,
+    key: str = "",
+    state: BackfillState = BackfillState.RUNNING,
 ) -> str:
-    """Keep a plan as a running backfill, in a transaction that is open; see the port."""
+    """Keep a plan as a backfill, in a transaction that is open; see the port."""
     name = uuid.uuid4().hex[:_ID_LENGTH]
     if key:
         taken = upsert_into(backfill_keys, connection).values(name=key, backfill=name)
@@ -214,7 +237,7 @@ def add_backfill(
         "created_at": at,
         "author": author,
         "plan": plan.to_json(),
-        "state": str(BackfillState.RUNNING),
+        "state": str(state),
         "changed_at": at,
     }
     pieces = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from adapters.disk import writing_to
+from adapters.kept_open import KeptOpen, place_of
 from adapters.operations.migration import is_current, migrate, stored_revision
 from adapters.operations.refusals import refusal
 from market_data.errors import ConfigurationError
 
 _BUSY_MILLISECONDS = 60_000
+_KEPT: KeptOpen[Engine] = KeptOpen(lambda engine: engine.dispose())
 _WRITER = "operations_writer"
 # Whatever server, database or role default to: what is acknowledged stays when the server dies
 # (servers that promise more keep to it), and texts of any language pass.
@@ -48,12 +50,29 @@ def open_database(url: str) -> Engine:
         StoreUnavailableError: its server did not answer.
     """
     engine = _engine(parse_url(url))
-    with _given_up(engine):
-        with reading(engine) as connection:
-            current = is_current(connection)
-        if not current:
-            migrate(engine, writing)
+    _bring_up_to_date(engine)
     return engine
+
+
+def kept_database(url: str) -> Engine:
+    """The same engine for everybody of this process who names the database, see `open_database`.
+
+    Whether it is up to date is looked up each time, over a connection that is open already. A file
+    that took the place of another one is a database of its own.
+
+    Args:
+        url: see `open_database`.
+
+    Raises:
+        ConfigurationError: see `open_database`.
+        StoreUnavailableError: its server did not answer.
+    """
+    parsed = parse_url(url)
+    place = _place(parsed)
+    engine = (_KEPT.find(place) if place else None) or _engine(parsed)
+    _bring_up_to_date(engine)
+    # Of a new file the place is known now.
+    return _KEPT.keep(_place(parsed), engine)
 
 
 def open_existing(url: str) -> Engine | None:
@@ -138,6 +157,22 @@ def writing(engine: Engine, *, alone: str | None = None) -> Iterator[Connection]
                     )
                 )
             yield connection
+
+
+def _place(url: URL) -> Hashable:
+    """What tells a database from others; None where it has no file yet."""
+    if url.get_backend_name() != "sqlite":
+        return url
+    return place_of(Path(str(url.database)).expanduser().absolute())
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    """Migrate a database that is behind."""
+    with _given_up(engine):
+        with reading(engine) as connection:
+            current = is_current(connection)
+        if not current:
+            migrate(engine, writing)
 
 
 @contextmanager

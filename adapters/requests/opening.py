@@ -9,8 +9,10 @@ All vendors of one reader share an account: their key, or the address that they 
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adapters.kept_open import KeptOpen, place_of
 from adapters.requests.gate import SharedGate
 from adapters.requests.report import report
 from adapters.requests.sqlite_store import SqliteRequestStore
@@ -20,8 +22,11 @@ from market_data.ports import Clock, OpenGate, RequestGate, Window
 
 if TYPE_CHECKING:
     from adapters.cache.settings import RedisSettings
+    from adapters.requests.redis_store import RedisRequestStore
     from adapters.requests.store import RequestStore
 
+_FILES: KeptOpen[SqliteRequestStore] = KeptOpen(lambda store: store.close())
+_SERVERS: KeptOpen[RedisRequestStore] = KeptOpen(lambda store: store.close())
 MEANWHILE = "this machine counts its requests to vendors alone meanwhile"
 
 
@@ -65,12 +70,25 @@ class Gates:
     @cached_property
     def store(self) -> RequestStore:
         """The place where requests are counted."""
-        own = SqliteRequestStore(self._settings.requests_path)
+        own = _file(self._settings.requests_path)
         if self._redis is None:
             return own
         from adapters.cache.presence import presence_of
         from adapters.requests.layered_store import LayeredRequestStore
-        from adapters.requests.redis_store import RedisRequestStore
 
         presence = presence_of(self._redis.shown, MEANWHILE)
-        return LayeredRequestStore(RedisRequestStore(self._redis), own, presence)
+        return LayeredRequestStore(_server(self._redis), own, presence)
+
+
+def _file(path: Path) -> SqliteRequestStore:
+    """The count of this machine, opened once per process; a file that is moved away is left."""
+    place = place_of(path)
+    if place is None:
+        return SqliteRequestStore(path)
+    return _FILES.find(place) or _FILES.keep(place, SqliteRequestStore(path))
+
+
+def _server(redis: RedisSettings) -> RedisRequestStore:
+    from adapters.requests.redis_store import RedisRequestStore
+
+    return _SERVERS.find(redis) or _SERVERS.keep(redis, RedisRequestStore(redis))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from adapters.kept_open import KeptOpen
 from adapters.timescale.bar_store import TimescaleStore
 from adapters.timescale.connection import Connections
 from adapters.timescale.errors import explained
@@ -17,6 +18,7 @@ from adapters.timescale.reference_tables import TimescaleReferenceTables
 from adapters.timescale.settings import TimescaleSettings
 
 Found = TypeVar("Found")
+_KEPT: KeptOpen[Connections] = KeptOpen(lambda connections: connections.close())
 
 
 def open_connections(settings: TimescaleSettings) -> Connections:
@@ -31,6 +33,14 @@ def open_connections(settings: TimescaleSettings) -> Connections:
     connections = Connections(settings)
     connections.opening(lambda: _typed(migrate, settings))
     return connections
+
+
+def kept_connections(settings: TimescaleSettings) -> Connections:
+    """The same connections for everybody of this process who names the database.
+
+    Only the first one looks whether it has to be migrated, see `open_connections`.
+    """
+    return _KEPT.find(settings) or _KEPT.keep(settings, open_connections(settings))
 
 
 def open_existing(settings: TimescaleSettings) -> Connections | None:

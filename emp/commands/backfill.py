@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +14,7 @@ from emp.commands.backfill_options import (
     IdArgument,
     LocalOption,
     NoSnapshotOption,
+    OffPeakOption,
     OutdatedOption,
     OverwriteOption,
     PilotOption,
@@ -24,6 +23,7 @@ from emp.commands.backfill_options import (
     SymbolsOption,
     TargetArgument,
     VendorOption,
+    WatchOption,
 )
 from emp.commands.options import JsonOption, split
 from emp.invocation import invocation, settings_of
@@ -50,6 +50,7 @@ LAUNCH_EXAMPLES = """
 Examples:\n
   emp backfill launch bars_1d --symbols AAPL,MSFT --start 2015-01-02 --end 2024-03-28\n
   emp backfill launch bars_1m --days 700 --pilot --local\n
+  emp backfill launch bars_1m --days 700 --off-peak --watch\n
   emp backfill launch 3f2a9c51d0b7 --local
 
 Dagster's daemon runs it; with --local this command does, and exits with 0 where every piece
@@ -165,24 +166,27 @@ def launch(
     overwrite_curated: OverwriteOption = False,
     outdated: OutdatedOption = False,
     pilot: PilotOption = False,
+    off_peak: OffPeakOption = False,
     local: LocalOption = False,
+    watch: WatchOption = False,
     no_snapshot: NoSnapshotOption = False,
 ) -> None:
     """Run a backfill, piece after piece, each in a process of its own."""
-    from emp.backfill_launch import added, check_daemon, go, going_on
+    from emp.backfill_launch import Way, added, check_daemon, go, going_on
     from emp.backfills import Wish
 
     settings, operations = _opened(context)
+    way = Way(local=local, watch=watch)
     if not local:
         check_daemon(settings)
     if "bars_" not in target:
         chosen = (symbols, start, end, days is not None, vendor, refetch, overwrite_curated)
-        if any((*chosen, outdated, pilot, no_snapshot)):
+        if any((*chosen, outdated, pilot, off_peak, no_snapshot)):
             raise ConfigurationError(
                 f"{target!r} is no dataset; a backfill that was launched goes on as it was planned"
             )
         known = going_on(operations.backfills.get(target))
-        raise typer.Exit(go(settings, operations, known, local=local))
+        raise typer.Exit(go(settings, operations, known, way))
     wish = Wish(
         target,
         tuple(split(symbols)),
@@ -194,8 +198,9 @@ def launch(
         overwrite_curated,
         outdated,
     )
-    name = added(settings, operations, wish, pilot=pilot, snapshot=not no_snapshot)
-    raise typer.Exit(go(settings, operations, name, local=local))
+    kept = not no_snapshot
+    name = added(settings, operations, wish, way, pilot=pilot, off_peak=off_peak, snapshot=kept)
+    raise typer.Exit(go(settings, operations, name, way))
 
 
 @app.command("watch", epilog=WATCH_EXAMPLES)
@@ -210,31 +215,16 @@ def watch(
     ] = False,
 ) -> None:
     """Show the progress of a backfill until it is over."""
-    import time
-
-    from emp.backfill_launch import moment
-    from emp.backfills import status_lines, status_told
-    from market_data.backfill.records import BackfillState
+    from emp.backfill_launch import shown_to_its_end
 
     _, operations = _opened(context)
-    shown: list[str] = []
-    while True:
-        backfill = operations.backfills.get(id_)
-        if json_lines:
-            sys.stdout.write(json.dumps(status_told(backfill, moment())) + "\n")
-        elif (lines := status_lines(backfill, moment())) != shown:
-            shown = lines
-            sys.stdout.write("\n".join(lines) + "\n")
-        sys.stdout.flush()
-        if backfill.state.is_over or backfill.state is BackfillState.PAUSED:
-            raise typer.Exit(0 if backfill.state is BackfillState.SUCCEEDED else 1)
-        time.sleep(every)
+    raise typer.Exit(shown_to_its_end(operations, id_, every=every, json_lines=json_lines))
 
 
 @app.command("retry-failed", epilog=RETRY_EXAMPLES)
 def retry_failed(context: typer.Context, id_: IdArgument, *, local: LocalOption = False) -> None:
     """Run the pieces of a backfill again that did not succeed."""
-    from emp.backfill_launch import check_daemon, go, moment
+    from emp.backfill_launch import Way, check_daemon, go, moment
     from market_data.backfill.records import BackfillState, PieceState
 
     settings, operations = _opened(context)
@@ -247,8 +237,9 @@ def retry_failed(context: typer.Context, id_: IdArgument, *, local: LocalOption 
     if not local:
         check_daemon(settings)
     kept.again(backfill.id, (PieceState.FAILED, PieceState.HELD))
-    kept.move(backfill.id, (BackfillState.FAILED,), BackfillState.RUNNING, moment())
-    raise typer.Exit(go(settings, operations, backfill.id, local=local))
+    way = Way(local=local)
+    kept.move(backfill.id, (BackfillState.FAILED,), way.first_state, moment())
+    raise typer.Exit(go(settings, operations, backfill.id, way))
 
 
 @app.command("cancel", epilog=CANCEL_EXAMPLES)
@@ -261,7 +252,7 @@ def cancel(context: typer.Context, id_: IdArgument) -> None:
     settings, operations = _opened(context)
     kept = operations.backfills
     backfill = kept.get(id_)
-    going = (BackfillState.RUNNING, BackfillState.PAUSED)
+    going = (BackfillState.WAITING, BackfillState.RUNNING, BackfillState.PAUSED)
     moved = kept.move(backfill.id, going, BackfillState.CANCELLING, moment())
     if not moved and backfill.state is not BackfillState.CANCELLING:
         raise ConfigurationError(f"backfill {backfill.id} is {backfill.state} already")

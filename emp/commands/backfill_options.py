@@ -49,6 +49,16 @@ NoSnapshotOption = Annotated[
 LocalOption = Annotated[
     bool, typer.Option("--local", help="Run it here, without Dagster's daemon, to its end.")
 ]
+OffPeakOption = Annotated[
+    bool,
+    typer.Option(
+        "--off-peak",
+        help="Pieces begin in the window backfill.off_peak of config/automation.yaml alone.",
+    ),
+]
+WatchOption = Annotated[
+    bool, typer.Option("--watch", help="Show its progress until it is over, as 'watch' does.")
+]
 PilotOption = Annotated[
     bool, typer.Option("--pilot", help="Only the newest few sessions of it, to try and to measure.")
 ]

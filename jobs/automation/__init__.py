@@ -35,5 +35,5 @@ def automation_schedules(
         daily_schedule(policy, running=running),
         *close_schedules(universe, policy, running=running),
         *refresh_schedules(universe, policy, running=running),
-        *upkeep_schedules(),
+        *upkeep_schedules(policy),
     ]

@@ -39,6 +39,7 @@ def refresh_schedules(
                 "UTC",
                 f"Asks for the newest {timeframe} bars of the sessions that are running.",
                 running,
+                again=0,
             ),
             policy,
             _plan(universe, timeframe, policy),

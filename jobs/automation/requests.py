@@ -14,6 +14,7 @@ import dagster as dg
 
 from emp_assets.pacing import START_TAG
 from emp_assets.retrying import RETRY_TAG, retry_waits
+from jobs.automation.limits import run_limits
 from jobs.ranged_run import bars_selection, checks_of, range_tags
 from market_data.automation.policy import AutomationPolicy
 from market_data.pipeline.market_slice import SlicePart
@@ -22,7 +23,6 @@ SCHEDULE_TAG = "emp/schedule"
 """Name of the schedule that asked for a run."""
 TICK_TAG = "emp/tick"
 """When the tick was due, ISO 8601, UTC."""
-MAX_RUNTIME_TAG = "dagster/max_runtime"
 
 
 def slice_requests(
@@ -31,6 +31,8 @@ def slice_requests(
     name: str,
     at: datetime,
     parts: Sequence[SlicePart],
+    *,
+    again: int = 1,
 ) -> list[dg.RunRequest]:
     """One ranged run per part.
 
@@ -40,6 +42,7 @@ def slice_requests(
         name: of the schedule.
         at: when its tick was due, UTC; the same tick asks for the same runs.
         parts: what is fetched.
+        again: see `run_limits`.
     """
     known = tuple(checks)
     common = {
@@ -47,7 +50,7 @@ def slice_requests(
         TICK_TAG: at.isoformat(),
         START_TAG: (at + jitter(name, at, policy.jitter)).isoformat(),
         RETRY_TAG: retry_waits(policy.retries),
-        MAX_RUNTIME_TAG: str(int(policy.max_runtime.total_seconds())),
+        **run_limits(policy, again=again),
     }
     return [_request(known, common, part) for part in parts]
 

@@ -1,4 +1,4 @@
-"""What every tick of a schedule of bars does: find its parts, take its turn, ask for runs.
+"""What every tick of a schedule of bars does: take its turn, find its parts, ask for runs.
 
 What belongs here: the order of the steps, the schedule as Dagster wants it.
 What does not: which parts a schedule has (daily.py, market_close.py, refresh.py).
@@ -7,7 +7,7 @@ Annotations are objects here, since Dagster reads them.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -15,7 +15,7 @@ import dagster as dg
 from jobs.automation.bars_job import NAME as JOB
 from jobs.automation.ends import ended_ticks
 from jobs.automation.requests import slice_requests
-from market_data.automation.cutoff import Turn, turn
+from market_data.automation.cutoff import CutoffState, Turn, turn
 from market_data.automation.policy import AutomationPolicy
 from market_data.pipeline.market_slice import SlicePart
 from market_data.pipeline.platform import Platform
@@ -23,7 +23,7 @@ from resources.platform import PlatformResource
 
 Plan = Callable[[dg.ScheduleEvaluationContext, Callable[[], Platform]], Sequence[SlicePart] | str]
 """From a tick to its parts, or to the reason why it has none. The platform is opened by whoever
-needs it: a tick that finds its market closed touches no database."""
+needs it: a tick that finds its market closed opens no store."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Timed:
         zone: whose wall clock that is.
         description: what it is for.
         running: whether it is on until somebody says otherwise.
+        again: how often a run that could not start, or whose process died, is launched again.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Timed:
     zone: str
     description: str
     running: bool
+    again: int = 1
 
 
 def bars_schedule(timed: Timed, policy: AutomationPolicy, plan: Plan) -> dg.ScheduleDefinition:
@@ -61,14 +63,21 @@ def bars_schedule(timed: Timed, policy: AutomationPolicy, plan: Plan) -> dg.Sche
     def schedule(
         context: dg.ScheduleEvaluationContext, platform: PlatformResource
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        parts = plan(context, platform.open)
+        at, states = due(context), platform.operations.open().automation
+        before = states.get(timed.name)
+        ends = ended_ticks(context.instance, timed.name, policy.cutoff.failures + 1)
+        after, decided = turn(before, ends, at, policy.cutoff)
+        parts = _cut_off(after) if decided is Turn.SKIP else plan(context, platform.open)
+        if isinstance(parts, str):
+            # A probe is spent by a tick that asks for something.
+            after = replace(after, probed_at=after.probed_at and before.probed_at)
+        if after != before:
+            states.keep(after, at)
         if isinstance(parts, str):
             return dg.SkipReason(parts)
-        if reason := _cut_off(context, platform, policy, timed.name):
-            return dg.SkipReason(reason)
         found = context.repository_def
         known = found.asset_graph.asset_check_keys if found else ()
-        return slice_requests(known, policy, timed.name, due(context), parts)
+        return slice_requests(known, policy, timed.name, at, parts, again=timed.again)
 
     return schedule
 
@@ -78,24 +87,9 @@ def due(context: dg.ScheduleEvaluationContext) -> datetime:
     return context.scheduled_execution_time.astimezone(UTC)
 
 
-def _cut_off(
-    context: dg.ScheduleEvaluationContext,
-    platform: PlatformResource,
-    policy: AutomationPolicy,
-    name: str,
-) -> str:
-    """Why the schedule is cut off; empty where it may run."""
-    now, rules = due(context), policy.cutoff
-    states = platform.operations.open().automation
-    before = states.get(name)
-    after, decided = turn(
-        before, ended_ticks(context.instance, name, rules.failures + 1), now, rules
-    )
-    if after != before:
-        states.keep(after, now)
-    if decided is not Turn.SKIP:
-        return ""
+def _cut_off(state: CutoffState) -> str:
+    """Why a schedule that is cut off asks for nothing."""
     return (
-        f"cut off since {after.cut_at:%Y-%m-%d %H:%M} UTC, after {after.failures} failed ticks in "
-        f"a row; 'emp automation resume {name}' lets it run again"
+        f"cut off since {state.cut_at:%Y-%m-%d %H:%M} UTC, after {state.failures} failed ticks in "
+        f"a row; 'emp automation resume {state.name}' lets it run again"
     )

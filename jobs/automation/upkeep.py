@@ -9,7 +9,8 @@ Dagster reads them.
 
 import dagster as dg
 
-from market_data.automation.policy import UpkeepRules
+from jobs.automation.limits import run_limits
+from market_data.automation.policy import AutomationPolicy, UpkeepRules
 from market_data.pipeline.upkeep import DONE, compact_all, vacuum_all
 from resources.platform import PlatformResource
 
@@ -50,7 +51,7 @@ def monthly_upkeep_job(rules: UpkeepRules) -> dg.JobDefinition:
     return job
 
 
-def upkeep_schedules() -> list[dg.ScheduleDefinition]:
+def upkeep_schedules(policy: AutomationPolicy) -> list[dg.ScheduleDefinition]:
     """The schedules of both jobs; wall clocks of UTC, whose days are all of one length."""
     clocks = (
         (WEEKLY, "40 3 * * 0", "Merges the files of each unit of a dataset, on Sundays."),
@@ -62,6 +63,7 @@ def upkeep_schedules() -> list[dg.ScheduleDefinition]:
             job_name=name,
             cron_schedule=cron,
             execution_timezone="UTC",
+            tags=run_limits(policy, again=1),
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description=told,
         )

@@ -110,6 +110,21 @@ def sightings_of_breakers(facts: Iterable[BreakerFact], now: datetime) -> Iterat
         yield Sighting(fingerprint, now, trouble)
 
 
+def sighting_of_look(part: str, error: str, now: datetime) -> Sighting:
+    """A part of the platform that the sensor could not look at, or could again.
+
+    Args:
+        part: what was looked at, in words.
+        error: why it could not be; empty where it could.
+        now: the moment.
+    """
+    trouble = None
+    if error:
+        what = "the sensor alerts_of_the_platform cannot look at them"
+        trouble = _trouble(Kind.TICK, Severity.ERROR, part, what, error)
+    return Sighting(f"look|{part}", now, trouble)
+
+
 def sightings_of_routes(
     facts: Iterable[RouteFact], watch: Watch, now: datetime
 ) -> Iterator[Sighting]:

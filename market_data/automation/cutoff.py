@@ -63,6 +63,9 @@ def turn(
 ) -> tuple[CutoffState, Turn]:
     """Whether a tick may run, and what is remembered from now on.
 
+    A probe is due so long after the newest tick that failed, or that was let through as one: a
+    schedule whose ticks lie further apart loses none. The same tick is answered the same again.
+
     Args:
         state: what is remembered.
         ends: ticks whose runs are over, newest first.
@@ -70,11 +73,12 @@ def turn(
         rules: the limits.
     """
     counted = (e for e in ends if state.resumed_at is None or e.at >= state.resumed_at)
-    failures = sum(1 for _ in takewhile(lambda end: end.failed, counted))
-    if failures < rules.failures:
-        return replace(state, failures=failures, cut_at=None, probed_at=None), Turn.GO
-    cut = replace(state, failures=failures, cut_at=state.cut_at or now)
-    if now - (cut.probed_at or cut.cut_at or now) < rules.probe:
+    failed = list(takewhile(lambda end: end.failed, counted))
+    if len(failed) < rules.failures:
+        return replace(state, failures=len(failed), cut_at=None, probed_at=None), Turn.GO
+    cut = replace(state, failures=len(failed), cut_at=state.cut_at or now)
+    tried = max(failed[0].at, state.probed_at or failed[0].at)
+    if state.probed_at != now and now - tried < rules.probe:
         return cut, Turn.SKIP
     return replace(cut, probed_at=now), Turn.PROBE
 

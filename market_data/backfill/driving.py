@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from market_data.backfill.machine import Steps, next_steps
@@ -84,7 +85,7 @@ class Rounds:
         kept: where backfills are kept.
         turns: who is at work.
         clock: the time.
-        policy: how often a piece is tried.
+        policy: how often a piece is tried, and when one may begin.
         tell: takes sentences for a person.
         is_coming: whether an attempt that holds no turn yet is on its way all the same.
     """
@@ -106,7 +107,8 @@ class Rounds:
         backfill = self.kept.get(name)
         if backfill.state.is_over:
             return False, None
-        steps = next_steps(backfill, alive, self.policy)
+        may_begin = not backfill.plan.off_peak or self.policy.off_peak.holds(self.clock.now())
+        steps = next_steps(backfill, alive, self.policy, may_begin=may_begin)
         self._apply(backfill, steps)
         return True, None if steps.launch is None else self._claimed(backfill, steps.launch)
 
@@ -124,8 +126,13 @@ class Rounds:
         for number in steps.drop:
             self.kept.drop(name, number, now)
         if steps.become is not None:
-            going = (BackfillState.RUNNING, BackfillState.CANCELLING)
+            going = [BackfillState.WAITING, BackfillState.RUNNING]
+            # One that a person cancels meanwhile is cancelled, and neither waits nor begins.
+            if steps.become.is_over:
+                going.append(BackfillState.CANCELLING)
             self.kept.move(name, going, steps.become, now)
+            if steps.become is BackfillState.WAITING:
+                self.tell(f"its next piece begins in the off-peak window, {self.policy.off_peak}")
 
     def _claimed(self, backfill: Backfill, number: int) -> Launch | None:
         token = uuid.uuid4().hex
@@ -145,6 +152,8 @@ def attempt(
     clock: Clock,
     launch: tuple[str, int, str],
     run: Callable[[Backfill, Piece, str], Performed],
+    *,
+    process_began: datetime,
 ) -> Performed | None:
     """Run a claimed piece and settle it; None where the claim is not this attempt's any more.
 
@@ -154,6 +163,8 @@ def attempt(
         clock: the time.
         launch: id of the backfill, number of the piece, token of the attempt.
         run: does it, given the id that its run is to have.
+        process_began: when the process of the attempt was started; what lay before, in queues, is
+            no measure of the work.
 
     Raises:
         StoreConflictError: another attempt works on the piece.
@@ -174,6 +185,8 @@ def attempt(
         if done.interrupted:
             kept.release(name, number, token, counted=False)
             return done
-        end, why, what = clock.now(), done.reason, done.outcome
-        kept.settle(name, number, token, done.state, at=end, reason=why, outcome=what)
+        end, claimed = clock.now(), backfill.pieces[number].claimed_at
+        began = max(process_began, claimed or process_began)
+        outcome = {**done.outcome, "seconds": round((end - began).total_seconds(), 3)}
+        kept.settle(name, number, token, done.state, at=end, reason=done.reason, outcome=outcome)
         return done

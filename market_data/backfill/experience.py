@@ -7,12 +7,20 @@ What does not: the formula of an estimate (estimate.py).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from market_data.backfill.estimate import Measured, Rates
 from market_data.backfill.plans import BackfillPlan, BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState, PieceState
+
+RATES_FROM = timedelta(days=90)
+"""Machines and vendors change: pieces of earlier backfills are no measure any more."""
+
+
+def speaking_since(policy: BackfillPolicy, now: datetime) -> datetime:
+    """From when on backfills tell anything of the next one, see `rates_of` and `refusal`."""
+    return now - max(RATES_FROM, policy.pilot_valid)
 
 
 def rates_of(earlier: Iterable[Backfill], dataset: str) -> Rates:
@@ -39,8 +47,9 @@ def _measured(backfill: Backfill) -> Iterable[Measured]:
             continue
         piece = planned[record.number]
         vendors = record.outcome.get("vendor_seconds", {})
+        # Earlier versions measured nothing but the whole, queues included.
         whole = (record.ended_at - record.claimed_at).total_seconds()
-        rest = max(0.0, whole - sum(vendors.values()))
+        rest = max(0.0, record.outcome.get("seconds", whole) - sum(vendors.values()))
         yield Measured(piece.work(layer), rest, vendors, piece.requests)
 
 

@@ -38,7 +38,13 @@ class Steps:
     become: BackfillState | None = None
 
 
-def next_steps(backfill: Backfill, alive: AbstractSet[int], policy: BackfillPolicy) -> Steps:
+def next_steps(
+    backfill: Backfill,
+    alive: AbstractSet[int],
+    policy: BackfillPolicy,
+    *,
+    may_begin: bool = True,
+) -> Steps:
     """What is to be done now.
 
     Pieces run one after another, oldest sessions first; one that is tried again comes last. A piece
@@ -48,6 +54,7 @@ def next_steps(backfill: Backfill, alive: AbstractSet[int], policy: BackfillPoli
         backfill: as it is kept.
         alive: numbers of pieces whose attempt holds its turn.
         policy: how often a piece is tried.
+        may_begin: whether a piece may begin at this time of day.
     """
     if backfill.state.is_over or backfill.state is BackfillState.PAUSED:
         return Steps()
@@ -65,12 +72,14 @@ def next_steps(backfill: Backfill, alive: AbstractSet[int], policy: BackfillPoli
     ]
     if busy:
         return Steps(release, lost, repeat)
+    if waiting and not may_begin:
+        return Steps(release, lost, repeat, become=_unless(backfill, BackfillState.WAITING))
     if waiting:
         first = min(waiting, key=lambda p: (p.attempts, p.number))
-        return Steps(release, lost, repeat, launch=first.number)
+        become = _unless(backfill, BackfillState.RUNNING)
+        return Steps(release, lost, repeat, launch=first.number, become=become)
     well = not lost and all(p.state is PieceState.SUCCEEDED for p in backfill.pieces)
-    become = BackfillState.SUCCEEDED if well else BackfillState.FAILED
-    return Steps(lost=lost, become=become)
+    return Steps(lost=lost, become=BackfillState.SUCCEEDED if well else BackfillState.FAILED)
 
 
 def _cancelling(backfill: Backfill, dead: list[PieceRecord]) -> Steps:
@@ -79,6 +88,11 @@ def _cancelling(backfill: Backfill, dead: list[PieceRecord]) -> Steps:
     gone = tuple(p.number for p in dead)
     busy = any(p.state.is_taken and p.number not in gone for p in backfill.pieces)
     return Steps(drop=(*drop, *gone), become=None if busy else BackfillState.CANCELLED)
+
+
+def _unless(backfill: Backfill, state: BackfillState) -> BackfillState | None:
+    """A state to take; None where it has it."""
+    return None if backfill.state is state else state
 
 
 def _is_repeated(piece: PieceRecord, policy: BackfillPolicy) -> bool:

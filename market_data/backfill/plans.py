@@ -149,6 +149,7 @@ class BackfillPlan:
         not_begun: symbol-sessions that open after now.
         estimate: how long it takes, and what that rests on.
         pilot: it takes the newest sessions of a larger one only.
+        off_peak: its pieces begin in the off-peak window alone.
         snapshot: names what the stores held before it; empty where nobody kept that.
     """
 
@@ -158,6 +159,7 @@ class BackfillPlan:
     not_begun: int
     estimate: Estimate
     pilot: bool = False
+    off_peak: bool = False
     snapshot: str = ""
 
     @property
@@ -189,6 +191,7 @@ class BackfillPlan:
                 "not_begun": self.not_begun,
                 "estimate": self.estimate.to_json(),
                 "pilot": self.pilot,
+                "off_peak": self.off_peak,
                 "snapshot": self.snapshot,
             },
             sort_keys=True,
@@ -214,6 +217,8 @@ class BackfillPlan:
             content["not_begun"],
             Estimate.from_json(content["estimate"]),
             content["pilot"],
+            # What was launched by an earlier version knows no such window.
+            content.get("off_peak", False),
             content.get("snapshot", ""),
         )
 

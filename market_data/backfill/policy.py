@@ -6,11 +6,12 @@ What belongs here: the record with its defaults. What does not: reading the file
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from market_data.backfill.window import Window, window_of
 from market_data.durations import Duration
 
 
@@ -24,6 +25,7 @@ class BackfillPolicy(BaseModel):
         pilot_sessions: a pilot takes so many of the newest sessions.
         pilot_valid: how long a pilot speaks for the whole.
         max_runtime: a piece that takes longer is ended, and counts as failed.
+        off_peak: pieces of a backfill that was launched for it begin in this span of the day alone.
         snapshot: which launches keep what the stores hold of their scope: always, guarded for those
             larger than the guard, or never.
         snapshots_keep: how long a backfill can be rolled back.
@@ -37,6 +39,9 @@ class BackfillPolicy(BaseModel):
     pilot_sessions: Annotated[int, Field(ge=1)] = 5
     pilot_valid: Duration = timedelta(days=7)
     max_runtime: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(hours=6)
+    off_peak: Annotated[Window, BeforeValidator(window_of)] = Window(
+        time(22), time(6), "America/New_York"
+    )
     snapshot: Literal["always", "guarded", "never"] = "always"
     snapshots_keep: Annotated[Duration, Field(ge=timedelta(days=1))] = timedelta(days=30)
 

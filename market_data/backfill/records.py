@@ -19,12 +19,15 @@ from market_data.backfill.plans import BackfillPlan
 class BackfillState(StrEnum):
     """How far a backfill is.
 
-    paused: a person stopped its driver; it goes on when it is launched again.
+    waiting: its next piece begins with the off-peak window.
+    paused: a person stopped its driver, or was about to begin it; it goes on when it is launched
+    again.
     failed: all pieces were tried, and some did not succeed.
     rolling_back: a rollback, or taking one back, has begun; the same command finishes it.
     rolled_back: the stores hold what they held before.
     """
 
+    WAITING = "waiting"
     RUNNING = "running"
     PAUSED = "paused"
     CANCELLING = "cancelling"
@@ -75,7 +78,8 @@ class PieceRecord:
         claimed_at: when the last one began.
         ended_at: when it ended.
         reason: why it did not succeed.
-        outcome: what it measured: seconds, vendor_seconds, outcomes by their name.
+        outcome: what it measured: seconds (of its process, from its start on), vendor_seconds,
+            and why symbol-sessions have no answer.
     """
 
     number: int

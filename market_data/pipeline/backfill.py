@@ -1,8 +1,8 @@
-"""Planning a backfill from what an installation holds, and judging a piece that has run.
+"""Planning a backfill from what an installation holds.
 
-What belongs here: which sessions need work, who is asked for them, what that costs, and what is
-still without an answer afterwards. What does not: records and cutting (market_data/backfill),
-launching (jobs/backfill_piece.py, emp/commands/backfill.py).
+What belongs here: which sessions need work, who is asked for them, what that costs. What does not:
+records and cutting (market_data/backfill), what is without an answer afterwards
+(backfill_answers.py), launching (jobs/backfill_piece.py, emp/commands/backfill.py).
 
 The plan counts with the functions by which a run asks: what it says of requests is what the run
 puts, unless the ledger changes in between.
@@ -30,11 +30,9 @@ from market_data.pipeline.planning import (
     IngestRequest,
     plan_ingest,
     sessions_asked,
-    under_a_name,
 )
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.questions import plan_cost
-from market_data.ports import Outcome
 from market_data.requests.cost import Cost
 
 BYTES_PER_ROW = 45
@@ -110,9 +108,9 @@ def plan_backfill(
     counted = works
     if pilot:
         works = [work.newest(policy.pilot_sessions) for work in works]
-    pieces: list[Piece] = []
-    for work in works:
-        pieces += _pieces(platform, request, policy, work, len(pieces))
+    made = [piece for work in works for piece in _pieces(platform, request, policy, work)]
+    made.sort(key=lambda piece: (piece.first, piece.timeframe.duration))
+    pieces = [replace(piece, number=number) for number, piece in enumerate(made)]
     requests: Counter[str] = Counter()
     for piece in pieces:
         requests.update(piece.requests)
@@ -141,38 +139,6 @@ def plan_backfill(
         pilot=pilot,
     )
     return Planned(plan, costs)
-
-
-def unanswered(platform: Platform, piece: Piece) -> pl.DataFrame:
-    """The symbol-sessions that a piece had to ask for and that still have no answer.
-
-    Returns:
-        Columns vendor, symbol, session, outcome, detail (both null where nobody asked), sorted by
-        the first three.
-    """
-    schema = dict.fromkeys(("vendor", "symbol", "outcome", "detail"), pl.String)
-    columns = ["vendor", *_KEY, "outcome", "detail"]
-    answers = [str(outcome) for outcome in Outcome if outcome.is_answer]
-    parts = [pl.DataFrame(schema={**schema, "session": pl.Date}).select(columns)]
-    for vendor, symbols in piece.asked.items():
-        instruments = [platform.universe.instrument(symbol) for symbol in symbols]
-        expected = expected_bars(instruments, piece.timeframe, piece.first, piece.last)
-        begun = under_a_name(expected, platform.universe, vendor).filter(
-            pl.col("open") <= platform.clock.now()
-        )
-        known = platform.ledger.read(
-            timeframe=piece.timeframe,
-            vendors=[vendor],
-            symbols=symbols,
-            sessions=(piece.first, piece.last),
-        ).select(*_KEY, "outcome", "detail")
-        parts.append(
-            begun.select(_KEY)
-            .join(known, on=_KEY, how="left")
-            .filter(~pl.col("outcome").is_in(answers).fill_null(value=False))
-            .select(pl.lit(vendor).alias("vendor"), *_KEY, "outcome", "detail")
-        )
-    return pl.concat(parts).sort("vendor", *_KEY)
 
 
 def _checked(platform: Platform, request: BackfillRequest) -> BackfillRequest:
@@ -237,8 +203,8 @@ def _pieces(
     request: BackfillRequest,
     policy: BackfillPolicy,
     work: _Work,
-    number: int,
 ) -> list[Piece]:
+    """The pieces of a group; their place among those of other groups is not known here."""
     group = work.group
     days = [
         Day(session, bars)
@@ -249,17 +215,13 @@ def _pieces(
     ]
     by_month = step_days(platform, group.timeframe) <= 31
     ranges = cut(days, bars_per_run=policy.bars_per_run, by_month=by_month)
-    return [
-        _piece(platform, request, work, place, span)
-        for place, span in enumerate(ranges, start=number)
-    ]
+    return [_piece(platform, request, work, span) for span in ranges]
 
 
 def _piece(
     platform: Platform,
     request: BackfillRequest,
     work: _Work,
-    number: int,
     span: tuple[date, date],
 ) -> Piece:
     inside = pl.col("session").is_between(*span)
@@ -278,7 +240,7 @@ def _piece(
                 platform.vendors.open(vendor),
             ).requests
     return Piece(
-        number,
+        0,
         work.group.timeframe,
         *span,
         _in_order(sessions, work.group.symbols),

@@ -6,10 +6,10 @@ What belongs here: from attempts that nobody answered to plans. What does not: w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from market_data.backfill.experience import rates_of, refusal
+from market_data.backfill.experience import rates_of, refusal, speaking_since
 from market_data.backfill.plans import CURATED, BackfillPlan, BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill
@@ -24,7 +24,7 @@ ATTEMPTS = 5_000
 def plans_after_outages(
     platform: Platform,
     policy: BackfillPolicy,
-    known: Sequence[Backfill],
+    launched_since: Callable[[datetime], Sequence[Backfill]],
     since: datetime,
     tell: Progress,
 ) -> list[BackfillPlan]:
@@ -36,27 +36,34 @@ def plans_after_outages(
     Args:
         platform: configuration and ports.
         policy: how backfills are cut and guarded.
-        known: the newest backfills.
+        launched_since: gives the backfills that were launched, or changed, since a moment.
         since: outages that ended before are left alone.
         tell: is told of what is left to a person.
 
     Raises:
         StorageError: what is used of a vendor's limits cannot be read.
     """
+    now = platform.clock.now()
+    over = [
+        (outage, outage.ended)
+        for outage in reversed(outages(platform.journal.runs(limit=ATTEMPTS)))
+        if outage.ended is not None and outage.ended > since
+    ]
+    if not over:
+        return []
     plans: list[BackfillPlan] = []
-    for outage in reversed(outages(platform.journal.runs(limit=ATTEMPTS))):
-        if outage.ended is None or outage.ended <= since:
-            continue
+    known = launched_since(min(speaking_since(policy, now), *(ended for _, ended in over)))
+    for outage, ended in over:
         for left in left_by(platform, outage):
             request = _request(platform, outage, left)
             planned = [p.request for p in plans]
-            launched = [b.plan.request for b in known if b.created_at >= outage.ended]
+            launched = [b.plan.request for b in known if b.created_at >= ended]
             # What is left grows less while a backfill works.
             if request is None or any(r.covers(request) for r in (*planned, *launched)):
                 continue
             rates = rates_of(known, request.dataset)
             plan = plan_backfill(platform, request, policy, rates).plan
-            if why := refusal(plan, known, policy, platform.clock.now()):
+            if why := refusal(plan, known, policy, now):
                 tell(f"{outage.vendor} {left.timeframe} is left to a person: {why}")
             elif plan.pieces:
                 plans.append(plan)

@@ -21,14 +21,23 @@ class Backfills(Protocol):
     lost its piece meanwhile changes nothing, and is answered with False.
     """
 
-    def add(self, plan: BackfillPlan, *, at: datetime, author: str, key: str = "") -> str:
-        """Keep a plan as a running backfill, all of its pieces waiting.
+    def add(
+        self,
+        plan: BackfillPlan,
+        *,
+        at: datetime,
+        author: str,
+        key: str = "",
+        state: BackfillState = BackfillState.RUNNING,
+    ) -> str:
+        """Keep a plan as a backfill, all of its pieces waiting.
 
         Args:
             plan: what is to be done.
             at: the moment.
             author: who launches it.
             key: under one key there is one backfill, whoever asks for it again; empty for none.
+            state: paused where the caller is about to drive it, so that nobody else does before.
 
         Returns:
             Its id, or that of the one which was kept under the key before.
@@ -47,8 +56,12 @@ class Backfills(Protocol):
         """The newest ones, newest first; of one author only where it is named."""
         ...
 
+    def since(self, moment: datetime) -> list[Backfill]:
+        """Those that were launched, or changed their state, since a moment, newest first."""
+        ...
+
     def live(self) -> list[Backfill]:
-        """Those that run or are being cancelled, oldest first."""
+        """Those that wait for their time, run, or are being cancelled, oldest first."""
         ...
 
     def claim(self, backfill: str, number: int, token: str, at: datetime) -> bool:

@@ -17,11 +17,15 @@ import dagster as dg
 import pytest
 import yaml
 
+from adapters.backend import open_operations
 from adapters.settings import PROJECT, Settings
+from market_data.automation.cutoff import CutoffState
+from market_data.automation.policy import DailyRules
+from market_data.errors import StoreUnavailableError
 from market_data.ports import IngestRun
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
-from sensors.alerts import alert_delivery, alerts_of_runs
+from sensors.alerts import alert_delivery, alerts_of_runs, platform_alerts
 from tests.support.graph import Graph
 from tests.support.replay_server import ReplayServer, json_body
 from tests.support.worlds import FileVendor, World
@@ -202,6 +206,50 @@ def test_the_look_at_the_platform_tells_of_bars_that_end_too_early(
     opened, recovered = (a.json for a in house.server.asked)
     assert opened["alerts"][0]["key"] == "stale|curated/bars_1d"
     assert (opened["level"], recovered["state"]) == ("SEV-2", "recovered")
+
+
+def test_a_store_that_is_away_is_told_and_keeps_nothing_else_from_being_told(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    def away(*_: object) -> Any:
+        raise StoreUnavailableError("no server answers at warehouse:5432")
+
+    monkeypatch.setattr("sensors.alert_ticks.AGES_EVERY_SECONDS", 0.0)
+    states = open_operations(house.graph.settings.local_operations_url).automation
+    states.keep(
+        CutoffState("refresh_1m", 3, cut_at=datetime(2024, 3, 1, tzinfo=UTC)),
+        datetime(2024, 3, 1, tzinfo=UTC),
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr("resources.platform.PlatformResource.open", away)
+        patch.setattr("adapters.requests.report.report", away)
+        house.look()
+        house.tick(alert_delivery)
+        assert house.look() == "0 messages"
+    house.look()
+    house.tick(alert_delivery)
+    told = [a.json for a in house.server.asked]
+    opened = {alert["key"]: alert for m in told if m["state"] == "opened" for alert in m["alerts"]}
+    assert set(opened) == {
+        "cut_off|refresh_1m", "look|breakers of vendors", "look|stored bars",
+    }  # fmt: skip
+    assert "warehouse:5432" in opened["look|stored bars"]["detail"]
+    assert {alert["key"] for m in told if m["state"] == "recovered" for alert in m["alerts"]} == {
+        "look|breakers of vendors", "look|stored bars",
+    }  # fmt: skip
+
+
+def test_a_changed_time_of_day_is_remembered(house: House):
+    house.look()
+    seen = json.loads(house.cursors["alerts_of_the_platform"] or "")
+    assert (seen["clock"], seen["promised"]) == ("01:00", 0.0)
+    later = platform_alerts(DailyRules.model_validate({"at": "05:00"}))
+    before = datetime.now(UTC).timestamp()
+    house.tick(later)
+    seen = json.loads(house.cursors["alerts_of_the_platform"] or "")
+    assert (seen["clock"], seen["promised"] >= before) == ("05:00", True)
+    house.tick(later)
+    assert json.loads(house.cursors["alerts_of_the_platform"] or "")["promised"] == seen["promised"]
 
 
 def test_the_look_at_the_platform_tells_of_fetches_that_are_slow_until_they_are_not(

@@ -49,5 +49,11 @@ def test_status_next_and_resume(installed: Settings, capsys: pytest.CaptureFixtu
     assert (kept.failures, kept.cut_at, kept.probed_at) == (0, None, None)
     assert kept.resumed_at is not None
 
+    # It was taken out of the configuration while it was cut off.
+    states.keep(CutoffState("close_xmad", 3, cut_at=CUT), CUT)
+    assert run(["automation", "resume", "close_xmad"]) == 0
+    assert "runs again" in capsys.readouterr().out
+    assert states.get("close_xmad").cut_at is None
+
     assert run(["automation", "resume", "refresh_2m"]) == 1
     assert "there are: daily_market_data" in capsys.readouterr().err

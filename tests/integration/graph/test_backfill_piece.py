@@ -95,6 +95,28 @@ def test_a_question_without_an_answer_is_a_failure_that_names_it(
     assert done.outcome["unanswered"] == {"sample_a: not asked": 5}
 
 
+def test_what_was_to_be_asked_again_and_was_not_is_a_failure(
+    world: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For want of an allowance, for instance: answers of before do not count."""
+    request = BackfillRequest(**{**vars(WISH), "refetch": True})
+    piece = piece_of(world, request)
+    _, done = run(world, piece, request)
+    assert done.state is PieceState.SUCCEEDED, done.reason
+    execute = backfill_piece.execute
+
+    def asks_nobody(definitions: Any, instance: Any, selection: Selection, **how: Any) -> bool:
+        rest = frozenset(k for k in selection.keys if k.path[0] != "raw")
+        return execute(definitions, instance, Selection(rest, selection.ops, (FIRST, LAST)), **how)
+
+    monkeypatch.setattr(backfill_piece, "execute", asks_nobody)
+    _, done = run(world, piece, request)
+    assert (done.state, done.reason) == (
+        PieceState.FAILED,
+        "5 symbol-sessions of sample_a: not asked",
+    )
+
+
 def test_a_session_that_no_run_has_made_is_a_failure_that_names_it(
     world: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:

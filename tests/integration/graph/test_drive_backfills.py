@@ -22,12 +22,15 @@ from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import BackfillState, PieceState
 from market_data.pipeline.backfill import plan_backfill
 from resources.platform import PlatformResource
-from sensors.backfills import drive_backfills
+from sensors.backfills import backfill_sensor
 from tests.support.graph import Graph, graph
 
 WISH = BackfillRequest(
     "curated/bars_1d", ("DEMO-BTC",), date(2024, 1, 8), date(2024, 3, 8), ("sample_a",)
 )
+
+
+SENSOR = backfill_sensor(BackfillPolicy())
 
 
 class Daemon:
@@ -42,7 +45,7 @@ class Daemon:
         with dg.build_sensor_context(
             instance=self.house.instance, resources={"platform": self.resource}
         ) as context:
-            found = drive_backfills(context)
+            found = SENSOR(context)
         return list(found.run_requests or ()) if isinstance(found, dg.SensorResult) else []
 
     def run(self, request: dg.RunRequest) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from adapters.backend import open_operations
 from adapters.clock import FixedClock
 from definitions import build_definitions
+from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState
 from market_data.errors import VendorUnavailableError
 from market_data.ports import Outcome, SymbolOutcome
@@ -25,7 +26,7 @@ from tests.support.worlds import World
 NOW = datetime(2024, 3, 8, 22, tzinfo=UTC)
 DAYS = [date(2024, 3, d) for d in (4, 5, 6, 7, 8)]
 AWAY = SymbolOutcome.of(VendorUnavailableError("no answer"))
-SENSOR = outage_sensor(on=True)
+SENSOR = outage_sensor(BackfillPolicy(), on=True)
 
 
 class House:
@@ -138,4 +139,5 @@ def test_the_outcome_is_one_that_nobody_answered() -> None:
 
 def test_it_asks_nobody_until_vendors_are_asked_by_themselves() -> None:
     assert SENSOR.default_status is dg.DefaultSensorStatus.RUNNING
-    assert outage_sensor(on=False).default_status is dg.DefaultSensorStatus.STOPPED
+    off = outage_sensor(BackfillPolicy(), on=False)
+    assert off.default_status is dg.DefaultSensorStatus.STOPPED

@@ -8,6 +8,7 @@ import dagster as dg
 
 from adapters.backend import open_operations
 from jobs.operations import HOURLY, INGEST, operations_schedules
+from market_data.automation.policy import AutomationPolicy
 from market_data.operations.reports import MAKERS
 from tests.support.graph import graph
 
@@ -24,5 +25,8 @@ def test_it_makes_the_reports_on_ingest_and_no_other(tmp_path: Path) -> None:
 def test_its_schedule_is_on_where_somebody_listens() -> None:
     on, off = dg.DefaultScheduleStatus.RUNNING, dg.DefaultScheduleStatus.STOPPED
     for streaming, hourly in ((True, on), (False, off)):
-        found = {s.name: s.default_status for s in operations_schedules(streaming=streaming)}
+        found = {
+            s.name: s.default_status
+            for s in operations_schedules(AutomationPolicy(), streaming=streaming)
+        }
         assert found == {"hourly_ingest_reports": hourly, "daily_operations_reports": on}

@@ -37,11 +37,13 @@ from adapters.automation import load_automation
 from adapters.settings import PROJECT, Settings
 from emp_assets.retrying import RETRY_TAG
 from jobs.automation.ends import ended_ticks
-from jobs.automation.requests import MAX_RUNTIME_TAG, SCHEDULE_TAG, TICK_TAG
+from jobs.automation.limits import MAX_RETRIES_TAG, MAX_RUNTIME_TAG
+from jobs.automation.requests import SCHEDULE_TAG, TICK_TAG
 from market_data.alerts.facts import SlaFact
 from market_data.automation.cutoff import TickEnd
 from market_data.datasets import curated_bars
 from market_data.timeframes import Timeframe
+from resources.platform import PlatformResource
 from sensors.schedule_facts import sla_fact
 from tests.support.graph import Graph
 from tests.support.replay_server import Asked, ReplayServer, Reply, failing, json_body
@@ -168,6 +170,8 @@ def test_a_tick_is_one_ranged_run_and_a_failed_question_is_put_again(house: Hous
     tags = request.tags
     assert (tags[SCHEDULE_TAG], tags[TICK_TAG]) == (DAILY, "2024-03-12T01:00:00+00:00")
     assert (tags[RETRY_TAG], tags[MAX_RUNTIME_TAG]) == ("0.01,0.02", "21600")
+    # One that could not start, or whose process died, has one more; the next day is far.
+    assert tags[MAX_RETRIES_TAG] == "1"
     assert tags["dagster/asset_partition_range_start"] == "2024-03-11"
     assert tags["dagster/asset_partition_range_end"] == "2024-03-12"
 
@@ -195,13 +199,22 @@ def test_who_sits_before_a_run_is_told_at_once(house: House):
     assert len(house.server.asked) == 1
 
 
-def test_failing_ticks_cut_it_off_until_somebody_resumes_it(house: House):
+def test_failing_ticks_cut_it_off_until_somebody_resumes_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
     house.server.first(CANDLES, *[UNKNOWN] * 3)
     assert not house.fetch(TICK).success
     for day in (1, 2):
         house.record(TICK + day * DAY, DagsterRunStatus.FAILURE)
     assert [end.failed for end in house.ends(DAILY)] == [True] * 3
-    told = house.tick(DAILY, TICK + 3 * DAY)
+    # Its next tick is a day later: it is let through, to see whether it fares better.
+    probe = house.tick(DAILY, TICK + 3 * DAY)
+    assert isinstance(probe, list)
+    assert house.tick(DAILY, TICK + 3 * DAY) == probe, "a tick that is repeated"
+    with monkeypatch.context() as patch:
+        # Whoever is cut off plans nothing: a store that is away is not even looked at.
+        patch.delattr(PlatformResource, "open")
+        told = house.tick(DAILY, TICK + 3 * DAY + timedelta(hours=1))
     assert isinstance(told, str)
     assert "cut off since 2024-03-15 01:00 UTC, after 3 failed ticks" in told
     assert "emp automation resume daily_market_data" in told
@@ -260,6 +273,7 @@ def test_a_refresh_asks_for_the_running_session_and_never_twice_at_once(house: H
     (request,) = house.tick("refresh_1h", at)
     assert isinstance(request, dg.RunRequest)
     assert request.partition_key == "2024-03-12"
+    assert request.tags[MAX_RETRIES_TAG] == "0", "the next tick asks for the same"
     instance = house.graph.instance
     job = house.graph.defs.get_repository_def().get_job("scheduled_bars")
     run = instance.create_run_for_job(job, status=DagsterRunStatus.STARTED, tags=dict(request.tags))
@@ -300,7 +314,11 @@ def promised(house: House) -> Callable[..., SlaFact]:
     instance.add_instigator_state(state)
     rules = load_automation(house.graph.settings).daily
 
-    def fact(ticked: TickStatus | None = None, at: datetime = TICK + timedelta(hours=2)) -> SlaFact:
+    def fact(
+        ticked: TickStatus | None = None,
+        at: datetime = TICK + timedelta(hours=2),
+        since: datetime = TICK - 9 * DAY,
+    ) -> SlaFact:
         if ticked is not None:
             instance.create_tick(
                 TickData(
@@ -312,7 +330,7 @@ def promised(house: House) -> Callable[..., SlaFact]:
                     selector_id=state.selector_id,
                 )
             )
-        return sla_fact(instance, rules, at)
+        return sla_fact(instance, rules, at, since.timestamp())
 
     return fact
 
@@ -342,6 +360,38 @@ def test_the_daily_run_is_late_until_it_is_done(house: House, promised: Callable
 
 def test_a_tick_that_was_skipped_promised_nothing(promised: Callable[..., SlaFact]):
     assert promised(TickStatus.SKIPPED) == SlaFact(DAILY, TICK)
+
+
+def test_a_time_of_day_that_was_changed_promised_nothing_before(
+    promised: Callable[..., SlaFact],
+):
+    assert promised(since=TICK + timedelta(hours=1)) == SlaFact(DAILY, None)
+    assert promised(since=TICK).late
+
+
+def test_a_probe_is_spent_by_a_tick_that_asks_for_something(house: House):
+    morning = datetime(2024, 3, 12, 9, tzinfo=UTC)
+    (request,) = house.tick("refresh_1h", morning)
+    assert isinstance(request, dg.RunRequest)
+    instance, job = (
+        house.graph.instance,
+        house.graph.defs.get_repository_def().get_job("scheduled_bars"),
+    )
+    for minutes in (0, 15, 30):
+        at = morning + timedelta(minutes=minutes)
+        tags = {**request.tags, TICK_TAG: at.isoformat()}
+        instance.create_run_for_job(job, status=DagsterRunStatus.FAILURE, tags=tags)
+    assert "cut off" in house.tick("refresh_1h", morning + timedelta(minutes=45))
+    # A run by hand that looks like one of its own keeps the probe from asking.
+    busy = instance.create_run_for_job(
+        job,
+        status=DagsterRunStatus.STARTED,
+        tags={SCHEDULE_TAG: "refresh_1h", TICK_TAG: (morning - DAY).isoformat()},
+    )
+    due = morning + timedelta(hours=6, minutes=30)
+    assert "still under way" in house.tick("refresh_1h", due)
+    instance.report_run_canceled(busy)
+    assert isinstance(house.tick("refresh_1h", due + timedelta(minutes=15)), list)
 
 
 def test_upkeep_merges_files_and_says_what_it_did(house: House):

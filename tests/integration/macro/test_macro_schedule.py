@@ -9,8 +9,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from jobs.macro_schedule import NAME, daily_macro_releases, range_of
+from jobs.automation.limits import MAX_RUNTIME_TAG
+from jobs.macro_schedule import NAME, macro_schedule, range_of
 from jobs.vendor_jobs import MACRO_JOB
+from market_data.automation.policy import AutomationPolicy
 from market_data.datasets import MACRO_CALENDAR
 from tests.support.fred_replay import DATES, serve_dates, serve_nothing, serve_vintages, turn_on
 from tests.support.graph import Graph, graph
@@ -32,7 +34,7 @@ def tick(built: Graph) -> dg.RunRequest | dg.SkipReason:
         repository_def=built.defs.get_repository_def(),
         resources=built.defs.resources,
     ) as context:
-        told = daily_macro_releases(context)
+        told = macro_schedule(AutomationPolicy())(context)
     assert isinstance(told, dg.RunRequest | dg.SkipReason)
     return told
 
@@ -66,6 +68,7 @@ def test_a_day_is_one_ranged_run(built: Graph, monkeypatch: pytest.MonkeyPatch) 
         ).execute_in_process(instance=built.instance, tags=dict(request.tags))
         assert run.success
         asked = server.asked_for(DATES)
+    assert request.tags[MAX_RUNTIME_TAG] == "21600"
     (query,) = (a.query for a in asked)
     assert (query["realtime_start"], query["realtime_end"]) == ("2024-10-25", "2024-12-26")
     assert built.platform.store.scan(MACRO_CALENDAR).height == 4

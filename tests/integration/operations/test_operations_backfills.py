@@ -27,6 +27,22 @@ def name(kept: SqlBackfills) -> str:
     return kept.add(PLAN, at=NOW, author="me")
 
 
+def test_those_of_a_time_are_found_however_many_came_later(kept: SqlBackfills, name: str) -> None:
+    later = [kept.add(plan_of(1), at=LATER, author="me") for _ in range(60)]
+    assert {b.id for b in kept.since(NOW)} == {name, *later}
+    assert {b.id for b in kept.since(LATER)} == set(later)
+    kept.move(name, (BackfillState.RUNNING,), BackfillState.SUCCEEDED, LATER)
+    assert kept.since(LATER)[-1].id == name, "it has changed since"
+    assert kept.since(LATER + timedelta(seconds=1)) == []
+
+
+def test_one_that_waits_is_driven_and_one_that_is_paused_is_not(kept: SqlBackfills) -> None:
+    paused = kept.add(PLAN, at=NOW, author="me", state=BackfillState.PAUSED)
+    waiting = kept.add(PLAN, at=NOW, author="me", state=BackfillState.WAITING)
+    assert [b.id for b in kept.live()] == [waiting]
+    assert kept.get(paused).state is BackfillState.PAUSED
+
+
 def states(kept: SqlBackfills, name: str) -> list[PieceState]:
     return [piece.state for piece in kept.get(name).pieces]
 

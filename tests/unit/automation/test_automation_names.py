@@ -11,6 +11,7 @@ from adapters.modes import Installation
 from adapters.settings import Mode, Settings
 from definitions import build_definitions
 from jobs.automation import automation_schedules
+from jobs.automation.limits import MAX_RETRIES_TAG, MAX_RUNTIME_TAG
 from jobs.automation.market_close import close_name
 from market_data.automation.policy import AutomationPolicy
 
@@ -95,6 +96,18 @@ def test_a_timeframe_that_is_not_named_is_not_refreshed():
 def test_each_says_what_it_is_for(defs: dg.Definitions):
     for found in [*(defs.schedules or ()), *(defs.sensors or ())]:
         assert len(found.description or "") > 30, found.name
+
+
+def test_no_run_of_a_schedule_takes_for_ever(defs: dg.Definitions):
+    """Those of bars and of macro data are looked at where their ticks are."""
+    names = ("weekly_upkeep", "monthly_upkeep", "daily_operations_reports", "hourly_ingest_reports")
+    for name in names:
+        schedule = defs.resolve_schedule_def(name)
+        assert isinstance(schedule, dg.ScheduleDefinition)
+        with dg.build_schedule_context() as context:
+            (request,) = schedule.evaluate_tick(context).run_requests or ()
+        assert request.tags[MAX_RUNTIME_TAG] == "21600", name
+        assert request.tags[MAX_RETRIES_TAG] == ("0" if name.startswith("hourly") else "1"), name
 
 
 def test_names_of_calendars_are_names_of_schedules():

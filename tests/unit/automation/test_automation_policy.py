@@ -46,6 +46,9 @@ def test_the_shipped_file_says_what_holds_without_one(tmp_path: Path):
         ({"retries": {"waits": ["5"]}}, "retries.waits.0: must be a number with a unit"),
         ({"cutoff": {"failures": 0}}, "cutoff.failures"),
         ({"dayly": {}}, "dayly: Extra inputs"),
+        ({"backfill": {"off_peak": "22:00-06:00"}}, "backfill.off_peak: must be two different"),
+        ({"backfill": {"off_peak": "22:00-22:00 UTC"}}, "backfill.off_peak: must be two"),
+        ({"backfill": {"off_peak": "22:00-06:61 UTC"}}, "backfill.off_peak: must be two"),
     ],
 )
 def test_a_mistake_is_told_with_its_key(tmp_path: Path, content: dict[str, Any], told: str):

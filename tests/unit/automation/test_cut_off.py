@@ -52,12 +52,32 @@ def test_one_probe_in_six_hours_and_its_success_ends_it():
     schedule = Schedule()
     for _ in range(4):
         schedule.tick(failing=True)
-    assert schedule.tick(failing=True, after=RULES.probe - MINUTES) is Turn.SKIP
+    # The newest tick that failed is one tick ago.
+    assert schedule.tick(failing=True, after=RULES.probe - 2 * MINUTES) is Turn.SKIP
     assert schedule.tick(failing=True) is Turn.PROBE
     assert schedule.tick(failing=True) is Turn.SKIP
     assert schedule.tick(failing=False, after=RULES.probe) is Turn.PROBE
     assert schedule.tick(failing=False) is Turn.GO
     assert schedule.state == CutoffState(NAME)
+
+
+def test_one_that_ticks_once_a_day_loses_no_day():
+    schedule, day = Schedule(), timedelta(days=1)
+    turns = [schedule.tick(failing=True, after=day) for _ in range(5)]
+    assert turns == [Turn.GO] * 3 + [Turn.PROBE] * 2
+    assert schedule.state.cut_at == START + 4 * day, "it is told of all the same"
+    assert schedule.tick(failing=False, after=day) is Turn.PROBE
+    assert schedule.tick(failing=False, after=day) is Turn.GO
+    assert schedule.state.cut_at is None
+
+
+def test_a_probe_that_is_asked_about_again_is_one_again():
+    """The tick broke off after it was decided, and is repeated."""
+    ends = [TickEnd(START - RULES.probe - n * MINUTES, failed=True) for n in range(3)]
+    once, decided = turn(CutoffState(NAME), ends, START, RULES)
+    assert decided is Turn.PROBE
+    assert turn(once, ends, START, RULES) == (once, Turn.PROBE)
+    assert turn(once, ends, START + MINUTES, RULES)[1] is Turn.SKIP
 
 
 def test_a_person_lets_it_run_again_and_older_failures_count_no_more():

@@ -8,10 +8,13 @@ import dagster as dg
 import pytest
 import yaml
 from dagster._core.execution.retries import auto_reexecution_should_retry_run
+from dagster._core.scheduler import DagsterDaemonScheduler
 
 from adapters.settings import PROJECT, Settings
 from definitions import build_definitions
 from emp.instance import open_instance
+from jobs.automation.limits import run_limits
+from market_data.automation.policy import AutomationPolicy
 
 FILES = ["dagster.yaml", "docker/dagster.yaml"]
 
@@ -22,6 +25,7 @@ def test_both_say_the_same_of_what_runs_by_itself(name: str):
     assert found["concurrency"]["pools"] == {"granularity": "run", "default_limit": 1}
     assert found["run_queue"] == {"dequeue_interval_seconds": 1}
     assert found["run_monitoring"]["enabled"]
+    assert found["scheduler"]["config"] == {"max_tick_retries": 60}
     assert found["run_retries"] == {
         "enabled": True,
         "max_retries": 2,
@@ -34,6 +38,9 @@ def test_dagster_takes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with open_instance(Settings(data_dir=tmp_path)) as instance:
         pools = instance.get_concurrency_config().pool_config
         assert (str(pools.pool_granularity.value), pools.default_pool_limit) == ("run", 1)
+        # A tick that raised is tried again every minute; without it a day would be lost.
+        assert isinstance(instance.scheduler, DagsterDaemonScheduler)
+        assert instance.scheduler.max_tick_retries == 60
         assert instance.run_retries_enabled
         assert instance.run_retries_max_retries == 2
         assert "EVENT_LOG_CONSUMER" in instance.get_required_daemon_types()
@@ -48,6 +55,9 @@ def test_dagster_takes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             return bool(auto_reexecution_should_retry_run(instance, run, None))
 
         assert may_run_again()
+        policy = AutomationPolicy()
+        assert may_run_again(**run_limits(policy, again=1))
+        assert not may_run_again(**run_limits(policy, again=0))
         # Runs of the command line: nobody but their own process has their definitions.
         assert not may_run_again(**{"dagster/max_retries": "0"})
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from adapters.backfill_turns import open_turns
-from adapters.clock import FixedClock
+from adapters.clock import process_began
 from adapters.operations import SqlBackfills, open_database
 from adapters.settings import Settings
 from emp import backfill_driver
 from emp.backfill_driver import Driver
 from emp.supervision import TIMED_OUT, Ended, Stop
-from market_data.backfill.driving import LOST, Rounds
+from market_data.backfill.driving import LOST, Performed, Rounds, attempt
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState, PieceState
 from market_data.errors import ConfigurationError
@@ -23,6 +24,15 @@ from tests.support.backfill_plans import NOW, plan_of
 
 OK, BAD, HELD = PieceState.SUCCEEDED, PieceState.FAILED, PieceState.HELD
 Fate = Callable[["World", int, str, Stop], Ended]
+
+
+class MovedClock:
+    """Stands still until it is moved."""
+
+    at = NOW
+
+    def now(self) -> datetime:
+        return self.at
 
 
 class World:
@@ -36,7 +46,8 @@ class World:
         self.launched: list[int] = []
         self.fates: dict[int, list[Fate]] = {}
         policy = BackfillPolicy(attempts=2)
-        rounds = Rounds(self.kept, self.turns, FixedClock(NOW), policy, self.said.append)
+        self.clock = MovedClock()
+        rounds = Rounds(self.kept, self.turns, self.clock, policy, self.said.append)
         self.driver = Driver(rounds)
         patch.setattr(backfill_driver, "supervise", self._supervise)
 
@@ -48,10 +59,10 @@ class World:
         fates = self.fates.get(int(number)) or [ends(OK)]
         return (fates.pop(0) if len(fates) > 1 else fates[0])(self, int(number), token, stop)
 
-    def add(self, pieces: int, **fates: Fate | list[Fate]) -> str:
+    def add(self, pieces: int, *, off_peak: bool = False, **fates: Fate | list[Fate]) -> str:
         for place, fate in fates.items():
             self.fates[int(place.removeprefix("p"))] = fate if isinstance(fate, list) else [fate]
-        self.name = self.kept.add(plan_of(pieces), at=NOW, author="me")
+        self.name = self.kept.add(plan_of(pieces, off_peak=off_peak), at=NOW, author="me")
         return self.name
 
     def drive(self) -> Backfill:
@@ -198,3 +209,57 @@ def test_a_cancelled_one_ends_with_the_piece_at_work(world: World) -> None:
     done = world.drive()
     assert done.state is BackfillState.CANCELLED
     assert [p.state for p in done.pieces] == [OK, OK, PieceState.CANCELLED]
+
+
+def test_pieces_begin_in_the_off_peak_window_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 17:00 in New York; the first piece takes until after the window.
+    def long(world: World, number: int, token: str, stop: Stop) -> Ended:
+        world.clock.at += timedelta(hours=9)
+        return ends(OK)(world, number, token, stop)
+
+    name = world.add(2, off_peak=True, p0=long)
+    states: list[BackfillState] = []
+
+    def wait(_: Stop, seconds: float) -> bool:
+        assert seconds == 10.0
+        states.append(world.kept.get(name).state)
+        world.clock.at += timedelta(hours=5 if len(states) == 1 else 15)
+        return False
+
+    monkeypatch.setattr(Stop, "wait", wait)
+    assert world.drive().state is BackfillState.SUCCEEDED
+    assert states == [BackfillState.WAITING] * 2
+    assert world.launched == [0, 1]
+    told = "its next piece begins in the off-peak window, 22:00-06:00 America/New_York"
+    assert world.said.count(told) == 2
+
+
+def test_one_that_waits_for_its_window_can_be_stopped(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(1, off_peak=True)
+    monkeypatch.setattr(Stop, "wait", lambda stop, _: stop.handle(2, None))
+    assert world.drive().state is BackfillState.PAUSED
+    assert world.launched == []
+
+
+@pytest.mark.parametrize(
+    ("began", "seconds"), [(timedelta(minutes=-9), 60.0), (timedelta(seconds=40), 20.0)]
+)
+def test_what_a_piece_took_is_measured_from_the_start_of_its_process(
+    world: World, began: timedelta, seconds: float
+) -> None:
+    """A process that is older than its claim has done other things before."""
+    name = world.add(1)
+    world.kept.claim(name, 0, "a", NOW)
+
+    def run(*_: object) -> Performed:
+        world.clock.at = NOW + timedelta(seconds=60)
+        return Performed(OK, outcome={"new_rows": 3})
+
+    claimed = (name, 0, "a")
+    attempt(world.kept, world.turns, world.clock, claimed, run, process_began=NOW + began)
+    assert world.kept.get(name).pieces[0].outcome == {"new_rows": 3, "seconds": seconds}
+    assert timedelta(0) <= datetime.now(UTC) - process_began() < timedelta(days=1)

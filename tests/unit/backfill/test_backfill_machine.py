@@ -54,6 +54,24 @@ def test_cancelling_waits_for_what_is_at_work() -> None:
     assert next_steps(going, set(), POLICY) == dead
 
 
+@pytest.mark.parametrize(
+    ("pieces", "state", "may_begin", "expected"),
+    [
+        ([(W, 0)], GOING, False, Steps(become=BackfillState.WAITING)),
+        ([(W, 0)], BackfillState.WAITING, False, Steps()),
+        ([(W, 0)], BackfillState.WAITING, True, Steps(launch=0, become=GOING)),
+        # What is at work ends, however late it is.
+        ([(R, 1), (W, 0)], GOING, False, Steps()),
+        ([(OK, 1)], BackfillState.WAITING, False, Steps(become=BackfillState.SUCCEEDED)),
+    ],
+)
+def test_nothing_begins_outside_the_window(
+    pieces: list[tuple[PieceState, int]], state: BackfillState, may_begin: bool, expected: Steps
+) -> None:
+    found = next_steps(backfill(*pieces, state=state), {0}, POLICY, may_begin=may_begin)
+    assert found == expected
+
+
 @pytest.mark.parametrize("state", [s for s in BackfillState if s.is_over or s == "paused"])
 def test_what_is_over_or_paused_is_left_alone(state: BackfillState) -> None:
     assert next_steps(backfill((W, 0), state=state), set(), POLICY) == Steps()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from market_data.backfill.estimate import Rates
 from market_data.backfill.plans import BackfillPlan, BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
 from market_data.errors import ConfigurationError
-from market_data.pipeline.backfill import plan_backfill, unanswered
+from market_data.pipeline.backfill import plan_backfill
+from market_data.pipeline.backfill_answers import Again, unanswered
+from market_data.pipeline.backfill_feeds import Group
 from market_data.pipeline.planning import IngestRequest, plan_ingest
 from market_data.pipeline.questions import plan_cost
 from market_data.pipeline.score import score_range
@@ -145,3 +147,38 @@ def test_what_has_no_answer_is_named(world: World) -> None:
     world.load("sample_a", "1d", BTC, FIRST, LAST)
     left = unanswered(world.platform, piece)
     assert set(left["symbol"]) == {ACME}
+
+
+def test_pieces_of_two_timeframes_begin_with_the_oldest_sessions(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = [
+        Group(Timeframe.D1, (ACME,), {"sample_a": (ACME,)}),
+        Group(Timeframe.M1, (BTC,), {"sample_a": (BTC,)}, (Timeframe.D1,)),
+    ]
+    monkeypatch.setattr("market_data.pipeline.backfill.groups_of", lambda *_: groups)
+    world.load("sample_a", "1d", ACME, "2024-01-03", "2024-02-28")
+    pieces = planned(world, policy=BackfillPolicy(bars_per_run=60_000)).pieces
+    assert [p.number for p in pieces] == list(range(len(pieces)))
+    assert [p.first for p in pieces] == sorted(p.first for p in pieces)
+    assert {p.timeframe for p in pieces[:2]} == {Timeframe.D1, Timeframe.M1}
+    assert {p.timeframe for p in pieces[-2:]} == {Timeframe.D1, Timeframe.M1}
+
+
+def test_what_was_answered_before_is_no_answer_to_who_asks_again(world: World) -> None:
+    world.load("sample_a", "1d", (ACME, BTC), FIRST, LAST)
+    later = world.later(NOW + timedelta(hours=1))
+    (piece,) = planned(later, refetch=True).pieces
+    assert unanswered(later.platform, piece).is_empty()
+    nobody = Again(later.now, [])
+    assert unanswered(later.platform, piece, nobody).height == 114
+    later.load("sample_a", "1d", BTC, FIRST, LAST, refetch=True)
+    left = unanswered(later.platform, piece, nobody)
+    assert (set(left["symbol"]), set(left["outcome"])) == ({ACME}, {None})
+    # The vendor answers that it cannot serve the oldest any more; the ledger keeps what it said.
+    (attempt,) = later.platform.journal.runs(since=later.now)
+    told = replace(attempt, symbols=(ACME,), sessions=(FIRST, date(2024, 2, 29)))
+    left = unanswered(later.platform, piece, Again(later.now, [told]))
+    assert left["session"].min() == date(2024, 3, 1)
+    failed = Again(later.now, [replace(told, status="failed")])
+    assert unanswered(later.platform, piece, failed)["session"].min() == FIRST

@@ -14,6 +14,7 @@ from market_data.backfill.experience import rates_of, refusal
 from market_data.backfill.plans import BackfillPlan, dataset_parts
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState, PieceRecord, PieceState
+from market_data.backfill.window import window_of
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 from tests.support.backfill_plans import NOW, plan_of
@@ -80,6 +81,38 @@ def test_rates_are_medians_of_what_earlier_pieces_took() -> None:
     assert rates.request_seconds == {"sample_a": 0.5}
     assert rates.pieces == 3
     assert rates_of([done(plan, *seconds)], "curated/bars_1h") == Rates()
+
+
+def test_time_in_queues_is_no_measure_of_the_work() -> None:
+    plan = plan_of(1)
+    work = plan.pieces[0].work("curated")
+    queued = done(plan, 3_600.0)
+    (piece,) = queued.pieces
+    measured = replace(piece, outcome={**piece.outcome, "seconds": 1.0 + work})
+    rates = rates_of([replace(queued, pieces=(measured,))], "curated/bars_1d")
+    assert rates.scale == pytest.approx(1.0)
+
+
+def test_a_window_over_midnight_and_one_within_a_day() -> None:
+    night, noon = window_of("22:00-06:00 America/New_York"), window_of("11:30-13:00 UTC")
+    assert str(night) == "22:00-06:00 America/New_York"
+
+    def inside(hour: int, minute: int = 0) -> tuple[bool, bool]:
+        at = NOW.replace(hour=hour, minute=minute)
+        return night.holds(at), noon.holds(at)
+
+    # New York is five hours behind.
+    assert [inside(h)[0] for h in (2, 3, 10, 11, 22)] == [False, True, True, False, False]
+    assert inside(10, 59)[0]
+    assert [inside(11, 29)[1], inside(11, 30)[1], inside(12, 59)[1], inside(13)[1]] == [
+        False, True, True, False,
+    ]  # fmt: skip
+
+
+def test_a_plan_of_before_keeps_to_no_window() -> None:
+    content = json.loads(plan_of(1).to_json())
+    del content["off_peak"]
+    assert not BackfillPlan.from_json(json.dumps(content)).off_peak
 
 
 def test_a_large_backfill_waits_for_its_pilot() -> None:

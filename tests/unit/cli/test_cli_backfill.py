@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,12 @@ import sqlalchemy as sa
 from adapters.backfill_turns import open_turns
 from adapters.operations import SqlBackfills, open_database
 from adapters.settings import Settings
+from emp.backfill_driver import Driver
 from emp.backfills import seconds_left, size, span
 from emp.cli import run
-from market_data.backfill.records import BackfillState, PieceState
+from emp.supervision import Stop
+from market_data.backfill.plans import BackfillRequest
+from market_data.backfill.records import Backfill, BackfillState, PieceState
 from tests.support.backfill_plans import NOW, plan_of
 
 RANGE = ["--start", "2024-01-02", "--end", "2024-03-08"]
@@ -95,20 +100,87 @@ def test_without_a_daemon_it_is_run_here_or_not_at_all(emp: Emp, kept: SqlBackfi
     assert kept.newest() == []
 
 
-def test_a_large_one_is_refused_before_its_pilot(
-    emp: Emp, kept: SqlBackfills, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = tmp_path / "config"
+def guarded(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """A configuration by which little is much."""
+    config = folder / "config"
     config.mkdir()
     for file in Settings().config_dir.iterdir():
         (config / file.name).symlink_to(file)
     (config / "automation.yaml").unlink()
     (config / "automation.yaml").write_text("backfill: {guard_symbol_sessions: 100}\n")
-    monkeypatch.setenv("EMP_CONFIG_DIR", str(config))
+    patch.setenv("EMP_CONFIG_DIR", str(config))
+
+
+def test_a_large_one_is_refused_before_its_pilot(
+    emp: Emp, kept: SqlBackfills, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded(tmp_path, monkeypatch)
     status, _, err = emp("backfill", "launch", "bars_1d", *ASKED, "--local")
     assert status == 1
     assert "114 symbol-sessions are more than 100" in err
     assert kept.newest() == []
+
+
+def test_a_pilot_counts_for_as_long_as_it_is_valid(
+    emp: Emp, kept: SqlBackfills, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many backfills were launched since."""
+    guarded(tmp_path, monkeypatch)
+    now = datetime.now(UTC)
+    request = BackfillRequest(
+        "curated/bars_1d", ("DEMO-BTC",), NOW.date(), NOW.date(), ("sample_a",)
+    )
+    tried = replace(plan_of(1, pilot=True), request=request)
+    plan = ["backfill", "plan", "bars_1d", *ASKED, "--json"]
+    assert "--pilot" in json.loads(emp(*plan)[1])["refused"]
+    pilot = kept.add(tried, at=now - timedelta(days=1), author="me")
+    kept.move(pilot, (BackfillState.RUNNING,), BackfillState.SUCCEEDED, now - timedelta(days=1))
+    for _ in range(60):
+        kept.add(plan_of(0), at=now, author="me")
+    assert json.loads(emp(*plan)[1])["refused"] == ""
+
+
+def test_what_is_driven_here_is_nobody_elses_before(
+    emp: Emp, kept: SqlBackfills, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until its driver has the turn of it, the daemon's sensor does not see it."""
+    seen: list[tuple[int, str]] = []
+
+    def drive(_: Driver, name: str, __: Stop) -> Backfill:
+        seen.append((len(kept.live()), kept.get(name).state))
+        return kept.get(name)
+
+    monkeypatch.setattr(Driver, "drive", drive)
+    assert emp("backfill", "launch", "bars_1d", *ASKED, "--local")[0] == 1
+    name = kept.add(plan_of(1), at=NOW, author="me")
+    kept.move(name, (BackfillState.RUNNING,), BackfillState.FAILED, NOW)
+    assert emp("backfill", "retry-failed", name, "--local")[0] == 1
+    assert seen == [(0, "paused")] * 2
+
+
+def test_one_for_the_daemon_is_watched_and_keeps_to_its_window(
+    emp: Emp, kept: SqlBackfills, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emp.backfill_launch.check_daemon", lambda _: None)
+
+    def time_passes(_: float) -> None:
+        (made,) = kept.live()
+        assert made.plan.off_peak
+        kept.move(made.id, (BackfillState.RUNNING,), BackfillState.SUCCEEDED, NOW)
+
+    monkeypatch.setattr("emp.backfill_launch.time.sleep", time_passes)
+    status, out, err = emp("backfill", "launch", "bars_1d", *ASKED, "--off-peak", "--watch")
+    assert status == 0
+    assert "its pieces begin between 22:00-06:00 America/New_York" in err
+    assert [line.split(": ")[1].split(";")[0] for line in out.splitlines() if ": " in line] == [
+        "running",
+        "succeeded",
+    ]
+
+
+def test_one_that_waits_for_its_window_can_be_cancelled(emp: Emp, kept: SqlBackfills) -> None:
+    name = kept.add(plan_of(1), at=NOW, author="me", state=BackfillState.WAITING)
+    assert emp("backfill", "cancel", name)[1] == f"backfill {name} is cancelled\n"
 
 
 def test_progress_is_listed_shown_and_watched(emp: Emp, kept: SqlBackfills) -> None:
