@@ -22,8 +22,7 @@ MARKS = {
 """A mark: a code and its severity (warn or error) for a symbol-session; where `ts` is given, for
 the bar that starts then alone."""
 
-_RANK = {"ok": 0, "warn": 1, "error": 2}
-_NAMES = pl.Series(list(_RANK))
+_KEYS = (["symbol", "session"], ["symbol", "ts"])
 
 
 def session_marks(sessions: pl.DataFrame, flag: str) -> pl.DataFrame:
@@ -49,11 +48,8 @@ def with_marks(bars: pl.DataFrame, marks: Sequence[pl.DataFrame]) -> pl.DataFram
         of what it was and of the marks' severities.
     """
     given = pl.concat([pl.DataFrame(schema=MARKS), *marks])
-    by_session = given.get_column("ts").is_null()
-    for part, keys in (
-        (given.filter(by_session), ["symbol", "session"]),
-        (given.filter(~by_session), ["symbol", "ts"]),
-    ):
+    single = given.get_column("ts").is_not_null()
+    for part, keys in zip((given.filter(~single), given.filter(single)), _KEYS, strict=True):
         if not part.is_empty():
             bars = _joined(bars, part, keys)
     return bars
@@ -62,14 +58,14 @@ def with_marks(bars: pl.DataFrame, marks: Sequence[pl.DataFrame]) -> pl.DataFram
 def _joined(bars: pl.DataFrame, marks: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     summary = marks.group_by(keys).agg(
         _flags=pl.col("flag").unique().sort().str.join(","),
-        _rank=pl.col("severity").replace_strict(_RANK, return_dtype=pl.UInt8).max(),
+        _error=(pl.col("severity") == "error").any(),
     )
     # Marks are few, mostly: whatever else is done, is done for the bars that may carry one alone.
     near = bars.select(pl.col(keys[1]).is_in(marks[keys[1]].unique().implode()).arg_true())
     rows = near.to_series()
     touched = (
         bars[rows]
-        .select(*keys, "flags", "dq_status", _row=pl.Series(rows))
+        .select(*keys, "flags", "dq_status", _row=rows)
         .join(summary, on=keys, maintain_order="left")
     )
     if touched.is_empty():
@@ -82,19 +78,18 @@ def _joined(bars: pl.DataFrame, marks: pl.DataFrame, keys: list[str]) -> pl.Data
 
 def _settled(touched: pl.DataFrame) -> pl.DataFrame:
     """Columns _row, flags and dq_status of bars with their marks."""
-    # Few different pairs exist however many rows there are: texts are taken apart once per pair.
-    pairs = touched.select("flags", "_flags", "dq_status", "_rank").unique()
+    error = pl.col("_error") | (pl.col("dq_status") == "error")
+    # Few different texts exist however many rows there are: each is taken apart once.
     both = pl.concat_str(
         pl.col("flags").replace("", None), "_flags", separator=",", ignore_nulls=True
     )
-    rank = pl.max_horizontal(
-        pl.col("dq_status").replace_strict(_RANK, return_dtype=pl.UInt8), "_rank"
+    texts = (
+        touched.select("flags", "_flags")
+        .unique()
+        .with_columns(_all=both.str.split(",").list.unique().list.sort().list.join(","))
     )
-    settled = pairs.with_columns(
-        _all=both.str.split(",").list.unique().list.sort().list.join(","),
-        _status=rank.replace_strict(dict(enumerate(_NAMES)), return_dtype=pl.String),
+    return touched.join(texts, on=["flags", "_flags"], how="left", maintain_order="left").select(
+        "_row",
+        flags="_all",
+        dq_status=pl.when(error).then(pl.lit("error")).otherwise(pl.lit("warn")),
     )
-    joined = touched.join(
-        settled, on=pairs.columns, how="left", nulls_equal=True, maintain_order="left"
-    )
-    return joined.select("_row", flags="_all", dq_status="_status")

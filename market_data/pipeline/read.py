@@ -154,8 +154,8 @@ def _adjustment(adjusted: Adjust | str) -> Adjust:
 
 
 def _wanted(quality: str, *, running: bool) -> pl.Expr:
-    served = {"trusted": ["ok", "warn"], "ok": ["ok"], "all": ["ok", "warn", "error"]}
+    status = pl.col("dq_status")
+    served = {"trusted": status != "error", "ok": status == "ok", "all": pl.lit(value=True)}
     if quality not in served:
         raise ConfigurationError(f"quality={quality!r}; it takes one of: {', '.join(served)}")
-    wanted = pl.col("dq_status").is_in(served[quality])
-    return wanted if running else wanted & pl.col("final")
+    return served[quality] if running else served[quality] & pl.col("final")

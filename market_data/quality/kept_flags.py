@@ -92,17 +92,17 @@ def still_there(kept: pl.DataFrame, bars: pl.DataFrame, sessions: pl.DataFrame) 
     Returns:
         Columns BAR_FLAGS; `ts` is null where all bars of the session are meant.
     """
-    by_bar = pl.col("scope") == BAR
+    by_bar = kept.get_column("scope") == BAR
     parts = [pl.DataFrame(schema=BAR_FLAGS)]
-    single = kept.filter(by_bar)
-    if not single.is_empty():
-        now = _with_digests(single.select(*_KEPT, ts="bar"), bars)
-        parts.append(now.filter(pl.col("digest") == pl.col("_digest")).select(BAR_FLAGS.names()))
-    if single.height < kept.height:
+    if by_bar.any():
+        now = _with_digests(kept.filter(by_bar).select(*_KEPT, ts="bar"), bars)
+        same = now.get_column("digest") == now.get_column("_digest")
+        parts.append(now.filter(same).select(BAR_FLAGS.names()))
+    if not by_bar.all():
         whole = kept.filter(~by_bar).select(*_KEPT, ts=pl.lit(None, UTC))
         now = _of_sessions(sessions, whole).select(*KEY, _digest="digest")
-        same = whole.join(now, on=[*KEY, "_digest"], how="semi", maintain_order="left")
-        parts.append(same.select(BAR_FLAGS.names()))
+        told = whole.join(now, on=[*KEY, "_digest"], how="semi", maintain_order="left")
+        parts.append(told.select(BAR_FLAGS.names()))
     return pl.concat(parts)
 
 
@@ -111,7 +111,7 @@ def _with_digests(flags: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     # They are few: whatever else is done, is done for the bars that may be theirs alone.
     near = bars.filter(pl.col("ts").is_in(flags["ts"].unique().implode()))
     found = flags.join(near.select(*KEY, "ts", *PRICES), on=[*KEY, "ts"], maintain_order="left")
-    return found.with_columns(row_digests(found, PRICES)).drop(PRICES)
+    return found.with_columns(row_digests(found, PRICES))
 
 
 def _of_sessions(bars: pl.DataFrame, flags: pl.DataFrame) -> pl.DataFrame:
