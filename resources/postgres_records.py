@@ -42,7 +42,13 @@ KEPT = 1
 statement within a statement, opens one more and closes it: a bound would make threads that hold one
 wait for each other."""
 
-_PLANNED = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+_MADE = {
+    DagsterEventType.ASSET_MATERIALIZATION,
+    DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+}
+_INSERT = SqlEventLogStorageTable.insert().returning(
+    SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
+)
 
 
 class _KeptOpen:
@@ -84,29 +90,30 @@ class PooledPostgresSchedules(_KeptOpen, PostgresScheduleStorage):
 
 
 class PooledPostgresEventLog(TakesEvaluations, _KeptOpen, PostgresEventLogStorage):
-    """Events, of which the planned ones of a batch are written with one statement."""
+    """Events, of which those of a batch are written with one statement."""
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events of a run.
 
         A batch is sorted by asset, so that runs which plan the same assets lock them in one order.
         """
-        planned = [e for e in events if e.dagster_event_type == _PLANNED]
-        if planned:
-            self._store_planned(planned)
+        made = [e for e in events if e.dagster_event_type in _MADE]
+        if made:
+            self._store_made(made)
         checked = [e for e in events if e.dagster_event_type == EVALUATION]
         if checked:
             with self.index_transaction() as connection:
                 store_evaluations(connection, checked, self._insert(connection, checked))
-        others = [e for e in events if e.dagster_event_type not in {_PLANNED, EVALUATION}]
+        others = [e for e in events if e.dagster_event_type not in {*_MADE, EVALUATION}]
         if others:
             super().store_event_batch(others)
 
-    def _store_planned(self, events: Sequence[EventLogEntry]) -> None:
+    def _store_made(self, events: Sequence[EventLogEntry]) -> None:
         # One transaction: where it fails, Dagster stores the same events again one by one.
         with self.index_transaction() as connection:
             numbers = self._insert(connection, events)
-            # An asset's row tells of its newest event alone; planned events have no tags.
+            self._store_asset_event_tags(connection, events, numbers)
+            # An asset's row tells of its newest event alone.
             newest = {
                 event.get_dagster_event().asset_key: (event, number)
                 for event, number in zip(events, numbers, strict=True)
@@ -115,9 +122,10 @@ class PooledPostgresEventLog(TakesEvaluations, _KeptOpen, PostgresEventLogStorag
                 self._store_asset_event(connection, event, number)
 
     def _insert(self, connection: sa.Connection, events: Sequence[EventLogEntry]) -> list[int]:
-        statement = self.prepare_insert_event_batch(events)
-        result = connection.execute(statement.returning(SqlEventLogStorageTable.c.id))
-        return [int(row[0]) for row in result.fetchall()]
+        """Store events; their numbers, in the same order."""
+        # Compiled once; Dagster's own statement has every value in it and is compiled every time.
+        numbers = connection.execute(_INSERT, [self._event_to_row(event) for event in events])
+        return [int(number) for (number,) in numbers]
 
 
 class PooledPostgresStorage(DagsterStorage, ConfigurableClass):
