@@ -23,6 +23,7 @@ from emp_assets.graph import all_assets, all_checks
 from jobs.automation import automation_jobs, automation_schedules
 from jobs.backfill_job import backfill_piece_job
 from jobs.backup import backup_job, backup_schedule
+from jobs.drill import failover_drill_job, failover_drill_schedule
 from jobs.macro_schedule import macro_schedule
 from jobs.market_slice import market_slice_job
 from jobs.operations import operations_schedules, report_ingest_job, report_operations_job
@@ -43,6 +44,7 @@ from resources.storage import (
 from sensors.alerts import alert_delivery, alerts_of_runs, platform_alerts
 from sensors.backfills import backfill_sensor
 from sensors.corporate_actions import rebuild_after_corporate_actions
+from sensors.failover import watch_the_store
 from sensors.kafka_relay import relay_kafka_events
 from sensors.outages import outage_sensor
 from sensors.recovery import recovery_sensor
@@ -101,7 +103,9 @@ def _sensors(found: Installation, policy: AutomationPolicy) -> list[dg.SensorDef
     always = [rebuild_after_corporate_actions, reference_files, driven, *alerts]
     asks = policy.starts(institutional=found.mode is Mode.INSTITUTIONAL)
     outages = outage_sensor(policy.backfill, on=asks)
-    return [*always, outages, *([relay_kafka_events] if _streaming(found) else [])]
+    servers = [watch_the_store] if found.servers is not None else []
+    relays = [relay_kafka_events] if _streaming(found) else []
+    return [*always, outages, *servers, *relays]
 
 
 def _requested(found: Installation, policy: AutomationPolicy) -> list[dg.SensorDefinition]:
@@ -144,11 +148,13 @@ def build_definitions(
             *automation_jobs(universe, policy),
             report_ingest_job,
             report_operations_job,
+            failover_drill_job,
         ],
         schedules=[
             *automation_schedules(found, universe, policy),
             backup_schedule(found),
             macro_schedule(policy),
+            failover_drill_schedule(servers=found.servers is not None),
             *operations_schedules(policy, streaming=_streaming(found)),
         ],
         sensors=[*_sensors(found, policy), *_requested(found, policy)],

@@ -42,6 +42,7 @@ from market_data.ports import (
 from market_data.ports.automation import AutomationStates
 from market_data.ports.backfills import Backfills
 from market_data.ports.events import EventPublisher
+from market_data.ports.failover import Failover
 from market_data.ports.shapes import AnswerShapes
 from market_data.universe import Universe
 
@@ -78,6 +79,7 @@ class Operations:
     """Between machines, where the database can; None where it serves one machine."""
     backfills: Backfills
     automation: AutomationStates
+    failover: Failover
     turn_locks: Locks | None = None
     """The same for turns of backfills, which nobody waits for."""
     job_locks: Locks | None = None
@@ -116,6 +118,9 @@ def open_timescale(
 ) -> BarStore:
     """The store of curated and scored datasets on TimescaleDB, read through Redis.
 
+    TimescaleDB is connected to, and migrated, by the first use of the store; where it does not
+    answer then, that use raises StoreUnavailableError.
+
     Args:
         timescale: where the rows are.
         redis: where answers are remembered.
@@ -123,14 +128,18 @@ def open_timescale(
         kept: over the connections that this process keeps open.
 
     Raises:
-        ConfigurationError: one of the servers refuses the login, or cannot be migrated.
-        StoreUnavailableError: TimescaleDB does not answer.
+        ConfigurationError: Redis refuses the login.
     """
     from adapters.cache.cached_store import CachedBarStore
-    from adapters.timescale.factory import kept_connections, open_connections, open_store
+    from adapters.stores.lazy import LazyBarStore
 
-    store = open_store(kept_connections(timescale) if kept else open_connections(timescale))
-    return CachedBarStore(store, open_redis_cache(redis, kept=kept), reads=cached_reads)
+    def connected() -> BarStore:
+        from adapters.timescale.factory import kept_connections, open_connections, open_store
+
+        return open_store(kept_connections(timescale) if kept else open_connections(timescale))
+
+    cache = open_redis_cache(redis, kept=kept)
+    return CachedBarStore(LazyBarStore(connected), cache, reads=cached_reads)
 
 
 def open_redis_cache(redis: RedisSettings, *, kept: bool = False) -> RedisCache:
@@ -168,6 +177,7 @@ def open_operations(url: str, *, streaming: bool = False, kept: bool = False) ->
         SqlAnswerShapes,
         SqlAutomationStates,
         SqlBackfills,
+        SqlFailover,
         SqlJournal,
         SqlLedger,
         SqlOutbox,
@@ -196,6 +206,7 @@ def open_operations(url: str, *, streaming: bool = False, kept: bool = False) ->
         locks=AdvisoryLocks(engine) if shared else None,
         backfills=SqlBackfills(engine),
         automation=SqlAutomationStates(engine),
+        failover=SqlFailover(engine),
         turn_locks=AdvisoryLocks(engine, TURN_SECONDS) if shared else None,
         job_locks=AdvisoryLocks(engine, JOB_TURN_SECONDS) if shared else None,
     )

@@ -19,6 +19,7 @@ from adapters.alerts.configuration import load_alert_rules
 from adapters.automation import load_automation
 from adapters.configuration import load_expectations, load_thresholds, load_universe
 from adapters.dagster_storage import DagsterStorageSettings
+from adapters.failover import load_failover
 from adapters.modes import check, settings_classes
 from adapters.operations_limits import load_operations_limits
 from adapters.other_variables import OTHERS
@@ -89,6 +90,7 @@ def _files(settings: Settings) -> Iterator[Problem]:
         (load_alert_rules, "alerts.yaml"),
         (load_operations_limits, "operations.yaml"),
         (load_automation, "automation.yaml"),
+        (load_failover, "failover.yaml"),
     )
     for load, name in files:
         try:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.backend import Operations, open_redis_cache
 from adapters.clock import SystemClock
+from adapters.failover import load_failover
 from adapters.modes import Installation
 from adapters.operations_limits import load_operations_limits
 from adapters.operations_reports import gather
@@ -25,11 +26,18 @@ from adapters.probes import Finding, Probe, State, run_probes
 from market_data.alerts.alert import Phase
 from market_data.datasets import SCORES_DATASET
 from market_data.errors import ConfigurationError, MarketDataError
+from market_data.failover.drill import REPORT as DRILL
 from market_data.operations.alert_routes import evaluate_alert_routes
 from market_data.operations.backups import NAME, evaluate_backups
 from market_data.operations.backups import REPORT as BACKUP
 from market_data.operations.cache_health import cache_away, evaluate_cache_health
 from market_data.operations.evidence import Evidence as Seen
+from market_data.operations.failover_health import (
+    FAILOVER,
+    RECOVERY,
+    evaluate_failover,
+    evaluate_recovery,
+)
 from market_data.operations.grades import Grade, Reason
 from market_data.operations.ingest_health import QUIET, evaluate_ingest_health
 from market_data.operations.kept_reports import evaluate_kept
@@ -227,6 +235,25 @@ def _kafka(evidence: Evidence) -> Section:
     return kafka_section(servers.kafka, evidence.operations.outbox, SystemClock())
 
 
+def _failover(evidence: Evidence) -> Section:
+    if evidence.found.servers is None:
+        return Section.switched_off(FAILOVER, "in bootstrap mode no server can be away")
+    decided = evidence.operations.failover.decisions(1)
+    return evaluate_failover(decided[0] if decided else None)
+
+
+def _recovery(evidence: Evidence) -> Section:
+    if evidence.found.servers is None:
+        return Section.switched_off(RECOVERY, "in bootstrap mode no server can be away")
+    drills = evidence.operations.reports.newest(DRILL)
+    return evaluate_recovery(
+        evidence.operations.failover.open(),
+        drills[0] if drills else None,
+        load_failover(evidence.found.settings),
+        evidence.now,
+    )
+
+
 def _alerts(evidence: Evidence) -> Section:
     from adapters.alerts.configuration import load_alert_rules
     from adapters.alerts.sender import AlertSender
@@ -282,6 +309,8 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section]] = {
     "quality": _quality,
     "cache": _cache,
     "kafka": _kafka,
+    FAILOVER: _failover,
+    RECOVERY: _recovery,
     "alerts": _alerts,
     "slo_report": _kept("slo_report"),
     "daily_checklist": _kept("daily_checklist"),

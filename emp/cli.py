@@ -32,6 +32,7 @@ from emp.commands import (
     dev,
     doctor,
     export_status,
+    failover,
     files,
     health,
     ingest,
@@ -55,9 +56,13 @@ from emp.invocation import Invocation, with_common_options_first
 from market_data.errors import (
     BootstrapModeWarning,
     MarketDataError,
+    StoreAwayWarning,
     UnknownActionsWarning,
     WithheldBarsWarning,
 )
+
+TOLD = (UnknownActionsWarning, WithheldBarsWarning, BootstrapModeWarning, StoreAwayWarning)
+"""Warnings that a person at a command line is told."""
 
 EPILOG = """
 Environment: EMP_DATA_DIR folder of all data (default: data/ in the repository) |
@@ -137,6 +142,7 @@ app.add_typer(annotate.app, name="annotate")
 app.add_typer(automation.app, name="automation")
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(backup.app, name="backup")
+app.add_typer(failover.app, name="failover")
 app.add_typer(reference.app, name="reference")
 app.add_typer(macro.app, name="macro")
 app.add_typer(quarantine.app, name="quarantine")
@@ -188,7 +194,7 @@ def _of_a_disk(error: Exception) -> str | None:
 
 def _warned(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     """A warning of the platform in one line; those of libraries are not for users of commands."""
-    if issubclass(category, (UnknownActionsWarning, WithheldBarsWarning, BootstrapModeWarning)):
+    if issubclass(category, TOLD):
         sys.stderr.write(f"emp: note: {' '.join(str(message).split())}\n")
 
 

@@ -16,11 +16,12 @@ import polars as pl
 
 from emp.arguments import Symbols, bounds_of, days_of, listed, names_of, timeframe_of
 from emp.moments import Moment, instant, period
-from emp.platforms import platform_of
-from market_data.errors import ConfigurationError
+from emp.platforms import lake_alone, platform_of, told_away
+from market_data.errors import ConfigurationError, StoreAwayWarning, StoreUnavailableError
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
+    from market_data.pipeline.platform import Platform
 
 
 def get_curated_bars(
@@ -82,25 +83,39 @@ def get_curated_bars(
         UnknownActionsWarning: prices that could not be adjusted, or are left out for that, or
             sessions about which nobody was asked who would have told a split.
         WithheldBarsWarning: "trusted" left out bars: how many of which symbols and sessions.
+        StoreAwayWarning: the warehouse is away, as 'emp failover status' shows: the bars were
+            curated anew from the lake. Flags of single bars are in them with `checked` only.
     """
     from market_data.pipeline.read import read_bars
 
     platform = platform_of(settings)
     wanted = period(start, end, **bounds_of(platform))
-    bars = read_bars(
-        platform,
-        names_of(symbols),
-        timeframe=timeframe_of(timeframe),
-        start=wanted.start,
-        end=wanted.end,
-        sessions=wanted.sessions,
-        adjusted=adjusted,
-        as_of=None if as_of is None else instant(as_of, "as_of"),
-        quality=quality,
-        running=running,
-        impute=impute,
-        checked=checked,
-    )
+
+    def read(source: Platform, known_at: datetime | None) -> pl.DataFrame:
+        return read_bars(
+            source,
+            names_of(symbols),
+            timeframe=timeframe_of(timeframe),
+            start=wanted.start,
+            end=wanted.end,
+            sessions=wanted.sessions,
+            adjusted=adjusted,
+            as_of=known_at,
+            quality=quality,
+            running=running,
+            impute=impute,
+            checked=checked,
+        )
+
+    moment = None if as_of is None else instant(as_of, "as_of")
+    try:
+        bars = read(platform, moment)
+    except StoreUnavailableError:
+        told = told_away(settings)
+        if not told:
+            raise
+        warnings.warn(told, StoreAwayWarning, stacklevel=2)
+        bars = read(lake_alone(platform), moment or platform.clock.now())
     return bars if columns is None else with_columns(bars, columns)
 
 

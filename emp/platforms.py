@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from adapters.macro_releases import macro_releases_path
 from adapters.modes import decide
 from adapters.reference_files import configuration_paths
 from adapters.settings import Settings
+from adapters.stores.absent import AbsentStore
 from adapters.variables import read
+from market_data.failover.state import Standing
 from market_data.pipeline.platform import Platform
 from market_data.universe import Universe
 
@@ -52,6 +55,24 @@ def platform_of(settings: Settings | None) -> Platform:
 def _opened(settings: Settings, _written: tuple[int, ...]) -> Platform:
     """One platform per installation, opened again when its configuration was written."""
     return open_platform(settings)
+
+
+def told_away(settings: Settings | None) -> str:
+    """What readers are told while the warehouse is away; empty while it is not."""
+    found = decide(installation(settings))
+    decided = open_operations(found.operations_url, kept=True).failover.decisions(1)
+    if not decided or decided[0].became is not Standing.AWAY:
+        return ""
+    return (
+        f"TimescaleDB is away since {decided[0].at:%Y-%m-%d %H:%M} UTC: these bars were curated "
+        "anew from the lake, which takes longer, and carry no flags of single bars; 'emp failover "
+        "status' tells more"
+    )
+
+
+def lake_alone(platform: Platform) -> Platform:
+    """The platform without its warehouse: whoever reads gets what the lake gives."""
+    return replace(platform, store=AbsentStore())
 
 
 @contextmanager

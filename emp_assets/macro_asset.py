@@ -7,6 +7,7 @@ curated/macro_calendar.py).
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -17,6 +18,7 @@ import polars as pl
 from emp_assets.bar_checks import session_checks
 from emp_assets.metadata import add_session_metadata, column_schema, materialised, run_range
 from emp_assets.naming import OWNERS, vendor_pool
+from emp_assets.noting import noted
 from emp_assets.partitions import ONE_RUN, announced_partitions, session_range
 from emp_assets.retrying import retried
 from market_data.pipeline.inspection import Inspection
@@ -86,7 +88,7 @@ def macro_asset(
         context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> dg.MaterializeResult[None]:
         first, last = session_range(context.partition_keys)
-        with retried(context):
+        with retried(context), _noted(context, platform, (first, last)):
             made = make(context, platform.open(), first, last)
         per_session = {
             row.pop("session"): {"dagster/partition_row_count": row.pop("rows"), **row}
@@ -103,6 +105,15 @@ def macro_asset(
         )
 
     return asset
+
+
+def _noted(
+    context: dg.AssetExecutionContext, platform: PlatformResource, sessions: tuple[date, date]
+) -> AbstractContextManager[None]:
+    """Only what is curated is written to the warehouse."""
+    if context.asset_key.path[0] == "raw":
+        return nullcontext()
+    return noted(context, platform, None, (), sessions)
 
 
 def unless_off(make: Make, *, level: int = logging.WARNING) -> Make:

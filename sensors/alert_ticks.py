@@ -22,6 +22,7 @@ import dagster as dg
 from market_data.alerts.alert import Alert, Kind, Phase, Sighting
 from market_data.alerts.automation_sources import sightings_of_cut_offs, sightings_of_sla
 from market_data.alerts.facts import AgeFact, AssetTerms, BreakerFact
+from market_data.alerts.failover_sources import sightings_of_failover
 from market_data.alerts.part_sources import sightings_of_parts
 from market_data.alerts.platform_sources import (
     current_symbols,
@@ -112,6 +113,7 @@ def look_at_the_platform(
         *sightings_of_breakers(breakers, now),
         looked,
         *sightings_of_cut_offs(platform.operations.open().automation.all(), now),
+        *_failover(platform, now),
         *sightings_of_sla(sla_fact(instance, daily, now, seen.promised), now),
     ]
     # Told before the store is asked: one that is away may use up the time of the tick.
@@ -259,6 +261,15 @@ def _parts(parts: ReadinessResource, seen: _Seen, now: datetime) -> Look:
         return list(sightings_of_parts(found.sections, live, now, answering=found.answering))
 
     return look
+
+
+def _failover(platform: PlatformResource, now: datetime) -> Iterator[Sighting]:
+    """The warehouse's standing, and what it missed."""
+    from adapters.failover import load_failover
+
+    failover = platform.operations.open().failover
+    newest, policy = failover.decisions(1), load_failover(platform.settings())
+    return sightings_of_failover(newest[0] if newest else None, failover.open(), policy, now)
 
 
 def _breakers(platform: PlatformResource) -> Sequence[BreakerFact]:

@@ -12,6 +12,7 @@ from adapters.operations.annotations import SqlAnnotations
 from adapters.operations.automation_state import SqlAutomationStates
 from adapters.operations.backfills import SqlBackfills
 from adapters.operations.database import kept_database, open_database, reading, writing
+from adapters.operations.failover import SqlFailover
 from adapters.operations.journal import SqlJournal
 from adapters.operations.leases import Lease
 from adapters.operations.ledger import SqlLedger
@@ -34,6 +35,7 @@ __all__ = [
     "SqlAnswerShapes",
     "SqlAutomationStates",
     "SqlBackfills",
+    "SqlFailover",
     "SqlJournal",
     "SqlLedger",
     "SqlOutbox",

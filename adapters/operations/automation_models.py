@@ -52,3 +52,38 @@ automation_state = sa.Table(
 )
 """What a schedule remembers of its runs: failures in a row, and since when it is cut off; `body`
 is JSON."""
+
+failover_decisions = sa.Table(
+    "failover_decisions",
+    metadata,
+    _required("number", sa.BigInteger(), primary_key=True, autoincrement=False),
+    _required("at", Instant()),
+    _required("was", ShortText()),
+    _required("became", ShortText()),
+    _required("reason", LongText()),
+    _required("evidence", LongText()),
+    _required("author", ShortText()),
+)
+"""Whether the warehouse is used, decision by decision; `evidence` is JSON."""
+
+missed_slices = sa.Table(
+    "missed_slices",
+    metadata,
+    _required("number", sa.BigInteger(), primary_key=True, autoincrement=False),
+    _required("dataset", ShortText()),
+    _required("timeframe", ShortText()),
+    _required("symbols", sa.JSON()),
+    _required("first_session", sa.Date()),
+    _required("last_session", sa.Date()),
+    _required("run_id", ShortText()),
+    _required("noted_at", Instant()),
+    sa.Column("decision", sa.BigInteger()),
+    _required("attempts", sa.Integer()),
+    sa.Column("replayed_at", Instant()),
+    _required("digest_lake", ShortText()),
+    _required("digest_store", ShortText()),
+    _required("rows", sa.BigInteger()),
+    _required("remark", LongText()),
+    sa.Index(None, "replayed_at"),
+)
+"""Slices that the warehouse could not take; `timeframe` is empty for the scores of all of them."""

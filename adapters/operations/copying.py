@@ -20,7 +20,11 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from adapters.operations.automation_models import automation_state
+from adapters.operations.automation_models import (
+    automation_state,
+    failover_decisions,
+    missed_slices,
+)
 from adapters.operations.database import reading, writing
 from adapters.operations.frames import read_frame, storable_texts, write_frame
 from adapters.operations.message_models import parked_messages, refresh_offsets
@@ -39,9 +43,19 @@ from market_data.quality.digest import RowsDigest, rows_digest
 from market_data.schemas import UTC
 
 PAGE_ROWS = 20_000
-NOT_COPIED = (automation_state, leases, outbox, parked_messages, refresh_offsets, reports)
-"""Of one installation's own processes: what its schedules remember, who works, what waits for its
-brokers, how far it read what asks for a refresh, what it said of its servers."""
+NOT_COPIED = (
+    automation_state,
+    failover_decisions,
+    leases,
+    missed_slices,
+    outbox,
+    parked_messages,
+    refresh_offsets,
+    reports,
+)
+"""Of one installation's own processes: what its schedules remember, what its warehouse missed, who
+works, what waits for its brokers, how far it read what asks for a refresh, what it said of its
+servers."""
 
 TABLES = tuple(table for table in metadata.sorted_tables if table not in NOT_COPIED)
 """Every table that travels."""

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from adapters.operations.database import reading, writing
+from adapters.operations.failover import in_force
 from adapters.operations.frames import among, upsert_into
 from adapters.operations.models import ingest_journal
 from market_data.ports.operations import IngestRun
@@ -29,6 +30,8 @@ class SqlJournal:
     def add(self, run: IngestRun) -> None:
         """Add one attempt; the same fetch_id again replaces it.
 
+        It is marked with the decision by which the warehouse is away, where one is in force.
+
         Raises:
             sqlalchemy.exc.StatementError: a time without a zone.
         """
@@ -37,6 +40,7 @@ class SqlJournal:
         with writing(self._engine, alone="ingest_journal") as connection:
             newest = connection.execute(sa.select(sa.func.max(ingest_journal.c.number))).scalar()
             row["number"] = (newest or 0) + 1
+            row["failover"] = in_force(connection)
             insert = upsert_into(ingest_journal, connection).values(row)
             connection.execute(
                 insert.on_conflict_do_update(

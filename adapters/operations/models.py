@@ -125,6 +125,7 @@ ingest_journal = sa.Table(
     sa.Column("number", sa.BigInteger()),
     sa.Column("newest_bar", Instant()),
     sa.Column("unasked", sa.JSON()),
+    sa.Column("failover", sa.BigInteger()),
     sa.Index(None, "started_at"),
     sa.Index(None, "vendor", "started_at"),
     sa.Index(None, "number"),

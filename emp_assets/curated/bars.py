@@ -21,6 +21,7 @@ from emp_assets.metadata import (
     table,
 )
 from emp_assets.naming import OWNERS, curated_key, raw_key
+from emp_assets.noting import noted
 from emp_assets.outcome_map import outcome_drawings
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.retrying import retried
@@ -60,9 +61,10 @@ def curated_bars_asset(universe: Universe, timeframe: Timeframe) -> dg.AssetsDef
         with retried(context):
             opened = platform.open()
             symbols = config.choose(tuple(i.symbol for i in opened.universe.instruments))
-            report = curate_sessions(
-                opened, timeframe, symbols, first, last, progress=context.log.info
-            )
+            with noted(context, platform, timeframe, symbols, (first, last)):
+                report = curate_sessions(
+                    opened, timeframe, symbols, first, last, progress=context.log.info
+                )
         counts = report.per_session.group_by("session").agg(
             pl.col("rows").sum(), pl.col("coverage").mean()
         )

@@ -20,6 +20,7 @@ from emp_assets.metadata import (
     table,
 )
 from emp_assets.naming import OWNERS, SCORES_KEY, curated_key
+from emp_assets.noting import noted
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.retrying import retried
 from emp_assets.run_config import SymbolsConfig
@@ -63,7 +64,8 @@ def scores_asset(universe: Universe) -> dg.AssetsDefinition:
         with retried(context):
             opened = platform.open()
             symbols = config.choose(tuple(i.symbol for i in opened.universe.instruments))
-            frame = score_range(opened, symbols, first, last, progress=context.log.info)
+            with noted(context, platform, None, symbols, (first, last)):
+                frame = score_range(opened, symbols, first, last, progress=context.log.info)
         by_session = frame.group_by("session").agg(pl.len(), pl.col("score").mean())
         add_session_metadata(
             context,

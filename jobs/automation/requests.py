@@ -15,8 +15,10 @@ import dagster as dg
 from emp_assets.pacing import START_TAG
 from emp_assets.retrying import RETRY_TAG, retry_waits
 from jobs.automation.limits import run_limits
+from jobs.failover import reduced
 from jobs.ranged_run import bars_selection, checks_of, range_tags
 from market_data.automation.policy import AutomationPolicy
+from market_data.failover.state import Standing
 from market_data.pipeline.market_slice import SlicePart
 
 SCHEDULE_TAG = "emp/schedule"
@@ -31,6 +33,7 @@ def slice_requests(
     name: str,
     at: datetime,
     parts: Sequence[SlicePart],
+    standing: Standing = Standing.NORMAL,
     *,
     again: int = 1,
 ) -> list[dg.RunRequest]:
@@ -42,6 +45,7 @@ def slice_requests(
         name: of the schedule.
         at: when its tick was due, UTC; the same tick asks for the same runs.
         parts: what is fetched.
+        standing: of the warehouse; while it is away the runs fetch and do no more.
         again: see `run_limits`.
     """
     known = tuple(checks)
@@ -52,7 +56,7 @@ def slice_requests(
         RETRY_TAG: retry_waits(policy.retries),
         **run_limits(policy, again=again),
     }
-    return [_request(known, common, part) for part in parts]
+    return [_request(known, common, part, standing) for part in parts]
 
 
 def jitter(name: str, at: datetime, longest: timedelta) -> timedelta:
@@ -62,12 +66,16 @@ def jitter(name: str, at: datetime, longest: timedelta) -> timedelta:
 
 
 def _request(
-    checks: Iterable[dg.AssetCheckKey], common: dict[str, str], part: SlicePart
+    checks: Iterable[dg.AssetCheckKey],
+    common: dict[str, str],
+    part: SlicePart,
+    standing: Standing,
 ) -> dg.RunRequest:
     sessions = (part.first, part.last)
-    chosen = bars_selection(
+    whole = bars_selection(
         part.timeframe, part.feeds, sessions, symbols=part.symbols, also=part.also
     )
+    chosen = reduced(whole, standing)
     # Two parts of one timeframe differ in what they are made for.
     made = ",".join(str(t) for t in (part.timeframe, *part.also))
     placed: dict[str, Any] = (

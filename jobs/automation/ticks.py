@@ -15,8 +15,10 @@ import dagster as dg
 from jobs.automation.bars_job import NAME as JOB
 from jobs.automation.ends import ended_ticks
 from jobs.automation.requests import slice_requests
+from jobs.failover import note_left_out
 from market_data.automation.cutoff import CutoffState, Turn, turn
 from market_data.automation.policy import AutomationPolicy
+from market_data.failover.state import Standing
 from market_data.pipeline.market_slice import SlicePart
 from market_data.pipeline.platform import Platform
 from resources.platform import PlatformResource
@@ -77,9 +79,22 @@ def bars_schedule(timed: Timed, policy: AutomationPolicy, plan: Plan) -> dg.Sche
             return dg.SkipReason(parts)
         found = context.repository_def
         known = found.asset_graph.asset_check_keys if found else ()
-        return slice_requests(known, policy, timed.name, at, parts, again=timed.again)
+        standing = _told_what_is_left_out(platform, parts)
+        return slice_requests(known, policy, timed.name, at, parts, standing, again=timed.again)
 
     return schedule
+
+
+def _told_what_is_left_out(platform: PlatformResource, parts: Sequence[SlicePart]) -> Standing:
+    """Note what runs leave out while the warehouse is away; the standing."""
+    failover = platform.operations.open().failover
+    standing = failover.standing()
+    if standing is Standing.AWAY:
+        now = platform.open().clock.now()
+        for part in parts:
+            made, sessions = (part.timeframe, *part.also), (part.first, part.last)
+            note_left_out(failover, made, part.symbols, sessions, at=now)
+    return standing
 
 
 def due(context: dg.ScheduleEvaluationContext) -> datetime:

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     LATENCY = "latency"
     SLA = "sla"
     CUT_OFF = "cut_off"
+    FAILOVER = "failover"
 
 
 class Severity(StrEnum):
@@ -83,6 +84,7 @@ RUNBOOKS = {
     Kind.LATENCY: "latency",
     Kind.SLA: "late-daily-run",
     Kind.CUT_OFF: "automation-cut-off",
+    Kind.FAILOVER: "store-failover",
 }
 """The page of docs/runbooks that says what to do, by kind of trouble."""
 
@@ -90,6 +92,7 @@ CHECK_RUNBOOK = "failed-check"
 CHECK_RUNBOOKS: Mapping[str, str] = {
     "ingest_health": "ingest-health",
     "ingest_trends": "ingest-health",
+    "failover_drill": "store-failover",
     "slo_report": "objectives",
     "daily_checklist": "objectives",
     "schema": "check-schema",

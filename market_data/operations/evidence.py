@@ -50,7 +50,8 @@ class Evidence:
         deliveries: rows of DELIVERIES; none where nobody listens.
         quarantined: rows that wait for a decision.
         open_alerts: alerts that are open, of anything but these reports.
-        former: the newest reports of other parts by name: readiness, market_slice.
+        former: the newest reports of other parts by name: readiness, market_slice,
+            ingest_failover, failover_drill.
     """
 
     at: datetime

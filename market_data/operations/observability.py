@@ -3,12 +3,17 @@
 What belongs here: putting them together. What does not: making them (metrics.py,
 dimension_health.py, latency.py).
 
-The payload names recovery and failover, as its readers expect; both are null, since no part of the
-installation reports on them.
+The payload names failover and recovery, as its readers expect: the newest decision about the
+warehouse, and the newest rehearsal of one; null where there was none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from market_data.failover.drill import REPORT as DRILL
+from market_data.failover.state import REPORT as DECISION
 from market_data.operations.account import Account
 from market_data.operations.dimension_health import dimension_reasons, statuses
 from market_data.operations.evidence import Evidence
@@ -17,6 +22,11 @@ from market_data.operations.limits import OperationsLimits
 from market_data.operations.metrics import by_dimension, ingest_metrics
 
 NAME = "ingest_observability"
+
+
+def _told(evidence: Evidence, name: str) -> Mapping[str, Any] | None:
+    found = evidence.report(name)
+    return found.body if found is not None else None
 
 
 def observability_account(evidence: Evidence, limits: OperationsLimits) -> Account:
@@ -36,8 +46,8 @@ def observability_account(evidence: Evidence, limits: OperationsLimits) -> Accou
                 name: {**health[name], "metrics": numbers[name]} for name in metrics["dimension"]
             },
             "latency_milliseconds": slow.to_dicts(),
-            "recovery": None,
-            "failover": None,
+            "recovery": _told(evidence, DRILL),
+            "failover": _told(evidence, DECISION),
         },
         tables=[
             ("", shown, metrics.select(shown).rows()),

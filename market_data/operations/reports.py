@@ -31,5 +31,5 @@ MAKERS: Mapping[str, Maker] = {
 }
 """Name of a report to what makes it."""
 
-FORMER = ("readiness", "market_slice")
+FORMER = ("readiness", "market_slice", "ingest_failover", "failover_drill")
 """Reports of other parts that these tell of."""

@@ -94,6 +94,9 @@ class IngestRun:
     """When the newest bar of the answer ended; None where no bar came, or nobody wrote it down."""
     unasked: tuple[str, ...] = ()
     """Those of `symbols` about which nothing was sent, since a trouble came before."""
+    failover: int | None = None
+    """Number of the decision in force while the warehouse was away; the journal itself writes it
+    down."""
 
     @property
     def duration_seconds(self) -> float:

@@ -99,6 +99,7 @@ def test_the_graph_has_the_layers_and_datasets_of_the_design(defs: dg.Definition
         "raw/fred_observations",
         "quality/scores",
         "operations/readiness",
+        "operations/failover_drill",
         *(f"operations/{name}" for name in MAKERS),
         *(f"curated/bars_{t}" for t in Timeframe),
         *(f"raw/{v}_bars_{t}" for v in ("sample_a", "sample_b") for t in ("1m", "1d")),
@@ -151,6 +152,7 @@ def test_every_dataset_with_sessions_is_checked(defs: dg.Definitions):
     assert checked.pop("reference/instruments") == {"current", "aliases", "calendars", "tickers"}
     assert checked.pop("reference/trading_sessions") == {"coverage", "changes"}
     assert checked.pop("operations/readiness") == {"ready", "cache_health", "kafka_readiness"}
+    assert checked.pop("operations/failover_drill") == {"failover_drill"}
     judging = ("ingest_health", "ingest_trends", "slo_report", "daily_checklist")
     assert {n: checked.pop(f"operations/{n}") for n in judging} == {n: {n} for n in judging}
     macro = {"curated/macro_calendar", "raw/fred_releases", "raw/fred_observations"}

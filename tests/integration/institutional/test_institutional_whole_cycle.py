@@ -96,6 +96,8 @@ def test_every_part_is_ready_after_a_rehearsal(
         "quality": "ok",
         "cache": "ok",
         "kafka": "ok",
+        "failover": "ok",
+        "recovery": "ok",
         "alerts": "ok",
         "slo_report": "off",
         "daily_checklist": "off",

@@ -31,7 +31,13 @@ LOCAL = {
     "weekly_upkeep": "40 3 * * 0, UTC",
     "monthly_upkeep": "20 4 1 * *, UTC",
 }
-OTHERS = {"back_up", "daily_macro_releases", "hourly_ingest_reports", "daily_operations_reports"}
+OTHERS = {
+    "back_up",
+    "daily_macro_releases",
+    "daily_operations_reports",
+    "hourly_ingest_reports",
+    "monthly_failover_drill",
+}
 SENSORS = {
     "alert_delivery",
     "alerts_of_runs",

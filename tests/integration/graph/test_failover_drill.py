@@ -1,0 +1,97 @@
+"""A drill rehearses with what was really fetched, and changes nothing but its report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from adapters.backend import open_operations
+from adapters.failover_drill import drill
+from adapters.stores import delta_bar_store
+from emp.cli import run as command
+from market_data.datasets import curated_bars
+from market_data.errors import ConfigurationError
+from market_data.failover.drill import Drill, Step
+from market_data.failover.policy import DrillRules
+from market_data.operations.grades import Grade
+from market_data.timeframes import Timeframe
+from tests.support.worlds import World
+
+NOW = datetime(2024, 1, 20, tzinfo=UTC)
+SYMBOLS = ("DEMO-ACME", "DEMO-BTC")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    found = World.at(tmp_path, NOW)
+    found.load("sample_a", "1d", SYMBOLS, "2024-01-08", "2024-01-12")
+    return found
+
+
+def test_a_drill_finds_what_was_fetched_whole_again(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("EMP_DATA_DIR", str(world.settings.data_dir))
+    assert command(["failover", "drill", "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["status"] == "ok"
+    assert told["slices"] == ["curated/bars_1d 2024-01-08 to 2024-01-12: DEMO-ACME, DEMO-BTC"]
+    assert told["rows"] == 10
+    assert 0 < told["recovery_seconds"] < 60
+    assert [step["ok"] for step in told["steps"]] == [True] * 7
+    # Beside the warehouse, which holds nothing yet.
+    assert world.platform.store.scan(curated_bars(Timeframe.D1)).is_empty()
+    operations = open_operations(world.settings.local_operations_url)
+    (kept,) = operations.reports.newest("failover_drill")
+    assert (kept.status, kept.body["recovery_seconds"]) == ("ok", told["recovery_seconds"])
+    assert (operations.failover.decisions(), operations.failover.newest()) == ([], [])
+    assert command(["failover", "status"]) == 0
+    assert "no server that may be away" in capsys.readouterr().out
+
+
+def test_a_store_that_loses_rows_fails_the_drill(world: World, monkeypatch: pytest.MonkeyPatch):
+    whole = delta_bar_store.DeltaBarStore.replace
+
+    def loses(self: delta_bar_store.DeltaBarStore, dataset, frame, **more):
+        if dataset.name == "curated/bars_1d":
+            frame = frame.head(frame.height - 1)
+        return whole(self, dataset, frame, **more)
+
+    monkeypatch.setattr(delta_bar_store.DeltaBarStore, "replace", loses)
+    done = drill(world.settings, world.platform)
+    assert done.grade is Grade.FAIL
+    failed = [step.what for step in done.steps if not step.ok]
+    assert failed == [
+        "none is lost, none is doubled",
+        "digests and scores agree",
+        "the policy ends the failover",
+    ]
+
+
+def test_a_policy_that_never_decides_fails_the_drill(world: World, tmp_path: Path):
+    folder = tmp_path / "config"
+    folder.mkdir()
+    # Looks are half a minute apart: none of them would follow from the one before.
+    (folder / "failover.yaml").write_text(yaml.safe_dump({"trigger": {"longest_gap": "10s"}}))
+    settings = world.settings.model_copy(update={"config_dir": folder})
+    done = drill(settings, world.platform)
+    assert "the policy counts the warehouse as away: no decision" in [r.text for r in done.reasons]
+
+
+def test_a_drill_needs_something_that_was_fetched(tmp_path: Path):
+    empty = World.at(tmp_path, NOW)
+    with pytest.raises(ConfigurationError, match="no bars were fetched lately"):
+        drill(empty.settings, empty.platform)
+
+
+def test_a_slow_recovery_is_told():
+    fast = Drill(NOW, ["one"], 10, 300.0, 2.0, [Step("a", "b", ok=True)], DrillRules())
+    slow, too_slow = (replace(fast, recovery_seconds=s) for s in (400.0, 4000.0))
+    assert [d.grade for d in (fast, slow, too_slow)] == [Grade.OK, Grade.WARN, Grade.FAIL]
+    assert slow.reasons[0].text == "the recovery took 400.0 s, more than 300 s"
+    assert "| a | b | ok |" in fast.to_markdown()

@@ -1,0 +1,235 @@
+"""TimescaleDB goes away and comes back: nothing that was fetched meanwhile is lost or doubled.
+
+The same days are ingested into an undisturbed installation in bootstrap mode, and both hold the
+same bars and scores at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import emp
+from adapters.backend import Operations, open_operations, open_platform
+from adapters.modes import decide
+from adapters.settings import Mode, Settings
+from adapters.timescale.settings import TimescaleSettings
+from adapters.timescale.watch import StoreWatch
+from adapters.variables import read
+from definitions import build_definitions
+from emp.cli import run as command
+from emp_assets.naming import curated_key
+from jobs.failover import TAG_MISSED, note_left_out, reduced, replay_selection
+from jobs.ranged_run import Selection, bars_selection, execute
+from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
+from market_data.errors import StoreAwayWarning, StoreUnavailableError
+from market_data.failover.state import Standing
+from market_data.pipeline.feed import Feed
+from market_data.quality.digest import bars_digest
+from market_data.timeframes import Timeframe
+from resources.platform import PlatformResource
+from sensors.failover import tick
+from services import TimescaleServer
+from tests.support.institution import OURS, institution
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+DAILY = Timeframe.D1
+SYMBOLS = ("DEMO-ACME", "DEMO-BTC", "DEMO-EURUSD")
+BEFORE, MISSED, LEFT_OUT = (date(2024, 1, day) for day in (9, 10, 11))
+ALL = (BEFORE, LEFT_OUT)
+
+
+def selection(day: date) -> Selection:
+    return bars_selection(DAILY, [Feed("sample_a", SYMBOLS)], (day, day), symbols=SYMBOLS)
+
+
+@dataclass
+class House:
+    """An installation on a server of its own, with the ticks of its sensor."""
+
+    settings: Settings
+    server: TimescaleServer
+    instance: dg.DagsterInstance
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    cursor: str | None = None
+
+    def __post_init__(self) -> None:
+        self.definitions = build_definitions(self.settings)
+        self.resource: PlatformResource = (self.definitions.resources or {})["platform"]
+        self.watch = StoreWatch(read(TimescaleSettings))
+
+    @property
+    def operations(self) -> Operations:
+        return open_operations(decide(self.settings).operations_url)
+
+    def make(self, chosen: Selection, **more: Any) -> bool:
+        return execute(self.definitions, self.instance, chosen, **more)
+
+    def ticks(self, count: int) -> list[dg.RunRequest]:
+        """Up to so many ticks, half a minute apart; what the first that asks for runs asks for."""
+        for _ in range(count):
+            self.now += timedelta(seconds=30)
+            with dg.build_sensor_context(
+                instance=self.instance, cursor=self.cursor, resources={"platform": self.resource}
+            ) as context:
+                platform = context.resources.platform
+                found = tick(context, platform, self.watch.look(self.now))
+            self.cursor = found.cursor
+            if found.run_requests:
+                return list(found.run_requests)
+        return []
+
+    def replay(self, request: dg.RunRequest, **more: Any) -> bool:
+        """Launch what the sensor asked for, as the daemon would."""
+        number = int(request.tags[TAG_MISSED])
+        (missed,) = (m for m in self.operations.failover.open() if m.number == number)
+        assert set(request.asset_selection or ()) == replay_selection(missed).keys
+        return self.make(replay_selection(missed), tags={TAG_MISSED: str(number)}, **more)
+
+
+@pytest.fixture
+def house(
+    tmp_path: Path, private_timescale: TimescaleServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[House]:
+    with institution(tmp_path / "data") as made, dg.DagsterInstance.ephemeral() as instance:
+        ours = {name: value for name, value in made.environment.items() if name.startswith(OURS)}
+        ours |= {"TIMESCALEDB_URL": private_timescale.url, "TIMESCALEDB_RETRY_SECONDS": "0.5"}
+        ours |= {"KAFKA_INGEST_ENABLE_STREAMING": "false"}
+        for name, value in ours.items():
+            monkeypatch.setenv(name, value)
+        found = House(read(Settings), private_timescale, instance)
+        yield found
+        found.watch.close()
+
+
+def stored(settings: Settings) -> dict[str, pl.DataFrame]:
+    store = open_platform(settings).store
+    bars = store.scan(curated_bars(DAILY), sessions=ALL)
+    # How fresh a session was depends on the moment of the run.
+    scores = store.scan(SCORES_DATASET, sessions=ALL).drop("freshness_seconds")
+    return {"bars": bars, "scores": scores, "digests": bars_digest(bars)}
+
+
+def away(house: House) -> None:
+    """The server stops in the middle of the day; a run fails, the policy decides."""
+    house.server.stop()
+    assert not house.make(selection(MISSED))
+    failover = house.operations.failover
+    # Bars and scores could not be written; the bars themselves are fetched.
+    assert [(m.dataset, m.sessions) for m in failover.open()] == [
+        ("curated/bars_1d", (MISSED, MISSED))
+    ]
+    house.ticks(2)
+    assert failover.standing() is Standing.NORMAL
+    house.ticks(1)
+    assert failover.standing() is Standing.AWAY
+    # A scheduled run fetches alone, and what it leaves out joins the note.
+    whole = selection(LEFT_OUT)
+    less = reduced(whole, failover.standing())
+    note_left_out(failover, [DAILY], SYMBOLS, (LEFT_OUT, LEFT_OUT), at=house.now)
+    assert house.make(less)
+    (missed,) = failover.open()
+    assert missed.sessions == (MISSED, LEFT_OUT)
+    raw = open_platform(house.settings).raw_log.read(raw_bars("sample_a", DAILY), sessions=ALL)
+    assert raw["session"].unique().sort().to_list() == [BEFORE, MISSED, LEFT_OUT]
+    marks = {run.sessions: run.failover for run in house.operations.journal.runs()}
+    assert marks[LEFT_OUT, LEFT_OUT] == failover.decisions()[0].number
+    assert marks[MISSED, MISSED] is None
+
+
+def test_what_was_fetched_meanwhile_is_made_when_the_server_is_back(
+    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    twin = Settings(mode=Mode.BOOTSTRAP, data_dir=tmp_path / "twin")
+    undisturbed = build_definitions(twin)
+    for day in (BEFORE, MISSED, LEFT_OUT):
+        assert execute(undisturbed, house.instance, selection(day))
+    expected = stored(twin)
+    assert expected["bars"].height >= 8
+
+    assert house.make(selection(BEFORE))
+    assert house.ticks(2) == []
+    away(house)
+
+    # Readers are told, and get what the lake gives.
+    with pytest.warns(StoreAwayWarning, match="TimescaleDB is away since"):
+        bars = emp.get_curated_bars(
+            list(SYMBOLS), str(BEFORE), str(LEFT_OUT), "1d", quality="all", settings=house.settings
+        )
+    assert_frame_equal(bars, expected["bars"].select(bars.columns))
+    assert command(["failover", "status", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["standing"], len(told["missed"])) == ("away", 1)
+
+    # It is back; the run that makes the slice is killed with it, between bars and scores.
+    house.server.start()
+    began = time.monotonic()
+    (request,) = house.ticks(4)
+    assert house.operations.failover.standing() is Standing.BACK
+
+    def dies(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        made = event.asset_key if event is not None and event.is_step_materialization else None
+        if made == curated_key(DAILY):
+            house.server.kill()
+
+    assert not house.replay(request, hear=dies)
+    assert house.ticks(1) == []
+    assert len(house.operations.failover.open()) >= 1
+
+    house.server.start()
+    for request in house.ticks(2):
+        assert house.replay(request)
+    house.ticks(2)
+    took = time.monotonic() - began
+    failover = house.operations.failover
+    assert failover.open() == []
+    assert failover.standing() is Standing.NORMAL
+    assert [d.became for d in failover.decisions()] == [
+        Standing.NORMAL, Standing.BACK, Standing.AWAY
+    ]  # fmt: skip
+    assert {m.digest_lake == m.digest_store != "" for m in failover.newest()} == {True}
+    found = stored(house.settings)
+    for name, frame in expected.items():
+        assert_frame_equal(found[name], frame)
+    print(f"recovery with a second outage in it: {took:.1f} s")
+
+    # An idle tick uses the connection of the one before.
+    query = "select pid from pg_stat_activity where query = 'select 1' and state = 'idle'"
+    before = house.server.query(query, "emp")
+    assert before
+    house.ticks(5)
+    assert house.server.query(query, "emp") == before
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", StoreAwayWarning)
+        emp.get_curated_bars("DEMO-ACME", str(BEFORE), None, settings=house.settings)
+
+
+def test_a_command_makes_what_was_missed_where_no_daemon_runs(
+    house: House, capsys: pytest.CaptureFixture[str]
+):
+    house.server.stop()
+    assert not house.make(selection(MISSED))
+    # Not yet away: the error is the ordinary one.
+    with pytest.raises(StoreUnavailableError):
+        emp.get_curated_bars("DEMO-ACME", str(MISSED), None, settings=house.settings)
+    house.server.start()
+    assert command(["failover", "restore", "--dry-run"]) == 0
+    assert "curated/bars_1d" in capsys.readouterr().out
+    assert command(["failover", "restore"]) == 0
+    assert "every missed slice is whole" in capsys.readouterr().out
+    assert house.operations.failover.open() == []
+    bars = open_platform(house.settings).store.scan(curated_bars(DAILY), sessions=(MISSED, MISSED))
+    assert set(bars["symbol"]) == set(SYMBOLS)
