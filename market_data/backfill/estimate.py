@@ -5,9 +5,9 @@ them. What does not: counting (market_data/pipeline/backfill.py).
 
 The estimate is a sum: pieces run one after another, and within a piece vendors are asked one after
 another. A vendor's part is what its answers take, or what its limits make of the requests,
-whichever is longer. What remains of a run (curating, scoring, checks, Dagster's own events) is
-estimated from rates that were measured on one machine, scaled by how wrong they were for earlier
-pieces here.
+whichever is longer. What remains is a start per piece, and work (curating, scoring, checks,
+Dagster's own events) that is estimated from rates that were measured on one machine, scaled by how
+wrong they were for earlier pieces here.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ REQUEST_SECONDS = 0.5
 """Of a vendor that nobody has asked yet."""
 LAUNCH_SECONDS = 6.0
 """A process, its imports and an opened instance."""
+DRAWN = 0.01
+"""How much the default rates count beside a measured piece."""
 EVENT_SECONDS = 0.008
 """Dagster's own events, per asset and partition."""
 BAR_SECONDS = 5e-6
@@ -32,8 +34,8 @@ class Measured:
     """What a piece that went through tells of this machine and its vendors.
 
     Attributes:
-        work: the seconds that the default rates give for all but its vendors.
-        seconds: what all but its vendors took.
+        work: the seconds that the default rates give for all but its start and its vendors.
+        seconds: what all but its vendors took, its start included.
         vendor_seconds: what each vendor took.
         requests: how many requests each vendor was planned to take.
     """
@@ -52,15 +54,17 @@ class Rates:
         scale: of the default rates of work.
         request_seconds: per request, by vendor.
         pieces: how many earlier pieces this rests on; 0: on defaults alone.
+        launch: seconds of the start of a piece.
     """
 
     scale: float = 1.0
     request_seconds: Mapping[str, float] = field(default_factory=dict)
     pieces: int = 0
+    launch: float = LAUNCH_SECONDS
 
     @classmethod
     def of(cls, measured: Iterable[Measured]) -> Rates:
-        """The rates that some pieces tell: medians, so that one odd piece does not decide."""
+        """The rates that some pieces tell; one odd piece does not decide."""
         known = [m for m in measured if m.work > 0]
         if not known:
             return cls()
@@ -69,11 +73,41 @@ class Rates:
             for vendor, seconds in one.vendor_seconds.items():
                 if one.requests.get(vendor):
                     per_vendor.setdefault(vendor, []).append(seconds / one.requests[vendor])
+        launch, scale = _fitted(known)
         return cls(
-            median(m.seconds / m.work for m in known),
+            scale,
             {vendor: median(seconds) for vendor, seconds in sorted(per_vendor.items())},
             len(known),
+            launch,
         )
+
+    def work(self, pieces: Iterable[float]) -> float:
+        """Seconds of some pieces without their vendors.
+
+        Args:
+            pieces: what the default rates give for the work of each.
+        """
+        return sum(self.launch + self.scale * work for work in pieces)
+
+
+def _fitted(measured: Iterable[Measured]) -> tuple[float, float]:
+    """The start and the scale that fit some pieces: least squares of the relative errors.
+
+    Small pieces tell of the start, large ones of the scale. Where all are alike, what they cannot
+    tell is drawn from the default rates: a pilot of seconds makes no claim about hours.
+    """
+    aa, ay = DRAWN / LAUNCH_SECONDS**2, DRAWN / LAUNCH_SECONDS
+    bb, by, ab = DRAWN, DRAWN, 0.0
+    for one in measured:
+        seconds = max(one.seconds, 0.1)
+        share = one.work / seconds
+        aa, ay = aa + 1 / seconds**2, ay + 1 / seconds
+        bb, by, ab = bb + share**2, by + share, ab + share / seconds
+    both = aa * bb - ab * ab
+    launch, scale = (ay * bb - by * ab) / both, (by * aa - ay * ab) / both
+    if launch < 0:
+        return 0.0, by / bb
+    return (launch, scale) if scale > 0 else (ay / aa, 0.0)
 
 
 @dataclass(frozen=True)
@@ -113,14 +147,14 @@ class Estimate:
 
 
 def work_seconds(*, days: int, assets: int, bars: int) -> float:
-    """Seconds of one piece without its vendors, by the default rates.
+    """Seconds of the work of one piece, by the default rates; without its start and its vendors.
 
     Args:
         days: partitions of its range.
         assets: that its run makes.
         bars: that it lands and curates.
     """
-    return LAUNCH_SECONDS + EVENT_SECONDS * days * assets + BAR_SECONDS * bars
+    return EVENT_SECONDS * days * assets + BAR_SECONDS * bars
 
 
 def vendor_seconds(requests: int, limited: float, rate: float | None) -> float:

@@ -134,7 +134,7 @@ class Piece:
         return self.bars * (len(self.asked) + (1 + len(self.also) if layer == CURATED else 0))
 
     def work(self, layer: str) -> float:
-        """Seconds of its run without its vendors, by the default rates."""
+        """Seconds of its work by the default rates; without its start and its vendors."""
         return work_seconds(days=self.days, assets=self.assets(layer), bars=self.rows(layer))
 
 

@@ -126,7 +126,7 @@ def plan_backfill(
             )
             for c in costs
         ),
-        rates.scale * sum(piece.work(layer) for piece in pieces),
+        rates.work(piece.work(layer) for piece in pieces),
         rates.pieces,
         BYTES_PER_ROW * sum(piece.rows(layer) for piece in pieces),
     )

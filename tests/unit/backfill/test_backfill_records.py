@@ -8,8 +8,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from market_data.backfill.estimate import REQUEST_SECONDS, Rates, vendor_seconds
+from market_data.backfill.estimate import (
+    LAUNCH_SECONDS,
+    REQUEST_SECONDS,
+    Measured,
+    Rates,
+    vendor_seconds,
+)
 from market_data.backfill.experience import rates_of, refusal
 from market_data.backfill.plans import BackfillPlan, dataset_parts
 from market_data.backfill.policy import BackfillPolicy
@@ -72,15 +80,40 @@ def test_the_limits_of_a_vendor_or_its_answers_whichever_take_longer() -> None:
     assert vendor_seconds(10, 0.0, None) == 10 * REQUEST_SECONDS
 
 
-def test_rates_are_medians_of_what_earlier_pieces_took() -> None:
+def test_rates_are_what_earlier_pieces_took_but_for_an_odd_one() -> None:
     plan = plan_of(3)
     work = plan.pieces[0].work("curated")
-    seconds = [1.0 + work * 2, 1.0 + work * 2, 1.0 + work * 50]
-    rates = rates_of([done(plan, *seconds)], "curated/bars_1d")
-    assert rates.scale == pytest.approx(2.0)
+    rates = rates_of([done(plan, 15.0, 15.0, 351.0)], "curated/bars_1d")
+    assert rates.work([work]) == pytest.approx(14.0, rel=0.1)
     assert rates.request_seconds == {"sample_a": 0.5}
     assert rates.pieces == 3
-    assert rates_of([done(plan, *seconds)], "curated/bars_1h") == Rates()
+    assert rates_of([done(plan, 15.0)], "curated/bars_1h") == Rates()
+
+
+@given(
+    start=st.floats(0.5, 15),
+    scale=st.floats(0.2, 5),
+    small=st.floats(0.01, 0.5),
+    large=st.floats(20, 400),
+    noise=st.lists(st.floats(0.9, 1.1), min_size=3, max_size=3),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_pilot_and_a_piece_tell_how_long_the_rest_takes(
+    start: float, scale: float, small: float, large: float, noise: list[float]
+) -> None:
+    """Within 30 %, whatever the machine, as long as its pieces differ by a tenth."""
+    works = (small, large, large)
+    took = [n * (start + scale * w) for n, w in zip(noise, works, strict=True)]
+    rates = Rates.of(Measured(w, s) for w, s in zip(works, took, strict=True))
+    rest = [large * share for share in (0.5, 1.0, 1.5, 1.5)]
+    truth = sum(start + scale * work for work in rest)
+    assert rates.work(rest) == pytest.approx(truth, rel=0.3)
+    assert min(rates.launch, rates.scale) >= 0
+
+
+def test_a_small_pilot_makes_no_claim_about_the_work() -> None:
+    slow_start = Rates.of([Measured(0.2, 12.0)])
+    assert slow_start.work([100.0]) == pytest.approx(112.0, rel=0.1)
 
 
 def test_time_in_queues_is_no_measure_of_the_work() -> None:
@@ -88,7 +121,7 @@ def test_time_in_queues_is_no_measure_of_the_work() -> None:
     work = plan.pieces[0].work("curated")
     queued = done(plan, 3_600.0)
     (piece,) = queued.pieces
-    measured = replace(piece, outcome={**piece.outcome, "seconds": 1.0 + work})
+    measured = replace(piece, outcome={**piece.outcome, "seconds": 1.0 + LAUNCH_SECONDS + work})
     rates = rates_of([replace(queued, pieces=(measured,))], "curated/bars_1d")
     assert rates.scale == pytest.approx(1.0)
 
