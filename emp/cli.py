@@ -42,6 +42,7 @@ from emp.commands import (
     migrate,
     migrate_store,
     outages,
+    purge,
     quality,
     quarantine,
     readiness,
@@ -119,6 +120,7 @@ app.add_typer(quality.app, name="quality")
 app.command("health", epilog=health.EXAMPLES)(health.health)
 app.command("coverage", epilog=coverage.EXAMPLES)(coverage.coverage)
 app.command("outages", epilog=outages.EXAMPLES)(outages.outages)
+app.command("purge", epilog=purge.EXAMPLES)(purge.purge)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("dev", epilog=dev.EXAMPLES)(dev.dev)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)

@@ -13,6 +13,7 @@ from adapters.settings import Mode
 from jobs.automation.bars_job import scheduled_bars_job
 from jobs.automation.daily import daily_schedule
 from jobs.automation.market_close import close_schedules
+from jobs.automation.purge import purge_job, purge_schedule
 from jobs.automation.refresh import refresh_schedules
 from jobs.automation.upkeep import monthly_upkeep_job, upkeep_schedules, weekly_upkeep_job
 from market_data.automation.policy import AutomationPolicy
@@ -23,7 +24,12 @@ def automation_jobs(
     universe: Universe, policy: AutomationPolicy
 ) -> list[dg.JobDefinition | dg.UnresolvedAssetJobDefinition]:
     """The jobs that the schedules run."""
-    return [scheduled_bars_job(universe), weekly_upkeep_job, monthly_upkeep_job(policy.upkeep)]
+    return [
+        scheduled_bars_job(universe),
+        weekly_upkeep_job,
+        monthly_upkeep_job(policy.upkeep),
+        purge_job(policy.retention),
+    ]
 
 
 def automation_schedules(
@@ -36,4 +42,5 @@ def automation_schedules(
         *close_schedules(universe, policy, running=running),
         *refresh_schedules(universe, policy, running=running),
         *upkeep_schedules(policy),
+        purge_schedule(policy),
     ]

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from market_data.automation.recovery import RecoveryRules
+from market_data.automation.retention import RetentionPolicy
 from market_data.backfill.policy import BackfillPolicy
 from market_data.durations import Duration
 from market_data.timeframes import Timeframe
@@ -231,6 +232,7 @@ class AutomationPolicy(_Strict):
     upkeep: UpkeepRules = UpkeepRules()
     backfill: BackfillPolicy = BackfillPolicy()
     recovery: RecoveryRules = RecoveryRules()
+    retention: RetentionPolicy = RetentionPolicy()
 
     def starts(self, *, institutional: bool) -> bool:
         """Whether a schedule that asks vendors is on by default."""

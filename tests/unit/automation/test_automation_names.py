@@ -30,6 +30,7 @@ ASK_VENDORS = {
 LOCAL = {
     "weekly_upkeep": "40 3 * * 0, UTC",
     "monthly_upkeep": "20 4 1 * *, UTC",
+    "purge_run_records": "10 3 * * *, UTC",
 }
 OTHERS = {
     "back_up",
