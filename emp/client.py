@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -21,7 +22,6 @@ from market_data.errors import ConfigurationError, StoreAwayWarning, StoreUnavai
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
-    from market_data.pipeline.platform import Platform
 
 
 def get_curated_bars(
@@ -91,31 +91,29 @@ def get_curated_bars(
     platform = platform_of(settings)
     wanted = period(start, end, **bounds_of(platform))
 
-    def read(source: Platform, known_at: datetime | None) -> pl.DataFrame:
-        return read_bars(
-            source,
-            names_of(symbols),
-            timeframe=timeframe_of(timeframe),
-            start=wanted.start,
-            end=wanted.end,
-            sessions=wanted.sessions,
-            adjusted=adjusted,
-            as_of=known_at,
-            quality=quality,
-            running=running,
-            impute=impute,
-            checked=checked,
-        )
-
+    # No function of its own: warnings point at who asked.
+    read = partial(
+        read_bars,
+        symbols=names_of(symbols),
+        timeframe=timeframe_of(timeframe),
+        start=wanted.start,
+        end=wanted.end,
+        sessions=wanted.sessions,
+        adjusted=adjusted,
+        quality=quality,
+        running=running,
+        impute=impute,
+        checked=checked,
+    )
     moment = None if as_of is None else instant(as_of, "as_of")
     try:
-        bars = read(platform, moment)
+        bars = read(platform, as_of=moment)
     except StoreUnavailableError:
         told = told_away(settings)
         if not told:
             raise
         warnings.warn(told, StoreAwayWarning, stacklevel=2)
-        bars = read(lake_alone(platform), moment or platform.clock.now())
+        bars = read(lake_alone(platform), as_of=moment or platform.clock.now())
     return bars if columns is None else with_columns(bars, columns)
 
 

@@ -43,7 +43,6 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
     running: bool = False,
     impute: Impute = ANNOTATED,
     checked: bool = False,
-    kept: bool = True,
 ) -> pl.DataFrame:
     """Curated bars of some symbols, sorted by (symbol, ts).
 
@@ -67,7 +66,6 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
             jumps, changes of the unit, flat runs and odd volumes that nobody accepted. Else bars
             carry what was found when their session was scored last, up to `as_of`. Either comes
             before `quality` leaves anything out.
-        kept: false where it is known that the store cannot be asked for the flags that it keeps.
 
     Returns:
         Rows of CURATED_BARS. Where bars may have been made up, also the columns
@@ -105,7 +103,6 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
             as_of=as_of,
             quality="all",
             impute=NEVER,
-            kept=kept,
         )
 
     def worked_in(bars: pl.DataFrame) -> pl.DataFrame:
@@ -113,7 +110,7 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
             return bars
         return adjusted_bars(platform, bars, adjustable, mode, moment, closes=closes, stacklevel=4)
 
-    stored = StoredBars(platform, timeframe, as_of, checked, kept)
+    stored = StoredBars(platform, timeframe, as_of, checked)
     completed = [] if asked is None else asked.among(symbols)
     bars = stored.marked([s for s in symbols if s not in completed], span, decided)
     around = bars.clear()

@@ -40,14 +40,12 @@ class StoredBars:
         timeframe: of the bars.
         as_of: the moment; None for what is stored.
         checked: flag single bars as their neighbours have it.
-        kept: put on the flags that the store keeps.
     """
 
     platform: Platform
     timeframe: Timeframe
     as_of: datetime | None
     checked: bool
-    kept: bool
 
     def marked(
         self, symbols: Sequence[str], span: Range, decided: list[Annotation]
@@ -62,8 +60,7 @@ class StoredBars:
         if not symbols:
             return CURATED_BARS.empty()
         bars = self._checked(symbols, span, decided) if self.checked else self._read(symbols, span)
-        if self.kept:
-            bars = self._with_kept(symbols, bars, span, decided)
+        bars = self._with_kept(symbols, bars, span, decided)
         return masked(bars, decided, self.timeframe)
 
     def _with_kept(
@@ -91,7 +88,7 @@ class StoredBars:
             if self.as_of is None:
                 raise
             text = f"the bars are without the flags that are kept of them: {error}"
-            warnings.warn(text, StoreAwayWarning, stacklevel=4)
+            warnings.warn(text, StoreAwayWarning, stacklevel=5)
             return bars
 
     def _checked(

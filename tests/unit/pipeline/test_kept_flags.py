@@ -17,7 +17,7 @@ import emp
 from emp.cli import run
 from market_data.calendars import trading_sessions
 from market_data.datasets import FLAGS_DATASET, SCORES_DATASET, Dataset, curated_bars
-from market_data.errors import WithheldBarsWarning
+from market_data.errors import StoreAwayWarning, StoreUnavailableError, WithheldBarsWarning
 from market_data.pipeline.score import score_range
 from market_data.ports import Annotation, BarStore, Decision
 from market_data.timeframes import Timeframe
@@ -214,6 +214,32 @@ def test_the_next_day_tells_a_false_tick_of_the_last(tmp_path: Path) -> None:
     assert marks(then).get(TICK) != "false_tick"
 
 
+class Instead:
+    """A store that fails in one respect."""
+
+    def __init__(self, store: BarStore, **how: Any) -> None:
+        self.store, self.how = store, how
+
+    def __getattr__(self, name: str) -> Any:
+        return self.how.get(name) or getattr(self.store, name)
+
+
+def test_bars_as_of_a_moment_need_no_store_and_say_that_its_flags_are_missing(
+    world: World,
+) -> None:
+    def away(*_: object, **__: object) -> pl.DataFrame:
+        raise StoreUnavailableError("the warehouse does not answer")
+
+    lake: BarStore = Instead(world.platform.store, scan=away)
+    alone = replace(world, store=lake)
+    with pytest.warns(StoreAwayWarning, match="without the flags .* does not answer"):
+        bars = alone.read("1d", "MINE", quality="all", as_of=world.now)
+    assert bars.height == world.read("1d", "MINE", quality="all").height
+    assert marks(bars) == {}
+    with pytest.raises(StoreUnavailableError):
+        alone.read("1d", "MINE")
+
+
 class KilledError(Exception):
     """The process is gone."""
 
@@ -224,16 +250,12 @@ def test_a_run_that_dies_between_flags_and_scores_shows_and_is_made_whole_by_the
     world = curated(tmp_path)
     own = world.platform.store
 
-    class Dying:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(own, name)
+    def dies(dataset: Dataset, frame: pl.DataFrame, **how: Any) -> int:
+        if dataset == SCORES_DATASET:
+            raise KilledError
+        return own.replace(dataset, frame, **how)
 
-        def replace(self, dataset: Dataset, frame: pl.DataFrame, **how: Any) -> int:
-            if dataset == SCORES_DATASET:
-                raise KilledError
-            return own.replace(dataset, frame, **how)
-
-    dying: BarStore = Dying()
+    dying: BarStore = Instead(own, replace=dies)
     with pytest.raises(KilledError):
         score(replace(world, store=dying), FIRST, LAST)
     assert marks(world.read("1d", "MINE", quality="all")) == KEPT
