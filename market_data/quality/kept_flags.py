@@ -23,7 +23,7 @@ from market_data.schemas import KEPT_FLAGS, PRICES, UTC
 BAR, SESSION = "bar", "session"
 _VOLUMES = ["ts", "volume"]
 _TOLD = [*KEY, "check", "code", "severity", "digest"]
-_KEPT = [
+_KEPT: list[str | pl.Expr] = [
     *KEY,
     pl.col("found_by").alias("check"),
     "code",
