@@ -30,7 +30,7 @@ from adapters.settings import PROJECT, Settings
 from emp.instance import open_instance
 from emp.reporting import operations_of
 from market_data.backfill.records import Backfill, BackfillState, PieceState
-from market_data.datasets import curated_bars
+from market_data.datasets import STORED, curated_bars, raw_bars
 from market_data.timeframes import Timeframe
 from tests.support.worlds import World
 
@@ -148,6 +148,22 @@ def test_every_piece_is_made_once_whatever_is_killed(
     assert ends.pop("SUCCESS") == 2
     assert set(ends) <= {"FAILURE"}
     _same_as_undisturbed(installed, tmp_path / "calm")
+    _rolled_back(installed, first.id)
+
+
+def _rolled_back(installed: Installation, name: str) -> None:
+    """Nothing was there before it, and nothing is told of it now: what died along the way, too."""
+    process = installed.start("rollback", name, "--json")
+    out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, err
+    told = json.loads(out)
+    assert (told["state"], told["rows"], told["made_anew"]) == ("rolled_back", 0, 0)
+    assert told["fetches"] >= 2
+    platform = open_platform(installed.settings)
+    assert platform.raw_log.revisions(raw_bars("sample_a", Timeframe.M1)).is_empty()
+    for dataset in STORED:
+        assert platform.store.scan(dataset).is_empty(), dataset.name
+    assert platform.ledger.read().is_empty()
 
 
 def _same_as_undisturbed(installed: Installation, folder: Path) -> None:
