@@ -57,6 +57,16 @@ def test_a_mistake_is_told_with_its_key(tmp_path: Path, content: dict[str, Any],
     assert told in str(refused.value)
 
 
+def test_a_file_that_has_not_changed_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    first = policy_of(tmp_path, jitter="1m")
+    with monkeypatch.context() as patch:
+        patch.setattr("adapters.automation.load_rules", lambda *_: pytest.fail("it was read"))
+        assert load_automation(Settings(config_dir=tmp_path)) is first
+    assert policy_of(tmp_path, jitter="3m").jitter == timedelta(minutes=3)
+
+
 def test_schedules_that_ask_vendors_start_where_the_policy_says():
     def starts(said: str) -> tuple[bool, bool]:
         policy = AutomationPolicy.model_validate({"started": said})
