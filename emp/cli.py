@@ -32,6 +32,7 @@ from emp.commands import (
     dev,
     doctor,
     export_status,
+    failed,
     failover,
     files,
     health,
@@ -120,6 +121,7 @@ app.add_typer(quality.app, name="quality")
 app.command("health", epilog=health.EXAMPLES)(health.health)
 app.command("coverage", epilog=coverage.EXAMPLES)(coverage.coverage)
 app.command("outages", epilog=outages.EXAMPLES)(outages.outages)
+app.command("failed", epilog=failed.EXAMPLES)(failed.failed)
 app.command("purge", epilog=purge.EXAMPLES)(purge.purge)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("dev", epilog=dev.EXAMPLES)(dev.dev)

@@ -9,6 +9,7 @@ from emp_assets.curated.bars import curated_bars_asset, curated_bars_checks
 from emp_assets.curated.macro_calendar import macro_calendar_asset, macro_calendar_checks
 from emp_assets.curated.quarantine import quarantine_asset
 from emp_assets.operations.daily_checklist import daily_checklist
+from emp_assets.operations.failed_sessions import failed_sessions_asset
 from emp_assets.operations.failover_drill import failover_drill
 from emp_assets.operations.ingest_reports import ingest_reports
 from emp_assets.operations.readiness import readiness
@@ -27,7 +28,7 @@ from market_data.universe import Universe
 
 def all_assets(universe: Universe, terms: VendorTable) -> list[dg.AssetsDefinition]:
     """Every asset, upstream first; `terms` are those of the vendors."""
-    return [
+    found = [
         instruments,
         trading_sessions,
         corporate_actions,
@@ -48,6 +49,8 @@ def all_assets(universe: Universe, terms: VendorTable) -> list[dg.AssetsDefiniti
         readiness,
         daily_checklist,
     ]
+    sessions = [key for asset in found if asset.partitions_def for key in asset.keys]
+    return [*found, failed_sessions_asset(sessions)]
 
 
 def all_checks(universe: Universe) -> list[dg.AssetChecksDefinition]:

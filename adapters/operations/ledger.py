@@ -120,6 +120,14 @@ class SqlLedger:
             )
             return read_frame(connection, query, LEDGER.dtypes).sort(_SORT)
 
+    def failing(self) -> pl.DataFrame:
+        """Rows of LEDGER whose outcome is `refused` or `failed`, sorted as by `read`."""
+        query = sa.select(*(ledger.c[name] for name in LEDGER.names)).where(
+            ledger.c.outcome.in_([str(Outcome.REFUSED), str(Outcome.FAILED)])
+        )
+        with reading(self._engine) as connection:
+            return read_frame(connection, query, LEDGER.dtypes).sort(_SORT)
+
     def spans(self, *, timeframe: Timeframe, vendors: Sequence[str] | None = None) -> pl.DataFrame:
         """First and last session asked, whatever came: columns symbol, first, last, by symbol."""
         with reading(self._engine) as connection:

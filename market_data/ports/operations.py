@@ -47,6 +47,10 @@ class Ledger(Protocol):
         """Rows of LEDGER, sorted by (vendor, timeframe, symbol, session)."""
         ...
 
+    def failing(self) -> pl.DataFrame:
+        """Rows of LEDGER whose outcome is `refused` or `failed`, sorted as by `read`."""
+        ...
+
     def spans(self, *, timeframe: Timeframe, vendors: Sequence[str] | None = None) -> pl.DataFrame:
         """First and last session asked, per symbol: columns symbol, first, last."""
         ...

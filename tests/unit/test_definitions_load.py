@@ -99,6 +99,7 @@ def test_the_graph_has_the_layers_and_datasets_of_the_design(defs: dg.Definition
         "raw/fred_observations",
         "quality/scores",
         "operations/readiness",
+        "operations/failed_sessions",
         "operations/failover_drill",
         *(f"operations/{name}" for name in MAKERS),
         *(f"curated/bars_{t}" for t in Timeframe),
@@ -153,6 +154,7 @@ def test_every_dataset_with_sessions_is_checked(defs: dg.Definitions):
     assert checked.pop("reference/trading_sessions") == {"coverage", "changes"}
     assert checked.pop("operations/readiness") == {"ready", "cache_health", "kafka_readiness"}
     assert checked.pop("operations/failover_drill") == {"failover_drill"}
+    assert checked.pop("operations/failed_sessions") == {"no_session_left_failed"}
     judging = ("ingest_health", "ingest_trends", "slo_report", "daily_checklist")
     assert {n: checked.pop(f"operations/{n}") for n in judging} == {n: {n} for n in judging}
     macro = {"curated/macro_calendar", "raw/fred_releases", "raw/fred_observations"}
