@@ -1,7 +1,7 @@
-"""Invented series with planted faults: what the detectors are measured on.
+"""Invented series: what the detectors are measured on.
 
-What belongs here: series, and the ways in which they are spoilt. What does not: counting what a
-detector finds (detectors.py).
+What belongs here: series, their limits, the record of a spoilt one. What does not: the ways in
+which they are spoilt (price_faults.py, trials_of_sessions.py, trials_of_actions.py).
 
 Two kinds of series: the sample vendor's (normal returns, sessions, openings that gap), and returns
 of Student's t with three degrees of freedom (fat tails) at the volatilities and spike sizes that
@@ -11,20 +11,21 @@ close, at half the volatility.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import polars as pl
 
+from adapters.configuration import load_thresholds
+from adapters.settings import Settings
 from adapters.vendors.sample.instruments import INSTRUMENTS
 from adapters.vendors.sample.truth import daily_bars, minute_bars
+from market_data.quality.thresholds import Thresholds
 from market_data.schemas import CORPORATE_ACTIONS, PRICES
 from market_data.timeframes import Timeframe
 
-FAULTS = 10
-"""Spikes, or odd volumes, per series."""
 FIRST, LAST = date(2024, 1, 2), date(2026, 6, 30)
 MINUTES_LAST = date(2024, 1, 12)
 _TAILED = 2_000
@@ -89,7 +90,17 @@ class Spoilt:
     actions: pl.DataFrame = field(default_factory=_NO_ACTIONS.clone)
 
 
-Plant = Callable[[pl.DataFrame, Kind, np.random.Generator], Spoilt]
+@cache
+def thresholds() -> Thresholds:
+    """The limits that the repository ships."""
+    return load_thresholds(Settings())
+
+
+@cache
+def limits_of(kind: Kind) -> pl.DataFrame:
+    """The limits of a kind of series, see `BarsView.limits`."""
+    rules = thresholds().rule(kind.asset_class, kind.timeframe).model_dump()
+    return pl.DataFrame([{"symbol": "AAA", "asset_class": kind.asset_class, **rules}])
 
 
 def series(kind: Kind, seed: int) -> pl.DataFrame:
@@ -134,110 +145,3 @@ def _fat_tailed(kind: Kind, seed: int) -> pl.DataFrame:
         high=pl.max_horizontal("open", "close") * np.exp(beyond[0]),
         low=pl.min_horizontal("open", "close") / np.exp(beyond[1]),
     )
-
-
-def spikes(longest: int) -> Plant:
-    """Closes that were not traded, up to `longest` in a row, and the openings between them."""
-
-    def plant(bars: pl.DataFrame, kind: Kind, chance: np.random.Generator) -> Spoilt:
-        close, opening = bars["close"].to_numpy().copy(), bars["open"].to_numpy().copy()
-        planted: set[int] = set()
-        for at in _places(bars, chance, longest + 7):
-            length = int(chance.integers(1, longest + 1))
-            factor = (1 + kind.spike) ** chance.choice([-1, 1])
-            close[at : at + length] *= factor
-            opening[at + 1 : at + length] *= factor
-            planted |= set(range(at, at + length))
-        return Spoilt(bars.with_columns(close=close, open=opening), frozenset(planted))
-
-    return plant
-
-
-def wicks(times: float) -> Plant:
-    """Opens, highs and lows that were not traded, by a multiple of the usual spike.
-
-    A wrong high lies above the right one and a wrong low below it; bars enclose their openings.
-    """
-
-    def plant(bars: pl.DataFrame, kind: Kind, chance: np.random.Generator) -> Spoilt:
-        prices = {name: bars[name].to_numpy().copy() for name in PRICES}
-        factor = 1 + times * kind.spike
-        places = _places(bars, chance, 8)
-        for at in places:
-            name = str(chance.choice(["open", "high", "low"]))
-            up = name == "high" or (name == "open" and chance.random() < 0.5)
-            prices[name][at] *= factor if up else 1 / factor
-        wrong = bars.with_columns(pl.Series(name, of) for name, of in prices.items())
-        enclosed = wrong.with_columns(
-            high=pl.max_horizontal("open", "high"), low=pl.min_horizontal("open", "low")
-        )
-        return Spoilt(enclosed, frozenset(places))
-
-    return plant
-
-
-def split(bars: pl.DataFrame, _kind: Kind, chance: np.random.Generator) -> Spoilt:
-    """A split that was reported: nothing is wrong."""
-    ratio = float(chance.choice([2, 3, 5, 10, 0.1]))
-    at = _session_start(bars, _places(bars, chance, 1)[0])
-    told = {"symbol": "AAA", "ex_date": bars["session"][at], "kind": "split", "value": ratio}
-    return Spoilt(_scaled(bars, at, 1 / ratio), frozenset(), pl.DataFrame([told]))
-
-
-def cents(bars: pl.DataFrame, _kind: Kind, chance: np.random.Generator) -> Spoilt:
-    """Prices in cents from one bar on."""
-    at = _places(bars, chance, 1)[0]
-    return Spoilt(_scaled(bars, at, 100.0), frozenset({at}))
-
-
-def repeated(allowed: int) -> Plant:
-    """A feed that repeats its last price until it has stood for twice as long as is allowed."""
-
-    def plant(bars: pl.DataFrame, kind: Kind, chance: np.random.Generator) -> Spoilt:
-        last = 2 * allowed - 1
-        starts = [
-            at
-            for at in _places(bars, chance, 1)
-            if kind.daily or bars["session"][at - 1] == bars["session"][at + last]
-        ]
-        at = starts[0]
-        close = bars["close"].to_numpy().copy()
-        close[at : at + last] = close[at - 1]
-        # Days are told from the first one too many; of a day's bars, the last of the run.
-        told = range(at + allowed - 2, at + last) if kind.daily else [at + last - 1]
-        return Spoilt(bars.with_columns(close=close), frozenset(told))
-
-    return plant
-
-
-def volumes(factor: float) -> Plant:
-    """Days whose volume is a multiple of the true one."""
-
-    def plant(bars: pl.DataFrame, _kind: Kind, chance: np.random.Generator) -> Spoilt:
-        volume = bars["volume"].to_numpy().copy()
-        places = _places(bars, chance, 30)
-        volume[places] *= factor
-        return Spoilt(bars.with_columns(volume=volume), frozenset(places))
-
-    return plant
-
-
-def _places(bars: pl.DataFrame, chance: np.random.Generator, apart: int) -> list[int]:
-    """Bars in any order, so far from each other, and far from the ends."""
-    slots = np.arange(70, bars.height - 80, apart)
-    size = min(FAULTS, len(slots)) if apart > 1 else len(slots)
-    return [int(n) for n in chance.choice(slots, size, replace=False)]
-
-
-def _session_start(bars: pl.DataFrame, at: int) -> int:
-    return int(bars.filter(pl.col("session") == bars["session"][at])["number"][0])
-
-
-def _scaled(bars: pl.DataFrame, at: int, factor: float) -> pl.DataFrame:
-    after = pl.int_range(pl.len()) >= at
-    opens = after & (pl.int_range(pl.len()) > at) if factor > 1 else after
-    scaled = bars.with_columns(
-        pl.when(after).then(pl.col(c) * factor).otherwise(c).alias(c)
-        for c in ("high", "low", "close")
-    )
-    return scaled.with_columns(open=pl.when(opens).then(pl.col("open") * factor).otherwise("open"))

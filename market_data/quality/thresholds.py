@@ -58,9 +58,9 @@ class Rules(BaseModel):
         flat_run_bars: bars in a row with one close from which on they are flagged.
         jump: absolute return between two bars above which it is flagged.
         false_tick_profile: the rule for false ticks, see false_ticks.py.
-        false_tick_z: robust standard deviations from which on a jump may be false.
+        false_tick_z: robust standard deviations of the jump back from which on a jump may be false.
         false_tick_move: smallest relative jump that may be false.
-        false_tick_revert: share of the jump that has to be undone.
+        false_tick_revert: share of the larger one that the smaller of both jumps has to be.
         false_tick_bars: so many bars in a row may be false.
         wick_z: usual ranges of a bar from which on an open, high or low may be wrong, see wicks.py.
         wick_move: smallest relative distance from the prices around it at which it may be.
