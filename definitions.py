@@ -49,6 +49,7 @@ from sensors.kafka_relay import relay_kafka_events
 from sensors.outages import outage_sensor
 from sensors.recovery import recovery_sensor
 from sensors.reference_files import reference_files
+from sensors.reports import reports_follow_their_inputs
 
 
 def build_resources(found: Installation) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def _sensors(found: Installation, policy: AutomationPolicy) -> list[dg.SensorDef
     outages = outage_sensor(policy.backfill, on=asks)
     servers = [watch_the_store] if found.servers is not None else []
     relays = [relay_kafka_events] if _streaming(found) else []
-    return [*always, outages, *servers, *relays]
+    return [*always, outages, reports_follow_their_inputs, *servers, *relays]
 
 
 def _requested(found: Installation, policy: AutomationPolicy) -> list[dg.SensorDefinition]:

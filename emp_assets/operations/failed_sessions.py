@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from emp_assets.automation import AFTER_INPUTS
 from emp_assets.naming import FAILED_SESSIONS_KEY, OWNERS, SCORES_KEY
 from resources.platform import PlatformResource
 
@@ -33,6 +34,7 @@ def failed_sessions_asset(sessions: Sequence[dg.AssetKey]) -> dg.AssetsDefinitio
         group_name="operations",
         kinds={"markdown"},
         owners=OWNERS,
+        automation_condition=AFTER_INPUTS,
         description=__doc__,
         check_specs=[
             dg.AssetCheckSpec(

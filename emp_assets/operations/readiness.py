@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
+from emp_assets.automation import AFTER_INPUTS
 from emp_assets.naming import OWNERS, READINESS_KEY, SCORES_KEY
 from market_data.operations.grades import Grade, worst
 from market_data.operations.readiness import Readiness, Section
@@ -27,6 +28,7 @@ CHECKS = {
     group_name="operations",
     kinds={"markdown"},
     owners=OWNERS,
+    automation_condition=AFTER_INPUTS,
     description=__doc__,
     check_specs=[
         dg.AssetCheckSpec(name, asset=READINESS_KEY, description=text)

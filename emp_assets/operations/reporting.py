@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from emp_assets.automation import AFTER_INPUTS
 from emp_assets.metadata import runbook, runbooks_of
 from emp_assets.naming import OWNERS, op_name
 from market_data.operations.grades import Grade
@@ -51,6 +52,7 @@ class ReportAsset:
             group_name="operations",
             kinds={"markdown"},
             owners=OWNERS,
+            automation_condition=AFTER_INPUTS,
         )
 
     def checks(self) -> list[dg.AssetCheckSpec]:
