@@ -79,8 +79,8 @@ def test_readiness_is_kept_for_the_status(house: Institution) -> None:
     told = json.loads(done.stdout)
     assert list(told["sections"]) == [
         "connectivity", "migrations", "ingest", "ingest_health", "ingest_trends", "latency",
-        "quality", "cache", "kafka", "failover", "recovery", "alerts", "slo_report",
-        "daily_checklist", "backups",
+        "stale_symbols", "quality", "cache", "kafka", "failover", "recovery", "alerts",
+        "slo_report", "daily_checklist", "backups",
     ]  # fmt: skip
     assert told["mode"] == "institutional"
     # No daemon runs here, which is an error in this mode.
