@@ -45,7 +45,7 @@ EMPTY = {
     TABLES[2],
     *(f"operations/alert{name}" for name in ("s", "_outbox", "_routes", "_silences", "_told")),
     *("operations/answer_shapes", "operations/shape_changes"),
-    *("operations/backfills", "operations/backfill_pieces"),
+    *(f"operations/backfill{name}" for name in ("s", "_keys", "_pieces")),
 }
 """What the folder below holds nothing of: nobody was alerted, no answer of a vendor has a shape
 that is watched, nothing was filled back."""
