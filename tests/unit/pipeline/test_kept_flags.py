@@ -194,6 +194,11 @@ def test_a_bar_that_was_restated_inherits_no_flag(tmp_path: Path) -> None:
     assert TICK not in set(kept["session"])
     # The volume of a session within reach of those that were scored is judged anew, too.
     assert BUSY not in set(kept["session"])
+    # So is what comes after them: the step is a day earlier now.
+    before = date(2024, 3, 11)
+    restate(world, before, **{p: pl.col(p) * 1.5 for p in ("open", "high", "low", "close")})
+    score(world, before, before)
+    assert marks(world.read("1d", "MINE", quality="all")) == {before: "jump", PENCE: "unit_error"}
 
 
 def test_the_next_day_tells_a_false_tick_of_the_last(tmp_path: Path) -> None:
