@@ -1,12 +1,13 @@
-"""A drill rehearses with what was really fetched, and changes nothing but its report."""
+"""Commands of failover: a drill changes nothing but its report, restore makes what was missed."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import yaml
 
@@ -18,6 +19,7 @@ from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError
 from market_data.failover.drill import Drill, Step
 from market_data.failover.policy import DrillRules
+from market_data.failover.state import MissedSlice
 from market_data.operations.grades import Grade
 from market_data.timeframes import Timeframe
 from tests.support.worlds import World
@@ -52,6 +54,31 @@ def test_a_drill_finds_what_was_fetched_whole_again(
     assert (operations.failover.decisions(), operations.failover.newest()) == ([], [])
     assert command(["failover", "status"]) == 0
     assert "no server that may be away" in capsys.readouterr().out
+
+
+def test_a_command_makes_what_was_missed_where_no_daemon_runs(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("EMP_DATA_DIR", str(world.settings.data_dir))
+    # Records of runs on disk are nothing that this is about.
+    monkeypatch.setattr("emp.instance.open_instance", lambda _: dg.DagsterInstance.ephemeral())
+    daily, days = curated_bars(Timeframe.D1), (date(2024, 1, 9), date(2024, 1, 11))
+    failover = open_operations(world.settings.local_operations_url).failover
+    failover.note(MissedSlice(daily.name, Timeframe.D1, SYMBOLS, *days, "", NOW))
+    assert command(["failover", "restore", "--dry-run"]) == 0
+    assert "waits" in capsys.readouterr().out
+    assert world.platform.store.scan(daily).is_empty()
+    assert command(["failover", "restore"]) == 0
+    told = capsys.readouterr()
+    assert "every missed slice is whole" in told.out
+    assert "missed slice 1 is whole: 6 bars" in told.err
+    (whole,) = failover.newest()
+    assert (whole.attempts, whole.rows) == (1, 6)
+    assert whole.digest_lake == whole.digest_store != ""
+    assert world.platform.store.scan(daily).height == 6
+    # Nothing is left to make, and nothing is made twice.
+    assert command(["failover", "restore"]) == 0
+    assert failover.newest() == [whole]
 
 
 def test_a_store_that_loses_rows_fails_the_drill(world: World, monkeypatch: pytest.MonkeyPatch):

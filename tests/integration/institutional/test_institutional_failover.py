@@ -133,6 +133,9 @@ def away(house: House) -> None:
     ]
     house.ticks(2)
     assert failover.standing() is Standing.NORMAL
+    # Not yet away: the error is the ordinary one.
+    with pytest.raises(StoreUnavailableError):
+        emp.get_curated_bars("DEMO-ACME", str(BEFORE), None, settings=house.settings)
     house.ticks(1)
     assert failover.standing() is Standing.AWAY
     # A scheduled run fetches alone, and what it leaves out joins the note.
@@ -215,21 +218,3 @@ def test_what_was_fetched_meanwhile_is_made_when_the_server_is_back(
     with warnings.catch_warnings():
         warnings.simplefilter("error", StoreAwayWarning)
         emp.get_curated_bars("DEMO-ACME", str(BEFORE), None, settings=house.settings)
-
-
-def test_a_command_makes_what_was_missed_where_no_daemon_runs(
-    house: House, capsys: pytest.CaptureFixture[str]
-):
-    house.server.stop()
-    assert not house.make(selection(MISSED))
-    # Not yet away: the error is the ordinary one.
-    with pytest.raises(StoreUnavailableError):
-        emp.get_curated_bars("DEMO-ACME", str(MISSED), None, settings=house.settings)
-    house.server.start()
-    assert command(["failover", "restore", "--dry-run"]) == 0
-    assert "curated/bars_1d" in capsys.readouterr().out
-    assert command(["failover", "restore"]) == 0
-    assert "every missed slice is whole" in capsys.readouterr().out
-    assert house.operations.failover.open() == []
-    bars = open_platform(house.settings).store.scan(curated_bars(DAILY), sessions=(MISSED, MISSED))
-    assert set(bars["symbol"]) == set(SYMBOLS)
