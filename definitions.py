@@ -28,7 +28,9 @@ from jobs.macro_schedule import macro_schedule
 from jobs.market_slice import market_slice_job
 from jobs.operations import operations_schedules, report_ingest_job, report_operations_job
 from jobs.rebuild import rebuild_job
+from jobs.take_in_files import take_in_files_job
 from jobs.vendor_jobs import vendor_jobs
+from market_data.automation.drop import check_folders
 from market_data.automation.policy import AutomationPolicy
 from resources.operations_reports import OperationsReportsResource
 from resources.platform import PlatformResource
@@ -44,11 +46,13 @@ from resources.storage import (
 from sensors.alerts import alert_delivery, alerts_of_runs, platform_alerts
 from sensors.backfills import backfill_sensor
 from sensors.corporate_actions import rebuild_after_corporate_actions
+from sensors.dropped_files import dropped_files_sensor
 from sensors.failover import watch_the_store
 from sensors.kafka_relay import relay_kafka_events
 from sensors.outages import outage_sensor
 from sensors.recovery import recovery_sensor
 from sensors.reference_files import reference_files
+from sensors.refresh_requests import refresh_sensor
 from sensors.reports import reports_follow_their_inputs
 
 
@@ -110,8 +114,11 @@ def _sensors(found: Installation, policy: AutomationPolicy) -> list[dg.SensorDef
 
 
 def _requested(found: Installation, policy: AutomationPolicy) -> list[dg.SensorDefinition]:
-    """What is asked for by stale bars."""
-    return [recovery_sensor(on=policy.starts(institutional=found.mode is Mode.INSTITUTIONAL))]
+    """What is asked for by stale bars, by messages and by files."""
+    on = policy.starts(institutional=found.mode is Mode.INSTITUTIONAL)
+    messages = [refresh_sensor(on=on)] if _streaming(found) else []
+    dropped = [dropped_files_sensor(policy.drop)] if policy.drop else []
+    return [recovery_sensor(on=on), *messages, *dropped]
 
 
 def variable(*names: str) -> str:
@@ -134,6 +141,7 @@ def build_definitions(
     """
     found = decide(settings or read(Settings))
     universe, policy = load_universe(found.settings), load_automation(found.settings)
+    check_folders(universe, policy.drop)
     assets = all_assets(universe, load_vendor_table(found.settings))
     # The slice job runs assets of the very definitions that hold it.
     graph: list[dg.Definitions] = []
@@ -145,6 +153,7 @@ def build_definitions(
             market_slice_job(lambda: graph[0]),
             backfill_piece_job(lambda: graph[0]),
             backup_job(found),
+            *([take_in_files_job(lambda: graph[0], policy.drop)] if policy.drop else []),
             rebuild_job,
             *automation_jobs(universe, policy),
             report_ingest_job,

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from adapters.cache.redis_cache import RedisCache
     from adapters.cache.settings import RedisSettings
     from adapters.operations import SqlAlerts, SqlOutbox
+    from adapters.operations.messages import SqlRefreshMessages
     from adapters.timescale.settings import TimescaleSettings
 
 
@@ -79,6 +80,8 @@ class Operations:
     """Between machines, where the database can; None where it serves one machine."""
     backfills: Backfills
     automation: AutomationStates
+    messages: SqlRefreshMessages
+    """Messages that ask for a refresh: how far they were taken, which were parked."""
     failover: Failover
     turn_locks: Locks | None = None
     """The same for turns of backfills, which nobody waits for."""
@@ -186,6 +189,7 @@ def open_operations(url: str, *, streaming: bool = False, kept: bool = False) ->
         kept_database,
         open_database,
     )
+    from adapters.operations.messages import SqlRefreshMessages
     from adapters.timescale.locks import AdvisoryLocks
 
     engine = kept_database(url) if kept else open_database(url)
@@ -206,6 +210,7 @@ def open_operations(url: str, *, streaming: bool = False, kept: bool = False) ->
         locks=AdvisoryLocks(engine) if shared else None,
         backfills=SqlBackfills(engine),
         automation=SqlAutomationStates(engine),
+        messages=SqlRefreshMessages(engine),
         failover=SqlFailover(engine),
         turn_locks=AdvisoryLocks(engine, TURN_SECONDS) if shared else None,
         job_locks=AdvisoryLocks(engine, JOB_TURN_SECONDS) if shared else None,

@@ -36,10 +36,12 @@ from emp.commands import (
     failover,
     files,
     health,
+    inbox,
     ingest,
     ingest_once,
     kafka,
     macro,
+    messages,
     migrate,
     migrate_store,
     outages,
@@ -147,6 +149,8 @@ app.add_typer(automation.app, name="automation")
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(backup.app, name="backup")
 app.add_typer(failover.app, name="failover")
+app.add_typer(inbox.app, name="inbox")
+app.add_typer(messages.app, name="messages")
 app.add_typer(reference.app, name="reference")
 app.add_typer(macro.app, name="macro")
 app.add_typer(quarantine.app, name="quarantine")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from adapters.kafka.relay import Relay
     from adapters.kafka.settings import KafkaSettings
     from adapters.operations import SqlOutbox
+    from adapters.operations.messages import SqlRefreshMessages
     from adapters.settings import Settings
     from market_data.ports import BarStore
 
@@ -49,6 +50,13 @@ class Streaming:
         from adapters.operations import SqlOutbox, open_database
 
         return SqlOutbox(open_database(decide(self.settings).operations_url))
+
+    def messages(self) -> SqlRefreshMessages:
+        """How far messages were taken, and which were parked."""
+        from adapters.operations import open_database
+        from adapters.operations.messages import SqlRefreshMessages
+
+        return SqlRefreshMessages(open_database(decide(self.settings).operations_url))
 
     def relay(self) -> Relay:
         """What sends them."""

@@ -5,7 +5,6 @@ report that it keeps. Two of them never run at once: the later one waits.
 What does not: which runs a slice takes (market_data/pipeline/market_slice.py), what an asset does.
 """
 
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
@@ -13,9 +12,9 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from jobs.inner_runs import run_inside
 from jobs.macro_run import macro_selection
-from jobs.ranged_run import Selection, bars_selection, execute
-from jobs.step_failures import StepFailure, failure_of, step_of
+from jobs.ranged_run import bars_selection
 from market_data.errors import ConfigurationError
 from market_data.pipeline.macro_calendar import demand_days
 from market_data.pipeline.market_slice import MarketSlice, SlicePart, plan_slice
@@ -166,7 +165,7 @@ def _run(
         symbols=part.symbols,
         also=part.also,
     )
-    done = _make(context, definitions, chosen, part.name)
+    done = run_inside(context, definitions, chosen, part.name, PARENT_TAG)
     context.log.info("%s: %s", told, _ended(done))
     content = {**(done.content or {}), **brought(platform, part)}
     return PartReport(part.name, done.status, done.reasons, content)
@@ -184,41 +183,10 @@ def _macro(
         return PartReport("macro", PartStatus.OFF, (f"macro: FRED is off: {reason}",))
     told = f"macro releases, {window[0]} to {window[1]}"
     context.log.info("%s: asking FRED", told)
-    done = _make(context, definitions, macro_selection(window), "macro")
+    done = run_inside(context, definitions, macro_selection(window), "macro", PARENT_TAG)
     context.log.info("%s: %s", told, _ended(done))
     content = {**(done.content or {}), **macro_brought(platform, *window)}
     return PartReport("macro", done.status, done.reasons, content)
-
-
-def _make(
-    context: dg.OpExecutionContext, definitions: dg.Definitions, chosen: Selection, name: str
-) -> PartReport:
-    """One ranged run for a part, told as a part without content but its run."""
-    run_id = str(uuid.uuid4())
-    failures: list[StepFailure] = []
-
-    def hear(entry: dg.EventLogEntry) -> None:
-        event = entry.dagster_event
-        if event is not None and event.is_step_start:
-            context.log.info("%s", step_of(event))
-        if event is not None and event.is_step_failure:
-            failures.append(failure_of(event))
-
-    succeeded = execute(
-        definitions,
-        context.instance,
-        chosen,
-        run_id=run_id,
-        tags={PARENT_TAG: context.run_id},
-        hear=hear,
-    )
-    if any(failure.interrupted for failure in failures):
-        # The signal was for this process: what is left of the slice must not begin.
-        raise dg.DagsterExecutionInterruptedError
-    held = bool(failures) and all(failure.by_check for failure in failures)
-    status = PartStatus.OK if succeeded else PartStatus.HELD if held else PartStatus.FAILED
-    reasons = tuple(f"{name}: {f.step}: {f.reason}" for f in failures)
-    return PartReport(name, status, reasons, {"run_id": run_id})
 
 
 def _ended(done: PartReport) -> str:

@@ -20,7 +20,11 @@ from typing import TypeVar
 import dagster as dg
 
 from market_data.alerts.alert import Alert, Kind, Phase, Sighting
-from market_data.alerts.automation_sources import sightings_of_cut_offs, sightings_of_sla
+from market_data.alerts.automation_sources import (
+    sightings_of_cut_offs,
+    sightings_of_parked,
+    sightings_of_sla,
+)
 from market_data.alerts.facts import AgeFact, AssetTerms, BreakerFact
 from market_data.alerts.failover_sources import sightings_of_failover
 from market_data.alerts.part_sources import sightings_of_parts
@@ -113,6 +117,7 @@ def look_at_the_platform(
         *sightings_of_breakers(breakers, now),
         looked,
         *sightings_of_cut_offs(platform.operations.open().automation.all(), now),
+        *sightings_of_parked(*platform.operations.open().messages.waiting(), now),
         *_failover(platform, now),
         *sightings_of_sla(sla_fact(instance, daily, now, seen.promised), now),
     ]

@@ -12,6 +12,7 @@ market_data/pipeline/telemetry.py), where events wait (adapters/operations/outbo
     delivery.py   messages to the broker, acknowledged
     relay.py      from the outbox to the broker
     bridge.py     from the broker to a function, offsets committed afterwards
+    refresh.py    messages that ask for a refresh, and sending them
     topics.py     which topics there must be, and making them
     lag.py        how far a consumer group is behind
     arrow.py      the form in which rows travel

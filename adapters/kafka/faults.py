@@ -86,6 +86,6 @@ def _topics(settings: KafkaSettings) -> list[str]:
         if dimension.strip() not in list(Dimension) or not topic.strip():
             known = ", ".join(Dimension)
             wrong.append(f"KAFKA_INGEST_TOPICS: {entry!r} is not one of {known}, with :topic")
-    names = [*settings.topics().values(), settings.replay_topic]
+    names = [*settings.topics().values(), settings.replay_topic, settings.refresh_topic]
     bad = sorted({n for n in names if not _TOPIC.fullmatch(n) or n in (".", "..")})
     return [*wrong, *(f"{name!r} cannot name a topic" for name in bad)]

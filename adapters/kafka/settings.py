@@ -87,6 +87,12 @@ class KafkaSettings(BaseSettings):
     replay_topic: str = "market-data.replay"
     """Topic of replayed rows."""
 
+    refresh_topic: str = "market-data.refresh"
+    """Topic of messages that ask for a refresh, see docs/messages.md."""
+
+    refresh_group: str = "emp-refresh"
+    """Consumer group under which Kafka keeps how far they were taken."""
+
     ingest_enable_streaming: bool = True
     """false: nothing is sent, whatever else is set; events are dropped where they arise."""
 

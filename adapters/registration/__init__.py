@@ -4,6 +4,7 @@ What belongs here: what a word means to a vendor, what has to be registered for 
 sessions files hold of it. What does not: keeping registrations (adapters/configuration.py), reading
 files (adapters/vendors/files), who asks (emp, jobs).
 
+    dropped.py        what a batch of dropped files holds
     entries.py        what a word means, and what is new about it
     file_spans.py     which sessions files hold
     vendor_names.py   what a vendor most likely calls a configured instrument

@@ -74,7 +74,7 @@ def topics(
     from adapters.kafka.topics import provision
 
     kafka = _streaming(context).kafka
-    wanted = kafka.topic_specs(*alert_topics(settings_of(context)))
+    wanted = kafka.topic_specs(kafka.refresh_topic, *alert_topics(settings_of(context)))
     found = provision(kafka, wanted, dry_run=dry_run)
     if as_json:
         print_json([asdict(topic) for topic in found])

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     LATENCY = "latency"
     SLA = "sla"
     CUT_OFF = "cut_off"
+    PARKED_MESSAGES = "parked_messages"
     FAILOVER = "failover"
 
 
@@ -84,6 +85,7 @@ RUNBOOKS = {
     Kind.LATENCY: "latency",
     Kind.SLA: "late-daily-run",
     Kind.CUT_OFF: "automation-cut-off",
+    Kind.PARKED_MESSAGES: "parked-messages",
     Kind.FAILOVER: "store-failover",
 }
 """The page of docs/runbooks that says what to do, by kind of trouble."""

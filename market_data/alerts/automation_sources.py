@@ -1,7 +1,8 @@
-"""From what runs by itself to looks at things: runs that are late, schedules that are cut off.
+"""From what runs by itself to looks at things: late runs, schedules cut off, parked messages.
 
-What belongs here: fingerprints and verdicts about schedules. What does not: reading them
-(sensors/schedule_facts.py), when a schedule is cut off (market_data/automation/cutoff.py).
+What belongs here: fingerprints and verdicts about what runs by itself. What does not: reading it
+(sensors/schedule_facts.py), when a schedule is cut off (market_data/automation/cutoff.py), when a
+message is parked (market_data/refresh_messages.py).
 """
 
 from __future__ import annotations
@@ -47,6 +48,28 @@ def sightings_of_cut_offs(states: Iterable[CutoffState], now: datetime) -> Itera
                 f"the runs of {state.failures} ticks in a row failed",
             )
         yield Sighting(f"cut_off|{state.name}", now, trouble)
+
+
+def sightings_of_parked(waiting: int, newest: str, now: datetime) -> Iterator[Sighting]:
+    """Messages that wait for somebody to decide about them.
+
+    Args:
+        waiting: how many.
+        newest: why the newest of them was parked.
+        now: the moment.
+    """
+    trouble = None
+    if waiting:
+        group = "messages"
+        trouble = Trouble(
+            kind=Kind.PARKED_MESSAGES,
+            severity=Severity.WARN,
+            group=group,
+            title=f"{group}: {waiting} that ask for a refresh are parked",
+            detail=f"the newest: {newest}",
+            runbook=RUNBOOKS[Kind.PARKED_MESSAGES],
+        )
+    yield Sighting("parked_messages", now, trouble)
 
 
 def _trouble(kind: Kind, schedule: str, what: str, detail: str) -> Trouble:

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from market_data.automation.drop import DropFolder
+from market_data.automation.messages import MessageRules
 from market_data.automation.recovery import RecoveryRules
 from market_data.automation.retention import RetentionPolicy
 from market_data.backfill.policy import BackfillPolicy
@@ -232,6 +234,8 @@ class AutomationPolicy(_Strict):
     upkeep: UpkeepRules = UpkeepRules()
     backfill: BackfillPolicy = BackfillPolicy()
     recovery: RecoveryRules = RecoveryRules()
+    drop: tuple[DropFolder, ...] = ()
+    messages: MessageRules = MessageRules()
     retention: RetentionPolicy = RetentionPolicy()
 
     def starts(self, *, institutional: bool) -> bool:

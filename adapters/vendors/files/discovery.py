@@ -55,7 +55,7 @@ def _files(root: Path, pattern: str) -> list[Path]:
     if root.is_file():
         return [root]
     if root.is_dir():
-        below = [p for p in root.rglob("*") if _fits(p, pattern)]
+        below = [p for p in root.rglob("*") if fits(p, pattern)]
         if not below:
             raise VendorUnavailableError(f"no file below {root} has a name like {pattern}")
         return below
@@ -69,7 +69,8 @@ def _files(root: Path, pattern: str) -> list[Path]:
     raise VendorUnavailableError(f"there is no file or folder {root}")
 
 
-def _fits(path: Path, pattern: str) -> bool:
+def fits(path: Path, pattern: str) -> bool:
+    """Whether a file of a folder has a name like a pattern, in letters of either case."""
     name = path.name.lower()
     return not name.startswith(".") and fnmatch(name, pattern.lower()) and path.is_file()
 

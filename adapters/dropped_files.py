@@ -1,0 +1,152 @@
+"""Looking into drop folders, and taking their files to where nobody changes them.
+
+What belongs here: what lies in a folder, gathering a batch, clearing up after it. What does not:
+which files are complete (market_data/automation/drop.py), what becomes of a batch
+(jobs/take_in_files.py).
+
+A batch lies in inbox/<folder>/<batch> of the data folder, under the names that its files had. It is
+linked there where the disk allows it, and copied otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adapters.disk import writing_to
+from adapters.settings import Settings
+from market_data.automation.drop import DropFolder, Found
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A file that was found complete: its name below the folder, bytes, when it was changed."""
+
+    name: str
+    size: int
+    changed: int
+
+
+@dataclass
+class Gathered:
+    """A batch that lies where nobody changes it.
+
+    Attributes:
+        folder: where.
+        names: of the files that are in it.
+        changed: names of files that are others by now; they are taken when they stand still.
+        gone: names of files that are no more.
+    """
+
+    folder: Path
+    names: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+
+
+def place_of(settings: Settings, folder: DropFolder) -> Path:
+    """Where a drop folder is."""
+    return settings.data_dir.resolve() / folder.folder.expanduser()
+
+
+def look_into(place: Path, folder: DropFolder) -> dict[str, Found]:
+    """The files of a drop folder by their names below it; none where there is no such folder.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    files = dict(_files(place, ""))
+    marks = {n: s.st_mtime_ns for n, s in files.items()} if folder.marker else {}
+    return {
+        name: Found(
+            status.st_size,
+            status.st_mtime_ns,
+            marks.get(name + folder.marker, -1) >= status.st_mtime_ns if folder.marker else False,
+        )
+        for name, status in files.items()
+        if folder.counts(name)
+    }
+
+
+def gather(
+    settings: Settings, folder: DropFolder, batch: str, files: Iterable[Dropped]
+) -> Gathered:
+    """Bring files to where nobody changes them; again with the same files, the same.
+
+    A file that is no more in the drop folder, and in the batch from an earlier attempt, was taken
+    in by that one.
+    """
+    place = place_of(settings, folder)
+    gathered = Gathered(settings.data_dir.resolve() / "inbox" / folder.name / batch)
+    with writing_to(gathered.folder):
+        for file in files:
+            source, target = place / file.name, gathered.folder / file.name
+            try:
+                status = source.stat()
+            except FileNotFoundError:
+                (gathered.names if target.exists() else gathered.gone).append(file.name)
+                continue
+            if (status.st_size, status.st_mtime_ns) != (file.size, file.changed):
+                gathered.changed.append(file.name)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            _link(source, target)
+            gathered.names.append(file.name)
+    return gathered
+
+
+def leave_out(gathered: Gathered, names: Iterable[str]) -> None:
+    """Take files out of a batch; in the drop folder they stay."""
+    for name in names:
+        (gathered.folder / name).unlink(missing_ok=True)
+        gathered.names.remove(name)
+
+
+def clear(
+    settings: Settings, folder: DropFolder, gathered: Gathered, files: Iterable[Dropped]
+) -> None:
+    """Do with files that were taken in what their folder says.
+
+    The batch is their archive; of files that stay in their folder no second copy is kept.
+    """
+    if folder.after == "keep":
+        shutil.rmtree(gathered.folder, ignore_errors=True)
+        return
+    place, taken = place_of(settings, folder), set(gathered.names)
+    for file in files:
+        source = place / file.name
+        with suppress(FileNotFoundError):
+            status = source.stat()
+            same = (status.st_size, status.st_mtime_ns) == (file.size, file.changed)
+            if file.name in taken and same:
+                source.unlink()
+                if folder.marker:
+                    Path(f"{source}{folder.marker}").unlink(missing_ok=True)
+
+
+def _files(place: Path, below: str) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        entries = list(os.scandir(place))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        name = f"{below}{entry.name}"
+        with suppress(FileNotFoundError):
+            if entry.is_dir(follow_symlinks=False):
+                if not entry.name.startswith("."):
+                    yield from _files(Path(entry.path), f"{name}/")
+            elif entry.is_file():
+                yield name, entry.stat()
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        # Another disk, or one that knows no links.
+        shutil.copy2(source, target)

@@ -1,0 +1,93 @@
+"""Messages are taken once with what follows of them; a key launches one backfill; both engines."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from adapters.operations import SqlBackfills
+from adapters.operations.messages import LONGEST, Parked, SqlRefreshMessages, Taken
+from market_data.errors import ConfigurationError
+from tests.support.backfill_plans import NOW, plan_of
+
+TOPIC = "market-data.refresh"
+LATER = NOW + timedelta(minutes=1)
+POISON = Parked(0, 7, '{"a": "\x00"}', "it lacks dataset")
+
+
+@pytest.fixture
+def kept(engine: sa.Engine) -> SqlRefreshMessages:
+    return SqlRefreshMessages(engine)
+
+
+@pytest.fixture
+def backfills(engine: sa.Engine) -> SqlBackfills:
+    return SqlBackfills(engine)
+
+
+FIRST = Taken(TOPIC, {0: None, 1: None}, {0: 8, 1: 3}, [plan_of(1)], [POISON])
+
+
+def test_a_batch_is_kept_with_what_follows_of_it(
+    kept: SqlRefreshMessages, backfills: SqlBackfills
+) -> None:
+    assert kept.places(TOPIC) == {}
+    added = kept.take(FIRST, at=NOW, author="refresh_requests")
+    assert added == [b.id for b in backfills.newest(author="refresh_requests")]
+    assert backfills.newest(author="me") == []
+    assert kept.places(TOPIC) == {0: 8, 1: 3}
+    assert kept.places("another") == {}
+    assert kept.take(replace(FIRST, was={0: 8}, becomes={0: 9}), at=NOW, author="x")
+    assert kept.places(TOPIC) == {0: 9, 1: 3}
+
+
+def test_of_two_readers_of_the_same_messages_one_takes_them(
+    kept: SqlRefreshMessages, backfills: SqlBackfills
+) -> None:
+    assert kept.take(FIRST, at=NOW, author="me") is not None
+    for late in (FIRST, replace(FIRST, was={0: 7}, becomes={0: 8}), replace(FIRST, becomes={1: 9})):
+        assert kept.take(late, at=LATER, author="me") is None
+    assert len(backfills.newest()) == 1
+    assert len(kept.parked()) == 1
+    assert kept.places(TOPIC) == {0: 8, 1: 3}
+    again = replace(FIRST, was={0: 8, 1: 3}, becomes={0: 20, 1: 5}, parked=())
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: kept.take(again, at=LATER, author="me"), range(4)))
+    assert sum(one is not None for one in done) == 1
+    assert len(backfills.newest()) == 2
+
+
+def test_a_decision_is_taken_once(kept: SqlRefreshMessages) -> None:
+    assert kept.waiting() == (0, "")
+    long = Parked(0, 8, "x" * (LONGEST + 1), "it is no JSON")
+    kept.take(replace(FIRST, plans=(), parked=[POISON, long]), at=NOW, author="me")
+    assert kept.waiting() == (2, "it is no JSON")
+    second, first = kept.parked()
+    assert (first.message.place, first.message.reason) == (7, "it lacks dataset")
+    assert len(second.message.body) == LONGEST
+    assert kept.get(first.id) == first
+    assert kept.decide(first.id, "sent again", LATER)
+    assert not kept.decide(first.id, "dropped", LATER)
+    assert kept.waiting()[0] == 1
+    assert [one.id for one in kept.parked()] == [second.id]
+    assert [one.id for one in kept.parked(decided=True)] == [second.id, first.id]
+    with pytest.raises(ConfigurationError, match="sent again"):
+        kept.get(first.id)
+    with pytest.raises(ConfigurationError, match="no parked message 99"):
+        kept.get(99)
+
+
+def test_under_one_key_one_backfill_is_launched(backfills: SqlBackfills) -> None:
+    def add(key: str) -> str:
+        return backfills.add(plan_of(2), at=NOW, author="me", key=key)
+
+    with ThreadPoolExecutor(4) as pool:
+        same = set(pool.map(add, ["recovery|1d"] * 4))
+    assert len(same) == 1
+    assert add("recovery|1h") not in same
+    assert add("") != add("")
+    assert len(backfills.newest()) == 4
