@@ -161,7 +161,8 @@ class Rollbacks:
             self._move(backfill, rolled, BackfillState.ROLLING_BACK)
             self.withdrawals.reinstate(backfill.id)
             since = fetched_since(self.platform, scope, after.taken_at, ())
-            rows = self._put(scope, after, replace(found, touched=since.touched))
+            # What the backfill refused is refused again.
+            rows = self._put(scope, after, Fetched(touched=since.touched))
             self._move(backfill, (BackfillState.ROLLING_BACK,), was)
             shutil.rmtree(after.folder)
             return replace(_told(was, rows, found), made_anew=since.touched.height)

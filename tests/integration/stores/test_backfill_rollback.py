@@ -48,6 +48,7 @@ from tests.support.warm_python import run_python
 from tests.support.worlds import World
 
 LATER = NOW + timedelta(hours=1)
+AFTER = LATER + timedelta(minutes=30)
 FIRST, LAST = date(2024, 2, 12), date(2024, 2, 16)
 RUN = "a-run-of-the-backfill"
 SPOILT = dict.fromkeys(DAYS[1:4], 60.0)
@@ -181,11 +182,11 @@ def test_back_and_forth_and_never_back_by_itself(house: House) -> None:
     assert (dry.done, dry.rows, dry.fetches) == (False, stored, 1)
     same(house.told(), spoilt)
 
-    done = house.rollbacks().back(backfill, [])
+    done = house.rollbacks(AFTER).back(backfill, [])
     assert (done.state, done.done) == (BackfillState.ROLLED_BACK, True)
     assert (done.withdrawn, done.made_anew) == (10, 0)
     same(house.told(), before)
-    assert house.rollbacks().back(backfill, []).done is False
+    assert house.rollbacks(AFTER).back(backfill, []).done is False
     # No later curation brings it back, nothing is asked again that was known, and no row is gone.
     house.at(LATER).curate("1d", SYMBOLS, FIRST, LAST)
     same(
@@ -201,12 +202,12 @@ def test_back_and_forth_and_never_back_by_itself(house: House) -> None:
     )
     assert raw.revisions(raw_bars("first", Timeframe.D1)).equals(before["raw first"])
 
-    undone = house.rollbacks().forth(backfill)
-    assert undone.state is BackfillState.SUCCEEDED
+    undone = house.rollbacks(AFTER).forth(backfill)
+    assert (undone.state, undone.made_anew) == (BackfillState.SUCCEEDED, 0)
     same(house.told(), spoilt)
     with pytest.raises(ConfigurationError, match="no rollback to undo"):
-        house.rollbacks().forth(backfill)
-    house.rollbacks().back(backfill, [])
+        house.rollbacks(AFTER).forth(backfill)
+    house.rollbacks(AFTER).back(backfill, [])
     same(house.told(), before)
     # The vendor is right after all: the same backfill again is heard.
     again = launch(house, LATER + timedelta(hours=1), "again")
