@@ -75,6 +75,8 @@ EMP_REFERENCE_DIR folder of calendars and instruments (default: reference/ in EM
 EMP_UI_PORT port of the UI (default: 3000) |
 EMP_MODE bootstrap: files, no server (the default); institutional: servers; auto |
 EMP_OPERATIONS_URL PostgreSQL of institutional mode |
+EMP_BACKUP_DIR folder of backups, best on another disk |
+EMP_BACKUP_KEEP how many of the newest backups stay (default: all) |
 EMP_YAHOO_URL replaces Yahoo's address, for a proxy or a test |
 EMP_REQUEST_PATIENCE seconds that a request to a vendor waits for its turn (default: 90) |
 EMP_REQUEST_MARGIN seconds that a request may be on its way to a vendor (default: 150) |

@@ -22,7 +22,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 from dagster._core.events import DagsterEventBatchMetadata
 
-from resources.check_evaluations import TakesEvaluations
+from resources.takes_evaluations import TakesEvaluations
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,6 @@ _TABLE = AssetCheckExecutionsTable
 _KEY = ("asset_key", "check_name", "partition")
 
 
-class TakesEvaluations:
-    """A storage of events whose batches may hold evaluations of checks; Dagster's own may not."""
-
-
 def store_evaluations(
     connection: sa.Connection, events: Sequence[EventLogEntry], numbers: Sequence[int]
 ) -> None:

@@ -27,7 +27,8 @@ from dagster import DagsterEventType, Field, StringSource
 from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 
-from resources.check_evaluations import EVALUATION, TakesEvaluations, store_evaluations
+from resources.check_evaluations import EVALUATION, store_evaluations
+from resources.takes_evaluations import TakesEvaluations
 
 if TYPE_CHECKING:
     from dagster import EventLogEntry

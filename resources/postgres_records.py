@@ -32,7 +32,8 @@ from dagster_postgres.utils import (
     pg_url_from_config,
 )
 
-from resources.check_evaluations import EVALUATION, TakesEvaluations, store_evaluations
+from resources.check_evaluations import EVALUATION, store_evaluations
+from resources.takes_evaluations import TakesEvaluations
 
 if TYPE_CHECKING:
     from dagster import EventLogEntry

@@ -22,7 +22,7 @@ from dagster import (
 
 from adapters.settings import PROJECT
 from emp_assets.check_states import SessionResult, log_session_results, worth_recording
-from resources.check_evaluations import TakesEvaluations
+from resources.takes_evaluations import TakesEvaluations
 from tests.support.dagster_records import instance_on
 from tests.support.servers import new_database, server_url
 
