@@ -46,9 +46,9 @@ from market_data.operations.limits import OperationsLimits
 from market_data.operations.quality_health import evaluate_quality
 from market_data.operations.readiness import Readiness, Section, fuse
 from market_data.operations.reports import MAKERS
+from market_data.operations.stale_symbols import REPORT as STALE
 from market_data.operations.stale_symbols import evaluate_stale_symbols
 from market_data.pipeline.platform import Platform
-from market_data.pipeline.recovery import REPORT as STALE
 from market_data.ports import Clock, Report
 
 REPORT = "readiness"

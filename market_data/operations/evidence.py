@@ -51,7 +51,7 @@ class Evidence:
         quarantined: rows that wait for a decision.
         open_alerts: alerts that are open, of anything but these reports.
         former: the newest reports of other parts by name: readiness, market_slice,
-            ingest_failover, failover_drill.
+            ingest_failover, failover_drill, ingest_recovery.
     """
 
     at: datetime

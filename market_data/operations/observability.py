@@ -3,8 +3,8 @@
 What belongs here: putting them together. What does not: making them (metrics.py,
 dimension_health.py, latency.py).
 
-The payload names failover and recovery, as its readers expect: the newest decision about the
-warehouse, and the newest rehearsal of one; null where there was none.
+The payload names recovery and failover, as its readers expect: the newest look at stale symbols,
+the newest decision about the warehouse and the newest rehearsal of one; null where there was none.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from market_data.operations.evidence import Evidence
 from market_data.operations.latency import latency, latency_reasons
 from market_data.operations.limits import OperationsLimits
 from market_data.operations.metrics import by_dimension, ingest_metrics
+from market_data.operations.stale_symbols import REPORT as STALE
 
 NAME = "ingest_observability"
 
@@ -46,8 +47,9 @@ def observability_account(evidence: Evidence, limits: OperationsLimits) -> Accou
                 name: {**health[name], "metrics": numbers[name]} for name in metrics["dimension"]
             },
             "latency_milliseconds": slow.to_dicts(),
-            "recovery": _told(evidence, DRILL),
+            "recovery": _told(evidence, STALE),
             "failover": _told(evidence, DECISION),
+            "failover_drill": _told(evidence, DRILL),
         },
         tables=[
             ("", shown, metrics.select(shown).rows()),

@@ -18,6 +18,7 @@ from market_data.operations import (
 from market_data.operations.account import Account
 from market_data.operations.evidence import Evidence
 from market_data.operations.limits import OperationsLimits
+from market_data.operations.stale_symbols import REPORT as STALE
 
 Maker = Callable[[Evidence, OperationsLimits], Account]
 
@@ -31,5 +32,5 @@ MAKERS: Mapping[str, Maker] = {
 }
 """Name of a report to what makes it."""
 
-FORMER = ("readiness", "market_slice", "ingest_failover", "failover_drill")
+FORMER = ("readiness", "market_slice", "ingest_failover", "failover_drill", STALE)
 """Reports of other parts that these tell of."""

@@ -12,6 +12,8 @@ from market_data.ports import Report
 from market_data.wording import few
 
 NAME = "stale_symbols"
+REPORT = "ingest_recovery"
+"""What a look at stale symbols keeps."""
 _NAMED = 5
 
 
@@ -19,7 +21,7 @@ def evaluate_stale_symbols(report: Report | None) -> Section:
     """How it stands with stale symbols; off where nothing ever was stale.
 
     Args:
-        report: the newest one of the name ingest_recovery; None where there is none.
+        report: the newest one of the name REPORT; None where there is none.
     """
     if report is None:
         return Section.switched_off(NAME, "no symbol was ever stale, or nobody looks")

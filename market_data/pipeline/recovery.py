@@ -26,6 +26,7 @@ from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill
 from market_data.calendars import trading_sessions
 from market_data.errors import ConfigurationError
+from market_data.operations.stale_symbols import REPORT
 from market_data.pipeline.ages import ages, delay_of
 from market_data.pipeline.backfill import plan_backfill
 from market_data.pipeline.backfill_feeds import askable
@@ -33,7 +34,6 @@ from market_data.pipeline.platform import Platform
 from market_data.ports import Report
 from market_data.timeframes import Timeframe
 
-REPORT = "ingest_recovery"
 _DAY = timedelta(days=1)
 _HOLIDAYS = timedelta(days=14)
 """No market is closed for longer."""

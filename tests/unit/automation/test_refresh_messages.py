@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from market_data.alerts import Kind, Severity
+from market_data.alerts.automation_sources import sightings_of_parked
 from market_data.backfill.plans import BackfillRequest
 from market_data.refresh_messages import PoisonError, coalesce, parse, wish_of, written
+from tests.support.backfill_plans import NOW
 
 GOOD = {
     "version": 1,
@@ -112,3 +115,12 @@ def test_nothing_that_was_said_is_lost(said: list[BackfillRequest], most: int) -
     exact = coalesce(said, 10_000)
     assert days(exact) == days(said)
     assert coalesce(exact, 10_000) == exact
+
+
+def test_parked_messages_are_told_of_until_each_is_decided() -> None:
+    (told,) = sightings_of_parked(2, "it is no JSON", NOW)
+    assert told.trouble is not None
+    assert (told.trouble.kind, told.trouble.severity) == (Kind.PARKED_MESSAGES, Severity.WARN)
+    assert told.trouble.detail == "the newest: it is no JSON"
+    (mended,) = sightings_of_parked(0, "", NOW)
+    assert (mended.fingerprint, mended.trouble) == (told.fingerprint, None)

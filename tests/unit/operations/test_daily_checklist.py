@@ -126,10 +126,16 @@ def test_the_markdown_lists_the_items_and_what_a_person_looks_at():
 def test_the_payload_of_one_piece():
     account = observability_account(evidence(attempt(8), **FINE), LIMITS)
     told = account.to_json()
-    assert (told["recovery"], told["failover"]) == (None, None)
+    assert (told["recovery"], told["failover"], told["failover_drill"]) == (None, None, None)
     assert told["dimensions"]["daily_bars"]["status"] == "ok"
     assert told["dimensions"]["daily_bars"]["metrics"]["rows"] == 1
     assert told["latency_milliseconds"][0]["p50"] == 10_000.0
+
+
+def test_the_payload_tells_of_stale_symbols():
+    looked = Report("ingest_recovery", NOW, "warn", {"given_up": [], "launched": 1})
+    account = observability_account(evidence(attempt(8), **FINE, former=[looked]), LIMITS)
+    assert account.to_json()["recovery"] == looked.body
 
 
 def test_one_bad_day_does_not_keep_itself_open_by_way_of_readiness():
