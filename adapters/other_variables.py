@@ -14,7 +14,7 @@ OTHERS = {
     "webserver and the daemon",
     "DAGSTER_CODE_LOCATION_PORT": "docker/workspace.yaml: its port",
     "DAGSTER_EVENT_BATCH_SIZE": "Dagster: how many events of a run it stores at once; one by one "
-    "where it is not set, 1000 in docker/compose.yaml",
+    "where it is not set; 1000 in docker/compose.yaml, in `emp dev` and in the commands of `emp`",
     "POSTGRES_PASSWORD": "docker/compose.yaml: password of PostgreSQL's user emp, who owns "
     "operations database and Dagster's records",
     "ALERT_WEBHOOK_URL": "config/alerts.yaml, where a route of that file names it, as the next "
