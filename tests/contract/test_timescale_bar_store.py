@@ -269,13 +269,14 @@ def test_hypertables_have_one_index_and_the_chunks_of_their_timeframe(
     assert [name for name, _ in found] == [
         *(f"curated.bars_{t}" for t in ("15m", "1d", "1h", "1m", "30m", "4h", "5m")),
         "curated.macro_calendar",
+        "quality.bar_flags",
         "quality.scores",
     ]
     assert dict(found)["curated.bars_1m"] == "7 days"
     indexes = sql.execute(
         "select tablename, indexdef from pg_indexes where schemaname in ('curated', 'quality')"
     ).fetchall()
-    assert len(indexes) == 9
+    assert len(indexes) == 10
     assert all("UNIQUE" in definition for _, definition in indexes)
 
 
