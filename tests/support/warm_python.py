@@ -6,9 +6,10 @@ of how a process starts or what it loads, of signals to a command or of a broken
 Python themselves.
 
 Importing is most of what a short command costs. Whoever read the environment while it is imported
-would be found: the server has no variable of this project's. Threads would not live through a fork: Polars and the Delta library
-start theirs when they are used, but for what `_HARMLESS` names. All processes of one server hash
-alike: what must not depend on PYTHONHASHSEED needs processes that start Python themselves.
+would be found: the server has no variable of this project's. Threads would not live through a fork:
+Polars and the Delta library start theirs when they are used, but for what `_HARMLESS` names. All
+processes of one server hash alike: what must not depend on PYTHONHASHSEED needs processes that
+start Python themselves.
 """
 
 from __future__ import annotations

@@ -158,8 +158,9 @@ def test_the_runbook_holds_what_it_promises(
 
     # 6. A file that is broken stops every request, and is replaced.
     book = shell.data / "operations" / "requests.sqlite"
-    for file in book.parent.glob("requests.sqlite-*"):
+    for file in book.parent.glob("requests.sqlite*"):
         file.unlink()
+    # Another file: the commands before ran in this process, which keeps theirs open.
     book.write_bytes(b"not a database" * 1_000)
     stopped = shell.emp("budget")
     assert stopped.status == 1
