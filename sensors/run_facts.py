@@ -16,11 +16,13 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus
 
+from jobs.automation.requests import PART_TAG, SCHEDULE_TAG
 from market_data.alerts.facts import AssetTerms, CheckFact, RunFact, StepFact
 from sensors.instance_facts import NAMED_ASSETS, chain, moment, told
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PARTITION = "dagster/partition"
+_DAGSTER_SCHEDULE = "dagster/schedule_name"
 ENDS = (
     DagsterEventType.RUN_SUCCESS,
     DagsterEventType.RUN_FAILURE,
@@ -128,6 +130,7 @@ def run_fact(
         checks=tuple(checks),
         terms={key: terms.get(key, AssetTerms()) for key in touched},
         cancelled=run.status is DagsterRunStatus.CANCELED,
+        schedule=_schedule(run.tags),
     )
 
 
@@ -242,6 +245,12 @@ def _sessions(tags: Mapping[str, str]) -> tuple[date, date] | None:
     if first and last:
         return first, last
     return (one, one) if one else None
+
+
+def _schedule(tags: Mapping[str, str]) -> str:
+    """The schedule that asked for a run, and which of its runs it is; kept by a run's retries."""
+    name = tags.get(SCHEDULE_TAG) or tags.get(_DAGSTER_SCHEDULE, "")
+    return f"{name} {tags.get(PART_TAG, '')}".strip()
 
 
 def _symbols(run_config: Any) -> dict[str, tuple[str, ...]]:

@@ -23,6 +23,8 @@ from market_data.pipeline.market_slice import SlicePart
 
 SCHEDULE_TAG = "emp/schedule"
 """Name of the schedule that asked for a run."""
+PART_TAG = "emp/part"
+"""Which of the runs of one tick: the timeframes that it makes."""
 TICK_TAG = "emp/tick"
 """When the tick was due, ISO 8601, UTC."""
 
@@ -78,10 +80,11 @@ def _request(
     chosen = reduced(whole, standing)
     # Two parts of one timeframe differ in what they are made for.
     made = ",".join(str(t) for t in (part.timeframe, *part.also))
+    tags = {**common, PART_TAG: made}
     placed: dict[str, Any] = (
-        {"partition_key": part.first.isoformat(), "tags": common}
+        {"partition_key": part.first.isoformat(), "tags": tags}
         if part.first == part.last
-        else {"tags": {**common, **range_tags(sessions)}}
+        else {"tags": {**tags, **range_tags(sessions)}}
     )
     return dg.RunRequest(
         run_key=f"{common[SCHEDULE_TAG]} {common[TICK_TAG]} {made}",

@@ -80,6 +80,8 @@ class RunFact:
         succeeded: whether it did.
         at: when it ended.
         cancelled: somebody ended it: that it did not succeed is no failure.
+        schedule: that asked for it, with what the run is for where one tick asks for several; the
+            same from tick to tick. Empty where none did.
         sessions: first and last session; None for a run without partitions.
         symbols: by step, those that it was asked for; none: all.
         error: of a run that no step failed in.
@@ -99,6 +101,7 @@ class RunFact:
     checks: tuple[CheckFact, ...] = ()
     terms: Mapping[str, AssetTerms] = field(default_factory=dict)
     cancelled: bool = False
+    schedule: str = ""
 
 
 @dataclass(frozen=True)

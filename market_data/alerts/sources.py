@@ -6,13 +6,15 @@ What does not: reading Dagster (sensors/run_facts.py), the rest of the platform
 
 A check speaks for a session whatever the run asked for, so its verdict mends what it opened. A
 step speaks for its sessions and symbols alone: its failure is mended by a success that covers
-both, so that a run of one symbol mends nothing for the others.
+both, so that a run of one symbol mends nothing for the others. A schedule asks for a window that
+moves on with every tick: what fails of it is one trouble, whatever the window, until the schedule
+has its way again. Whether the sessions that it passed over are there, the checks say.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -78,13 +80,13 @@ def _checks(
     for check in run.checks:
         if check.check == RUN_SUMMARY:
             yield from _summary(check, run, live)
-            yield from _cleared_by(check, live, seen)
+            yield from _cleared_by(check, run, live, seen)
 
 
 def _summary(check: CheckFact, run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
     """A summary is told where it blocks, or where no session says what it says."""
     symbols = run.symbols.get(f"{check.asset.replace('/', '__')}__checks", ())
-    told = any(c.asset == check.asset and c.session and not c.passed for c in run.checks)
+    told = _told_by_session(check, run)
     span = f"{check.covers[0]}..{check.covers[1]}" if check.covers else ""
     prefix = f"check|{check.asset}|{RUN_SUMMARY}|"
     if not check.passed and (check.error or not told):
@@ -100,16 +102,24 @@ def _summary(check: CheckFact, run: RunFact, live: Mapping[str, Alert]) -> Itera
             yield Sighting(alert.fingerprint, check.at)
 
 
+def _told_by_session(summary: CheckFact, run: RunFact) -> bool:
+    """Whether the run says of a session what its summary complains of."""
+    return any(c.asset == summary.asset and c.session and not c.passed for c in run.checks)
+
+
 def _cleared_by(
-    summary: CheckFact, live: Mapping[str, Alert], seen: Collection[str]
+    summary: CheckFact, run: RunFact, live: Mapping[str, Alert], seen: Collection[str]
 ) -> Iterator[Sighting]:
     """Sessions that a summary covers and that no check of its run complained of are well.
 
-    A run of a long range records the failing sessions alone.
+    A run of a range records the failing sessions of every check. One of a single session records
+    the checks that it was asked for alone: when its summary fails, any of the others may be why.
     """
     if summary.covers is None:
         return
     first, last = summary.covers
+    if not summary.passed and (first == last or not _told_by_session(summary, run)):
+        return
     for alert in live.values():
         trouble = alert.trouble
         if trouble.kind is not Kind.CHECK or trouble.asset != summary.asset:
@@ -153,14 +163,35 @@ def _steps(run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
             continue
         for alert in live.values():
             mine = alert.fingerprint.startswith(f"step|{step.step}|")
-            if mine and _covers(run.sessions, symbols, alert):
+            if mine and (_next_of(run, alert) or _covers(run.sessions, symbols, alert)):
                 yield Sighting(alert.fingerprint, step.at)
 
 
 def _step_fingerprint(step: str, run: RunFact, symbols: tuple[str, ...]) -> str:
+    return f"step|{step}|{_scope(run, sorted(symbols))}"
+
+
+def _scope(run: RunFact, symbols: Sequence[str]) -> str:
+    """What a failure is about: a schedule, or sessions and symbols."""
+    if run.schedule:
+        return _by(run)
     span = f"{run.sessions[0]}..{run.sessions[1]}" if run.sessions else ""
-    chosen = _digest(sorted(symbols)) if symbols else "all"
-    return f"step|{step}|{span}|{chosen}"
+    return f"{span}|{_digest(symbols) if symbols else 'all'}"
+
+
+def _by(run: RunFact) -> str:
+    return f"by {run.schedule}"
+
+
+def _next_of(run: RunFact, alert: Alert) -> bool:
+    """Whether the schedule whose run had failed asked for this one, of as late a session.
+
+    The late repetition of an older run mends nothing of a newer one.
+    """
+    if not run.schedule or not alert.fingerprint.endswith(f"|{_by(run)}"):
+        return False
+    failed = alert.trouble.sessions
+    return failed is None or (run.sessions is not None and failed[1] <= run.sessions[1])
 
 
 def _covers(sessions: tuple[date, date] | None, symbols: tuple[str, ...], alert: Alert) -> bool:
@@ -203,11 +234,13 @@ def _of_step(step: StepFact, run: RunFact, symbols: tuple[str, ...]) -> Trouble:
 
 def _whole(run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
     """The run itself: it failed without a step that did, or a later one succeeded."""
-    fingerprint = _run_fingerprint(run)
     if run.succeeded:
         for alert in live.values():
-            mine = alert.fingerprint.startswith(f"run|{run.job}|")
-            if mine and _covers(run.sessions, _all_symbols(run), alert):
+            of_job = alert.fingerprint.startswith(f"run|{run.job}|")
+            covered = of_job and _covers(run.sessions, _all_symbols(run), alert)
+            # What a schedule asks for may change with the vendors that are on.
+            of_schedule = alert.fingerprint.startswith("run|") and _next_of(run, alert)
+            if covered or of_schedule:
                 yield Sighting(alert.fingerprint, run.at)
         return
     if run.cancelled or any(step.error or step.blocked for step in run.steps):
@@ -224,13 +257,7 @@ def _whole(run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
         run_id=run.run_id,
         runbook=RUNBOOKS[Kind.RUN],
     )
-    yield Sighting(fingerprint, run.at, trouble)
-
-
-def _run_fingerprint(run: RunFact) -> str:
-    span = f"{run.sessions[0]}..{run.sessions[1]}" if run.sessions else ""
-    symbols = _all_symbols(run)
-    return f"run|{run.job}|{span}|{_digest(symbols) if symbols else 'all'}"
+    yield Sighting(f"run|{run.job}|{_scope(run, _all_symbols(run))}", run.at, trouble)
 
 
 def _all_symbols(run: RunFact) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ from market_data.automation.cutoff import TickEnd
 from market_data.datasets import curated_bars
 from market_data.timeframes import Timeframe
 from resources.platform import PlatformResource
+from sensors.run_facts import run_fact
 from sensors.schedule_facts import sla_fact
 from tests.support.graph import Graph
 from tests.support.replay_server import Asked, ReplayServer, Reply, failing, json_body
@@ -181,6 +182,9 @@ def test_a_tick_is_one_ranged_run_and_a_failed_question_is_put_again(house: Hous
     assert house.retries(run.run_id) == [0.01, 0.02]
     assert len(house.server.asked_for(CANDLES)) == 3
     assert house.ends(DAILY) == [TickEnd(TICK, failed=False)]
+    fact = run_fact(house.graph.instance, run.run_id, {})
+    assert fact is not None
+    assert fact.schedule == f"{DAILY} 1d", "the same from tick to tick"
     stored = house.graph.platform.store.scan(curated_bars(Timeframe.D1), symbols=["BTCUSD"])
     assert stored.height == 2
 

@@ -161,6 +161,73 @@ def test_a_run_that_died_without_a_failed_step_alerts_and_a_later_one_mends_it()
     assert not good_ones(sightings_of_run(replace(run(), job="other"), opened))
 
 
+def week(first: int, **more: Any) -> dict[str, Any]:
+    """What a schedule asks for on one morning: a window that moves on."""
+    window = (date(2024, 2, first), date(2024, 2, first + 7))
+    return {"schedule": "daily_market_data 1d", "sessions": window, **more}
+
+
+STEP = "raw__yahoo_bars_1d"
+DONE = (StepFact(STEP, minutes(1)),)
+
+
+def test_one_outage_is_one_alert_on_however_many_mornings_a_schedule_fails():
+    monday = live(*sightings_of_run(failed(**week(1)), {}))
+    # The universe has grown meanwhile: it is the same outage.
+    tuesday = failed(**week(2, symbols={STEP: ("AAPL", "MSFT")}))
+    both = {**monday, **observe(monday, sightings_of_run(tuesday, monday), rules())}
+    (alert,) = both.values()
+    assert alert.fingerprint == f"step|{STEP}|by daily_market_data 1d"
+    assert alert.sightings == 2
+
+    good = run(steps=DONE, **week(3, symbols={STEP: ("AAPL", "MSFT")}))
+    assert good_ones(sightings_of_run(good, both)) == {alert.fingerprint}
+
+
+@pytest.mark.parametrize(
+    ("change", "mends"),
+    [
+        ({}, True),
+        ({"schedule": ""}, False),
+        ({"schedule": "close_xnys 1d"}, False),
+        ({"schedule": "daily_market_data 1m"}, False),
+        ({"steps": (StepFact("raw__tiingo_bars_1d", minutes(1)),)}, False),
+        # Repeated by hand, of a window before that which failed.
+        (week(1), False),
+        ({"schedule": "", "sessions": (date(2024, 1, 1), date(2024, 3, 1))}, True),
+    ],
+)
+def test_the_same_step_of_the_same_schedule_mends_what_it_failed(
+    change: dict[str, Any], mends: bool
+):
+    opened = live(*sightings_of_run(failed(**week(2)), {}))
+    later = run(**{"steps": DONE, **week(3), **change})
+    assert (good_ones(sightings_of_run(later, opened)) == set(opened)) == mends
+
+
+def test_a_schedule_whose_run_died_is_mended_by_its_next_one():
+    dead = run(succeeded=False, error="the process died", **week(1))
+    opened = live(*sightings_of_run(dead, {}))
+    again = replace(dead, sessions=(date(2024, 2, 2), date(2024, 2, 9)))
+    assert bad_ones(sightings_of_run(again, opened)) == set(opened)
+    assert good_ones(sightings_of_run(run(**week(3)), opened)) == set(opened)
+    other = week(3, schedule="close_xnys 1d")
+    assert good_ones(sightings_of_run(run(**other), opened)) == set()
+
+
+def test_a_failing_summary_of_one_session_mends_nothing():
+    """Such a run may not have recorded the other checks at all."""
+    opened = live(*sightings_of_run(run(check(False)), {}))
+    summary = check(False, None, "run_summary", error=False, covers=(DAY, DAY), at=minutes(1))
+    assert good_ones(sightings_of_run(run(summary), opened)) == set()
+    other = check(False, name="ohlc", at=minutes(1))
+    assert good_ones(sightings_of_run(run(other, summary), opened)) == set()
+    # Nor does one of a range whose run says of no session what is wrong with it.
+    assert good_ones(sightings_of_run(run(replace(summary, covers=RANGE)), opened)) == set()
+    passed = replace(summary, passed=True)
+    assert good_ones(sightings_of_run(run(passed), opened)) == set(opened)
+
+
 def test_ticks():
     def fact(*errors: str, running: bool = True) -> TickFact:
         ticks = tuple((minutes(-n), error) for n, error in enumerate(errors))
