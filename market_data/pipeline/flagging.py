@@ -43,6 +43,8 @@ def flags_now(
     volumes: pl.DataFrame | None,
     first: date,
     as_of: datetime | None = None,
+    *,
+    closes: pl.DataFrame | None,
 ) -> pl.DataFrame:
     """The flags that the checks find now.
 
@@ -54,6 +56,7 @@ def flags_now(
         volumes: see `surroundings.volumes_before`.
         first: first session of the range.
         as_of: what became known later does not count; None: all that is known.
+        closes: see `surroundings.closes_around`.
 
     Returns:
         Columns BAR_FLAGS, of bars around the range too, which are judged by fewer beside them.
@@ -71,6 +74,7 @@ def flags_now(
         timeframe=timeframe,
         actions=platform.actions.read(symbols=symbols, known_at=as_of),
         traded=_over(platform, timeframe, known, instruments, as_of or platform.clock.now()),
+        closes=closes,
     )
 
 

@@ -10,7 +10,7 @@ false tick on the last day of a range is one only when the next day comes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -21,13 +21,22 @@ from market_data.pipeline.curate import lock_names
 from market_data.pipeline.flagging import COMPARED, contradicted_now, flags_now, with_flags
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.rules import rules_in_force
-from market_data.pipeline.surroundings import judged_beside, reading, volumes_before
+from market_data.pipeline.surroundings import (
+    closes_around,
+    judged_beside,
+    reading,
+    volumes_before,
+)
 from market_data.ports import Annotation
 from market_data.quality.findings import KEY
+from market_data.quality.jumps import UNIT_ERROR, unit_stretches
 from market_data.quality.kept_flags import SESSION, first_found, flags_to_keep, still_there
-from market_data.quality.view import SERIES
+from market_data.quality.unit_stretches import LONGEST_IN_OTHER_UNIT
+from market_data.quality.view import SERIES, limits_of
 from market_data.schemas import KEPT_FLAGS
 from market_data.timeframes import Timeframe
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -51,11 +60,6 @@ class Scored:
         none = timedelta(0)
         return first - (after if self.begins else none), last + (before if self.ends else none)
 
-    def whole(self, timeframes: Iterable[Timeframe]) -> tuple[date, date]:
-        """Sessions outside which no flags are found anew."""
-        spans = [self.sessions, *(self.judged(t) for t in timeframes)]
-        return min(first for first, _ in spans), max(last for _, last in spans)
-
 
 def keep_flags(
     platform: Platform,
@@ -77,42 +81,93 @@ def keep_flags(
         held: timeframes of which there are bars.
         chosen: timeframes that are scored; flags of others stay as they are.
     """
-    whole = part.whole(chosen)
+    judged = {t: part.judged(t) for t in chosen}
+    judged |= {t: _judged_now(platform, symbols, part, t) for t in held if t in chosen}
+    spans = [part.sessions, *judged.values()]
+    whole = min(first for first, _ in spans), max(last for _, last in spans)
     # Who reads the bars last also writes last.
     with platform.locks.hold(lock_names(FLAGS_DATASET.name, *whole)):
         kept = platform.store.scan(FLAGS_DATASET, symbols=symbols, sessions=whole)
-        found = [_found(platform, symbols, part, t) for t in held if t in chosen]
+        found = [_found(platform, symbols, part, t, judged[t]) for t in held if t in chosen]
         now = (
             pl.concat([KEPT_FLAGS.empty(), *found], how="diagonal")
             .with_columns(rule_version=pl.lit(platform.rule_version))
             .with_columns(rule_version=rules_in_force(platform))
         )
-        anew = pl.any_horizontal(pl.lit(value=False), *(_judged(part, t) for t in chosen))
+        renewed = [_renewed(part, t, span) for t, span in judged.items()]
+        anew = pl.any_horizontal(pl.lit(value=False), *renewed)
         rows = pl.concat([first_found(now, kept), kept.filter(~anew)]).sort(FLAGS_DATASET.sort)
         if not rows.equals(kept):
             platform.store.replace(FLAGS_DATASET, rows, sessions=whole, symbols=symbols)
 
 
-def _judged(part: Scored, timeframe: Timeframe) -> pl.Expr:
+def _judged_now(
+    platform: Platform, symbols: Sequence[str], part: Scored, timeframe: Timeframe
+) -> tuple[date, date]:
+    """First and last session whose flags are found anew with a part.
+
+    Of minutes few sessions beside a part are judged anew, but for stretches in another unit which
+    begin or end with it: with the step back all of such a stretch turns out to be wrong. Where one
+    was found before, it may be none any more.
+    """
+    first, last = part.judged(timeframe)
+    closes = closes_around(
+        timeframe,
+        symbols,
+        part.sessions[0] - LONGEST_IN_OTHER_UNIT,
+        part.sessions[1],
+        reading(platform, timeframe),
+    )
+    if closes is None:
+        return first, last
+    instruments = [platform.universe.instrument(s) for s in symbols]
+    limits = limits_of(instruments, timeframe, platform.thresholds)
+    actions = platform.actions.read(symbols=symbols)
+    stretches = unit_stretches(closes, limits, actions=actions).select(
+        first=pl.col("since").dt.date() - _DAY, last=pl.col("until").dt.date() + _DAY
+    )
+    near = part.sessions[0] - LONGEST_IN_OTHER_UNIT, part.sessions[1] + LONGEST_IN_OTHER_UNIT
+    kept = platform.store.scan(FLAGS_DATASET, symbols=symbols, sessions=near).filter(
+        pl.col("code") == UNIT_ERROR, pl.col("dataset") == curated_bars(timeframe).name
+    )
+    touching = stretches.filter(
+        pl.col("first") <= part.sessions[1], pl.col("last") >= part.sessions[0]
+    )
+    days = [
+        first,
+        last,
+        *touching["first"],
+        *touching["last"],
+        *kept["session"].unique(),
+    ]
+    return min(days), max(days)
+
+
+def _renewed(part: Scored, timeframe: Timeframe, judged: tuple[date, date]) -> pl.Expr:
     """Kept flags that are found anew, or not found any more."""
     sessions = (
         pl.when(pl.col("code") == COMPARED)
         .then(pl.col("session").is_between(*part.sessions))
-        .otherwise(pl.col("session").is_between(*part.judged(timeframe)))
+        .otherwise(pl.col("session").is_between(*judged))
     )
     return (pl.col("dataset") == curated_bars(timeframe).name) & sessions
 
 
 def _found(
-    platform: Platform, symbols: Sequence[str], part: Scored, timeframe: Timeframe
+    platform: Platform,
+    symbols: Sequence[str],
+    part: Scored,
+    timeframe: Timeframe,
+    judged: tuple[date, date],
 ) -> pl.DataFrame:
     """Rows of KEPT_FLAGS without rule_version."""
-    first, last = part.judged(timeframe)
+    first, last = judged
     before, after = judged_beside(timeframe)
     beside = first - before, last + after
     series = reading(platform, timeframe)(symbols, beside, [*SERIES, "final", "flags"])
     volumes = volumes_before(platform, timeframe, symbols, first)
-    found = flags_now(platform, timeframe, series, volumes, first)
+    closes = closes_around(timeframe, symbols, first, last, reading(platform, timeframe))
+    found = flags_now(platform, timeframe, series, volumes, first, closes=closes)
     flags = [found.filter(pl.col("session").is_between(first, last))]
     if not timeframe.is_intraday:
         flags.append(contradicted_now(platform, series, part.sessions))

@@ -22,7 +22,7 @@ from market_data.pipeline.flagging import COMPARED, flags_now, with_flags
 from market_data.pipeline.imputing import Range
 from market_data.pipeline.kept_flags import with_kept_flags
 from market_data.pipeline.platform import Platform
-from market_data.pipeline.surroundings import judged_beside, volumes_before
+from market_data.pipeline.surroundings import closes_around, judged_beside, volumes_before
 from market_data.ports import Annotation
 from market_data.schemas import CURATED_BARS
 from market_data.timeframes import Timeframe
@@ -107,7 +107,11 @@ class StoredBars:
             return bars
         first = span.days[0]
         volumes = volumes_before(self.platform, self.timeframe, symbols, first, read)
-        flags = flags_now(self.platform, self.timeframe, series, volumes, first, self.as_of)
+        held = bars.select(first=pl.col("session").min(), last=pl.col("session").max()).row(0)
+        closes = closes_around(self.timeframe, symbols, held[0], held[1], read)
+        flags = flags_now(
+            self.platform, self.timeframe, series, volumes, first, self.as_of, closes=closes
+        )
         return with_flags(bars, flags, decided, self.timeframe)
 
     def _sessions(self, symbols: Sequence[str], sessions: tuple[date, date]) -> pl.DataFrame:

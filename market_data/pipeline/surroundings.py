@@ -14,6 +14,7 @@ import polars as pl
 
 from market_data.calendars import expected_bars
 from market_data.datasets import Dataset, curated_bars, raw_bars
+from market_data.pipeline.curate import chunks
 from market_data.pipeline.platform import Platform
 from market_data.quality.consistency import SPANS, spans
 from market_data.quality.unit_stretches import LONGEST_IN_OTHER_UNIT, SEEN_BEFORE
@@ -27,10 +28,13 @@ _NEXT = timedelta(days=7)
 _LONG = (Timeframe.D1, Timeframe.H4, Timeframe.H1)
 """Few bars each: so many of them are read that a change of the unit shows, and what it means. Those
 before hold the sixty sessions that tell a usual step of daily bars, too."""
+_MONTH = 31
 _DAY = timedelta(days=1)
 """What a bar may be older than its session."""
-_BEFORE = dict.fromkeys(_LONG, SEEN_BEFORE + _NEXT + _DAY)
-_AFTER = dict.fromkeys(_LONG, LONGEST_IN_OTHER_UNIT + _DAY)
+_UNIT_BEFORE, _UNIT_AFTER = SEEN_BEFORE + _NEXT + _DAY, LONGEST_IN_OTHER_UNIT + _DAY
+_BEFORE = dict.fromkeys(_LONG, _UNIT_BEFORE)
+_AFTER = dict.fromkeys(_LONG, _UNIT_AFTER)
+_CLOSES = ["symbol", "session", "ts", "close"]
 _VOLUMES = ["symbol", "session", "volume"]
 Read = Callable[[Sequence[str], tuple[date, date], Sequence[str]], pl.DataFrame]
 """Reads columns of the curated bars of symbols and sessions, sorted by (symbol, ts)."""
@@ -83,6 +87,34 @@ def around_curated(
         return found.filter("final").select(SERIES)
 
     return next_to(timeframe, start, end, read)
+
+
+def closes_around(
+    timeframe: Timeframe, symbols: Sequence[str], start: date, end: date, read: Read
+) -> pl.DataFrame | None:
+    """The last bars of the sessions that tell in which unit a slice of short bars is.
+
+    Of minutes too many would have to be read for that; one bar of a session says as much.
+
+    Args:
+        timeframe: of the bars.
+        symbols: whose.
+        start: first session of the slice.
+        end: its last session.
+        read: reads the bars.
+
+    Returns:
+        symbol, session, ts, close of bars that are over, the slice's own sessions included, sorted
+        by (symbol, ts); None where `next_to` goes as far.
+    """
+    if timeframe in _BEFORE:
+        return None
+    found = [CURATED_BARS.empty().select(_CLOSES)]
+    for sessions in chunks(start - _UNIT_BEFORE, end + _UNIT_AFTER, _MONTH):
+        bars = read(symbols, sessions, [*_CLOSES, "final"]).filter("final")
+        last = pl.col("ts") == pl.col("ts").max().over("symbol", "session")
+        found.append(bars.filter(last).select(_CLOSES))
+    return pl.concat(found).sort("symbol", "ts")
 
 
 def volumes_before(

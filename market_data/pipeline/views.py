@@ -20,6 +20,8 @@ from market_data.pipeline.split_answers import splits_told
 from market_data.pipeline.surroundings import (
     around_curated,
     around_raw,
+    closes_around,
+    reading,
     volumes_before,
     within_days,
 )
@@ -112,6 +114,7 @@ def curated_view(
         quarantine=refused,
         around=around_curated(platform, timeframe, held, start, end),
         volumes=volumes_before(platform, timeframe, held, start),
+        closes=closes_around(timeframe, held, start, end, reading(platform, timeframe)),
         actions=actions,
         within=None if timeframe.is_intraday else within_days(platform, held, start, end),
         logs=logs,

@@ -45,6 +45,7 @@ def bar_flags(
     timeframe: Timeframe,
     actions: pl.DataFrame,
     traded: pl.DataFrame | None = None,
+    closes: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The flags of curated bars, as the checks find them.
 
@@ -57,6 +58,7 @@ def bar_flags(
         actions: rows of CORPORATE_ACTIONS that are known.
         traded: symbol, session, volume of sessions that are over, as
             `market_data.quality.volume.find_volumes` takes them; None: nobody asks for volumes.
+        closes: see `market_data.quality.jumps.find_jumps`.
 
     Returns:
         Columns BAR_FLAGS, one row per bar and code (false_tick, wick, jump, flat_run: warn;
@@ -64,7 +66,9 @@ def bar_flags(
         whose `ts` is null: all of its bars are meant; sorted by (symbol, ts, session, code).
     """
     ticks = find_false_ticks(series, limits, timeframe=timeframe)
-    jumps = with_codes(find_jumps(series, limits, actions=actions, false_ticks=ticks))
+    jumps = with_codes(
+        find_jumps(series, limits, actions=actions, false_ticks=ticks, closes=closes)
+    )
     flagged = [
         ticks.with_columns(
             check=pl.lit(FALSE_TICKS), code=pl.lit(FALSE_TICK), severity=pl.lit(WARN)

@@ -110,7 +110,9 @@ def _of_series(view: BarsView, limits: pl.DataFrame) -> dict[str, CheckOutcome]:
     ]
     if view.kind == "curated":
         # A vendor's own prices step where it has worked in a split between two fetches.
-        jumps = find_jumps(series, limits, actions=view.actions, false_ticks=ticks)
+        jumps = find_jumps(
+            series, limits, actions=view.actions, false_ticks=ticks, closes=view.closes
+        )
         sanity.append(check_jumps(jumps, check="price_sanity", dataset=dataset, sessions=sessions))
     return {
         "price_sanity": together(sanity),

@@ -20,6 +20,7 @@ import polars as pl
 from market_data.quality.findings import ERROR, KEY, WARN, CheckOutcome, findings
 from market_data.quality.unit_stretches import wrong_stretches
 
+UNIT_ERROR = "unit_error"
 MINOR_UNIT = 100.0
 UNIT_TOLERANCE = 0.1
 """Relative: what the price itself may have moved in between."""
@@ -31,6 +32,7 @@ def find_jumps(
     *,
     actions: pl.DataFrame,
     false_ticks: pl.DataFrame,
+    closes: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Find bars that close further from the bar before than `jump` allows, or in another unit.
 
@@ -41,6 +43,8 @@ def find_jumps(
         actions: rows of CORPORATE_ACTIONS that are known; what they explain is no jump.
         false_ticks: rows of FALSE_TICKS; neither they nor the bars after them are jumps, unless
             they step by MINOR_UNIT.
+        closes: symbol, session, ts, close of the last bar of sessions around `bars`, further than
+            these go: changes of the unit are told from them, too. None: `bars` go far enough.
 
     Returns:
         symbol, session, ts, close, before (the close before, in today's shares and without what
@@ -50,15 +54,9 @@ def find_jumps(
     """
     shown = ["symbol", "session", "ts", "close", "before", "at", "jump", "since"]
     limit = limits.select("symbol", "jump")
-    beyond = (pl.col("close") / pl.col("before") - 1).abs() > pl.col("jump")
-    stepped = _stepped(bars, limit, actions).join(limit, on="symbol", maintain_order="left")
-    # A split of which the price knows nothing is a step too, in shares of before.
-    far = stepped.filter(beyond | pl.col("split_due"))
-    if far.is_empty():
-        return far.with_columns(at="close", since="ts").select(shown)
-    explained = _explained(far, actions).with_columns(at=pl.col("close") / pl.col("before"))
-    steps = explained.filter(beyond).with_columns(since=pl.when(_by_unit()).then("ts"))
-    by_unit = steps.filter(pl.col("since").is_not_null()).sort("symbol", "ts")
+    steps = _steps(bars, limit, actions)
+    whole = steps if closes is None else _steps(_between(bars, closes), limit, actions)
+    by_unit = whole.filter(pl.col("since").is_not_null()).sort("symbol", "ts")
     ticks = false_ticks.select("symbol", "ts")
     others = (
         steps.filter(pl.col("since").is_null())
@@ -67,6 +65,23 @@ def find_jumps(
     )
     told = pl.concat([others.select(shown), _in_other_unit(by_unit, bars).select(shown)])
     return told.sort("symbol", "ts", "since")
+
+
+def unit_stretches(
+    closes: pl.DataFrame, limits: pl.DataFrame, *, actions: pl.DataFrame
+) -> pl.DataFrame:
+    """The times at which a series is in the wrong unit.
+
+    Args:
+        closes: symbol, session, ts, close, sorted by (symbol, ts).
+        limits: see `find_jumps`.
+        actions: see `find_jumps`.
+
+    Returns:
+        symbol, since, until: see `market_data.quality.unit_stretches.wrong_stretches`.
+    """
+    steps = _steps(closes, limits.select("symbol", "jump"), actions)
+    return wrong_stretches(steps.filter(pl.col("since").is_not_null()).sort("symbol", "ts"))
 
 
 def check_jumps(
@@ -97,7 +112,7 @@ def check_jumps(
         )
         .with_columns(
             value="at",
-            threshold=pl.when(pl.col("code") == "unit_error")
+            threshold=pl.when(pl.col("code") == UNIT_ERROR)
             .then(pl.lit(MINOR_UNIT))
             .otherwise("jump"),
             detail=_sentence(),
@@ -110,8 +125,8 @@ def check_jumps(
 def with_codes(jumps: pl.DataFrame) -> pl.DataFrame:
     """Adds `code` and `severity`: unit_error (error) for bars in another unit, else jump (warn)."""
     other = pl.col("since").is_not_null()
-    code = pl.when(other).then(pl.lit("unit_error")).otherwise(pl.lit("jump"))
-    error = pl.when(pl.col("code") == "unit_error").then(pl.lit(ERROR))
+    code = pl.when(other).then(pl.lit(UNIT_ERROR)).otherwise(pl.lit("jump"))
+    error = pl.when(pl.col("code") == UNIT_ERROR).then(pl.lit(ERROR))
     return jumps.with_columns(code=code).with_columns(severity=error.otherwise(pl.lit(WARN)))
 
 
@@ -122,9 +137,10 @@ def _by_unit() -> pl.Expr:
 
 def _in_other_unit(steps: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     """The bars in the wrong unit; of steps by MINOR_UNIT that enclose none, their own bars."""
+    own = steps.join(bars.select("symbol", "ts"), on=["symbol", "ts"], how="semi")
     stretches = wrong_stretches(steps)
     if stretches.is_empty():
-        return steps
+        return own
     first = steps.select("symbol", "since", "before", "jump")
     ends = stretches.join(first, on=["symbol", "since"]).sort("since")
     within = (
@@ -136,8 +152,28 @@ def _in_other_unit(steps: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
         .with_columns(at=pl.col("close") / pl.col("before"))
     )
     told = pl.concat([ends.select("symbol", ts="since"), ends.select("symbol", ts="until")])
-    left = steps.join(told, on=["symbol", "ts"], how="anti")
+    left = own.join(told, on=["symbol", "ts"], how="anti")
     return pl.concat([left, within.select(pl.exclude("until"))], how="diagonal")
+
+
+def _between(bars: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
+    """The bars of each symbol, and those of other sessions around them."""
+    columns = [*KEY, "ts", "close"]
+    symbols, sessions = bars.select("symbol").unique(), bars.select(KEY).unique()
+    others = closes.join(symbols, on="symbol", how="semi").join(sessions, on=KEY, how="anti")
+    return pl.concat([bars.select(columns), others.select(columns)]).sort("symbol", "ts")
+
+
+def _steps(bars: pl.DataFrame, limit: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+    """Bars that step too far, but for what actions explain, with `at`, and `since` by unit."""
+    beyond = (pl.col("close") / pl.col("before") - 1).abs() > pl.col("jump")
+    stepped = _stepped(bars, limit, actions).join(limit, on="symbol", maintain_order="left")
+    # A split of which the price knows nothing is a step too, in shares of before.
+    far = stepped.filter(beyond | pl.col("split_due"))
+    if far.is_empty():
+        return far.with_columns(at="close", since="ts")
+    explained = _explained(far, actions).with_columns(at=pl.col("close") / pl.col("before"))
+    return explained.filter(beyond).with_columns(since=pl.when(_by_unit()).then("ts"))
 
 
 def _stepped(bars: pl.DataFrame, limit: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
@@ -213,6 +249,4 @@ def _sentence() -> pl.Expr:
         pl.col("before").round_sig_figs(6),
     )
     later = pl.col("ts") > pl.col("since")
-    return (
-        pl.when(later).then(still).when(pl.col("code") == "unit_error").then(unit).otherwise(text)
-    )
+    return pl.when(later).then(still).when(pl.col("code") == UNIT_ERROR).then(unit).otherwise(text)

@@ -61,6 +61,8 @@ class BarsView:
             usual, and whether a price comes back.
         volumes: symbol, session, volume of the sessions before the slice that tell a usual volume,
             where `around` has too few of them; None where it has enough.
+        closes: symbol, session, ts, close of the last bar of sessions further away than `around`
+            goes; None where it goes far enough.
         actions: rows of CORPORATE_ACTIONS that are known.
         within: of daily bars, what shorter ones of the same sessions say, see
             `market_data.quality.consistency.spans`; None: nothing to compare.
@@ -83,6 +85,7 @@ class BarsView:
     quarantine: pl.DataFrame | None = field(default=None)
     around: pl.DataFrame | None = field(default=None)
     volumes: pl.DataFrame | None = field(default=None)
+    closes: pl.DataFrame | None = field(default=None)
     actions: pl.DataFrame = field(default_factory=CORPORATE_ACTIONS.empty)
     within: pl.DataFrame | None = field(default=None)
     logs: Mapping[str, pl.DataFrame] = field(default_factory=dict)

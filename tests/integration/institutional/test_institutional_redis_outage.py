@@ -157,7 +157,8 @@ def test_a_redis_that_hangs_costs_readers_little(
         finally:
             process.send(SIGCONT)
         assert told["found"] == [expected]
-        assert told["seconds"] < 3
+        # Thirty waits would take six seconds.
+        assert told["seconds"] < 5
         assert reader.warnings == 1
 
 
