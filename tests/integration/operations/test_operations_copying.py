@@ -109,7 +109,7 @@ def fill(engine: sa.Engine) -> None:
         "yahoo", Timeframe.D1, shapes={"AAPL": {"": frozenset({"object"})}},
         changes=[("AAPL", DAY, gone)], fetch_id="f1", now=NOW,
     )  # fmt: skip
-    SqlBackfills(engine).add(plan_of(3), at=NOW, author="me")
+    SqlBackfills(engine).add(plan_of(3), at=NOW, author="me", key="outage of a day")
 
 
 def content(engine: sa.Engine) -> dict[str, list[Any]]:
@@ -171,6 +171,7 @@ def test_every_table_arrives_and_the_same_again_changes_nothing(
     assert {name: rows for name, rows in filled.items() if "alert" not in name} == {
         "operations/annotations": 1,
         "operations/answer_shapes": 1,
+        "operations/backfill_keys": 1,
         "operations/backfill_pieces": 3,
         "operations/backfills": 1,
         "operations/corporate_actions": 3,
