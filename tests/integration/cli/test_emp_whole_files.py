@@ -118,7 +118,7 @@ def test_files_of_different_lengths_are_asked_for_what_they_hold(
     status, told = ingest(capfd, "--path", str(folder), "--spec", str(spec))
     assert status == 0, told
     assert errors(told) == []
-    held = emp.get_curated_bars(["OLDY", "NEWA", "GONE"], long, last, quality="ok")
+    held = emp.get_curated_bars(["OLDY", "NEWA", "GONE"], long, last)
     counted = dict(held.group_by("symbol").len().iter_rows())
     assert counted == {"OLDY": 250, "NEWA": 20, "GONE": 124}
 
