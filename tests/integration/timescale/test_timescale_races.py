@@ -92,8 +92,8 @@ def test_an_empty_database_is_migrated_once_by_many(empty_timescale_url: str):
             "select count(*) from timescaledb_information.hypertables"
         ).fetchone()
         stores = connection.execute("select count(*) from emp.identity").fetchone()
-    # Bars of seven lengths, scores and macro events.
-    assert (revisions, tables, stores) == ([(HEAD,)], (9,), (1,))
+    # Bars of seven lengths, their flags, scores and macro events.
+    assert (revisions, tables, stores) == ([(HEAD,)], (10,), (1,))
 
 
 def test_migrating_again_changes_nothing(timescale_url: str, store: TimescaleStore):
