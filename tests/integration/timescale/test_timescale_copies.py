@@ -71,7 +71,7 @@ def test_copies_that_share_a_cache_never_tell_each_others_rows(
         return open_timescale(TimescaleSettings(url=url), RedisSettings(url=empty_redis_url))
 
     def close(one: Any) -> None:
-        one.uncached._connections.close()
+        one.uncached.opened._connections.close()
 
     ours = store(empty_timescale_url)
     put(ours, 1.0)
