@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.processes import still_runs
 from tests.support.warm_python import StartedPython, run_python
 
 ONE = ["--vendors", "sample_a", "--symbols", "DEMO-BTC"]
@@ -127,7 +128,7 @@ def test_a_signal_ends_a_slice_and_leaves_nothing_running(
     process.send_signal(signal.SIGTERM)
     status, _, err = end(process, 60)
     assert status == 128 + signal.SIGTERM, err
-    assert not [p for p in seen if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert not [p for p in seen if still_runs(p)]
     assert {state for _, state in runs(tmp_path)} & {"STARTED", "STARTING"} == set()
     # The next one goes on where it was left.
     status, _, err = run(tmp_path, "ingest-once", *SHORT)

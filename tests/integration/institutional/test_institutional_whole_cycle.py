@@ -17,6 +17,7 @@ import psycopg.conninfo
 import pytest
 
 from tests.support.institution import Institution, institution
+from tests.support.processes import still_runs
 from tests.support.servers import new_database, server_url
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -65,19 +66,11 @@ def daemon(house: Institution, tmp_path: Path) -> Iterator[subprocess.Popen[byte
         process.terminate()
         process.wait(60)
         _, left = psutil.wait_procs(family, timeout=30)
-        left = [orphan for orphan in left if _runs(orphan)]
+        left = [orphan for orphan in left if still_runs(orphan)]
         for orphan in left:
             orphan.kill()
         log.close()
         assert not left, left
-
-
-def _runs(process: psutil.Process) -> bool:
-    """Whether it has not ended; the machine's first process may take its time to notice an end."""
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_every_part_is_ready_after_a_rehearsal(
