@@ -18,6 +18,8 @@ from types import FrameType
 
 GRACE_SECONDS = 30.0
 """How long a process that was asked to end may take."""
+_ASKED = 3
+"""So many times it is asked within that."""
 TIMED_OUT = 124
 """Exit status of a command that took too long, as of timeout(1)."""
 _POLL_SECONDS = 0.2
@@ -108,11 +110,14 @@ def _wait(process: subprocess.Popen[str], timeout: float | None, stop: Stop) -> 
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
+    # A signal that comes while Python clears up raises what Python ignores there, and is lost.
+    for _ in range(_ASKED):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS / _ASKED)
+            break
+    else:
         sys.stderr.write(f"emp: it did not end within {GRACE_SECONDS:g} s and is killed\n")
     # Whatever it started belongs to its group, and ends with it.
     with suppress(ProcessLookupError):
