@@ -270,7 +270,7 @@ def test_a_sender_that_was_killed_loses_nothing_and_repeats_at_most_one(
     """kill -9 while a message is under way: between its arrival and the word of it."""
     told = rules(HOOK)
     messages = tell(store, 10, told)
-    server.reply(PATH, *[slow(json_body({}), 0.3)] * 4, json_body({}))
+    server.reply(PATH, *[slow(json_body({}), 0.3)] * 8, json_body({}))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.alert_process", url],
