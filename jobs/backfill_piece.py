@@ -63,7 +63,10 @@ def selection_of(piece: Piece, request: BackfillRequest) -> Selection:
         piece: of a plan.
         request: that the plan was made for.
     """
-    feeds = [Feed(v, symbols, refetch=request.refetch) for v, symbols in piece.asked.items()]
+    feeds = [
+        Feed(vendor, symbols, refetch=request.refetch, spans=piece.spans_of(symbols))
+        for vendor, symbols in piece.asked.items()
+    ]
     sessions = (piece.first, piece.last)
     if request.layer == CURATED:
         return bars_selection(

@@ -1,8 +1,8 @@
 """Launches backfills of what an outage of a vendor left behind, once the vendor answers again.
 
-A backfill spans the symbols and the first to the last session that still lack an answer, as 'emp
-outages' lists them; within these nothing is asked for that has one. Outages that were over before
-the first tick are left alone, and so is what is too large to be launched without a pilot.
+A backfill asks for the very sessions of each symbol that still lack an answer, as 'emp outages'
+counts them, in stretches of neighbouring sessions. Outages that were over before the first tick are
+left alone, and so is what is too large to be launched without a pilot.
 """
 
 import json

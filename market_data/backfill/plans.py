@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -21,6 +21,8 @@ VERSION = 1
 """Of the JSON of a plan."""
 CURATED, RAW = "curated", "raw"
 _BARS = "bars_"
+Span = tuple[str, date, date]
+"""A symbol, its first and its last session, both included."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class BackfillRequest:
         overwrite_curated: make curated bars and scores of the whole range anew, not only where
             an answer is lacking.
         outdated: ask nobody; make anew what other rules made than those in force.
+        only: spans of sessions outside of which nothing is asked for, where it is less than the
+            whole range of every symbol; empty where it is that.
     """
 
     dataset: str
@@ -47,16 +51,20 @@ class BackfillRequest:
     refetch: bool = False
     overwrite_curated: bool = False
     outdated: bool = False
+    only: tuple[Span, ...] = ()
 
     def covers(self, other: BackfillRequest) -> bool:
         """Whether all that another one asks of these vendors for this dataset is asked for here."""
-        same = (self.dataset, self.vendors) == (other.dataset, other.vendors)
-        return (
-            same
-            and set(other.symbols) <= set(self.symbols)
-            and self.first <= other.first
-            and other.last <= self.last
-        )
+        if (self.dataset, self.vendors) != (other.dataset, other.vendors):
+            return False
+        if not set(other.symbols) <= set(self.symbols):
+            return False
+        spans = other.only or ((s, other.first, other.last) for s in other.symbols)
+        return all(self._spans(*span) for span in spans)
+
+    def _spans(self, symbol: str, first: date, last: date) -> bool:
+        own = self.only or ((symbol, self.first, self.last),)
+        return any(s == symbol and f <= first and last <= t for s, f, t in own)
 
     @property
     def layer(self) -> str:
@@ -107,6 +115,7 @@ class Piece:
         symbol_sessions: how many are to be worked on.
         bars: so many bars are expected of these, of each vendor.
         requests: by vendor, retries left out.
+        spans: first and last session of symbols that are asked for less than the whole range.
     """
 
     number: int
@@ -119,11 +128,16 @@ class Piece:
     symbol_sessions: int = 0
     bars: int = 0
     requests: Mapping[str, int] = field(default_factory=dict)
+    spans: Mapping[str, tuple[date, date]] = field(default_factory=dict)
 
     @property
     def days(self) -> int:
         """Calendar days of the range, which are its partitions."""
         return (self.last - self.first).days + 1
+
+    def spans_of(self, symbols: Iterable[str]) -> dict[str, tuple[date, date]]:
+        """The spans of those of some symbols that have one."""
+        return {symbol: self.spans[symbol] for symbol in symbols if symbol in self.spans}
 
     def assets(self, layer: str) -> int:
         """How many assets its run makes: raw bars, and then curated ones, quarantine, scores."""
@@ -233,6 +247,7 @@ def _request_json(request: BackfillRequest) -> dict[str, Any]:
         "refetch": request.refetch,
         "overwrite_curated": request.overwrite_curated,
         "outdated": request.outdated,
+        "only": [[symbol, *_dates(span)] for symbol, *span in request.only],
     }
 
 
@@ -246,7 +261,17 @@ def _request(content: Mapping[str, Any]) -> BackfillRequest:
         content["refetch"],
         content["overwrite_curated"],
         content["outdated"],
+        tuple((s, *_span(days)) for s, *days in content.get("only", ())),
     )
+
+
+def _dates(span: Iterable[date]) -> list[str]:
+    return [day.isoformat() for day in span]
+
+
+def _span(days: Iterable[str]) -> tuple[date, date]:
+    first, last = days
+    return date.fromisoformat(first), date.fromisoformat(last)
 
 
 def _piece_json(piece: Piece) -> dict[str, Any]:
@@ -261,6 +286,7 @@ def _piece_json(piece: Piece) -> dict[str, Any]:
         "symbol_sessions": piece.symbol_sessions,
         "bars": piece.bars,
         "requests": dict(piece.requests),
+        "spans": {symbol: _dates(span) for symbol, span in piece.spans.items()},
     }
 
 
@@ -276,4 +302,5 @@ def _piece(content: Mapping[str, Any]) -> Piece:
         content["symbol_sessions"],
         content["bars"],
         content["requests"],
+        {symbol: _span(days) for symbol, days in content.get("spans", {}).items()},
     )

@@ -10,7 +10,7 @@ error of its servers. That it refuses a question, a key or a symbol is an answer
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import polars as pl
@@ -65,12 +65,14 @@ class Lacking:
         symbols: that lack any session.
         sessions: first and last session that any of them lacks.
         symbol_sessions: how many are lacking.
+        rows: symbol, session of each.
     """
 
     timeframe: Timeframe
     symbols: tuple[str, ...]
     sessions: tuple[date, date]
     symbol_sessions: int
+    rows: pl.DataFrame = field(repr=False, compare=False)
 
     def command(self, vendor: str) -> str:
         """The command that asks for it."""
@@ -109,20 +111,37 @@ def lacking(outage: Outage, ledger: pl.DataFrame, timeframe: Timeframe) -> Lacki
         ledger: rows of LEDGER, of its vendor at least.
         timeframe: one of the outage's.
     """
-    symbols, sessions = outage.asked(timeframe)
-    rows = ledger.filter(
+    failed = ledger.filter(
         pl.col("vendor") == outage.vendor,
         pl.col("timeframe") == str(timeframe),
-        pl.col("symbol").is_in(symbols),
-        pl.col("session").is_between(*sessions),
         pl.col("outcome") == str(Outcome.FAILED),
+    ).select("symbol", "session")
+    rows = (
+        failed.join(_in_vain(outage, timeframe), on="symbol")
+        .filter(pl.col("session").is_between("first", "last"))
+        .select("symbol", "session")
+        .unique()
+        .sort("symbol", "session")
     )
     if rows.is_empty():
         return None
     first, last = rows.select(first=pl.col("session").min(), last=pl.col("session").max()).row(0)
-    return Lacking(
-        timeframe, tuple(rows["symbol"].unique().sort().to_list()), (first, last), rows.height
-    )
+    symbols = tuple(rows["symbol"].unique().sort().to_list())
+    return Lacking(timeframe, symbols, (first, last), rows.height, rows)
+
+
+def _in_vain(outage: Outage, timeframe: Timeframe) -> pl.DataFrame:
+    """What the attempts of an outage asked for: symbol, first and last session."""
+    return pl.DataFrame(
+        [
+            (symbol, *run.sessions)
+            for run in outage.attempts
+            if run.timeframe is timeframe
+            for symbol in run.symbols
+        ],
+        schema={"symbol": pl.String, "first": pl.Date, "last": pl.Date},
+        orient="row",
+    ).unique()
 
 
 def _is_answer(run: IngestRun) -> bool:

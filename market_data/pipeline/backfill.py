@@ -11,7 +11,7 @@ puts, unless the ledger changes in between.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -21,6 +21,7 @@ from market_data.backfill.estimate import Estimate, Rates, vendor_seconds
 from market_data.backfill.pieces import Day, cut
 from market_data.backfill.plans import CURATED, BackfillPlan, BackfillRequest, Piece
 from market_data.backfill.policy import BackfillPolicy
+from market_data.backfill.spans import layers, within
 from market_data.calendars import expected_bars
 from market_data.errors import ConfigurationError
 from market_data.pipeline.backfill_feeds import Group, groups_of
@@ -174,8 +175,8 @@ def _work(platform: Platform, request: BackfillRequest, group: Group) -> _Work:
             platform,
             IngestRequest(vendor, group.timeframe, symbols, *span, request.refetch),
         )
-        lacking[vendor] = asked.lacking.select(*_KEY, "expected")
-        begun.append(asked.begun.select(*_KEY, "expected"))
+        lacking[vendor] = within(asked.lacking.select(*_KEY, "expected"), request.only)
+        begun.append(within(asked.begun.select(*_KEY, "expected"), request.only))
         later = max(later, asked.not_begun)
     if request.outdated or request.overwrite_curated:
         instruments = [platform.universe.instrument(symbol) for symbol in group.symbols]
@@ -215,7 +216,18 @@ def _pieces(
     ]
     by_month = step_days(platform, group.timeframe) <= 31
     ranges = cut(days, bars_per_run=policy.bars_per_run, by_month=by_month)
-    return [_piece(platform, request, work, span) for span in ranges]
+    if not request.only:
+        return [_piece(platform, request, work, span, {}) for span in ranges]
+    return [
+        _piece(platform, request, work, _around(spans.values()), spans)
+        for span in ranges
+        for spans in layers(request.only, span)
+    ]
+
+
+def _around(spans: Iterable[tuple[date, date]]) -> tuple[date, date]:
+    firsts, lasts = zip(*spans, strict=True)
+    return min(firsts), max(lasts)
 
 
 def _piece(
@@ -223,16 +235,23 @@ def _piece(
     request: BackfillRequest,
     work: _Work,
     span: tuple[date, date],
+    spans: Mapping[str, tuple[date, date]],
 ) -> Piece:
-    inside = pl.col("session").is_between(*span)
-    sessions = work.sessions.filter(inside)
+    asked_for = [(symbol, *days) for symbol, days in spans.items()]
+
+    def inside(frame: pl.DataFrame) -> pl.DataFrame:
+        return within(frame.filter(pl.col("session").is_between(*span)), asked_for)
+
+    sessions = inside(work.sessions)
     asked: dict[str, tuple[str, ...]] = {}
     requests: dict[str, int] = {}
     for vendor, lacking in work.lacking.items():
-        symbols = _in_order(lacking.filter(inside), work.group.symbols)
+        symbols = _in_order(inside(lacking), work.group.symbols)
         if symbols:
             asked[vendor] = symbols
-            question = IngestRequest(vendor, work.group.timeframe, symbols, *span, request.refetch)
+            question = IngestRequest(
+                vendor, work.group.timeframe, symbols, *span, request.refetch, spans=spans
+            )
             requests[vendor] = plan_cost(
                 platform,
                 question,
@@ -249,6 +268,7 @@ def _piece(
         sessions.height,
         int(sessions["expected"].sum()),
         requests,
+        spans,
     )
 
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from market_data.backfill.plans import Piece
 from market_data.calendars import expected_bars
-from market_data.pipeline.planning import under_a_name
+from market_data.pipeline.planning import IngestRequest, under_a_name
 from market_data.pipeline.platform import Platform
 from market_data.ports import IngestRun, Outcome
 
@@ -79,7 +79,9 @@ def unanswered(platform: Platform, piece: Piece, again: Again | None = None) -> 
     parts = [pl.DataFrame(schema={**schema, "session": pl.Date}).select(columns)]
     for vendor, symbols in piece.asked.items():
         instruments = [platform.universe.instrument(symbol) for symbol in symbols]
-        expected = expected_bars(instruments, piece.timeframe, piece.first, piece.last)
+        span = piece.first, piece.last
+        wish = IngestRequest(vendor, piece.timeframe, symbols, *span, spans=piece.spans)
+        expected = wish.wanted(expected_bars(instruments, piece.timeframe, *span))
         begun = under_a_name(expected, platform.universe, vendor).filter(
             pl.col("open") <= platform.clock.now()
         )
@@ -87,7 +89,7 @@ def unanswered(platform: Platform, piece: Piece, again: Again | None = None) -> 
             timeframe=piece.timeframe,
             vendors=[vendor],
             symbols=symbols,
-            sessions=(piece.first, piece.last),
+            sessions=span,
         )
         told = known if again is None else again.heard(known, vendor)
         parts.append(

@@ -2,6 +2,9 @@
 
 What belongs here: from attempts that nobody answered to plans. What does not: what an outage is
 (market_data/operations/outages.py), asking for the plans' runs (sensors/outages.py).
+
+A plan names the very symbol-sessions that are lacking, as stretches of neighbouring sessions of one
+symbol: of a symbol nothing is asked for that only another one lacks.
 """
 
 from __future__ import annotations
@@ -9,13 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+import polars as pl
+
 from market_data.backfill.experience import rates_of, refusal, speaking_since
-from market_data.backfill.plans import CURATED, BackfillPlan, BackfillRequest
+from market_data.backfill.plans import CURATED, BackfillPlan, BackfillRequest, Span
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill
+from market_data.calendars import expected_bars
 from market_data.operations.outages import Lacking, Outage, lacking, outages
 from market_data.pipeline.backfill import plan_backfill
 from market_data.pipeline.platform import Platform, Progress
+from market_data.timeframes import Timeframe
+from market_data.universe import Universe
 
 ATTEMPTS = 5_000
 """How many of the newest attempts are looked through."""
@@ -91,10 +99,36 @@ def _request(platform: Platform, outage: Outage, left: Lacking) -> BackfillReque
     )
     if serving is None or platform.vendors.why_off(outage.vendor):
         return None
-    symbols = tuple(s for s in left.symbols if s in universe.symbols_of(outage.vendor))
-    if not symbols:
+    served = universe.symbols_of(outage.vendor)
+    rows = left.rows.filter(
+        pl.col("symbol").is_in(served), pl.col("session") >= universe.first_session
+    )
+    stretches = _stretches(universe, left.timeframe, rows)
+    if not stretches:
         return None
-    dataset = f"{CURATED}/bars_{left.timeframe}"
-    first, last = left.sessions
-    first = max(first, universe.first_session)
-    return BackfillRequest(dataset, symbols, first, last, vendors=(outage.vendor,))
+    return BackfillRequest(
+        f"{CURATED}/bars_{left.timeframe}",
+        tuple(dict.fromkeys(symbol for symbol, *_ in stretches)),
+        min(first for _, first, _ in stretches),
+        max(last for *_, last in stretches),
+        vendors=(outage.vendor,),
+        only=stretches,
+    )
+
+
+def _stretches(universe: Universe, timeframe: Timeframe, rows: pl.DataFrame) -> tuple[Span, ...]:
+    """Symbol, first and last of sessions that follow upon each other in the symbol's calendar."""
+    if rows.is_empty():
+        return ()
+    instruments = [universe.instrument(s) for s in rows["symbol"].unique().sort()]
+    days = expected_bars(instruments, timeframe, rows["session"].min(), rows["session"].max())  # type: ignore[arg-type]
+    place = pl.int_range(pl.len()).over("symbol")
+    found = (
+        days.sort("symbol", "session")
+        .select("symbol", "session", place=place)
+        .join(rows, on=["symbol", "session"], how="semi", maintain_order="left")
+        .group_by("symbol", pl.col("place") - place, maintain_order=True)
+        .agg(first=pl.col("session").min(), last=pl.col("session").max())
+        .select("symbol", "first", "last")
+    )
+    return tuple(found.rows())

@@ -120,7 +120,7 @@ def plan_ingest(platform: Platform, request: IngestRequest) -> IngestPlan:
     asked = sessions_asked(platform, request)
     instruments = [platform.universe.instrument(symbol) for symbol in request.symbols]
     calendars = {i.symbol: i.calendar for i in instruments}
-    fetches = _group(_runs(asked.begun, asked.lacking, request), calendars)
+    fetches = _group(_runs(asked.lacking, request), calendars)
     if platform.vendors.settling(request.vendor) is None:
         fetches = _few(fetches, platform.universe, request.vendor)
     return IngestPlan(
@@ -135,8 +135,9 @@ class SessionsAsked:
     """The symbol-sessions of a wish, by what is known of them.
 
     Attributes:
-        begun: EXPECTED columns, since, until and index (place among the symbol's own), one row per
-            symbol and session that has opened, sorted by both.
+        begun: EXPECTED columns, since, until, and of the symbol's own sessions the index (place
+            among them), before and after (its neighbours; null where none is in the range), one
+            row per symbol and session that has opened, sorted by both.
         lacking: those of them that are asked for.
         not_begun: how many open after now.
     """
@@ -149,13 +150,15 @@ class SessionsAsked:
 def sessions_asked(platform: Platform, request: IngestRequest) -> SessionsAsked:
     """Which symbol-sessions of a wish are asked for, see `plan_ingest`."""
     instruments = [platform.universe.instrument(symbol) for symbol in request.symbols]
-    expected = request.wanted(
-        expected_bars(instruments, request.timeframe, request.first, request.last)
+    every = expected_bars(instruments, request.timeframe, request.first, request.last)
+    every = under_a_name(every, platform.universe, request.vendor).with_columns(
+        # Before what is not wanted is left out: a question reaches up to its neighbours alone.
+        index=pl.int_range(pl.len()).over("symbol"),
+        before=pl.col("session").shift(1).over("symbol"),
+        after=pl.col("session").shift(-1).over("symbol"),
     )
-    expected = under_a_name(expected, platform.universe, request.vendor)
-    begun = expected.filter(pl.col("open") <= platform.clock.now()).with_columns(
-        index=pl.int_range(pl.len()).over("symbol")
-    )
+    expected = request.wanted(every)
+    begun = expected.filter(pl.col("open") <= platform.clock.now())
     lacking = (
         begun
         if request.refetch
@@ -218,19 +221,14 @@ def under_a_name(expected: pl.DataFrame, universe: Universe, vendor: str) -> pl.
     )
 
 
-def _runs(begun: pl.DataFrame, lacking: pl.DataFrame, request: IngestRequest) -> pl.DataFrame:
+def _runs(lacking: pl.DataFrame, request: IngestRequest) -> pl.DataFrame:
     """Unbroken runs of lacking sessions per symbol, widened over the closed days around them.
 
     A run ends where the vendor's name of the symbol changes, and reaches no further than the name.
     """
-    neighbours = begun.with_columns(
-        before=pl.col("session").shift(1).over("symbol"),
-        after=pl.col("session").shift(-1).over("symbol"),
-    ).select("symbol", "session", "before", "after")
     day = pl.duration(days=1)
     return (
-        lacking.join(neighbours, on=["symbol", "session"], how="left", maintain_order="left")
-        .with_columns(
+        lacking.with_columns(
             run=(
                 (pl.col("index").diff().over("symbol") != 1)
                 | (pl.col("since") != pl.col("since").shift().over("symbol"))

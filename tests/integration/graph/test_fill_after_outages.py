@@ -14,9 +14,13 @@ import pytest
 from adapters.backend import open_operations
 from adapters.clock import FixedClock
 from definitions import build_definitions
+from market_data.backfill.plans import BackfillPlan
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState
 from market_data.errors import VendorUnavailableError
+from market_data.pipeline.backfill_answers import unanswered
+from market_data.pipeline.ingest import ingest
+from market_data.pipeline.planning import IngestRequest
 from market_data.ports import Outcome, SymbolOutcome
 from resources.platform import PlatformResource
 from sensors.outages import outage_sensor
@@ -141,3 +145,43 @@ def test_it_asks_nobody_until_vendors_are_asked_by_themselves() -> None:
     assert SENSOR.default_status is dg.DefaultSensorStatus.RUNNING
     off = outage_sensor(BackfillPolicy(), on=False)
     assert off.default_status is dg.DefaultSensorStatus.STOPPED
+
+
+def test_of_each_symbol_only_what_it_lacks_itself_is_asked_for(house: House) -> None:
+    """AAA lacks two stretches around an answer, BBB a day that AAA has: four questions, no more."""
+    have = FakeVendor(bars=bars())
+    house.tick(0)
+    morning = house.world.later(NOW + timedelta(minutes=30))
+    ask(morning, have, "2024-03-06", "2024-03-06", "AAA")
+    ask(morning, have, "2024-03-08", "2024-03-08", "BBB")
+    out = house.world.later(NOW + timedelta(hours=1))
+    ask(out, away(), "2024-03-05", "2024-03-07", "AAA")
+    ask(out, away(), "2024-03-06", "2024-03-06", "BBB")
+    ask(house.world.later(NOW + timedelta(hours=2)), have, "2024-03-08", "2024-03-08", "AAA")
+    (made,) = house.tick(3)
+    assert made.plan.request.only == (
+        ("AAA", DAYS[1], DAYS[1]),
+        ("AAA", DAYS[3], DAYS[3]),
+        ("BBB", DAYS[2], DAYS[2]),
+    )
+    assert made.plan.symbol_sessions == 3
+    again = BackfillPlan.from_json(made.plan.to_json())
+    assert again == made.plan
+    vendor = FakeVendor(bars=bars())
+    later = house.world.later(NOW + timedelta(hours=4))
+    for piece in again.pieces:
+        for feed, symbols in piece.asked.items():
+            spans = piece.spans_of(symbols)
+            wish = IngestRequest(
+                feed, piece.timeframe, symbols, piece.first, piece.last, spans=spans
+            )
+            ingest(later.platform, wish, vendor)
+        assert unanswered(later.platform, piece).is_empty()
+    days = [
+        (s.symbol, r.start.date(), (r.end - timedelta(days=1)).date())
+        for r in vendor.asked
+        for s in r.symbols
+    ]
+    # Of nothing that has an answer, and of no day (BBB on the 5th and 7th) that nobody asked for.
+    assert sorted(days) == list(made.plan.request.only)
+    assert house.tick(5) == []
