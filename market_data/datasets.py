@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from market_data.features.registry import GROUPS, FeatureGroup, Kind
+from market_data.features.schemas import PREDICTIONS, REGIME_STATS
 from market_data.macro.schemas import FRED_OBSERVATIONS, FRED_RELEASES, MACRO_EVENTS
 from market_data.schemas import CURATED_BARS, KEPT_FLAGS, RAW_BARS, SCORES, FrameSchema
 from market_data.timeframes import Timeframe
@@ -95,5 +97,37 @@ FRED_VINTAGES = Dataset(
     Layout.YEAR,
 )
 
-STORED = (*(curated_bars(t) for t in Timeframe), SCORES_DATASET, FLAGS_DATASET, MACRO_CALENDAR)
+
+def _features(group: FeatureGroup) -> Dataset:
+    fine = group.kind is Kind.CONFLUENCE
+    timeframe = Timeframe.M1 if fine else group.timeframe or Timeframe.D1
+    return Dataset(group.dataset, group.schema, ("symbol", "ts"), _layout(timeframe))
+
+
+FEATURES = {group.key: _features(group) for group in GROUPS}
+"""The dataset of each feature group, by its key."""
+
+PREDICTIONS_DATASET = Dataset(
+    "features/predictions",
+    PREDICTIONS,
+    ("symbol", "ts", "model", "model_version", "output"),
+    Layout.YEAR,
+)
+
+REGIME_STATS_DATASET = Dataset(
+    "marts/regime_stats",
+    REGIME_STATS,
+    ("symbol", "session", "timeframe", "regime", "volatility"),
+    Layout.YEAR,
+)
+
+STORED = (
+    *(curated_bars(t) for t in Timeframe),
+    SCORES_DATASET,
+    FLAGS_DATASET,
+    MACRO_CALENDAR,
+    *FEATURES.values(),
+    PREDICTIONS_DATASET,
+    REGIME_STATS_DATASET,
+)
 """Every dataset that a `BarStore` keeps."""

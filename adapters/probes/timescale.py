@@ -18,7 +18,7 @@ from adapters.timescale.settings import TimescaleSettings
 from market_data.errors import ConfigurationError, MarketDataError
 
 PART = "timescaledb"
-SCHEMAS = ("emp", "curated", "quality", "reference")
+SCHEMAS = ("emp", "curated", "quality", "reference", "features", "marts")
 """Whose tables the platform reads and writes."""
 _CURE = "check TIMESCALEDB_URL and that its server runs"
 _MEND = "mend what it names; it is no outage"

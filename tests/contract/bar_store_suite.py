@@ -20,7 +20,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from market_data.datasets import FLAGS_DATASET, SCORES_DATASET, Dataset, curated_bars
+from market_data.datasets import (
+    FEATURES,
+    FLAGS_DATASET,
+    PREDICTIONS_DATASET,
+    REGIME_STATS_DATASET,
+    SCORES_DATASET,
+    Dataset,
+    curated_bars,
+)
 from market_data.errors import SchemaError, SessionConflictError, SliceChangedError
 from market_data.ports import BarStore
 from market_data.timeframes import Timeframe
@@ -79,6 +87,20 @@ def scores(values: dict[tuple[str, date, str], float]) -> pl.DataFrame:
         for (symbol, day, name), value in values.items()
     ]
     return pl.DataFrame(rows, schema=SCORES_DATASET.schema.dtypes)
+
+
+def features(dataset: Dataset) -> pl.DataFrame:
+    """Two rows of every symbol and session; every other row has empty cells where it may."""
+    frame = grid().with_columns(available_at="ts", number=pl.int_range(pl.len()))
+    values = {pl.Float64(): 0.1 * pl.col("number"), pl.Int64(): pl.col("number")}
+    values |= {pl.String(): pl.format("x{}", "number"), M1.schema.dtypes["ts"]: pl.col("ts")}
+    known = ("symbol", "ts", "session", "available_at")
+    cells = {
+        c.name: pl.when(~(pl.lit(c.nullable) & (pl.col("number") % 2 == 0))).then(values[c.dtype])
+        for c in dataset.schema.columns
+        if c.name not in known
+    }
+    return dataset.schema.conform(frame.with_columns(**cells))
 
 
 DAY_BEFORE = -24 * 60
@@ -237,6 +259,21 @@ class BarStoreSuite:
         none = FLAGS_DATASET.schema.empty()
         store.replace(FLAGS_DATASET, none, sessions=day, symbols=["A"])
         assert_frame_equal(store.scan(FLAGS_DATASET), ordered.tail(1))
+
+    def test_features_with_empty_cells(self, store: BarStore) -> None:
+        """Every group has its table, with these columns; what has no value yet stays empty."""
+        for dataset in (*FEATURES.values(), PREDICTIONS_DATASET, REGIME_STATS_DATASET):
+            frame = features(dataset)
+            put(store, frame.sample(fraction=1.0, shuffle=True, seed=1), dataset)
+            assert_frame_equal(store.scan(dataset), frame.sort(dataset.sort))
+        dataset = FEATURES["indicators_1d_v1"]
+        found = store.scan(dataset, symbols=["AAPL"], columns=["ts", "rsi_14"])
+        assert found["rsi_14"].null_count() == found.height // 2 > 0
+        day = (SESSIONS[1], SESSIONS[2])
+        store.replace(dataset, dataset.schema.empty(), sessions=day, symbols=["AAPL"])
+        assert store.scan(dataset, symbols=["AAPL"])["session"].to_list() == [
+            SESSIONS[0], SESSIONS[0], SESSIONS[3], SESSIONS[3],
+        ]  # fmt: skip
 
     @pytest.mark.parametrize("days", [-3, 3, 7])
     def test_refuses_a_bar_days_away_from_its_session(self, store: BarStore, days: int) -> None:

@@ -36,7 +36,7 @@ from adapters.timescale.connection import Connections
 from adapters.timescale.errors import LostConnectionError
 from adapters.timescale.factory import open_connections
 from adapters.timescale.settings import TimescaleSettings
-from market_data.datasets import Dataset, Layout
+from market_data.datasets import FEATURES, PREDICTIONS_DATASET, Dataset, Layout
 from market_data.errors import (
     ConfigurationError,
     SchemaError,
@@ -269,14 +269,18 @@ def test_hypertables_have_one_index_and_the_chunks_of_their_timeframe(
     assert [name for name, _ in found] == [
         *(f"curated.bars_{t}" for t in ("15m", "1d", "1h", "1m", "30m", "4h", "5m")),
         "curated.macro_calendar",
+        *sorted(d.name.replace("/", ".") for d in (*FEATURES.values(), PREDICTIONS_DATASET)),
+        "marts.regime_stats",
         "quality.bar_flags",
         "quality.scores",
     ]
     assert dict(found)["curated.bars_1m"] == "7 days"
+    assert dict(found)["features.price_1m_v1"] == "7 days"
     indexes = sql.execute(
-        "select tablename, indexdef from pg_indexes where schemaname in ('curated', 'quality')"
+        "select tablename, indexdef from pg_indexes "
+        "where schemaname in ('curated', 'quality', 'features', 'marts')"
     ).fetchall()
-    assert len(indexes) == 10
+    assert len(indexes) == 10 + len(FEATURES) + 2
     assert all("UNIQUE" in definition for _, definition in indexes)
 
 

@@ -24,7 +24,7 @@ from adapters.operations import SqlOutbox, open_database
 from adapters.probes import Finding, State, run_probes
 from adapters.probes.kafka import TOPIC, kafka_probe
 from adapters.probes.operations import operations_probe
-from adapters.probes.timescale import timescale_probe
+from adapters.probes.timescale import SCHEMAS, timescale_probe
 from adapters.timescale.factory import open_connections
 from adapters.timescale.settings import TimescaleSettings
 from tests.support.institution import Institution, institution
@@ -85,7 +85,7 @@ def test_a_user_without_privileges_is_told_which_and_how_to_grant_them(warehouse
         assert "grant usage on schema curated" in found.cure
         assert "revision" not in found.facts
 
-        for schema in ("emp", "curated", "quality", "reference"):
+        for schema in SCHEMAS:
             run(warehouse, f"grant usage on schema {schema} to {user}")
             run(warehouse, f"grant select on all tables in schema {schema} to {user}")
             run(warehouse, f"grant usage on all sequences in schema {schema} to {user}")
@@ -96,7 +96,7 @@ def test_a_user_without_privileges_is_told_which_and_how_to_grant_them(warehouse
         assert "grant insert, update, delete on all tables in schema curated" in found.cure
         assert found.facts["revision"] == found.facts["revision_needed"]
 
-        for schema in ("emp", "curated", "quality", "reference"):
+        for schema in SCHEMAS:
             rights = "insert, update, delete"
             run(warehouse, f"grant {rights} on all tables in schema {schema} to {user}")
         assert look_at_timescale(url).state is State.DEGRADED

@@ -215,7 +215,8 @@ def test_a_dry_run_makes_nothing(house: Institution, tmp_path: Path) -> None:
         with psycopg.connect(house.environment[url]) as connection:
             made = connection.execute(
                 "select count(*) from information_schema.tables "
-                "where table_schema in ('emp', 'curated', 'quality', 'public') "
+                "where table_schema in "
+                "('emp', 'curated', 'quality', 'features', 'marts', 'public') "
                 "and table_name not like 'pg_%'"
             ).fetchone()
         assert made == (0,)
