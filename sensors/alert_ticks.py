@@ -39,6 +39,7 @@ from market_data.alerts.platform_sources import (
     sightings_of_ticks,
 )
 from market_data.alerts.rules import AlertRules, Watch
+from market_data.alerts.scopes import market_days
 from market_data.alerts.sources import sightings_of_run
 from market_data.automation.policy import DailyRules
 from market_data.errors import MarketDataError
@@ -68,6 +69,7 @@ def look_at_runs(
 ) -> dg.SensorResult:
     """Look at the runs that ended since the last tick."""
     from adapters.alerts.configuration import load_alert_rules
+    from adapters.configuration import load_universe
 
     instance = context.instance
     if not context.cursor:
@@ -79,12 +81,13 @@ def look_at_runs(
         return _runs_seen(read, "no run has ended")
     terms, rules = asset_terms(context.repository_def), load_alert_rules(platform.settings())
     runs = [run for run_id in run_ids if (run := run_fact(instance, run_id, terms)) is not None]
+    days = market_days(load_universe(platform.settings()))
 
     def look(live: Mapping[str, Alert]) -> list[Sighting]:
         # A run may mend what an earlier one of the same tick has opened.
         known, seen = dict(live), list[Sighting]()
         for run in runs:
-            found = sightings_of_run(run, known, parts_watched=rules.watch.parts)
+            found = sightings_of_run(run, known, parts_watched=rules.watch.parts, days=days)
             known |= {s.fingerprint: _standing(s, known) for s in found if s.trouble is not None}
             seen += found
         return seen

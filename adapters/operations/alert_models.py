@@ -21,9 +21,10 @@ alerts = sa.Table(
     _required("due", Instant()),
     _required("sightings", sa.BigInteger()),
     _required("told", LongText()),
+    sa.Column("mended", LongText(), nullable=False, server_default="[]"),
     sa.Index(None, "phase", "last_seen"),
 )
-"""Every thing that was in trouble; `trouble` and `told` are JSON. A closed one stays for a while,
+"""Every thing that was in trouble; `trouble`, `told` and `mended` are JSON. A closed one stays for a while,
 so that a late look at it is known to be late."""
 
 _waiting = sa.text("sent_at IS NULL AND refused_at IS NULL")

@@ -34,6 +34,7 @@ from market_data.alerts import (
     observe,
     tell,
 )
+from market_data.alerts.parts import Part
 
 Look = Callable[[Mapping[str, Alert]], Sequence[Sighting]]
 """Makes looks at things, given every alert that is not closed."""
@@ -175,14 +176,17 @@ def _read(
             table.due,
             table.sightings,
             table.told,
+            table.mended,
         )
         .where(wanted)
         .order_by(table.last_seen.desc(), table.fingerprint)
         .limit(limit)
     )
     return {
-        name: Alert(name, _trouble(text), Phase(phase), first, last, due, seen, *_told(told))
-        for name, text, phase, first, last, due, seen, told in connection.execute(query)
+        name: Alert(
+            name, _trouble(text), Phase(phase), first, last, due, seen, *_told(told), _parts(parts)
+        )
+        for name, text, phase, first, last, due, seen, told, parts in connection.execute(query)
     }
 
 
@@ -201,6 +205,7 @@ def _keep(connection: Connection, changed: Mapping[str, Alert]) -> None:
             "told": json.dumps(
                 {name: _telling(alert, name) for name in alert.told}, ensure_ascii=False
             ),
+            "mended": json.dumps([asdict(part) for part in alert.mended], default=str),
         }
         for alert in changed.values()
     ]
@@ -221,6 +226,18 @@ def _told(text: str) -> tuple[dict[str, str], dict[str, Trouble]]:
     told = {name: one if isinstance(one, str) else one["id"] for name, one in kept.items()}
     heard = {name: _of(one["of"]) for name, one in kept.items() if not isinstance(one, str)}
     return told, heard
+
+
+def _parts(text: str) -> tuple[Part, ...]:
+    return tuple(
+        Part(
+            date.fromisoformat(kept["first"]),
+            date.fromisoformat(kept["last"]),
+            tuple(kept["symbols"]),
+            datetime.fromisoformat(kept["at"]),
+        )
+        for kept in json.loads(text)
+    )
 
 
 def _plain(trouble: Trouble) -> Any:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
+from market_data.alerts.parts import Part
+
 NAMED_SYMBOLS = 50
 """How many symbols a trouble names; beyond, it counts."""
 
@@ -97,6 +99,7 @@ CHECK_RUNBOOKS: Mapping[str, str] = {
     "failover_drill": "store-failover",
     "slo_report": "objectives",
     "daily_checklist": "objectives",
+    "data_retention": "data-retention",
     "schema": "check-schema",
     "coverage": "check-coverage",
     "staleness": "check-staleness",
@@ -159,11 +162,13 @@ class Sighting:
         fingerprint: names the thing for good; never a text that changes from look to look.
         at: when it was so, aware.
         trouble: what is wrong with it; None where all is well.
+        part: the sessions and symbols of the trouble that were looked at; None for all of it.
     """
 
     fingerprint: str
     at: datetime
     trouble: Trouble | None = None
+    part: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -180,6 +185,7 @@ class Alert:
         sightings: how often it was seen since it began.
         told: route to the id of the message that told it of this trouble.
         heard: route to the trouble as it was told, where it is another by now.
+        mended: parts of it that are right again while others are not.
     """
 
     fingerprint: str
@@ -191,6 +197,7 @@ class Alert:
     sightings: int = 1
     told: Mapping[str, str] = field(default_factory=dict)
     heard: Mapping[str, Trouble] = field(default_factory=dict)
+    mended: tuple[Part, ...] = ()
 
     def as_told_to(self, route: str) -> Alert:
         """With the trouble that a route was told of."""

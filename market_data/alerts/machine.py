@@ -11,6 +11,7 @@ looks were:
                      good: closed           bad: open again, nothing is told
 
 A look that is older than the newest one changes nothing, so that looks may come twice and late.
+A look at a part of what is wrong is remembered (parts.py): the parts together mend the whole.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from market_data.alerts.alert import Alert, Phase, Sighting
+from market_data.alerts.alert import Alert, Phase, Sighting, Trouble
 from market_data.alerts.message import Message, State, grouped
+from market_data.alerts.parts import Part, complete, joined, without
 from market_data.alerts.rules import AlertRules, Silence
 
 ToldAt = Mapping[tuple[str, State, str], datetime]
@@ -74,7 +76,9 @@ def observe(
 def _good(known: Alert | None, seen: Sighting) -> Alert | None:
     if known is None:
         return None
-    known = replace(known, last_seen=seen.at)
+    if seen.part is not None:
+        return _good_part(known, seen.part)
+    known = replace(known, last_seen=seen.at, mended=())
     if known.phase is Phase.OPEN and known.told:
         return replace(known, phase=Phase.MENDED)
     if known.phase in (Phase.OPEN, Phase.WAITING):
@@ -82,12 +86,42 @@ def _good(known: Alert | None, seen: Sighting) -> Alert | None:
     return known
 
 
+def _good_part(known: Alert, part: Part) -> Alert | None:
+    """One more part is right; when it is the last one, all of it is.
+
+    The newest look stays what it was: a part that was mended earlier may be read later.
+    """
+    if known.phase not in (Phase.OPEN, Phase.WAITING) or known.trouble.sessions is None:
+        return None
+    mended = joined(known.mended, part)
+    if complete(mended, known.trouble.sessions, _asked(known.trouble)):
+        at = max([known.last_seen, *(p.at for p in mended)])
+        return _good(known, Sighting(known.fingerprint, at))
+    return replace(known, mended=mended) if mended != known.mended else None
+
+
+def _still_mended(known: Alert, seen: Sighting) -> tuple[Part, ...]:
+    """The parts that are right although something is wrong."""
+    whole, part = known.trouble.sessions, seen.part
+    if part is None or whole is None:
+        return tuple(p for p in known.mended if p.at > seen.at)
+    right = known.phase in (Phase.MENDED, Phase.CLOSED)
+    was_whole = (Part(*whole, (), known.last_seen),) if right else ()
+    return without((*was_whole, *known.mended), part, _asked(known.trouble))
+
+
+def _asked(trouble: Trouble) -> tuple[str, ...]:
+    """Its symbols where all are named."""
+    return trouble.symbols if trouble.symbol_count == len(trouble.symbols) else ()
+
+
 def _bad(known: Alert | None, seen: Sighting, rules: AlertRules) -> Alert:
     trouble = seen.trouble
     assert trouble is not None  # noqa: S101
     if known is None or known.phase is Phase.CLOSED:
         due = seen.at + rules.patience(trouble, seen.at)
-        return Alert(seen.fingerprint, trouble, Phase.WAITING, seen.at, seen.at, due)
+        new = Alert(seen.fingerprint, trouble, Phase.WAITING, seen.at, seen.at, due)
+        return new if known is None else replace(new, mended=_still_mended(known, seen))
     # A route's recovery names what it was told of, whatever was seen since.
     changed = trouble != known.trouble
     return replace(
@@ -99,6 +133,7 @@ def _bad(known: Alert | None, seen: Sighting, rules: AlertRules) -> Alert:
         phase=Phase.OPEN if known.phase is Phase.MENDED else known.phase,
         last_seen=seen.at,
         sightings=known.sightings + 1,
+        mended=_still_mended(known, seen),
     )
 
 

@@ -5,18 +5,18 @@ What does not: reading Dagster (sensors/run_facts.py), the rest of the platform
 (platform_sources.py).
 
 A check speaks for a session whatever the run asked for, so its verdict mends what it opened. A
-step speaks for its sessions and symbols alone: its failure is mended by a success that covers
-both, so that a run of one symbol mends nothing for the others. A schedule asks for a window that
-moves on with every tick: what fails of it is one trouble, whatever the window, until the schedule
-has its way again. Whether the sessions that it passed over are there, the checks say.
+step speaks for its sessions and symbols alone: its failure is mended by successes that cover both,
+in one run or in several, so that a run of one symbol mends nothing for the others. What fails
+within a failure that is known is a part of that. A schedule asks for a window that moves on with
+every tick: what fails of it is one trouble, whatever the window, until the schedule has its way
+again. Whether the sessions that it passed over are there, the checks say.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 from market_data.alerts.alert import (
     CHECK_RUNBOOK,
@@ -30,6 +30,14 @@ from market_data.alerts.alert import (
     Trouble,
 )
 from market_data.alerts.facts import AssetTerms, CheckFact, RunFact, StepFact
+from market_data.alerts.scopes import (
+    OF_SCHEDULE,
+    MarketDays,
+    every_day,
+    mending,
+    scope_digest,
+    sightings_of_failure,
+)
 
 RUN_SUMMARY = "run_summary"
 _READINESS = "operations/readiness"
@@ -38,7 +46,11 @@ TOLD_BY_LOOKS = frozenset({(_READINESS, "cache_health"), (_READINESS, "kafka_rea
 
 
 def sightings_of_run(
-    run: RunFact, live: Mapping[str, Alert], *, parts_watched: bool = True
+    run: RunFact,
+    live: Mapping[str, Alert],
+    *,
+    parts_watched: bool = True,
+    days: MarketDays = every_day,
 ) -> list[Sighting]:
     """Every look that a run gives.
 
@@ -47,11 +59,12 @@ def sightings_of_run(
         live: alerts that are not closed, by fingerprint.
         parts_watched: whether somebody looks at the watched parts between runs; what they tell is
             not told twice then, and what a run had told before that is closed.
+        days: on which there was anything to do: a success need not speak for the others.
     """
     return [
-        *_checks(run, live, TOLD_BY_LOOKS if parts_watched else frozenset()),
-        *_steps(run, live),
-        *_whole(run, live),
+        *_checks(run, live, TOLD_BY_LOOKS if parts_watched else frozenset(), days),
+        *_steps(run, live, days),
+        *_whole(run, live, days),
     ]
 
 
@@ -61,7 +74,10 @@ def check_fingerprint(asset: str, check: str, session: date | None) -> str:
 
 
 def _checks(
-    run: RunFact, live: Mapping[str, Alert], told_elsewhere: Collection[tuple[str, str]]
+    run: RunFact,
+    live: Mapping[str, Alert],
+    told_elsewhere: Collection[tuple[str, str]],
+    days: MarketDays,
 ) -> Iterator[Sighting]:
     told_by_session = {(c.asset, c.check) for c in run.checks if c.session is not None}
     seen: set[str] = set()
@@ -79,27 +95,31 @@ def _checks(
         yield Sighting(fingerprint, check.at, None if check.passed else _of_check(check, run))
     for check in run.checks:
         if check.check == RUN_SUMMARY:
-            yield from _summary(check, run, live)
+            yield from _summary(check, run, live, days)
             yield from _cleared_by(check, run, live, seen)
 
 
-def _summary(check: CheckFact, run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
+def _summary(
+    check: CheckFact, run: RunFact, live: Mapping[str, Alert], days: MarketDays
+) -> Iterator[Sighting]:
     """A summary is told where it blocks, or where no session says what it says."""
     symbols = run.symbols.get(f"{check.asset.replace('/', '__')}__checks", ())
     told = _told_by_session(check, run)
     span = f"{check.covers[0]}..{check.covers[1]}" if check.covers else ""
     prefix = f"check|{check.asset}|{RUN_SUMMARY}|"
     if not check.passed and (check.error or not told):
-        chosen = _digest(sorted(symbols)) if symbols else "all"
         trouble = replace(
             _of_check(check, run), symbols=symbols[:NAMED_SYMBOLS], symbol_count=len(symbols)
         )
-        yield Sighting(f"{prefix}{span}|{chosen}", check.at, trouble)
+        seen = Sighting(f"{prefix}{span}|{scope_digest(symbols)}", check.at, trouble)
+        yield from sightings_of_failure(seen, prefix, symbols, live)
         return
     speaks = () if check.passed else symbols
     for alert in live.values():
-        if alert.fingerprint.startswith(prefix) and _covers(check.covers, speaks, alert):
-            yield Sighting(alert.fingerprint, check.at)
+        if alert.fingerprint.startswith(prefix):
+            mended = mending(alert, check.covers, speaks, check.at, days)
+            if mended is not None:
+                yield mended
 
 
 def _told_by_session(summary: CheckFact, run: RunFact) -> bool:
@@ -151,7 +171,7 @@ def _of_check(check: CheckFact, run: RunFact) -> Trouble:
     )
 
 
-def _steps(run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
+def _steps(run: RunFact, live: Mapping[str, Alert], days: MarketDays) -> Iterator[Sighting]:
     for step in run.steps:
         if step.blocked:
             # The check that blocks is told by itself.
@@ -159,16 +179,27 @@ def _steps(run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
         symbols = run.symbols.get(step.step, ())
         if step.error:
             trouble = _of_step(step, run, symbols)
-            yield Sighting(_step_fingerprint(step.step, run, symbols), step.at, trouble)
+            prefix = f"step|{step.step}|"
+            seen = Sighting(f"{prefix}{_scope(run, symbols)}", step.at, trouble)
+            yield from (
+                [seen] if run.schedule else sightings_of_failure(seen, prefix, symbols, live)
+            )
             continue
         for alert in live.values():
-            mine = alert.fingerprint.startswith(f"step|{step.step}|")
-            if mine and (_next_of(run, alert) or _covers(run.sessions, symbols, alert)):
-                yield Sighting(alert.fingerprint, step.at)
+            if alert.fingerprint.startswith(f"step|{step.step}|"):
+                yield from _mended(run, alert, symbols, step.at, days)
 
 
-def _step_fingerprint(step: str, run: RunFact, symbols: tuple[str, ...]) -> str:
-    return f"step|{step}|{_scope(run, sorted(symbols))}"
+def _mended(
+    run: RunFact, alert: Alert, symbols: tuple[str, ...], at: datetime, days: MarketDays
+) -> Iterator[Sighting]:
+    """What a success of these symbols mends of a failure of the same thing."""
+    if _next_of(run, alert):
+        yield Sighting(alert.fingerprint, at)
+        return
+    mended = mending(alert, run.sessions, symbols, at, days)
+    if mended is not None:
+        yield mended
 
 
 def _scope(run: RunFact, symbols: Sequence[str]) -> str:
@@ -176,11 +207,11 @@ def _scope(run: RunFact, symbols: Sequence[str]) -> str:
     if run.schedule:
         return _by(run)
     span = f"{run.sessions[0]}..{run.sessions[1]}" if run.sessions else ""
-    return f"{span}|{_digest(symbols) if symbols else 'all'}"
+    return f"{span}|{scope_digest(symbols)}"
 
 
 def _by(run: RunFact) -> str:
-    return f"by {run.schedule}"
+    return f"{OF_SCHEDULE}{run.schedule}"
 
 
 def _next_of(run: RunFact, alert: Alert) -> bool:
@@ -192,21 +223,6 @@ def _next_of(run: RunFact, alert: Alert) -> bool:
         return False
     failed = alert.trouble.sessions
     return failed is None or (run.sessions is not None and failed[1] <= run.sessions[1])
-
-
-def _covers(sessions: tuple[date, date] | None, symbols: tuple[str, ...], alert: Alert) -> bool:
-    """Whether a success of these sessions and symbols speaks for everything that had failed."""
-    failed = alert.trouble
-    if failed.sessions is not None:
-        if sessions is None:
-            return False
-        if not (sessions[0] <= failed.sessions[0] and failed.sessions[1] <= sessions[1]):
-            return False
-    if not symbols:
-        return True
-    # More symbols than are named: only a run of all of them is sure to hold them.
-    named = 0 < failed.symbol_count == len(failed.symbols)
-    return named and set(failed.symbols) <= set(symbols)
 
 
 def _of_step(step: StepFact, run: RunFact, symbols: tuple[str, ...]) -> Trouble:
@@ -232,16 +248,15 @@ def _of_step(step: StepFact, run: RunFact, symbols: tuple[str, ...]) -> Trouble:
     )
 
 
-def _whole(run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
+def _whole(run: RunFact, live: Mapping[str, Alert], days: MarketDays) -> Iterator[Sighting]:
     """The run itself: it failed without a step that did, or a later one succeeded."""
     if run.succeeded:
         for alert in live.values():
-            of_job = alert.fingerprint.startswith(f"run|{run.job}|")
-            covered = of_job and _covers(run.sessions, _all_symbols(run), alert)
             # What a schedule asks for may change with the vendors that are on.
-            of_schedule = alert.fingerprint.startswith("run|") and _next_of(run, alert)
-            if covered or of_schedule:
+            if alert.fingerprint.startswith("run|") and _next_of(run, alert):
                 yield Sighting(alert.fingerprint, run.at)
+            elif alert.fingerprint.startswith(f"run|{run.job}|"):
+                yield from _mended(run, alert, _all_symbols(run), run.at, days)
         return
     if run.cancelled or any(step.error or step.blocked for step in run.steps):
         return
@@ -257,7 +272,11 @@ def _whole(run: RunFact, live: Mapping[str, Alert]) -> Iterator[Sighting]:
         run_id=run.run_id,
         runbook=RUNBOOKS[Kind.RUN],
     )
-    yield Sighting(f"run|{run.job}|{_scope(run, _all_symbols(run))}", run.at, trouble)
+    prefix = f"run|{run.job}|"
+    seen = Sighting(f"{prefix}{_scope(run, _all_symbols(run))}", run.at, trouble)
+    yield from (
+        [seen] if run.schedule else sightings_of_failure(seen, prefix, _all_symbols(run), live)
+    )
 
 
 def _all_symbols(run: RunFact) -> tuple[str, ...]:
@@ -265,7 +284,3 @@ def _all_symbols(run: RunFact) -> tuple[str, ...]:
     if any(not chosen for chosen in run.symbols.values()):
         return ()
     return tuple(sorted({symbol for chosen in run.symbols.values() for symbol in chosen}))
-
-
-def _digest(names: Iterable[str]) -> str:
-    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:12]

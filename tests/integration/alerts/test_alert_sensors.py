@@ -296,3 +296,41 @@ def test_every_sensor_runs_by_default(house: House):
     found = {s.name: s.default_status for s in house.graph.defs.sensors or []}
     assert names <= set(found)
     assert {found[name] for name in names} == {dg.DefaultSensorStatus.RUNNING}
+
+
+MONDAY, FRIDAY, AFTER_WEEKEND, TUESDAY = "2024-02-05", "2024-02-09", "2024-02-12", "2024-02-13"
+
+
+@pytest.mark.parametrize("blocked", [False, True])
+def test_a_failed_range_that_is_mended_run_by_run_is_recovered_once(
+    house: House, monkeypatch: pytest.MonkeyPatch, blocked: bool
+):
+    """Nobody asks for the weekend between two of the runs: this market had none."""
+    days = [*DAYS, AFTER_WEEKEND, TUESDAY]
+    rows = "".join(f"{day},50,51,49,50.{number},1000\n" for number, day in enumerate(days))
+    full = f"date,open,high,low,close,volume\n{rows}"
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        if blocked:
+            house.file.write_text(f"date,open,high,low,close,volume\n{rows.splitlines()[0]}\n")
+        else:
+            house.file.write_text(full)
+            patch.setattr("market_data.pipeline.inspection.evaluate_bars", broken)
+        assert not house.run(MONDAY, TUESDAY).success
+    (opened,) = house.ticks()
+    runs = {a["key"] for a in opened["alerts"] if f"{MONDAY}..{TUESDAY}" in a["key"]}
+    assert runs, "the range itself is told of"
+
+    house.file.write_text(full)
+    assert house.run(AFTER_WEEKEND, TUESDAY).success
+    first = [message for message in house.ticks() if runs & keys(message)]
+    assert first == [], "most of it is still wrong"
+    assert house.run(MONDAY, FRIDAY).success
+    (recovered,) = house.ticks()
+    assert (recovered["state"], recovered["resolved"]) == ("recovered", [opened["id"]])
+    assert runs <= keys(recovered)
+    assert house.run(MONDAY, FRIDAY).success
+    assert house.ticks() == []
