@@ -11,7 +11,9 @@ of a login into its debug log. This module makes up for all four.
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -86,10 +88,14 @@ def consumer(settings: KafkaSettings, **options: Any) -> Iterator[KafkaConsumer]
         **options,
     }
     opened = _open(KafkaConsumer, settings, **chosen)
+    process = os.getpid()
     try:
         yield opened
     finally:
-        opened.close(autocommit=bool(chosen["enable_auto_commit"]))
+        # Closing waits for the consumer's thread, without an end where that has ended before: in a
+        # forked child, and once Python has begun to clear up.
+        if os.getpid() == process and not sys.is_finalizing():
+            opened.close(autocommit=bool(chosen["enable_auto_commit"]))
 
 
 @contextmanager

@@ -11,6 +11,8 @@ lets one of them take each. So no reader waits for a group to settle, or for one
 
 from __future__ import annotations
 
+import atexit
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -162,16 +164,26 @@ class RefreshReader:
 class _Kept:
     """The reader of a process, and who uses it."""
 
+    settings: KafkaSettings | None
+    reader: RefreshReader | None
+
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.settings: KafkaSettings | None = None
-        self.reader: RefreshReader | None = None
-        self.closing = ExitStack()
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+        # Left open, it would be closed by nobody: at the very end its thread is gone already.
+        atexit.register(self.forget)
 
     def forget(self) -> None:
         """Close the reader; the next use opens another."""
         self.reader = None
         self.closing.close()
+
+    def _begin(self) -> None:
+        # A forked child has neither the reader's thread nor the one that may hold the lock.
+        self.lock = threading.Lock()
+        self.settings = None
+        self.reader = None
+        self.closing = ExitStack()
 
 
 _KEPT = _Kept()

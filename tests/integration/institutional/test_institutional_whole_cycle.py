@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import psycopg
 import psycopg.conninfo
 import pytest
 
 from tests.support.institution import Institution, institution
+from tests.support.processes import still_runs
 from tests.support.servers import new_database, server_url
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,6 +49,22 @@ def house(tmp_path: Path) -> Iterator[Institution]:
         yield made
 
 
+def running(house: Institution) -> int:
+    """How many runs have begun and not ended."""
+    told = house.environment
+    place = psycopg.conninfo.make_conninfo(
+        host=told["DAGSTER_POSTGRES_HOST"],
+        port=told["DAGSTER_POSTGRES_PORT"],
+        user=told["DAGSTER_POSTGRES_USER"],
+        password=told["DAGSTER_POSTGRES_PASSWORD"],
+        dbname=told["DAGSTER_POSTGRES_DB"],
+    )
+    begun = "select count(*) from runs where status in ('STARTING', 'STARTED', 'CANCELING')"
+    with psycopg.connect(place) as connection:
+        (found,) = connection.execute(begun).fetchone() or (0,)
+    return int(found)
+
+
 @pytest.fixture
 def daemon(house: Institution, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     log = (tmp_path / "daemon.log").open("wb")
@@ -64,11 +82,16 @@ def daemon(house: Institution, tmp_path: Path) -> Iterator[subprocess.Popen[byte
     finally:
         process.terminate()
         process.wait(60)
-        # A code server goes on until the runs that it has launched have ended.
-        _, left = psutil.wait_procs(family, timeout=10)
+        # The code server goes on until the runs that it has launched have ended, no longer.
+        deadline = time.monotonic() + 180
+        while running(house) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        _, left = psutil.wait_procs(family, timeout=30)
+        left = [orphan for orphan in left if still_runs(orphan)]
         for orphan in left:
             orphan.kill()
         log.close()
+        assert not left, left
 
 
 def test_every_part_is_ready_after_a_rehearsal(
@@ -103,6 +126,7 @@ def test_every_part_is_ready_after_a_rehearsal(
         "alerts": "ok",
         "slo_report": "off",
         "daily_checklist": "off",
+        "data_retention": "off",
         "backups": "off",
     }, told
     assert house.run("doctor").returncode == 0
