@@ -226,7 +226,11 @@ class Rollbacks:
         if not backfill.plan.snapshot:
             raise ConfigurationError(
                 f"backfill {backfill.id} was launched without a snapshot (--no-snapshot, snapshot "
-                "in config/automation.yaml, or a sensor): a backup of that time has what was there"
+                "in config/automation.yaml): a backup of that time has what was there"
+            )
+        if not any(piece.run_id or piece.attempts for piece in backfill.pieces):
+            raise ConfigurationError(
+                f"nothing of backfill {backfill.id} was begun: there is nothing to roll back"
             )
         return open_snapshot(snapshots_folder(self.settings) / backfill.plan.snapshot)
 

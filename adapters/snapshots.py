@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,7 +22,8 @@ from adapters.disk import writing_to
 from adapters.operations.scope_state import ScopeState, SqlScopeStates
 from adapters.settings import Settings
 from adapters.stores.delta_bar_store import DeltaBarStore
-from market_data.backfill.scope import Scope
+from market_data.backfill.records import Backfill
+from market_data.backfill.scope import Scope, scope_of
 from market_data.errors import ConfigurationError
 from market_data.pipeline.platform import Platform, Progress
 from market_data.pipeline.rollback import keep_slices
@@ -61,11 +61,6 @@ def snapshots_folder(settings: Settings) -> Path:
     return settings.data_dir.resolve() / "snapshots"
 
 
-def new_name(at: datetime) -> str:
-    """A name for a snapshot that is taken now."""
-    return f"{at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-
-
 def take(
     platform: Platform, states: SqlScopeStates, scope: Scope, folder: Path, tell: Progress
 ) -> Snapshot:
@@ -96,6 +91,41 @@ def take(
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     return Snapshot(folder, at, rows)
+
+
+def ensure(
+    settings: Settings,
+    platform: Platform,
+    states: SqlScopeStates,
+    backfill: Backfill,
+    keep: timedelta,
+    tell: Progress,
+) -> None:
+    """Take the snapshot that a backfill names, where nobody has yet: before its first piece works.
+
+    It is whole before any piece begins, so one that is not there, and cannot have been removed for
+    its age, was never taken.
+
+    Args:
+        settings: of the installation.
+        platform: its configuration and ports.
+        states: of its operations database.
+        backfill: a piece of which is about to begin.
+        keep: how long snapshots stay.
+        tell: hears of progress.
+
+    Raises:
+        StorageError: the disk takes no more.
+        StoreUnavailableError: a server does not answer.
+    """
+    name, now = backfill.plan.snapshot, platform.clock.now()
+    if not name or now - backfill.created_at > keep:
+        return
+    folder = snapshots_folder(settings) / name
+    if not (folder / _CONTENT).exists():
+        remove_old(settings, keep, now)
+        kept = take(platform, states, scope_of(backfill.plan), folder, tell)
+        tell(f"snapshot of {kept.rows:,} rows, to roll back to")
 
 
 def open_snapshot(folder: Path) -> Snapshot:

@@ -114,6 +114,7 @@ def work_on_piece(settings: Settings, name: str, number: int, token: str, *, deb
     from adapters.backfill_turns import open_turns
     from adapters.clock import SystemClock, process_began
     from adapters.modes import decide
+    from emp.backfill_launch import look_of
     from emp.reporting import operations_of
 
     operations = operations_of(decide(settings))
@@ -129,6 +130,7 @@ def work_on_piece(settings: Settings, name: str, number: int, token: str, *, deb
         (name, number, token),
         run,
         process_began=process_began(),
+        why_away=look_of(settings),
     )
     return done is not None
 
@@ -139,7 +141,12 @@ def _perform(
     from emp.run import quiet_dagster
 
     quiet_dagster()
+    from adapters.automation import load_automation
     from adapters.backend import open_platform
+    from adapters.modes import decide
+    from adapters.operations.database import kept_database
+    from adapters.operations.scope_state import SqlScopeStates
+    from adapters.snapshots import ensure
     from definitions import build_definitions
     from emp.hearing import Listener, RunRecord
     from emp.instance import open_instance
@@ -149,10 +156,13 @@ def _perform(
     tags = tags_of(backfill, piece)
     with open_instance(settings) as instance, Narrator(debug=debug) as narrator:
         end_lost_runs(instance, tags)
+        platform, keep = open_platform(settings), load_automation(settings).backfill.snapshots_keep
+        states = SqlScopeStates(kept_database(decide(settings).operations_url))
+        ensure(settings, platform, states, backfill, keep, narrator.step)
         return perform(
             build_definitions(settings),
             instance,
-            open_platform(settings),
+            platform,
             piece,
             backfill.plan.request,
             run_id=run_id,

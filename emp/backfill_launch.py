@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from adapters.settings import Settings
     from emp.backfill_driver import Driver
     from emp.backfills import Wish
-    from market_data.backfill.driving import Tell
+    from market_data.backfill.driving import Tell, WhyAway
 
 
 def moment() -> datetime:
@@ -53,7 +53,25 @@ def driver_of(settings: Settings, operations: Operations, tell: Tell) -> Driver:
 
     policy = load_automation(settings).backfill
     turns = open_turns(settings, operations.turn_locks)
-    return Driver(Rounds(operations.backfills, turns, SystemClock(), policy, tell))
+    rounds = Rounds(operations.backfills, turns, SystemClock(), policy, tell)
+    return Driver(replace(rounds, why_away=look_of(settings)))
+
+
+def look_of(settings: Settings) -> WhyAway:
+    """Looks whether the warehouse of an installation answers."""
+    from adapters.modes import decide
+    from market_data.backfill.driving import always_there
+
+    servers = decide(settings).servers
+    if servers is None:
+        return always_there
+
+    def look() -> str:
+        from adapters.timescale.answering import why_away
+
+        return why_away(servers.timescale)
+
+    return look
 
 
 @dataclass(frozen=True)
@@ -93,26 +111,26 @@ def added(
         ConfigurationError: the plan cannot be made, or is too large to be launched without a pilot.
     """
     from adapters.automation import load_automation
-    from emp.backfill_rollback import with_snapshot
+    from emp.backfill_rollback import take_snapshot
     from emp.backfills import plan_lines, planned
     from emp.quarantine import who
 
     policy = load_automation(settings).backfill
-    found, refused = planned(settings, policy, wish, pilot=pilot)
+    found, refused = planned(
+        settings, policy, wish, pilot=pilot, off_peak=off_peak, snapshot=snapshot
+    )
     with Narrator() as narrator:
         for line in plan_lines(found, "", []):
             narrator.say(line)
-        if off_peak:
+        if found.plan.off_peak:
             narrator.say(f"its pieces begin between {policy.off_peak} (backfill.off_peak)")
     if refused:
         raise ConfigurationError(refused)
     if not found.plan.pieces:
         return None
-    plan = replace(found.plan, off_peak=off_peak)
-    if snapshot:
-        with Narrator() as narrator:
-            plan = with_snapshot(settings, policy, plan, narrator.step)
-    return operations.backfills.add(plan, at=moment(), author=who(), state=way.first_state)
+    with Narrator() as narrator:
+        take_snapshot(settings, policy, found.plan, narrator.step)
+    return operations.backfills.add(found.plan, at=moment(), author=who(), state=way.first_state)
 
 
 def check_daemon(settings: Settings) -> None:

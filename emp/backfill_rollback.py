@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from market_data.backfill.records import BackfillState
@@ -21,37 +20,31 @@ if TYPE_CHECKING:
     from market_data.pipeline.platform import Progress
 
 
-def with_snapshot(
+def take_snapshot(
     settings: Settings, policy: BackfillPolicy, plan: BackfillPlan, tell: Progress
-) -> BackfillPlan:
-    """Keep what the stores hold of the scope of a plan, where the policy wants it.
+) -> None:
+    """Keep what the stores hold of the scope of a plan under the name that it gives.
 
     Args:
         settings: of the installation.
-        policy: which launches keep it, and for how long.
-        plan: that is about to be launched.
+        policy: how long it is kept.
+        plan: that is about to be launched; one without a name for its snapshot keeps nothing.
         tell: hears of progress.
-
-    Returns:
-        The plan, which names its snapshot.
 
     Raises:
         StorageError: the disk takes no more.
         StoreUnavailableError: a server does not answer.
     """
-    from adapters.snapshots import new_name, remove_old, snapshots_folder, take
+    from adapters.snapshots import remove_old, snapshots_folder, take
     from market_data.backfill.scope import scope_of
 
-    if not policy.keeps(plan.symbol_sessions):
-        return plan
+    if not plan.snapshot:
+        return
     with _rollbacks(settings, tell) as parts:
-        now = parts.platform.clock.now()
-        remove_old(settings, policy.snapshots_keep, now)
-        name = new_name(now)
-        folder = snapshots_folder(settings) / name
+        remove_old(settings, policy.snapshots_keep, parts.platform.clock.now())
+        folder = snapshots_folder(settings) / plan.snapshot
         kept = take(parts.platform, parts.states, scope_of(plan), folder, tell)
     tell(f"snapshot of {kept.rows:,} rows, to roll back to")
-    return replace(plan, snapshot=name)
 
 
 def roll(

@@ -8,7 +8,7 @@ both plan and progress as JSON and as sentences. What does not: planning
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -78,9 +78,23 @@ class Wish:
 
 
 def planned(
-    settings: Settings, policy: BackfillPolicy, wish: Wish, *, pilot: bool = False
+    settings: Settings,
+    policy: BackfillPolicy,
+    wish: Wish,
+    *,
+    pilot: bool = False,
+    off_peak: bool = False,
+    snapshot: bool = True,
 ) -> tuple[Planned, str]:
-    """The plan of a wish, and why it may not be launched yet; nothing is written.
+    """The plan of a wish as it is launched, and why it may not be yet; nothing is written.
+
+    Args:
+        settings: of the installation.
+        policy: how backfills are cut and guarded.
+        wish: what is wanted.
+        pilot: the newest sessions alone.
+        off_peak: wanted off peak.
+        snapshot: False where none is wanted.
 
     Raises:
         ConfigurationError: see `market_data.pipeline.backfill.plan_backfill`.
@@ -88,7 +102,8 @@ def planned(
     from adapters.clock import SystemClock
     from adapters.configuration import load_universe
     from emp.platforms import rehearsal
-    from market_data.backfill.experience import rates_of, refusal, speaking_since
+    from market_data.backfill.experience import rates_of, speaking_since
+    from market_data.backfill.guards import guarded
     from market_data.pipeline.backfill import plan_backfill
 
     universe, now = load_universe(settings), SystemClock().now()
@@ -98,7 +113,8 @@ def planned(
         found = plan_backfill(
             platform, request, policy, rates_of(known, request.dataset), pilot=pilot
         )
-    return found, refusal(found.plan, known, policy, now)
+    launch = guarded(found.plan, known, policy, now, off_peak=off_peak, snapshot=snapshot)
+    return replace(found, plan=launch.plan), launch.refused
 
 
 def _earlier(settings: Settings, since: datetime) -> list[Backfill]:

@@ -20,6 +20,7 @@ from market_data.backfill.driving import Launch, Performed, attempt
 from market_data.backfill.plans import Piece
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, PieceState
+from market_data.pipeline.platform import Progress
 from resources.platform import PlatformResource
 
 NAME = "run_backfill_piece"
@@ -51,9 +52,11 @@ def backfill_piece_job(graph: Graph) -> dg.JobDefinition:
         context: dg.OpExecutionContext, config: PieceConfig, platform: PlatformResource
     ) -> Iterator[dg.Output[None]]:
         opened, operations = platform.open(), platform.operations.open()
-        turns = open_turns(platform.settings(), operations.turn_locks)
+        settings = platform.settings()
+        turns = open_turns(settings, operations.turn_locks)
 
         def run(backfill: Backfill, piece: Piece, run_id: str) -> Performed:
+            _keep_first(platform, backfill, context.log.info)
             tags = tags_of(backfill, piece)
             end_lost_runs(context.instance, tags, but=context.run_id)
             context.log.info("run %s makes piece %d of %s", run_id, piece.number, backfill.id)
@@ -77,10 +80,15 @@ def backfill_piece_job(graph: Graph) -> dg.JobDefinition:
             claimed,
             run,
             process_began=process_began(),
+            why_away=platform.warehouse.why_away,
         )
         if done is None:
             context.log.info("another attempt has the piece; nothing was done")
             yield dg.Output(None)
+            return
+        if done.waits:
+            context.log.warning("it is begun again once the warehouse answers: %s", done.waits)
+            yield dg.Output(None, metadata={"state": "waiting", "reason": done.reason})
             return
         shown: dict[str, Any] = {
             "state": str(done.state),
@@ -95,6 +103,19 @@ def backfill_piece_job(graph: Graph) -> dg.JobDefinition:
         backfill_piece()
 
     return job
+
+
+def _keep_first(platform: PlatformResource, backfill: Backfill, tell: Progress) -> None:
+    """Take the snapshot of a backfill that a sensor launched, before anything of it is done."""
+    from adapters.automation import load_automation
+    from adapters.operations.database import kept_database
+    from adapters.operations.scope_state import SqlScopeStates
+    from adapters.snapshots import ensure
+
+    settings = platform.settings()
+    states = SqlScopeStates(kept_database(platform.operations.url))
+    keep = load_automation(settings).backfill.snapshots_keep
+    ensure(settings, platform.open(), states, backfill, keep, tell)
 
 
 def piece_request(launch: Launch, policy: BackfillPolicy) -> dg.RunRequest:

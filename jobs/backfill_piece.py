@@ -128,7 +128,8 @@ def perform(
     held = bool(failures) and all(failure.by_check for failure in failures)
     if (failures and not held) or (not succeeded and not failures):
         reasons = [f"{f.step}: {f.reason}" for f in failures] or ["the run did not succeed"]
-        return Performed(PieceState.FAILED, _told(reasons), outcome, interrupted)
+        away = any(failure.store_failed for failure in failures)
+        return Performed(PieceState.FAILED, _told(reasons), outcome, interrupted, away)
     if told:
         reasons = [f"{count} symbol-sessions of {reason}" for reason, count in told.most_common()]
         return Performed(PieceState.FAILED, _told(reasons), outcome)

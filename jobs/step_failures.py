@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from market_data.errors import StoreUnavailableError
+
 INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
+_AWAY = StoreUnavailableError.__name__
 _BY_CHECK = "DagsterAssetCheckFailedError"
 _OURS = re.compile(r"^(market_data|adapters|resources|emp_assets|jobs|emp)(\.\w+)+: ")
 _STOPPED = "a signal stopped it"
@@ -25,12 +28,14 @@ class StepFailure:
         reason: the first line of what it said itself.
         by_check: a blocking check stopped it, nothing else went wrong.
         interrupted: SIGINT or SIGTERM ended it.
+        store_failed: the warehouse did not answer it.
     """
 
     step: str
     reason: str
     by_check: bool
     interrupted: bool
+    store_failed: bool = False
 
 
 def step_of(event: dg.DagsterEvent) -> str:
@@ -43,8 +48,10 @@ def failure_of(event: dg.DagsterEvent) -> StepFailure:
     data = event.step_failure_data
     error = data.error
     by_check = error is not None and error.cls_name == _BY_CHECK
+    store_failed = error is not None and error.cls_name == _AWAY
     while error is not None and error.cause is not None:
         error = error.cause
+        store_failed |= error.cls_name == _AWAY
     interrupted = error is not None and error.cls_name == INTERRUPTED
     if data.user_failure_data is not None and data.user_failure_data.description:
         reason = str(data.user_failure_data.description)
@@ -52,4 +59,4 @@ def failure_of(event: dg.DagsterEvent) -> StepFailure:
         lines = error.message.strip().splitlines() if error is not None else []
         named = str(error.cls_name) if error is not None else "no reason was recorded"
         reason = _STOPPED if interrupted else _OURS.sub("", lines[0]) if lines else named
-    return StepFailure(step_of(event), reason, by_check, interrupted)
+    return StepFailure(step_of(event), reason, by_check, interrupted, store_failed)

@@ -42,6 +42,10 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The small tables that are replaced whole."""
         return ReferenceTables(self.root)
 
+    def why_away(self) -> str:
+        """Why the store does not answer now; empty where it does. Files always do."""
+        return ""
+
 
 class TimescaleWarehouseResource(WarehouseResource):
     """Curated, quality and reference tables on TimescaleDB; writes free what Redis remembers."""
@@ -63,6 +67,12 @@ class TimescaleWarehouseResource(WarehouseResource):
     def reference(self) -> ReferenceStore:
         """The small tables that are replaced whole."""
         return self.timescale.reference()
+
+    def why_away(self) -> str:
+        """Why TimescaleDB does not answer now; empty where it does."""
+        from adapters.timescale.answering import why_away
+
+        return why_away(self.timescale.settings())
 
 
 class OperationsResource(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -56,7 +56,8 @@ def backfill_sensor(policy: BackfillPolicy) -> dg.SensorDefinition:
         clock = platform.open().clock
         turns = open_turns(platform.settings(), operations.turn_locks)
         coming = _coming(context.instance, clock.now())
-        rounds = Rounds(kept, turns, clock, policy, context.log.info, coming)
+        away = platform.warehouse.why_away
+        rounds = Rounds(kept, turns, clock, policy, context.log.info, coming, away)
         requests: list[dg.RunRequest] = []
         for backfill in live:
             with ExitStack() as held:

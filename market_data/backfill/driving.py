@@ -13,20 +13,28 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from market_data.backfill.machine import Steps, next_steps
-from market_data.backfill.plans import Piece
+from market_data.backfill.plans import CURATED, Piece
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState, PieceRecord, PieceState
+from market_data.errors import StoreUnavailableError
 from market_data.ports.backfills import Backfills
 from market_data.ports.clock import Clock
 
 LOST = "its process ended without a word"
 
 Tell = Callable[[str], None]
+WhyAway = Callable[[], str]
+"""Looks whether the warehouse answers: why not, or nothing."""
+
+
+def always_there() -> str:
+    """For warehouses that are files."""
+    return ""
 
 
 class Turns(Protocol):
@@ -69,12 +77,16 @@ class Performed:
         reason: why not succeeded, in a sentence.
         outcome: for JSON: vendor_seconds, new_rows, rejected_rows, and why sessions have no answer.
         interrupted: a signal ended it.
+        store_failed: the warehouse did not answer it.
+        waits: why it is begun again later, uncounted; empty where it is not.
     """
 
     state: PieceState
     reason: str = ""
     outcome: Mapping[str, Any] = field(default_factory=dict)
     interrupted: bool = False
+    store_failed: bool = False
+    waits: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,7 @@ class Rounds:
         policy: how often a piece is tried, and when one may begin.
         tell: takes sentences for a person.
         is_coming: whether an attempt that holds no turn yet is on its way all the same.
+        why_away: no piece of curated bars begins while the warehouse does not answer.
     """
 
     kept: Backfills
@@ -96,6 +109,7 @@ class Rounds:
     policy: BackfillPolicy
     tell: Tell
     is_coming: Callable[[PieceRecord], bool] = lambda _: False
+    why_away: WhyAway = always_there
 
     def play(self, name: str) -> tuple[bool, Launch | None]:
         """One round: whether another may follow, and what is to be begun before it."""
@@ -108,11 +122,14 @@ class Rounds:
         if backfill.state.is_over:
             return False, None
         may_begin = not backfill.plan.off_peak or self.policy.off_peak.holds(self.clock.now())
-        steps = next_steps(backfill, alive, self.policy, may_begin=may_begin)
-        self._apply(backfill, steps)
+        steps, why = next_steps(backfill, alive, self.policy, may_begin=may_begin), ""
+        curated = backfill.plan.request.layer == CURATED
+        if steps.launch is not None and curated and (why := self.why_away()):
+            steps = next_steps(backfill, alive, self.policy, may_begin=False)
+        self._apply(backfill, steps, why)
         return True, None if steps.launch is None else self._claimed(backfill, steps.launch)
 
-    def _apply(self, backfill: Backfill, steps: Steps) -> None:
+    def _apply(self, backfill: Backfill, steps: Steps, why_away: str) -> None:
         now, name = self.clock.now(), backfill.id
         tokens = {piece.number: piece.token for piece in backfill.pieces}
         for number in steps.release:
@@ -132,7 +149,9 @@ class Rounds:
                 going.append(BackfillState.CANCELLING)
             self.kept.move(name, going, steps.become, now)
             if steps.become is BackfillState.WAITING:
-                self.tell(f"its next piece begins in the off-peak window, {self.policy.off_peak}")
+                window = f"in the off-peak window, {self.policy.off_peak}"
+                once = f"once the warehouse answers again: {why_away}"
+                self.tell(f"its next piece begins {once if why_away else window}")
 
     def _claimed(self, backfill: Backfill, number: int) -> Launch | None:
         token = uuid.uuid4().hex
@@ -154,8 +173,12 @@ def attempt(
     run: Callable[[Backfill, Piece, str], Performed],
     *,
     process_began: datetime,
+    why_away: WhyAway = always_there,
 ) -> Performed | None:
     """Run a claimed piece and settle it; None where the claim is not this attempt's any more.
+
+    One that failed since the warehouse is away waits again, uncounted: its driver begins it once
+    the warehouse answers.
 
     Args:
         kept: where backfills are kept.
@@ -165,6 +188,7 @@ def attempt(
         run: does it, given the id that its run is to have.
         process_began: when the process of the attempt was started; what lay before, in queues, is
             no measure of the work.
+        why_away: looks at the warehouse.
 
     Raises:
         StoreConflictError: another attempt works on the piece.
@@ -178,11 +202,16 @@ def attempt(
         try:
             done = run(backfill, backfill.plan.pieces[number], run_id)
         except Exception as error:
+            if isinstance(error, StoreUnavailableError) and (why := why_away()):
+                kept.release(name, number, token, counted=False)
+                return Performed(PieceState.FAILED, str(error), waits=why)
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             failed = PieceState.FAILED
             kept.settle(name, number, token, failed, at=clock.now(), reason=reason)
             raise
-        if done.interrupted:
+        if done.store_failed and (why := why_away()):
+            done = replace(done, waits=why)
+        if done.interrupted or done.waits:
             kept.release(name, number, token, counted=False)
             return done
         end, claimed = clock.now(), backfill.pieces[number].claimed_at

@@ -26,6 +26,7 @@ class BackfillPolicy(BaseModel):
         pilot_valid: how long a pilot speaks for the whole.
         max_runtime: a piece that takes longer is ended, and counts as failed.
         off_peak: pieces of a backfill that was launched for it begin in this span of the day alone.
+        off_peak_above: so does every backfill of more symbol-sessions, whoever launches it.
         snapshot: which launches keep what the stores hold of their scope: always, guarded for those
             larger than the guard, or never.
         snapshots_keep: how long a backfill can be rolled back.
@@ -42,8 +43,13 @@ class BackfillPolicy(BaseModel):
     off_peak: Annotated[Window, BeforeValidator(window_of)] = Window(
         time(22), time(6), "America/New_York"
     )
+    off_peak_above: Annotated[int, Field(ge=0)] | Literal["never"] = "never"
     snapshot: Literal["always", "guarded", "never"] = "always"
     snapshots_keep: Annotated[Duration, Field(ge=timedelta(days=1))] = timedelta(days=30)
+
+    def begins_off_peak(self, symbol_sessions: int) -> bool:
+        """Whether a launch of so many symbol-sessions waits for the off-peak window by itself."""
+        return self.off_peak_above != "never" and symbol_sessions > self.off_peak_above
 
     def keeps(self, symbol_sessions: int) -> bool:
         """Whether a launch of so many symbol-sessions keeps what the stores hold."""

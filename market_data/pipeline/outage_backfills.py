@@ -14,7 +14,8 @@ from datetime import datetime
 
 import polars as pl
 
-from market_data.backfill.experience import rates_of, refusal, speaking_since
+from market_data.backfill.experience import rates_of, speaking_since
+from market_data.backfill.guards import guarded
 from market_data.backfill.plans import CURATED, BackfillPlan, BackfillRequest, Span
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill
@@ -71,10 +72,11 @@ def plans_after_outages(
                 continue
             rates = rates_of(known, request.dataset)
             plan = plan_backfill(platform, request, policy, rates).plan
-            if why := refusal(plan, known, policy, now):
-                tell(f"{outage.vendor} {left.timeframe} is left to a person: {why}")
+            launch = guarded(plan, known, policy, now)
+            if launch.refused:
+                tell(f"{outage.vendor} {left.timeframe} is left to a person: {launch.refused}")
             elif plan.pieces:
-                plans.append(plan)
+                plans.append(launch.plan)
     return plans
 
 

@@ -20,7 +20,8 @@ from typing import Any
 import polars as pl
 
 from market_data.automation.recovery import RecoveryRules
-from market_data.backfill.experience import rates_of, refusal
+from market_data.backfill.experience import rates_of
+from market_data.backfill.guards import guarded
 from market_data.backfill.plans import CURATED, BackfillPlan, BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill
@@ -242,9 +243,10 @@ def _plans(
         dataset = f"{CURATED}/bars_{wish.timeframe}"
         request = BackfillRequest(dataset, tuple(symbols), wish.first, wish.due, refetch=True)
         plan = plan_backfill(platform, request, policy, rates_of(known, dataset)).plan
-        if not plan.pieces or refusal(plan, known, policy, platform.clock.now()):
+        launch = guarded(plan, known, policy, platform.clock.now())
+        if not plan.pieces or launch.refused:
             refused |= {f"{wish.timeframe}|{symbol}" for symbol in symbols}
             continue
         names = hashlib.sha256(",".join(sorted(symbols)).encode()).hexdigest()[:16]
-        plans[f"recovery|{wish.timeframe}|{wish.due}|{wish.attempt}|{names}"] = plan
+        plans[f"recovery|{wish.timeframe}|{wish.due}|{wish.attempt}|{names}"] = launch.plan
     return plans, refused

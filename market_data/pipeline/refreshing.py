@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from market_data.automation.messages import MessageRules
 from market_data.backfill.experience import rates_of
+from market_data.backfill.guards import guarded
 from market_data.backfill.plans import CURATED, BackfillPlan, BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, PieceState
@@ -70,7 +71,8 @@ def answer(
     plans = [
         plan_backfill(platform, wish, policy, rates_of(live, wish.dataset)).plan for wish in left
     ]
-    useful = tuple(plan for plan in plans if plan.pieces)
+    now = platform.clock.now()
+    useful = tuple(guarded(plan, live, policy, now).plan for plan in plans if plan.pieces)
     return Answered(useful, poison, len(joined) - len(useful))
 
 

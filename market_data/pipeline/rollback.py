@@ -13,7 +13,9 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from market_data.backfill.scope import Scope, Stored
+from market_data.backfill.plans import Span
+from market_data.backfill.scope import Asked, Scope, Stored
+from market_data.backfill.spans import within
 from market_data.datasets import raw_bars
 from market_data.errors import CopyMismatchError
 from market_data.pipeline.curate import curate_sessions, lock_names
@@ -23,6 +25,7 @@ from market_data.ports import BarStore
 from market_data.quality.digest import RowsDigest, rows_digest
 from market_data.timeframes import Timeframe
 
+_KEY = ["symbol", "session"]
 _DAY = timedelta(days=1)
 _TOUCHED = {"timeframe": pl.String(), "symbol": pl.String(), "session": pl.Date()}
 
@@ -96,9 +99,10 @@ def fetched_since(
     """
     fetches: dict[str, set[str]] = {}
     brought = 0
-    for asked in scope.asked:
-        dataset = raw_bars(asked.vendor, asked.timeframe)
-        for rows in _came(platform, Stored(dataset, asked.symbols, asked.sessions), since):
+    for slice_, spans in _asked(scope):
+        dataset = slice_.dataset
+        for came in _came(platform, slice_, since):
+            rows = came.join(within(came.select(_KEY).unique(), spans), on=_KEY, how="semi")
             names = rows["fetch_id"].unique().sort().to_list()
             others = [a.fetch_id for a in platform.journal.of(names) if a.run_id not in runs]
             own = rows.filter(~pl.col("fetch_id").is_in(others))
@@ -109,6 +113,21 @@ def fetched_since(
         brought,
         _touched(platform, scope, since, fetches),
     )
+
+
+def _asked(scope: Scope) -> Iterator[tuple[Stored, list[Span]]]:
+    """Per vendor and timeframe the range that holds every question, and the spans of these.
+
+    Pieces may ask about the same days: of symbols that lack others of them.
+    """
+    whose: dict[tuple[str, Timeframe], list[Asked]] = {}
+    for asked in scope.asked:
+        whose.setdefault((asked.vendor, asked.timeframe), []).append(asked)
+    for (vendor, timeframe), questions in whose.items():
+        spans = sorted({(s, *q.sessions) for q in questions for s in q.symbols})
+        symbols = tuple(dict.fromkeys(symbol for symbol, *_ in spans))
+        sessions = min(first for _, first, _ in spans), max(last for *_, last in spans)
+        yield Stored(raw_bars(vendor, timeframe), symbols, sessions), spans
 
 
 def _touched(

@@ -14,13 +14,23 @@ import pytest
 
 from adapters.backfill_turns import open_turns
 from adapters.clock import FixedClock
+from adapters.operations import open_database
+from adapters.operations.scope_state import SqlScopeStates
+from adapters.rollback import Rollbacks
+from adapters.snapshots import open_snapshot, snapshots_folder
+from adapters.stores.withdrawals import WithdrawnFetches
 from jobs.backfill_job import NAME
 from jobs.backfill_piece import TAG_TOKEN
 from market_data.backfill.estimate import Rates
+from market_data.backfill.guards import guarded
 from market_data.backfill.plans import BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import BackfillState, PieceState
+from market_data.datasets import curated_bars
+from market_data.errors import StorageError
 from market_data.pipeline.backfill import plan_backfill
+from market_data.pipeline.platform import silent
+from market_data.timeframes import Timeframe
 from resources.platform import PlatformResource
 from sensors.backfills import backfill_sensor
 from tests.support.graph import Graph, graph
@@ -57,9 +67,10 @@ class Daemon:
             raise_on_error=False,
         ).success
 
-    def launch(self, **changes: Any) -> str:
+    def launch(self, snapshot: str = "", **changes: Any) -> str:
         wish = replace(WISH, **changes)
         plan = plan_backfill(self.house.platform, wish, BackfillPolicy(), Rates()).plan
+        plan = replace(plan, snapshot=snapshot)
         return self.kept.add(plan, at=datetime.now(UTC), author="me")
 
 
@@ -156,3 +167,56 @@ def test_a_failure_of_the_piece_is_one_of_its_run(
     assert not daemon.run(again)
     assert daemon.tick() == []
     assert daemon.kept.get(name).state is BackfillState.FAILED
+
+
+def test_what_a_sensor_launches_keeps_what_was_there_before_its_first_piece(daemon: Daemon) -> None:
+    """And is rolled back like what a person launches."""
+    platform = daemon.house.platform
+    wish = replace(WISH, symbols=("DEMO-ACME",), last=date(2024, 1, 9), refetch=True)
+    plan = plan_backfill(platform, wish, BackfillPolicy(), Rates()).plan
+    halves = tuple(replace(plan.pieces[0], number=n) for n in (0, 1))
+    launch = guarded(replace(plan, pieces=halves), [], BackfillPolicy(), datetime.now(UTC)).plan
+    name = daemon.kept.add(launch, at=datetime.now(UTC), author="fill_after_outages")
+    settings = daemon.resource.settings()
+    folder = snapshots_folder(settings) / launch.snapshot
+    (request,) = daemon.tick()
+    assert not folder.exists()
+    assert daemon.run(request)
+    kept = open_snapshot(folder)
+    assert kept.rows == 0
+    (request,) = daemon.tick()
+    assert daemon.run(request)
+    assert open_snapshot(folder).taken_at == kept.taken_at
+    assert daemon.tick() == []
+    bars = curated_bars(Timeframe.D1)
+    assert platform.store.scan(bars, symbols=["DEMO-ACME"]).height == 2
+    engine = open_database(daemon.resource.operations.url)
+    parts = Rollbacks(
+        settings,
+        platform,
+        daemon.kept,
+        SqlScopeStates(engine),
+        WithdrawnFetches(daemon.house.settings.lake_root),
+        open_turns(settings, None),
+        silent,
+    )
+    assert parts.back(name, []).withdrawn == 2
+    engine.dispose()
+    assert platform.store.scan(bars, symbols=["DEMO-ACME"]).is_empty()
+
+
+def test_a_snapshot_that_cannot_be_taken_fails_the_piece_and_nothing_is_done(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StorageError("the disk takes no more")
+
+    monkeypatch.setattr("adapters.snapshots.take", full)
+    name = daemon.launch(overwrite_curated=True, first=date(2024, 3, 4), snapshot="kept")
+    for _ in range(2):
+        (request,) = daemon.tick()
+        assert not daemon.run(request)
+    assert daemon.tick() == []
+    done = daemon.kept.get(name)
+    assert done.reasons() == {"StorageError: the disk takes no more": 1}
+    assert done.pieces[0].outcome == {}

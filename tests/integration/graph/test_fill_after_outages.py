@@ -93,6 +93,7 @@ def test_what_an_outage_left_is_backfilled_once(house: House) -> None:
     assert piece.asked == {"yahoo": ("BBB",)}
     assert (piece.first, piece.last, piece.symbol_sessions) == (DAYS[1], DAYS[3], 3)
     assert made.author == "fill_after_outages"
+    assert made.plan.snapshot
     # The same again: nothing new was asked, a tick that is repeated, a backfill that failed.
     before = house.cursor
     assert house.tick(5) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from emp.supervision import TIMED_OUT, Ended, Stop
 from market_data.backfill.driving import LOST, Performed, Rounds, attempt
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState, PieceState
-from market_data.errors import ConfigurationError
+from market_data.errors import ConfigurationError, StoreUnavailableError
 from tests.support.backfill_plans import NOW, plan_of
 
 OK, BAD, HELD = PieceState.SUCCEEDED, PieceState.FAILED, PieceState.HELD
@@ -263,3 +264,69 @@ def test_what_a_piece_took_is_measured_from_the_start_of_its_process(
     attempt(world.kept, world.turns, world.clock, claimed, run, process_began=NOW + began)
     assert world.kept.get(name).pieces[0].outcome == {"new_rows": 3, "seconds": seconds}
     assert timedelta(0) <= datetime.now(UTC) - process_began() < timedelta(days=1)
+
+
+def test_pieces_wait_while_the_warehouse_is_away_and_go_on_by_themselves(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = [""]
+    rounds = replace(world.driver.rounds, why_away=lambda: away[0])
+    world.driver = Driver(rounds)
+
+    def meets_the_outage(world: World, number: int, token: str, _: Stop) -> Ended:
+        away[0] = "connection refused"
+
+        def run(*_: object) -> Performed:
+            if world.launched.count(1) == 1:
+                return Performed(BAD, "connection refused", store_failed=True)
+            raise StoreUnavailableError("connection refused")
+
+        done = attempt(
+            world.kept,
+            world.turns,
+            world.clock,
+            (world.name, number, token),
+            run,
+            process_began=NOW,
+            why_away=rounds.why_away,
+        )
+        assert done is not None
+        assert done.waits == "connection refused"
+        return Ended(0, "")
+
+    name = world.add(2, p1=[meets_the_outage, meets_the_outage, ends(OK)])
+    waited: list[tuple[BackfillState, float]] = []
+
+    def wait(_: Stop, seconds: float) -> bool:
+        waited.append((world.kept.get(name).state, seconds))
+        if len(waited) % 3 == 0:
+            away[0] = ""
+        return False
+
+    monkeypatch.setattr(Stop, "wait", wait)
+    done = world.drive()
+    assert done.state is BackfillState.SUCCEEDED
+    assert waited == [(BackfillState.WAITING, 10.0)] * 6
+    assert world.launched == [0, 1, 1, 1]
+    # Neither attempt counts.
+    assert [p.attempts for p in done.pieces] == [1, 1]
+    told = "its next piece begins once the warehouse answers again: connection refused"
+    assert world.said.count(told) == 2
+
+
+def test_a_failure_at_a_warehouse_that_answers_again_is_counted(world: World) -> None:
+    name = world.add(1)
+    world.kept.claim(name, 0, "a", NOW)
+    failed = Performed(BAD, "it was away", store_failed=True)
+    turns, clock = world.turns, world.clock
+    attempt(world.kept, turns, clock, (name, 0, "a"), lambda *_: failed, process_began=NOW)
+    (piece,) = world.kept.get(name).pieces
+    assert (piece.state, piece.reason, piece.attempts) == (BAD, "it was away", 1)
+
+
+def test_raw_bars_need_no_warehouse(world: World) -> None:
+    world.driver = Driver(replace(world.driver.rounds, why_away=lambda: "away"))
+    plan = plan_of(1)
+    raw = replace(plan.request, dataset="raw/sample_a_bars_1d")
+    world.name = world.kept.add(replace(plan, request=raw), at=NOW, author="me")
+    assert world.drive().state is BackfillState.SUCCEEDED

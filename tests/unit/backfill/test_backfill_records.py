@@ -19,6 +19,7 @@ from market_data.backfill.estimate import (
     vendor_seconds,
 )
 from market_data.backfill.experience import rates_of, refusal
+from market_data.backfill.guards import guarded
 from market_data.backfill.plans import BackfillPlan, dataset_parts
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState, PieceRecord, PieceState
@@ -155,6 +156,19 @@ def test_a_large_backfill_waits_for_its_pilot() -> None:
     assert refusal(replace(large, pilot=True), [], SMALL, NOW) == ""
     pilot = done(plan_of(1, pilot=True), 1.0)
     assert refusal(large, [pilot], SMALL, NOW + timedelta(days=7)) == ""
+
+
+def test_whoever_launches_the_policy_says_what_is_kept_and_when_it_begins() -> None:
+    policy = SMALL.model_copy(update={"off_peak_above": 60, "snapshot": "guarded"})
+    small, large = (guarded(plan_of(n, pilot=True), [], policy, NOW) for n in (1, 2))
+    assert (small.plan.off_peak, large.plan.off_peak) == (False, True)
+    assert (small.plan.snapshot, small.refused) == ("", "")
+    assert large.plan.snapshot.startswith("20240308T220000-")
+    assert "--pilot" in guarded(plan_of(2), [], policy, NOW).refused
+    wished = guarded(plan_of(2), [], SMALL, NOW, off_peak=True, snapshot=False).plan
+    assert (wished.off_peak, wished.snapshot) == (True, "")
+    assert guarded(plan_of(1), [], SMALL, NOW).plan.snapshot
+    assert guarded(plan_of(0), [], SMALL, NOW).plan.snapshot == ""
 
 
 @pytest.mark.parametrize(
