@@ -23,6 +23,7 @@ from adapters.failover import load_failover
 from adapters.modes import check, settings_classes
 from adapters.operations_limits import load_operations_limits
 from adapters.other_variables import OTHERS
+from adapters.retention import load_data_retention
 from adapters.settings import Mode, Settings
 from adapters.variables import Problem, read_all, variables_of
 from adapters.vendors.registry import VENDOR_SETTINGS
@@ -91,6 +92,7 @@ def _files(settings: Settings) -> Iterator[Problem]:
         (load_operations_limits, "operations.yaml"),
         (load_automation, "automation.yaml"),
         (load_failover, "failover.yaml"),
+        (load_data_retention, "retention.yaml"),
     )
     for load, name in files:
         try:

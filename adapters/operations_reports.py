@@ -10,14 +10,17 @@ from collections.abc import Sequence
 
 from adapters.backend import Operations
 from adapters.operations_limits import load_operations_limits
+from adapters.retention import load_data_retention
 from adapters.settings import Settings
 from market_data.alerts.alert import Alert, Phase
 from market_data.operations.account import Account
+from market_data.operations.data_retention import NAME as RETENTION
 from market_data.operations.evidence import Evidence
 from market_data.operations.limits import OperationsLimits
 from market_data.operations.reports import FORMER, MAKERS
 from market_data.pipeline.observing import observe
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.retaining import with_history
 from market_data.ports import Event
 from market_data.ports.event_results import OperationsReport
 from market_data.ports.operations import Refused
@@ -49,10 +52,12 @@ def make_reports(
         names: of the reports, see `market_data.operations.reports.MAKERS`.
 
     Raises:
-        ConfigurationError: config/operations.yaml is wrong.
+        ConfigurationError: config/operations.yaml or config/retention.yaml is wrong.
     """
     limits = load_operations_limits(settings)
     seen = gather(platform, operations, limits)
+    if RETENTION in names:
+        seen = with_history(platform, load_data_retention(settings), seen)
     made = [MAKERS[name](seen, limits) for name in names]
     for account in made:
         operations.reports.keep(account.to_keep(), events=[_event(account)])

@@ -31,6 +31,8 @@ from market_data.operations.alert_routes import evaluate_alert_routes
 from market_data.operations.backups import NAME, evaluate_backups
 from market_data.operations.backups import REPORT as BACKUP
 from market_data.operations.cache_health import cache_away, evaluate_cache_health
+from market_data.operations.data_retention import NAME as RETENTION
+from market_data.operations.data_retention import retention_section
 from market_data.operations.evidence import Evidence as Seen
 from market_data.operations.failover_health import (
     FAILOVER,
@@ -283,6 +285,10 @@ def _kept(name: str) -> Callable[[Evidence], Section]:
     return section
 
 
+def _retention(evidence: Evidence) -> Section:
+    return retention_section(_kept(RETENTION)(evidence))
+
+
 def _stale_symbols(evidence: Evidence) -> Section:
     made = evidence.operations.reports.newest(STALE)
     return evaluate_stale_symbols(made[0] if made else None)
@@ -314,6 +320,7 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section]] = {
     "alerts": _alerts,
     "slo_report": _kept("slo_report"),
     "daily_checklist": _kept("daily_checklist"),
+    RETENTION: _retention,
     NAME: _backups,
 }
 """Name of a section to what makes it, in the order of the report."""

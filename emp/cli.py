@@ -52,6 +52,7 @@ from emp.commands import (
     reference,
     rehearse,
     report,
+    retention,
     summary,
     vendors,
 )
@@ -157,6 +158,7 @@ app.add_typer(reference.app, name="reference")
 app.add_typer(macro.app, name="macro")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(report.app, name="report")
+app.add_typer(retention.app, name="retention")
 
 
 def run(arguments: Sequence[str]) -> int:

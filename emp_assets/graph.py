@@ -9,6 +9,7 @@ from emp_assets.curated.bars import curated_bars_asset, curated_bars_checks
 from emp_assets.curated.macro_calendar import macro_calendar_asset, macro_calendar_checks
 from emp_assets.curated.quarantine import quarantine_asset
 from emp_assets.operations.daily_checklist import daily_checklist
+from emp_assets.operations.data_retention import data_retention
 from emp_assets.operations.failed_sessions import failed_sessions_asset
 from emp_assets.operations.failover_drill import failover_drill
 from emp_assets.operations.ingest_reports import ingest_reports
@@ -45,6 +46,7 @@ def all_assets(universe: Universe, terms: VendorTable) -> list[dg.AssetsDefiniti
         scores_asset(universe),
         ingest_reports,
         slo_report,
+        data_retention,
         failover_drill,
         readiness,
         daily_checklist,

@@ -13,6 +13,7 @@ import dagster as dg
 
 from emp_assets.naming import (
     DAILY_CHECKLIST_KEY,
+    DATA_RETENTION_KEY,
     FAILED_SESSIONS_KEY,
     INGEST_HEALTH_KEY,
     INGEST_METRICS_KEY,
@@ -26,7 +27,14 @@ from market_data.automation.policy import AutomationPolicy
 
 HOURLY, DAILY = "report_ingest", "report_operations"
 INGEST = (INGEST_METRICS_KEY, INGEST_HEALTH_KEY, INGEST_OBSERVABILITY_KEY, INGEST_TRENDS_KEY)
-EVERYTHING = (*INGEST, SLO_REPORT_KEY, READINESS_KEY, FAILED_SESSIONS_KEY, DAILY_CHECKLIST_KEY)
+EVERYTHING = (
+    *INGEST,
+    SLO_REPORT_KEY,
+    DATA_RETENTION_KEY,
+    READINESS_KEY,
+    FAILED_SESSIONS_KEY,
+    DAILY_CHECKLIST_KEY,
+)
 
 report_ingest_job = dg.define_asset_job(
     HOURLY,

@@ -22,7 +22,12 @@ from market_data.ports.event_results import Dimension
 List = Annotated[tuple[str, ...], NoDecode]
 """Comma-separated in the environment."""
 
-_OPERATIONAL = (Dimension.SLOS, Dimension.CHECKLIST)
+_PLACES = {
+    Dimension.SLOS: "operational",
+    Dimension.CHECKLIST: "operational",
+    Dimension.RETENTION: "data_backbone",
+}
+"""What stands in the place of `ingest` in topics of reports on other things."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +103,12 @@ class KafkaSettings(BaseSettings):
 
     ingest_default_topic: str = "telemetry.ingest"
     """Topic of ingested slices; with .health, .metrics, .quality, .observability and .trends behind
-    it, of those. SLO reports and daily checklists go to .operational.slos and
-    .operational.checklist behind what is before .ingest."""
+    it, of those. SLO reports, daily checklists and reports on retention go to .operational.slos,
+    .operational.checklist and .data_backbone.retention behind what is before .ingest."""
 
     ingest_topics: List = ()
     """Topics by dimension, as dimension:topic, comma-separated. Dimensions are daily_bars,
-    intraday_bars, health, metrics, quality, observability, trends, slos, checklist."""
+    intraday_bars, health, metrics, quality, observability, trends, slos, checklist, retention."""
 
     ingest_topic_daily_bars: str | None = None
     """Topic of ingested slices of daily bars; goes before KAFKA_INGEST_TOPICS, as the next ones."""
@@ -131,6 +136,9 @@ class KafkaSettings(BaseSettings):
 
     ingest_topic_checklist: str | None = None
     """Topic of daily checklists."""
+
+    ingest_topic_retention: str | None = None
+    """Topic of reports on how much history is held."""
 
     ingest_default_topic_partitions: int = Field(default=3, ge=1, le=10_000)
     """Partitions of a topic that is made here."""
@@ -239,14 +247,16 @@ class KafkaSettings(BaseSettings):
             for dimension, _, topic in (entry.partition(":") for entry in self.ingest_topics)
         }
         bars = (Dimension.DAILY_BARS, Dimension.INTRADAY_BARS)
-        operational = f"{default.removesuffix('.ingest')}.operational"
+        before = default.removesuffix(".ingest")
         return {
             dimension: getattr(self, f"ingest_topic_{dimension}")
             or mapped.get(dimension)
             or (
                 default
                 if dimension in bars
-                else f"{operational if dimension in _OPERATIONAL else default}.{dimension}"
+                else f"{before}.{_PLACES[dimension]}.{dimension}"
+                if dimension in _PLACES
+                else f"{default}.{dimension}"
             )
             for dimension in Dimension
         }

@@ -22,6 +22,7 @@ Exit status: 0 when it is ok, 3 when it warns, 1 when it fails.
 REPORTS = {
     "slo": ("slo_report", "Objectives of thirty days: met, missed, lost, and the budget left."),
     "checklist": ("daily_checklist", "What to go through today, each item ticked or open."),
+    "retention": ("data_retention", "Whether there is as much history as is asked for."),
     "health": ("ingest_health", "Ingest by dimension: ok, warn or fail, with reasons."),
     "metrics": ("ingest_metrics", "The numbers of ingest by dimension."),
     "trends": ("ingest_trends", "The newest run of every feed against the ten before it."),

@@ -15,6 +15,7 @@ from jobs.automation.daily import daily_schedule
 from jobs.automation.market_close import close_schedules
 from jobs.automation.purge import purge_job, purge_schedule
 from jobs.automation.refresh import refresh_schedules
+from jobs.automation.retention import apply_retention_job, retention_schedule
 from jobs.automation.upkeep import monthly_upkeep_job, upkeep_schedules, weekly_upkeep_job
 from market_data.automation.policy import AutomationPolicy
 from market_data.universe import Universe
@@ -28,6 +29,7 @@ def automation_jobs(
         scheduled_bars_job(universe),
         weekly_upkeep_job,
         monthly_upkeep_job(policy.upkeep),
+        apply_retention_job,
         purge_job(policy.retention),
     ]
 
@@ -42,5 +44,6 @@ def automation_schedules(
         *close_schedules(universe, policy, running=running),
         *refresh_schedules(universe, policy, running=running),
         *upkeep_schedules(policy),
+        retention_schedule(policy),
         purge_schedule(policy),
     ]

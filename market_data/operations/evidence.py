@@ -14,6 +14,7 @@ import polars as pl
 
 from market_data.operations.attempts import ATTEMPTS, DAILY, INTRADAY
 from market_data.ports import Report
+from market_data.retention.leaving import Leaving
 from market_data.schemas import SCORES, UTC
 
 REACH = pl.Schema(
@@ -32,6 +33,24 @@ ended, null where none is stored; the sessions that should be there by now, and 
 
 EVENTS = pl.Schema({"symbol": pl.String(), "session": pl.Date(), "status": pl.String()})
 """Macro events whose day has come, see market_data/macro/schemas.py."""
+
+HISTORY = pl.Schema(
+    {
+        "dataset": pl.String(),
+        "symbol": pl.String(),
+        "oldest": pl.Date(),
+        "newest": pl.Date(),
+        "rows": pl.Int64(),
+        "empty_months": pl.Int64(),
+        "listed": pl.Date(),
+        "rule": pl.String(),
+        "target_days": pl.Int64(),
+        "minimum_days": pl.Int64(),
+    }
+)
+"""History of a symbol of a dataset ("*": of the whole dataset): its oldest and newest session, null
+where there is none; months without any row between others; the listing, before which nothing is
+asked for; and what config/retention.yaml asks for."""
 
 DELIVERIES = pl.Schema({"dimension": pl.String(), "emitted_at": UTC, "sent_at": UTC})
 """Events that reached the broker."""
@@ -52,6 +71,8 @@ class Evidence:
         open_alerts: alerts that are open, of anything but these reports.
         former: the newest reports of other parts by name: readiness, market_slice,
             ingest_failover, failover_drill, ingest_recovery.
+        history: rows of HISTORY, where a report on retention is made.
+        leaving: what may go by the policy, per dataset; the same.
     """
 
     at: datetime
@@ -63,6 +84,8 @@ class Evidence:
     quarantined: int = 0
     open_alerts: int = 0
     former: Sequence[Report] = ()
+    history: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=HISTORY))
+    leaving: Sequence[Leaving] = ()
 
     def attempts_since(self, window: timedelta) -> pl.DataFrame:
         """Attempts that were begun in the time before the moment."""

@@ -17,6 +17,7 @@ PAGES = {
     "cache-health": "few_hits evictions unreadable_entries cache_unreachable",
     "kafka-lag": "kafka_lag kafka_lost kafka_stranded kafka_waiting kafka_no_sender "
     "kafka_unreachable kafka_topics kafka_unseen",
+    "data-retention": "history_short history_below_target history_broken",
     "objectives": "objective_missed item_open",
 }
 UNSEEN = frozenset({"cache_unreachable", "kafka_unreachable"})

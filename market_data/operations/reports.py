@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from market_data.operations import (
     checklist,
+    data_retention,
     dimension_health,
     metrics,
     observability,
@@ -29,6 +30,7 @@ MAKERS: Mapping[str, Maker] = {
     trends.NAME: trends.trends_account,
     slo.NAME: slo.slo_account,
     checklist.NAME: checklist.checklist_account,
+    data_retention.NAME: data_retention.retention_account,
 }
 """Name of a report to what makes it."""
 

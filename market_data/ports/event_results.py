@@ -32,6 +32,7 @@ class Dimension(StrEnum):
     TRENDS = "trends"
     SLOS = "slos"
     CHECKLIST = "checklist"
+    RETENTION = "retention"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +164,7 @@ _SUBJECTS = {
     "ingest_trends": Dimension.TRENDS,
     "slo_report": Dimension.SLOS,
     "daily_checklist": Dimension.CHECKLIST,
+    "data_retention": Dimension.RETENTION,
 }
 
 
@@ -172,7 +174,7 @@ class OperationsReport:
 
     Attributes:
         report: its name: ingest_health, ingest_metrics, ingest_observability, ingest_trends,
-            slo_report or daily_checklist.
+            slo_report, daily_checklist or data_retention.
         status: ok, warn or fail.
         body: the whole report as JSON values, without secrets.
 

@@ -155,7 +155,9 @@ def test_every_dataset_with_sessions_is_checked(defs: dg.Definitions):
     assert checked.pop("operations/readiness") == {"ready", "cache_health", "kafka_readiness"}
     assert checked.pop("operations/failover_drill") == {"failover_drill"}
     assert checked.pop("operations/failed_sessions") == {"no_session_left_failed"}
-    judging = ("ingest_health", "ingest_trends", "slo_report", "daily_checklist")
+    judging = (
+        *("ingest_health", "ingest_trends", "slo_report", "daily_checklist", "data_retention"),
+    )
     assert {n: checked.pop(f"operations/{n}") for n in judging} == {n: {n} for n in judging}
     macro = {"curated/macro_calendar", "raw/fred_releases", "raw/fred_observations"}
     every_macro = every - {"duplicates", "ohlc"}

@@ -31,6 +31,7 @@ TOPICS = {
     "ingest_trends": "trends",
     "slo_report": "operational.slos",
     "daily_checklist": "operational.checklist",
+    "data_retention": "data_backbone.retention",
 }
 
 

@@ -31,6 +31,7 @@ LOCAL = {
     "weekly_upkeep": "40 3 * * 0, UTC",
     "monthly_upkeep": "20 4 1 * *, UTC",
     "purge_run_records": "10 3 * * *, UTC",
+    "apply_retention": "30 3 1 * *, UTC",
 }
 OTHERS = {
     "back_up",

@@ -174,6 +174,7 @@ def test_every_report_has_its_dimension_and_its_name_is_the_key():
         "ingest_trends": Dimension.TRENDS,
         "slo_report": Dimension.SLOS,
         "daily_checklist": Dimension.CHECKLIST,
+        "data_retention": Dimension.RETENTION,
     }
     with pytest.raises(ValueError, match="no report 'gossip'"):
         OperationsReport(report="gossip", status="ok", body={})

@@ -45,6 +45,7 @@ def test_topics_by_default(monkeypatch):
         Dimension.TRENDS: "telemetry.ingest.trends",
         Dimension.SLOS: "telemetry.operational.slos",
         Dimension.CHECKLIST: "telemetry.operational.checklist",
+        Dimension.RETENTION: "telemetry.data_backbone.retention",
     }
 
 
@@ -65,6 +66,7 @@ def test_a_topic_of_its_own_goes_before_the_map_and_the_map_before_the_default(m
         Dimension.TRENDS: "ours.trends",
         Dimension.SLOS: "goals",
         Dimension.CHECKLIST: "ours.operational.checklist",
+        Dimension.RETENTION: "ours.data_backbone.retention",
     }
 
 
