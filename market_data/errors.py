@@ -43,6 +43,14 @@ class DatasetMissingError(MarketDataError):
     """Nothing was ever written to the dataset."""
 
 
+class TableDamagedError(MarketDataError):
+    """A table names a file that is gone or cannot be read; the message says which, and the cure."""
+
+
+class VersionGoneError(MarketDataError):
+    """A former version of a table is not there any more, or never was."""
+
+
 class StoreConflictError(MarketDataError):
     """A concurrent writer won every one of the allowed attempts."""
 

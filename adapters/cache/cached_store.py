@@ -21,6 +21,7 @@ from adapters.cache.frames import from_bytes, to_bytes
 from market_data.datasets import Dataset
 from market_data.ports import BarStore, TableVersion
 from market_data.ports.cache import Cache
+from market_data.ports.lake import VersionedTable
 
 _REACH = timedelta(days=3)
 """A bar starts within this of its session's date."""
@@ -150,6 +151,10 @@ class CachedBarStore:
     def vacuum(self, dataset: Dataset, *, retention_hours: int = 720) -> None:
         """Remove the store's old files."""
         self._store.vacuum(dataset, retention_hours=retention_hours)
+
+    def table(self, dataset: Dataset) -> VersionedTable:
+        """Versions and upkeep of the store's table; former versions are not cached."""
+        return self._store.table(dataset)
 
     def _read(
         self, key: str, dataset: Dataset, columns: Sequence[str] | None

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import polars as pl
 
+from adapters.stores.delta_lake_table import DeltaLakeTable
 from adapters.stores.delta_maintenance import compact, history, vacuum
+from adapters.stores.delta_rows import rows_in
 from adapters.stores.delta_snapshot import Snapshot
 from adapters.stores.delta_table import Change, DeltaFiles
 from adapters.stores.neighbours import COLUMNS, Edge, edges, refuse_shared
@@ -24,14 +26,12 @@ from adapters.stores.slices import (
     LONGEST_OFFSET,
     checked_slice,
     files_of,
-    limit,
     midnight,
-    overlaps,
     rows_of,
 )
 from adapters.stores.units import first_day, may_hold, split, units_of_slice
 from market_data.datasets import Dataset
-from market_data.errors import SchemaError, SliceChangedError
+from market_data.errors import SliceChangedError
 from market_data.ordering import sort_if_needed
 from market_data.ports import TableVersion
 
@@ -101,7 +101,7 @@ class DeltaBarStore:
                 if old is None:
                     change.adds.append(table.write(unit, new))
                     continue
-                known = sort_if_needed(table.scan(old).collect(), dataset.sort)
+                known = sort_if_needed(table.collect(table.scan(old), old), dataset.sort)
                 inside = rows_of(sessions, symbols)
                 if known.filter(inside).equals(new):
                     continue
@@ -128,26 +128,17 @@ class DeltaBarStore:
 
         Raises:
             SchemaError: a time limit without a zone, or a column that the dataset has not.
+            TableDamagedError: a data file is gone or cannot be read; the message names it.
         """
-        time = dataset.time_column
-        low, high = limit(dataset, start), limit(dataset, end)
-        table = self._table(dataset)
-        files = table.snapshot().files.filter(
-            files_of(sessions, symbols),
-            overlaps(time, low, high),
-            may_hold(dataset.layout, symbols),
+        return rows_in(
+            self._table(dataset),
+            None,
+            symbols=symbols,
+            start=start,
+            end=end,
+            sessions=sessions,
+            columns=columns,
         )
-        rows = table.scan(files).filter(rows_of(sessions, symbols))
-        if low is not None:
-            rows = rows.filter(pl.col(time) >= low)
-        if high is not None:
-            rows = rows.filter(pl.col(time) < high)
-        if columns is None:
-            return sort_if_needed(rows.collect(), dataset.sort)
-        if unknown := [name for name in columns if name not in dataset.schema.names]:
-            raise SchemaError(f"{dataset.name} has no column {', '.join(unknown)}")
-        needed = list(dict.fromkeys([*columns, *dataset.sort]))
-        return sort_if_needed(rows.select(needed).collect(), dataset.sort).select(columns)
 
     def latest(
         self, dataset: Dataset, *, symbols: Sequence[str] | None = None, rows: int = 1
@@ -158,9 +149,8 @@ class DeltaBarStore:
         table = self._table(dataset)
         files = table.snapshot().files
         if symbols is None:
-            symbols = (
-                table.scan(files).select(pl.col("symbol").unique()).collect()["symbol"].to_list()
-            )
+            named = table.scan(files).select(pl.col("symbol").unique())
+            symbols = table.collect(named, files)["symbol"].to_list()
         missing = list(dict.fromkeys(symbols))
         found = [dataset.schema.empty()]
         period = pl.col("unit").str.split("/").list.first()
@@ -170,10 +160,9 @@ class DeltaBarStore:
             if not missing:
                 break
             near = group.filter(files_of(None, missing), may_hold(dataset.layout, missing))
+            rows_near = table.collect(table.scan(near).filter(rows_of(None, missing)), near)
             newest = (
-                sort_if_needed(
-                    table.scan(near).filter(rows_of(None, missing)).collect(), dataset.sort
-                )
+                sort_if_needed(rows_near, dataset.sort)
                 .group_by("symbol", maintain_order=True)
                 .tail(rows)
                 .select(dataset.schema.names)
@@ -191,13 +180,13 @@ class DeltaBarStore:
     def counts(self, dataset: Dataset) -> pl.DataFrame:
         """Rows per symbol and month of sessions, see the port; two columns are read."""
         table = self._table(dataset)
-        return (
-            table.scan(table.snapshot().files)
+        files = table.snapshot().files
+        counted = (
+            table.scan(files)
             .group_by("symbol", month=pl.col("session").dt.month_start())
             .agg(rows=pl.len().cast(pl.Int64))
-            .collect()
-            .sort("symbol", "month")
         )
+        return table.collect(counted, files).sort("symbol", "month")
 
     def version(
         self,
@@ -246,6 +235,10 @@ class DeltaBarStore:
         """
         vacuum(self._table(dataset), retention_hours)
 
+    def table(self, dataset: Dataset) -> DeltaLakeTable:
+        """Versions and upkeep of a dataset, see `market_data.ports.lake`."""
+        return DeltaLakeTable(self._table(dataset))
+
     def _table(self, dataset: Dataset) -> DeltaFiles:
         return self._tables.setdefault(dataset.name, DeltaFiles(self._root, dataset, self._options))
 
@@ -264,4 +257,4 @@ def _beside(table: DeltaFiles, snapshot: Snapshot, edge: Edge) -> pl.DataFrame:
     if files.is_empty():
         return table.dataset.schema.empty().select(COLUMNS)
     near = rows_of(edge.sessions, edge.symbols) & pl.col("ts").is_between(*edge.times)
-    return table.scan(files).filter(near).select(COLUMNS).collect()
+    return table.collect(table.scan(files).filter(near).select(COLUMNS), files)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
+from adapters.stores.delta_lake_table import DeltaLakeTable
 from adapters.stores.delta_maintenance import compact, history, vacuum
 from adapters.stores.delta_snapshot import Snapshot
 from adapters.stores.delta_table import Change, DeltaFiles
@@ -125,7 +126,7 @@ class DeltaRawLog:
         if held.is_empty():  # of most vendors, most of the time
             return dataset.schema.empty()
         files = held.filter(files_of(sessions, symbols), may_hold(dataset.layout, symbols))
-        rows = table.scan(files).filter(rows_of(sessions, symbols)).collect()
+        rows = table.collect(table.scan(files).filter(rows_of(sessions, symbols)), files)
         rows = _without(rows, self._withdrawn.of(dataset.name))
         # A fetch that contradicts itself has several rows of one key.
         return rows.sort(*dataset.sort, *VALUES)
@@ -180,9 +181,8 @@ class DeltaRawLog:
         files = table.snapshot().files.filter(
             files_of(sessions, symbols), may_hold(dataset.layout, symbols)
         )
-        return sort_if_needed(
-            table.scan(files).filter(rows_of(sessions, symbols)).collect(), dataset.sort
-        )
+        rows = table.scan(files).filter(rows_of(sessions, symbols))
+        return sort_if_needed(table.collect(rows, files), dataset.sort)
 
     def history(self, dataset: Dataset) -> list[TableVersion]:
         """Commits, newest first.
@@ -207,6 +207,10 @@ class DeltaRawLog:
             DatasetMissingError: nothing was ever written.
         """
         vacuum(self._table(dataset), retention_hours)
+
+    def table(self, dataset: Dataset) -> DeltaLakeTable:
+        """Versions and upkeep of a dataset, see `market_data.ports.lake`."""
+        return DeltaLakeTable(self._table(dataset))
 
     def _table(self, dataset: Dataset) -> DeltaFiles:
         return self._tables.setdefault(dataset.name, DeltaFiles(self._root, dataset, self._options))
@@ -233,4 +237,4 @@ def _known(table: DeltaFiles, files: pl.DataFrame, rows: pl.DataFrame) -> pl.Dat
     first, last = rows.select(first=pl.col("session").min(), last=pl.col("session").max()).row(0)
     symbols = rows["symbol"].unique().to_list()
     near = files.filter(files_of((first, last), symbols))
-    return table.scan(near).filter(rows_of((first, last), symbols)).collect()
+    return table.collect(table.scan(near).filter(rows_of((first, last), symbols)), near)

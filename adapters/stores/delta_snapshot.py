@@ -8,10 +8,10 @@ What does not: opening and committing (delta_table.py).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -31,8 +31,8 @@ class Snapshot:
 
     Attributes:
         version: version of the table, -1 where there is none yet.
-        files: one row per file: unit, path, size, and min.<column>, max.<column> of STATISTICS
-            where the writer noted them.
+        files: one row per file: unit, path, size, rows, and min.<column>, max.<column> of
+            STATISTICS, the last three kinds where the writer noted them.
     """
 
     version: int
@@ -55,8 +55,8 @@ def nothing(dataset: Dataset) -> Snapshot:
         for name in noted(dataset)
         for side in ("min", "max")
     }
-    schema = {"unit": pl.String(), "path": pl.String(), "size": pl.Int64(), **limits}
-    return Snapshot(-1, pl.DataFrame(schema=schema))
+    schema = {"unit": pl.String(), "path": pl.String(), "size": pl.Int64(), "rows": pl.Int64()}
+    return Snapshot(-1, pl.DataFrame(schema=schema | limits))
 
 
 def files_frame(handle: DeltaTable, dataset: Dataset) -> pl.DataFrame:
@@ -73,6 +73,9 @@ def files_frame(handle: DeltaTable, dataset: Dataset) -> pl.DataFrame:
         pl.concat_str(parts, separator="/").alias("unit"),
         "path",
         pl.col("size_bytes").alias("size"),
+        (pl.col("num_records") if "num_records" in actions.columns else pl.lit(None))
+        .cast(pl.Int64)
+        .alias("rows"),
         *(
             pl.col(name).cast(dtype) if name in actions.columns else pl.lit(None, dtype).alias(name)
             for name, dtype in empty.schema.items()
@@ -95,6 +98,24 @@ def statistics(frame: pl.DataFrame, names: Sequence[str]) -> str:
             "nullCount": dict.fromkeys(names, 0),
         }
     )
+
+
+def recorded(file: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The statistics of a file that a former version names, as far as it noted them.
+
+    Args:
+        file: a row of `Snapshot.files`.
+        names: columns whose limits are kept.
+    """
+    known = [name for name in names if file[f"min.{name}"] is not None]
+    words: dict[str, Any] = {
+        "minValues": {name: _worded(file[f"min.{name}"]) for name in known},
+        "maxValues": {name: _worded(file[f"max.{name}"], up=True) for name in known},
+        "nullCount": dict.fromkeys(known, 0),
+    }
+    if file["rows"] is not None:
+        words["numRecords"] = file["rows"]
+    return json.dumps(words)
 
 
 def _worded(value: str | date | datetime, *, up: bool = False) -> str:

@@ -27,9 +27,11 @@ from uuid import uuid4
 import polars as pl
 
 from adapters.disk import writing_to
+from adapters.stores.delta_damage import damaged, lost_among, vacuumed
+from adapters.stores.delta_place import TablePlace
 from adapters.stores.delta_snapshot import Snapshot, files_frame, noted, nothing, statistics
 from adapters.stores.locks import NamedLocks
-from adapters.stores.table_files import TableFiles
+from adapters.stores.objects import for_polars
 from adapters.stores.units import partition_columns, unit_values
 from market_data.datasets import Dataset
 from market_data.errors import DatasetMissingError, StoreConflictError
@@ -39,8 +41,9 @@ if TYPE_CHECKING:
     from deltalake.transaction import AddAction, RemoveAction
 
 PLAN_ATTEMPTS = 8
+PLAN_ATTEMPTS_WITHOUT_LOCKS = 60
+"""On an object store nobody queues: whoever commits first wins, the others plan anew."""
 COMMIT_ATTEMPTS = 60
-CHECKPOINT_EVERY = "50"
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,17 @@ class DeltaFiles:
         self, root: Path | str, dataset: Dataset, storage_options: Mapping[str, str] | None = None
     ) -> None:
         self.dataset = dataset
-        self._options = dict(storage_options or {}) or None
-        self._local = None if "://" in str(root) else Path(root) / dataset.name
-        self._uri = str(self._local or f"{str(root).rstrip('/')}/{dataset.name}")
-        self._files = TableFiles(self._local, self._uri, self._options)
-        self._locks = NamedLocks(self._local and Path(root) / ".locks" / dataset.name)
+        self.place = TablePlace(root, dataset, storage_options)
+        self._reading = for_polars(storage_options)
+        local = self.place.local is not None
+        self._locks = NamedLocks(Path(root) / ".locks" / dataset.name if local else None)
+        self._attempts = PLAN_ATTEMPTS if local else PLAN_ATTEMPTS_WITHOUT_LOCKS
         self._guard = threading.RLock()
         self._handle: DeltaTable | None = None
         self._snapshot = nothing(dataset)
+
+    def __repr__(self) -> str:
+        return f"DeltaFiles({self.place.uri!r})"
 
     # --- snapshot and read ---------------------------------------------------------------------
 
@@ -99,25 +105,27 @@ class DeltaFiles:
                 self._snapshot = Snapshot(handle.version(), files_frame(handle, self.dataset))
             return self._snapshot
 
-    def opened(self) -> DeltaTable:
-        """The table at its newest version, through a handle of the caller's own.
+    def opened(self, version: int | None = None) -> DeltaTable:
+        """The table at a version, the newest where None, through a handle of the caller's own.
 
         Raises:
             DatasetMissingError: nothing was ever written.
+            TableDamagedError: its log cannot be read.
         """
-        from deltalake import DeltaTable
-        from deltalake.exceptions import TableNotFoundError
-
-        try:
-            return DeltaTable(self._uri, storage_options=self._options)
-        except TableNotFoundError as error:
+        handle = self.place.open(version)
+        if handle is None:
             raise DatasetMissingError(
-                f"{self.dataset.name} has no table at {self._uri}: nothing was written to it yet"
-            ) from error
+                f"{self.dataset.name} has no table at {self.place.uri}: nothing was written to it "
+                "yet"
+            )
+        return handle
 
     def scan(self, files: pl.DataFrame) -> pl.LazyFrame:
-        """All columns of some files of a snapshot; a column that an old file lacks is null."""
-        paths = [f"{self._uri}/{path}" for path in files["path"]]
+        """All columns of some files of a snapshot; a column that an old file lacks is null.
+
+        What is made of it is collected by `collect`.
+        """
+        paths = [f"{self.place.uri}/{path}" for path in files["path"]]
         if not paths:
             return self.dataset.schema.empty().lazy()
         return pl.scan_parquet(
@@ -127,24 +135,41 @@ class DeltaFiles:
             extra_columns="ignore",
             hive_partitioning=False,
             glob=False,
-            storage_options=self._options,
+            storage_options=self._reading,
         )
+
+    def collect(self, rows: pl.LazyFrame, files: pl.DataFrame) -> pl.DataFrame:
+        """The rows of a scan of some files.
+
+        Raises:
+            TableDamagedError: a file is gone or cannot be read; the message names it.
+            VersionGoneError: it is one of a former version, which vacuum has removed.
+            StoreUnavailableError: the object store does not answer.
+        """
+        try:
+            with self.place.reached():
+                return rows.collect()
+        except (FileNotFoundError, pl.exceptions.PolarsError) as error:
+            lost = lost_among(self.place.files, files, thorough=True)
+            if not lost:
+                raise
+            now = set(self.snapshot().files["path"])
+            if current := {path: what for path, what in lost.items() if path in now}:
+                raise damaged(self.place, files, current) from error
+            raise vacuumed(self.place, lost) from error
 
     def _refreshed(self) -> DeltaTable | None:
         """The kept handle moved to the newest version; opening anew costs several times more."""
-        from deltalake import DeltaTable
-        from deltalake.exceptions import DeltaError, TableNotFoundError
+        from deltalake.exceptions import DeltaError
 
         if self._handle is not None:
             try:
-                self._handle.update_incremental()
+                with self.place.reached():
+                    self._handle.update_incremental()
             except DeltaError:  # its version was cleaned from the log, or the table was replaced
                 self._handle, self._snapshot = None, nothing(self.dataset)
         if self._handle is None:
-            try:
-                self._handle = DeltaTable(self._uri, storage_options=self._options)
-            except TableNotFoundError:
-                return None
+            self._handle = self.place.open()
         return self._handle
 
     # --- change --------------------------------------------------------------------------------
@@ -166,18 +191,19 @@ class DeltaFiles:
             StoreConflictError: other writers won every attempt.
             StorageError: the disk takes no more; the table is as it was.
         """
-        with writing_to(self._uri), self._locks.hold(units):
-            for attempt in range(PLAN_ATTEMPTS):
+        with writing_to(self.place.uri), self._locks.hold(units):
+            for attempt in range(self._attempts):
                 snapshot = self.snapshot()
-                with self._files.removed_on_error():
+                with self.place.files.removed_on_error() as written:
                     change = plan(snapshot)
                 if change is None or self._commit(snapshot, change, metadata):
                     return
-                self._files.remove(add.path for add in change.adds)
+                # Not whatever the change takes in: a restore takes in files of former versions.
+                self.place.files.remove(written)
                 _back_off(attempt)
         raise StoreConflictError(
-            f"{self.dataset.name}: other writers changed the same units {PLAN_ATTEMPTS} times in a "
-            "row; run again, or let fewer processes write the same slice"
+            f"{self.dataset.name}: other writers changed the same units {self._attempts} times in "
+            "a row; run again, or let fewer processes write the same slice"
         )
 
     def write(self, unit: str, frame: pl.DataFrame, *, data_change: bool = True) -> AddAction:
@@ -190,8 +216,12 @@ class DeltaFiles:
         """
         from deltalake.transaction import AddAction
 
+        with self._guard:
+            if self._handle is None:
+                # The log comes before the first file: files without one mean that it was lost.
+                self._ready()
         path = f"{unit}/{uuid4().hex}.parquet"
-        size = self._files.write(path, frame)
+        size = self.place.files.write(path, frame)
         now = int(time.time() * 1000)
         return AddAction(
             path, size, unit_values(unit), now, data_change, statistics(frame, noted(self.dataset))
@@ -214,9 +244,25 @@ class DeltaFiles:
             StorageError: the disk can only be read, or fails.
         """
         table = self.opened()
-        with writing_to(self._uri), self._locks.hold_every(), self._locks.hold_commit():
+        with self.writers_away():
             table.update_incremental()
             yield table
+
+    @contextmanager
+    def writers_away(self) -> Iterator[None]:
+        """No writer of this lake works on the table; on an object store nothing keeps them away.
+
+        Raises:
+            StoreConflictError: a writer kept on too long.
+            StorageError: the disk can only be read, or fails.
+        """
+        with writing_to(self.place.uri), self._locks.hold_every(), self._locks.hold_commit():
+            yield
+
+    def forget(self) -> None:
+        """What is known of the newest version: the log was mended beneath it."""
+        with self._guard:
+            self._handle, self._snapshot = None, nothing(self.dataset)
 
     def _commit(
         self, planned: Snapshot, change: Change, metadata: Mapping[str, str] | None
@@ -237,13 +283,14 @@ class DeltaFiles:
                     handle = self._ready()
                     if change.seen(self.snapshot()) != expected:
                         return False
-                    handle.create_write_transaction(
-                        [*change.adds, *change.removes],
-                        "append",
-                        handle.schema(),
-                        columns,
-                        commit_properties=properties,
-                    )
+                    with self.place.reached():
+                        handle.create_write_transaction(
+                            [*change.adds, *change.removes],
+                            "append",
+                            handle.schema(),
+                            columns,
+                            commit_properties=properties,
+                        )
                 except CommitFailedError:
                     _back_off(attempt)
                 else:
@@ -254,33 +301,13 @@ class DeltaFiles:
 
     def _ready(self) -> DeltaTable:
         """The handle, the table made where it is absent, columns added that it does not know."""
-        from deltalake import DeltaTable, Schema
-        from deltalake.exceptions import DeltaError
-
         handle = self._refreshed()
-        columns = partition_columns(self.dataset.layout)
-        wanted = Schema.from_arrow(
-            pl.DataFrame(schema={**self.dataset.schema.dtypes, **columns})
-            .to_arrow(compat_level=pl.CompatLevel.oldest())
-            .schema
-        )
         if handle is None:
-            try:
-                self._handle = DeltaTable.create(
-                    self._uri,
-                    wanted,
-                    partition_by=list(columns),
-                    configuration={
-                        "delta.checkpointInterval": CHECKPOINT_EVERY,
-                        "delta.dataSkippingStatsColumns": ",".join(noted(self.dataset)),
-                    },
-                    storage_options=self._options,
-                )
-            except DeltaError:  # another process made it first
-                self._handle = self.opened()
+            self._handle = self.place.create() or self.opened()
             return self._handle
         known = {column.name for column in handle.schema().fields}
-        if missing := [column for column in wanted.fields if column.name not in known]:
+        wanted = self.place.schema().fields
+        if missing := [column for column in wanted if column.name not in known]:
             handle.alter.add_columns(missing)
         return handle
 

@@ -17,6 +17,7 @@ import polars as pl
 
 from market_data.datasets import Dataset
 from market_data.ports import BarStore, TableVersion
+from market_data.ports.lake import VersionedTable
 
 
 class LazyBarStore:
@@ -106,3 +107,7 @@ class LazyBarStore:
     def vacuum(self, dataset: Dataset, *, retention_hours: int = 720) -> None:
         """Remove old files, see the port."""
         self.opened.vacuum(dataset, retention_hours=retention_hours)
+
+    def table(self, dataset: Dataset) -> VersionedTable:
+        """Versions and upkeep, see the port."""
+        return self.opened.table(dataset)

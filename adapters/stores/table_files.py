@@ -1,4 +1,4 @@
-"""The data files of one table: written whole or not at all, and removed again.
+"""The data files of one table: written whole or not at all, looked at, and removed again.
 
 What belongs here: Parquet files below a local folder or an object store.
 What does not: which of them count (delta_table.py).
@@ -11,11 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
+from adapters.stores.objects import Objects, Options
+from market_data.errors import StoreUnavailableError
+
 ROW_GROUP = 16_384
+"""Rows: one symbol's year is a few groups, and a read skips the others by their statistics."""
 
 
 class TableFiles:
@@ -24,15 +27,12 @@ class TableFiles:
     Args:
         local: folder of the table; None on an object store.
         uri: where the table lies.
-        storage_options: credentials and settings of an object store.
+        options: credentials and settings of an object store.
     """
 
-    def __init__(
-        self, local: Path | None, uri: str, storage_options: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, local: Path | None, uri: str, options: Options | None = None) -> None:
         self._local = local
-        self._uri = uri
-        self._options = storage_options
+        self._objects = None if local is not None else Objects(uri, options)
         self._drafts = threading.local()
 
     def write(self, path: str, frame: pl.DataFrame) -> int:
@@ -47,36 +47,80 @@ class TableFiles:
             return target.stat().st_size
         buffer = BytesIO()
         frame.write_parquet(buffer, compression="zstd", row_group_size=ROW_GROUP)
-        self._object_store().open_output_stream(path).write(buffer.getvalue())
+        self._remote.put(path, buffer.getvalue())
         return buffer.tell()
+
+    def read(self, path: str) -> BytesIO:
+        """The bytes of a file.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        if self._local is not None:
+            return BytesIO((self._local / path).read_bytes())
+        return BytesIO(self._remote.get(path))
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file; None where there is none."""
+        if self._local is None:
+            return self._remote.size(path)
+        try:
+            return (self._local / path).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def stored(self) -> Mapping[str, int]:
+        """Every data file that lies there, whether a version names it or not, and its bytes."""
+        if self._local is None:
+            return {
+                found["path"]: found["size"]
+                for found in self._remote.below()
+                if _is_data(found["path"])
+            }
+        sizes: dict[str, int] = {}
+        for file in self._local.rglob("*.parquet"):
+            path = file.relative_to(self._local).as_posix()
+            with suppress(FileNotFoundError):  # removed at this moment
+                if _is_data(path):
+                    sizes[path] = file.stat().st_size
+        return sizes
 
     def remove(self, paths: Iterable[str]) -> None:
         """Remove files that no version names, or that were never finished."""
+        if self._local is None:
+            self._remote.remove(paths)
+            return
         for path in paths:
-            if self._local is not None:
-                (self._local / path).unlink(missing_ok=True)
-            else:
-                self._object_store().delete_file(path)
+            (self._local / path).unlink(missing_ok=True)
 
     @contextmanager
-    def removed_on_error(self) -> Iterator[None]:
+    def removed_on_error(self) -> Iterator[list[str]]:
         """What this thread writes within is removed when an error ends it.
 
         A disk that is full must not be filled further by every attempt.
+
+        Yields:
+            Paths of what was written within.
         """
         paths: list[str] = []
         self._drafts.paths = paths
         try:
-            yield
+            yield paths
         except BaseException:
-            # A disk that can only be read refuses this as well; what ended the work counts.
-            with suppress(OSError):
-                self.remove(paths if self._local is not None else ())
+            # A place that can only be read refuses this as well; what ended the work counts.
+            with suppress(OSError, StoreUnavailableError):
+                self.remove(paths)
             raise
         finally:
             self._drafts.paths = None
 
-    def _object_store(self) -> Any:
-        from deltalake.fs import DeltaStorageHandler
+    @property
+    def _remote(self) -> Objects:
+        if self._objects is None:
+            raise TypeError("these files lie in a local folder")
+        return self._objects
 
-        return DeltaStorageHandler(self._uri, options=dict(self._options or {}) or None)
+
+def _is_data(path: str) -> bool:
+    """Parquet files but those of the log and of what was laid aside."""
+    return path.endswith(".parquet") and not path.startswith(("_", "."))

@@ -29,6 +29,7 @@ from adapters.timescale.writing import Slice, write
 from market_data.datasets import Dataset
 from market_data.errors import SchemaError, UnsupportedOperationError
 from market_data.ports import TableVersion
+from market_data.ports.lake import VersionedTable
 
 
 class TimescaleStore:
@@ -181,6 +182,18 @@ class TimescaleStore:
             UnsupportedOperationError: always.
         """
         self._refuse(dataset, "has no old files; the server's autovacuum frees what is dead")
+
+    def table(self, dataset: Dataset) -> VersionedTable:
+        """There are no versions to read or to return to.
+
+        Raises:
+            UnsupportedOperationError: always.
+        """
+        self._refuse(
+            dataset,
+            "keeps no versions and has no files to look after; 'emp bars --as-of' curates again "
+            "from what was known at a moment, 'emp backup' keeps copies",
+        )
 
     def _token(self, version: str) -> str:
         return f"{self._connections.settings.shown}:{version}"

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
 from market_data.datasets import Dataset
+
+if TYPE_CHECKING:
+    from market_data.ports.lake import VersionedTable
 
 
 @dataclass(frozen=True)
@@ -139,5 +142,13 @@ class BarStore(Protocol):
 
         Raises:
             UnsupportedOperationError: the engine has none.
+        """
+        ...
+
+    def table(self, dataset: Dataset) -> VersionedTable:
+        """Versions, restore and repair of a dataset, see `market_data.ports.lake`.
+
+        Raises:
+            UnsupportedOperationError: the engine keeps no versions.
         """
         ...

@@ -10,6 +10,7 @@ from typing import Protocol
 import polars as pl
 
 from market_data.datasets import Dataset
+from market_data.ports.lake import VersionedTable
 
 
 @dataclass(frozen=True)
@@ -128,4 +129,8 @@ class RawLog(Protocol):
         Raises:
             DatasetMissingError: nothing was ever written.
         """
+        ...
+
+    def table(self, dataset: Dataset) -> VersionedTable:
+        """Versions, restore and repair of a dataset, see `market_data.ports.lake`."""
         ...

@@ -35,6 +35,7 @@ from market_data.errors import (
     SessionConflictError,
     SliceChangedError,
     StoreConflictError,
+    TableDamagedError,
 )
 from market_data.schemas import CURATED_BARS, Column, FrameSchema
 
@@ -182,7 +183,7 @@ def test_a_read_opens_only_files_that_may_hold_the_rows(lake: Path) -> None:
     assert store.scan(M1, start=date(2024, 1, 1)).height == 24
     assert store.scan(M1, sessions=(SESSIONS[1], SESSIONS[3]), symbols=["AAPL"]).height == 6
     assert store.latest(M1, symbols=["AAPL"], rows=3).height == 3
-    with pytest.raises(pl.exceptions.PolarsError):
+    with pytest.raises(TableDamagedError, match=r"curated/bars_1m is damaged.*month=2023-12"):
         store.scan(M1)
 
 
