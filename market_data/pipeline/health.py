@@ -7,12 +7,12 @@ What does not: the verdict (market_data/quality/health.py), printing it (emp).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from market_data.calendars import last_closed_session
+from market_data.calendars import last_closed_session, trading_sessions
 from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
 from market_data.errors import ConfigurationError
 from market_data.pipeline.decisions import unusable_sessions
@@ -29,10 +29,12 @@ from market_data.pipeline.views import kept_symbols
 from market_data.quality.findings import KEY
 from market_data.quality.health import JUDGED, Health, health, judge_sessions
 from market_data.quality.score import RED
+from market_data.quality.thresholds import Rules
 from market_data.quality.unusable import with_unusable
 from market_data.quality.view import limits_of
 from market_data.schemas import SCORES
 from market_data.timeframes import Timeframe
+from market_data.universe import Instrument
 
 _NOBODY = pl.DataFrame(schema={"symbol": pl.String(), "session": pl.Date(), "by": pl.String()})
 WINDOW_DAYS = 7
@@ -93,13 +95,9 @@ def health_of(
     last = moment.date()
     first = last - timedelta(days=max(days, MACRO_DAYS) if dataset in MACRO else days)
     seen = judged_range(platform, dataset, first, last, as_of=moment, symbols=symbols)
-    behind = _left_behind(platform, dataset, seen.timeframe, moment)
-    if symbols is not None:
-        behind = behind.filter(pl.col("symbol").is_in(list(symbols)))
-    judged = pl.concat([seen.sessions, behind]).unique(KEY, keep="first").sort(KEY)
     return health(
         dataset,
-        judged,
+        seen.sessions,
         seen.limits,
         as_of=moment,
         sessions=(first, last),
@@ -109,9 +107,9 @@ def health_of(
 
 
 def _left_behind(
-    platform: Platform, dataset: str, timeframe: Timeframe, as_of: datetime
+    platform: Platform, dataset: str, timeframe: Timeframe, days: tuple[date, date], as_of: datetime
 ) -> pl.DataFrame:
-    """Symbols whose newest due session nobody has asked for, as RED rows of JUDGED.
+    """Sessions of a range that were due and that nobody has asked for, as RED rows of JUDGED.
 
     A check looks for bars up to the last session that was asked for. When the asking itself stops,
     there is nothing that it could miss.
@@ -125,23 +123,43 @@ def _left_behind(
     asked = (
         pl.concat(platform.ledger.spans(timeframe=t, vendors=vendors) for t in sources)
         .group_by("symbol")
-        .agg(pl.col("first").min(), pl.col("last").max())
+        .agg(pl.col("last").max())
         .filter(pl.lit(value=True) if kept is None else pl.col("symbol").is_in(kept))
+        .sort("symbol")
     )
     known = {i.symbol: i for i in platform.universe.instruments}
-    closed: dict[tuple[str, timedelta], date] = {}
-    rows = []
-    for symbol, first, last in asked.select("symbol", "first", "last").iter_rows():
-        if (instrument := known.get(symbol)) is None:
-            continue
-        lag = platform.thresholds.rule(instrument.asset_class, timeframe).stale_error
-        key = instrument.calendar, lag
-        if key not in closed:
-            closed[key] = last_closed_session(instrument.calendar, as_of - lag)
-        due = min(closed[key], instrument.delisted or date.max)
-        if first <= due and last < due:
-            rows.append((symbol, due, RED, None, None, 1, 0, "stale"))
+    due = _DueSessions(days, as_of, platform.clock.now())
+    rows = [
+        (symbol, session, RED, None, None, 1, 0, "stale")
+        for symbol, last in asked.iter_rows()
+        if (instrument := known.get(symbol)) is not None
+        for session in due.after(
+            last, instrument, platform.thresholds.rule(instrument.asset_class, timeframe)
+        )
+    ]
     return pl.DataFrame(rows, schema=JUDGED, orient="row")
+
+
+@dataclass(frozen=True)
+class _DueSessions:
+    """Sessions of a range that were over at `as_of` and are late now."""
+
+    days: tuple[date, date]
+    as_of: datetime
+    now: datetime
+    newest: dict[tuple[str, timedelta], date] = field(default_factory=dict)
+
+    def after(self, asked: date, instrument: Instrument, limits: Rules) -> list[date]:
+        """Those of an instrument behind the last one that was asked for, oldest first."""
+        key = instrument.calendar, limits.stale_error
+        if key not in self.newest:
+            late = min(self.as_of, self.now - limits.stale_error)
+            self.newest[key] = last_closed_session(instrument.calendar, late)
+        first = max(asked + timedelta(days=1), self.days[0], instrument.listed or date.min)
+        last = min(self.newest[key], self.days[1], instrument.delisted or date.max)
+        if first > last:
+            return []
+        return trading_sessions(instrument.calendar, first, last)["session"].to_list()
 
 
 def judged_range(
@@ -154,6 +172,8 @@ def judged_range(
     symbols: Sequence[str] | None = None,
 ) -> JudgedRange:
     """Every symbol-session of a range that was over at a moment or runs late, with its status.
+
+    All that is said of a session is said here, whoever asks: health, summary and report agree.
 
     Raises:
         ConfigurationError: there is no such dataset, or a symbol is not in the universe.
@@ -183,6 +203,10 @@ def judged_range(
     sessions = judge_sessions(
         held, scores if scored else None, findings, limits, as_of=moment, now=now
     )
+    behind = _left_behind(platform, dataset, timeframe, (first, last), moment)
+    if symbols is not None:
+        behind = behind.filter(pl.col("symbol").is_in(list(symbols)))
+    sessions = pl.concat([sessions, behind]).unique(KEY, keep="first").sort(KEY)
     # Raw bars stay as they came, whatever is decided about curated ones.
     marked = unusable_sessions(platform, timeframe, (first, last)) if scored else _NOBODY
     marked = marked.join(sessions, on=KEY, how="semi")

@@ -118,13 +118,17 @@ def judge_sessions(
     since its close, and YELLOW until `stale_error` has: its bars may be on their way. One that runs
     is judged where its newest bar is late (`stale`), and needs no score yet.
 
+    `as_of` says which sessions are judged, `now` how: whoever asks about a session hears the same
+    of it, whatever moment is asked about.
+
     Args:
         expected: symbol, session and, where known, open and close: what should be there.
         scores: rows of SCORES of the dataset; None: it is one that nobody scores.
         findings: rows of FINDINGS of the dataset.
         limits: symbol, stale_warn, stale_error, see `market_data.quality.view.limits_of`.
         as_of: the moment, UTC.
-        now: of the findings, UTC; None: the same. What ran at `as_of` and is over now is left out.
+        now: when it is asked, and of the findings, UTC; None: the same. What ran at `as_of` and is
+            over now is left out; what was young then and still lacks its bars is late.
 
     Returns:
         Rows of JUDGED sorted by (symbol, session).
@@ -151,7 +155,7 @@ def judge_sessions(
             pl.col("errors", "warnings").fill_null(0),
             pl.col("code").fill_null(pl.lit([], pl.List(pl.String))),
             absent=pl.col("code").list.contains(_ABSENT).fill_null(value=False),
-            lag=pl.lit(as_of) - pl.col("close"),
+            lag=pl.lit(now or as_of) - pl.col("close"),
             over=over,
         )
     )

@@ -150,6 +150,17 @@ def test_bars_that_may_be_on_their_way_are_waited_for(
     assert seen["status"].to_list() == ([] if status is None else [status])
 
 
+def test_who_asks_later_hears_of_a_young_session_what_is_known_by_then(
+    limits: pl.DataFrame,
+) -> None:
+    absent = finding("AAA", DAYS[-1], "no_data", "error")
+    young = datetime(2024, 3, 1, 22, tzinfo=UTC)
+    for now, status in ((young, "YELLOW"), (young + timedelta(days=9), "RED")):
+        judged = judge_sessions(expected(), scores(), absent, limits, as_of=young, now=now)
+        seen = judged.filter(pl.col("symbol") == "AAA", pl.col("session") == DAYS[-1])
+        assert seen["status"].to_list() == [status]
+
+
 def test_a_session_without_a_score_is_yellow_where_there_should_be_one(
     limits: pl.DataFrame,
 ) -> None:
