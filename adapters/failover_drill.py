@@ -22,7 +22,6 @@ from pathlib import Path
 from adapters.backend import open_operations, open_warehouse
 from adapters.failover import load_failover
 from adapters.settings import Settings
-from adapters.stores.absent import AbsentStore
 from adapters.stores.lazy import LazyBarStore
 from adapters.stores.locks import NamedLocks
 from market_data.datasets import curated_bars
@@ -31,6 +30,7 @@ from market_data.failover.decide import decide, seen
 from market_data.failover.drill import Drill, Step
 from market_data.failover.policy import FailoverPolicy
 from market_data.failover.state import Decision, Look, MissedSlice, Missing, Standing, Streak
+from market_data.pipeline.from_lake import LakeStore
 from market_data.pipeline.missed import Reconciled, reconcile, replay
 from market_data.pipeline.platform import Platform, Unheard
 from market_data.pipeline.read import read_bars
@@ -174,14 +174,13 @@ def _away(
         decision.reason if decision else "no decision",
         decision is not None,
     )
-    lake = replace(platform, store=AbsentStore())
+    lake = LakeStore(platform, "the drill keeps the store away").platform
     read = sum(
         read_bars(
             lake,
             m.symbols,
             timeframe=m.timeframe or Timeframe.D1,
             sessions=m.sessions,
-            as_of=platform.clock.now(),
             quality="all",
         ).height
         for m in wanted

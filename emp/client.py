@@ -8,20 +8,22 @@ process that reads bars never imports it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
 from emp.arguments import Symbols, bounds_of, days_of, listed, names_of, timeframe_of
 from emp.moments import Moment, instant, period
-from emp.platforms import lake_alone, platform_of, told_away
-from market_data.errors import ConfigurationError, StoreAwayWarning, StoreUnavailableError
+from emp.platforms import lake_instead, platform_of
+from market_data.errors import ConfigurationError, StoreUnavailableError
+from market_data.timeframes import Timeframe
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
+    from market_data.pipeline.platform import Platform
 
 
 def get_curated_bars(
@@ -78,13 +80,14 @@ def get_curated_bars(
     Raises:
         ConfigurationError: a symbol is not in the universe, or an argument has no such value; the
             message says what there is. Interpolation, which looks ahead, is refused with `as_of`.
+        StoreUnavailableError: the warehouse does not answer, and does not count as away.
 
     Warns:
         UnknownActionsWarning: prices that could not be adjusted, or are left out for that, or
             sessions about which nobody was asked who would have told a split.
         WithheldBarsWarning: "trusted" left out bars: how many of which symbols and sessions.
         StoreAwayWarning: the warehouse is away, as 'emp failover status' shows: the bars were
-            curated anew from the lake. Flags of single bars are in them with `checked` only.
+            curated anew from the lake; or, with `as_of`, they lack the flags that it keeps.
     """
     from market_data.pipeline.read import read_bars
 
@@ -108,12 +111,9 @@ def get_curated_bars(
     moment = None if as_of is None else instant(as_of, "as_of")
     try:
         bars = read(platform, as_of=moment)
-    except StoreUnavailableError:
-        told = told_away(settings)
-        if not told:
-            raise
-        warnings.warn(told, StoreAwayWarning, stacklevel=2)
-        bars = read(lake_alone(platform), as_of=moment or platform.clock.now())
+    except StoreUnavailableError as error:
+        lake = lake_instead(platform, settings, error, _flagged(timeframe))
+        bars = read(lake, as_of=moment)
     return bars if columns is None else with_columns(bars, columns)
 
 
@@ -132,35 +132,45 @@ def get_latest_bars(
     """The newest `rows` curated bars of each symbol; arguments and columns of `get_curated_bars`.
 
     Raises:
-        ConfigurationError: as `get_curated_bars`.
-    """
-    from market_data.datasets import curated_bars
+        ConfigurationError, StoreUnavailableError: as `get_curated_bars`.
 
+    Warns:
+        As `get_curated_bars`.
+    """
     platform = platform_of(settings)
-    names = names_of(symbols)
+    newest = partial(
+        _newest,
+        symbols=names_of(symbols),
+        rows=rows,
+        timeframe=timeframe_of(timeframe),
+        adjusted=adjusted,
+        quality=quality,
+        running=running,
+        impute=impute,
+        checked=checked,
+    )
+    try:
+        return newest(platform)
+    except StoreUnavailableError as error:
+        return newest(lake_instead(platform, settings, error, _flagged(timeframe)))
+
+
+def _newest(
+    platform: Platform, *, symbols: Sequence[str], rows: int, timeframe: Timeframe, **how: Any
+) -> pl.DataFrame:
+    """The newest bars of each symbol, read as `how` says; warnings point at the client's caller."""
+    from market_data.datasets import curated_bars
+    from market_data.pipeline.read import read_bars
 
     def newest_since(start: datetime) -> tuple[pl.DataFrame, list[warnings.WarningMessage]]:
         with warnings.catch_warnings(record=True) as noted:
             warnings.simplefilter("always")
-            bars = get_curated_bars(
-                names,
-                start,
-                None,
-                timeframe,
-                adjusted=adjusted,
-                quality=quality,
-                running=running,
-                impute=impute,
-                checked=checked,
-                settings=settings,
-            )
+            bars = read_bars(platform, symbols, timeframe=timeframe, start=start, **how)
         return bars.group_by("symbol", maintain_order=True).tail(rows), noted
 
     asked = rows
     while True:
-        stored = platform.store.latest(
-            curated_bars(timeframe_of(timeframe)), symbols=names, rows=asked
-        )
+        stored = platform.store.latest(curated_bars(timeframe), symbols=symbols, rows=asked)
         newest, noted = newest_since(_first(stored) if stored.height else platform.clock.now())
         # Bars that are withheld leave a symbol short, while the store still has older ones.
         more = stored.group_by("symbol").len("stored").filter(pl.col("stored") >= asked)
@@ -173,9 +183,14 @@ def get_latest_bars(
                 newest, noted = newest_since(_first(newest))
             # Said once, and not of each range that turned out to be too short.
             for note in noted:
-                warnings.warn(note.message, stacklevel=2)
+                warnings.warn(note.message, stacklevel=3)
             return newest
         asked *= 8
+
+
+def _flagged(timeframe: str) -> list[Timeframe]:
+    """Timeframes whose flags a read needs: its own, and the daily closes that it is adjusted by."""
+    return [*dict.fromkeys([timeframe_of(timeframe), Timeframe.D1])]
 
 
 def _first(bars: pl.DataFrame) -> datetime:
@@ -212,6 +227,10 @@ def get_coverage(
 
     Raises:
         ConfigurationError: a symbol or vendor is not configured, or a day is none.
+        StoreUnavailableError: the warehouse does not answer, and does not count as away.
+
+    Warns:
+        StoreAwayWarning: it is away: curated bars are those that the lake gives.
     """
     from market_data.pipeline.explain import explain
     from market_data.pipeline.withheld import with_withheld
@@ -223,7 +242,12 @@ def get_coverage(
     first, last = days_of(start, end)
     length = timeframe_of(timeframe)
     known = explain(platform, names_of(symbols), first, last, length, speakers)
-    return with_withheld(platform, known, length, named=speakers is not None)
+    named = speakers is not None
+    try:
+        return with_withheld(platform, known, length, named=named)
+    except StoreUnavailableError as error:
+        lake = lake_instead(platform, settings, error, [length])
+        return with_withheld(lake, known, length, named=named)
 
 
 def with_columns(frame: pl.DataFrame, columns: Symbols) -> pl.DataFrame:

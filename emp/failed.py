@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from adapters.backend import open_platform
 from adapters.settings import Settings
+from emp.platforms import lake_instead
 from emp.run import quiet_dagster
+from market_data.errors import StoreUnavailableError
 from market_data.operations.failed_sessions import Failed
 
 
@@ -21,6 +23,10 @@ def failed(settings: Settings, *, days: int) -> list[Failed]:
 
     Raises:
         ConfigurationError: a setting or a configuration file is wrong.
+        StoreUnavailableError: the warehouse does not answer, and does not count as away.
+
+    Warns:
+        StoreAwayWarning: it is away: the lake's bars were scored now.
     """
     quiet_dagster()
     from definitions import build_definitions
@@ -32,4 +38,8 @@ def failed(settings: Settings, *, days: int) -> list[Failed]:
     keys = [node.key for node in graph.asset_nodes if node.partitions_def is not None]
     with open_instance(settings) as instance:
         attempts = failed_sessions(instance, keys)
-    return failed_now(open_platform(settings), attempts, days=days)
+    platform = open_platform(settings)
+    try:
+        return failed_now(platform, attempts, days=days)
+    except StoreUnavailableError as error:
+        return failed_now(lake_instead(platform, settings, error), attempts, days=days)

@@ -7,14 +7,15 @@ What does not: the use-cases (market_data/pipeline/health.py), Dagster.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from emp.arguments import Symbols, days_of, listed
 from emp.moments import Moment, day, instant
-from emp.platforms import platform_of
-from market_data.errors import ConfigurationError
+from emp.platforms import lake_instead, platform_of
+from market_data.errors import ConfigurationError, StoreUnavailableError
 from market_data.quality.health import Health
 
 if TYPE_CHECKING:
@@ -55,18 +56,30 @@ def get_dataset_health(
     Raises:
         ConfigurationError: there is no such dataset or symbol, or the moment is none or lies in
             the future.
+        StoreUnavailableError: the warehouse does not answer, and does not count as away; or the
+            dataset is one that it alone holds.
+
+    Warns:
+        StoreAwayWarning: it is away: what the lake gives was judged.
     """
+    from market_data.pipeline.from_lake import judged_in_lake
     from market_data.pipeline.health import health_of
 
     if days < 1:
         raise ConfigurationError(f"days={days}; at least one has to be looked at")
-    return health_of(
-        platform_of(settings),
-        dataset,
-        None if as_of is None else instant(as_of, "as_of"),
+    ask = partial(
+        health_of,
+        dataset=dataset,
+        as_of=None if as_of is None else instant(as_of, "as_of"),
         days=days,
         symbols=None if symbols is None else listed(symbols),
     )
+    platform = platform_of(settings)
+    try:
+        return ask(platform)
+    except StoreUnavailableError as error:
+        judged = judged_in_lake(dataset, error)
+        return ask(lake_instead(platform, settings, error, judged))
 
 
 def get_data_quality_summary(
@@ -96,14 +109,23 @@ def get_data_quality_summary(
 
     Raises:
         ConfigurationError: there is no such dataset or symbol, or the period is none.
+        StoreUnavailableError: as of `get_dataset_health`.
+
+    Warns:
+        StoreAwayWarning: as of `get_dataset_health`.
     """
+    from market_data.pipeline.from_lake import judged_in_lake
     from market_data.pipeline.health import judged_range
 
     platform = platform_of(settings)
     last = platform.clock.now().date() if end is None else day(end, "end")
     first, last = days_of(last - timedelta(days=30) if start is None else start, last)
     names = None if symbols is None else listed(symbols)
-    seen = judged_range(platform, dataset, first, last, symbols=names)
+    try:
+        seen = judged_range(platform, dataset, first, last, symbols=names)
+    except StoreUnavailableError as error:
+        lake = lake_instead(platform, settings, error, judged_in_lake(dataset, error))
+        seen = judged_range(lake, dataset, first, last, symbols=names)
     on = ["symbol", "session"]
     measured = seen.scores.select(*on, *_MEASURED)
     accepted = seen.accepted.group_by(on).agg(accepted=pl.len())

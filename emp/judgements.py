@@ -12,7 +12,9 @@ import polars as pl
 
 from emp.arguments import Symbols, bounds_of, days_of, names_of, timeframe_of
 from emp.moments import Moment, day, period
-from emp.platforms import platform_of
+from emp.platforms import lake_instead, platform_of
+from market_data.errors import StoreUnavailableError
+from market_data.timeframes import Timeframe
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
@@ -41,6 +43,10 @@ def get_quality_scores(
 
     Raises:
         ConfigurationError: a symbol is not in the universe, or a day is none.
+        StoreUnavailableError: the warehouse does not answer, and does not count as away.
+
+    Warns:
+        StoreAwayWarning: it is away: the lake's bars were scored now.
     """
     from market_data.datasets import SCORES_DATASET, curated_bars
 
@@ -53,10 +59,13 @@ def get_quality_scores(
         None if end is None else day(end, "end"),
         **bounds_of(platform),
     )
-    scores = platform.store.scan(SCORES_DATASET, symbols=names, sessions=wanted.sessions)
-    if timeframe is None:
-        return scores
-    return scores.filter(pl.col("dataset") == curated_bars(timeframe_of(timeframe)).name)
+    chosen = list(Timeframe) if timeframe is None else [timeframe_of(timeframe)]
+    try:
+        scores = platform.store.scan(SCORES_DATASET, symbols=names, sessions=wanted.sessions)
+    except StoreUnavailableError as error:
+        lake = lake_instead(platform, settings, error, chosen)
+        scores = lake.store.scan(SCORES_DATASET, symbols=names, sessions=wanted.sessions)
+    return scores.filter(pl.col("dataset").is_in([curated_bars(t).name for t in chosen]))
 
 
 def get_findings(
@@ -84,6 +93,10 @@ def get_findings(
 
     Raises:
         ConfigurationError: a symbol is not in the universe, or a day is none.
+        StoreUnavailableError: the warehouse does not answer, and does not count as away.
+
+    Warns:
+        StoreAwayWarning: it is away: curated bars are those that the lake gives.
     """
     from market_data.pipeline.inspection import inspect_curated, inspect_raw
 
@@ -97,7 +110,11 @@ def get_findings(
         for vendor in platform.universe.vendors_of(wanted)
         if any(platform.universe.serves(vendor, instrument) for instrument in served)
     ]
-    seen = [inspect_curated(platform, wanted, first, last)]
+    try:
+        seen = [inspect_curated(platform, wanted, first, last)]
+    except StoreUnavailableError as error:
+        platform = lake_instead(platform, settings, error, [wanted])
+        seen = [inspect_curated(platform, wanted, first, last)]
     seen += [inspect_raw(platform, v, wanted, first, last) for v in vendors]
     decision = pl.format("{}: {}", "author", "reason")
     parts = [s.findings.with_columns(state=pl.lit("open"), decision=pl.lit("")) for s in seen]

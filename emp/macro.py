@@ -7,13 +7,15 @@ What does not: the use-cases (market_data/pipeline/macro_calendar.py), Dagster.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from emp.arguments import days_of
 from emp.moments import Moment, instant
-from emp.platforms import platform_of
+from emp.platforms import lake_instead, platform_of
+from market_data.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
@@ -56,18 +58,27 @@ def get_macro_events(
     Raises:
         ConfigurationError: there is no such currency or importance, or a day is none; the message
             says what there is.
+        StoreUnavailableError: the warehouse does not answer, and does not count as away.
+
+    Warns:
+        StoreAwayWarning: it is away: the calendar was made anew from the lake.
     """
     from market_data.pipeline.macro_calendar import read_macro_events
 
     first, last = days_of(start, end)
-    return read_macro_events(
-        platform_of(settings),
-        first,
-        last,
+    ask = partial(
+        read_macro_events,
+        first=first,
+        last=last,
         currencies=_listed(currencies, str.upper),
         importance=_listed(importance, str.lower),
         as_of=None if as_of is None else instant(as_of, "as_of"),
     )
+    platform = platform_of(settings)
+    try:
+        return ask(platform)
+    except StoreUnavailableError as error:
+        return ask(lake_instead(platform, settings, error))
 
 
 def get_macro_bias(

@@ -8,9 +8,9 @@ What does not: which adapter stands behind which port (adapters/backend.py).
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,10 +19,11 @@ from adapters.macro_releases import macro_releases_path
 from adapters.modes import decide
 from adapters.reference_files import configuration_paths
 from adapters.settings import Settings
-from adapters.stores.absent import AbsentStore
 from adapters.variables import read
+from market_data.errors import StoreAwayWarning, StoreUnavailableError
 from market_data.failover.state import Standing
 from market_data.pipeline.platform import Platform
+from market_data.timeframes import Timeframe
 from market_data.universe import Universe
 
 
@@ -57,22 +58,46 @@ def _opened(settings: Settings, _written: tuple[int, ...]) -> Platform:
     return open_platform(settings)
 
 
-def told_away(settings: Settings | None) -> str:
-    """What readers are told while the warehouse is away; empty while it is not."""
+def lake_instead(
+    platform: Platform,
+    settings: Settings | None,
+    error: StoreUnavailableError,
+    timeframes: Sequence[Timeframe] = tuple(Timeframe),
+) -> Platform:
+    """The platform to ask again after the warehouse did not answer: whoever reads it is told.
+
+    Args:
+        platform: that was asked.
+        settings: of the installation.
+        error: what was raised.
+        timeframes: whose flags and scores the reader needs; fewer take less time.
+
+    Returns:
+        The same platform, which makes of the lake what the warehouse would tell.
+
+    Raises:
+        StoreUnavailableError: the warehouse does not count as away, or not yet.
+
+    Warns:
+        StoreAwayWarning: at who called the caller.
+    """
+    from market_data.pipeline.from_lake import LakeStore
+
     found = decide(installation(settings))
     decided = open_operations(found.operations_url, kept=True).failover.decisions(1)
     if not decided or decided[0].became is not Standing.AWAY:
-        return ""
-    return (
-        f"TimescaleDB is away since {decided[0].at:%Y-%m-%d %H:%M} UTC: these bars were curated "
-        "anew from the lake, which takes longer, and carry no flags of single bars; 'emp failover "
-        "status' tells more"
+        raise StoreUnavailableError(
+            f"{error}; it does not count as away, as 'emp failover status' shows: until it does, "
+            "the lake answers for bars as of a moment alone (--as-of, as_of=)"
+        ) from error
+    away = f"TimescaleDB is away since {decided[0].at:%Y-%m-%d %H:%M} UTC"
+    warnings.warn(
+        f"{away}: what it keeps was made anew from the lake, which takes longer; 'emp failover "
+        "status' tells more",
+        StoreAwayWarning,
+        stacklevel=3,
     )
-
-
-def lake_alone(platform: Platform) -> Platform:
-    """The platform without its warehouse: whoever reads gets what the lake gives."""
-    return replace(platform, store=AbsentStore())
+    return LakeStore(platform, f"{away} ('emp failover status')", timeframes).platform
 
 
 @contextmanager

@@ -24,7 +24,7 @@ class WithheldBarsWarning(UserWarning):
 
 
 class StoreAwayWarning(UserWarning):
-    """The warehouse is away: what was read was curated anew from the lake."""
+    """The warehouse is away: what was read was made anew from the lake, or lacks a part."""
 
 
 class BootstrapModeWarning(UserWarning):

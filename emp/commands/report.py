@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -50,9 +51,9 @@ def quality(
     """Write one self-contained page: heat maps, trends, findings, drift, worst symbols."""
     from adapters.alerts.configuration import load_alert_rules
     from emp.moments import day
-    from emp.platforms import platform_of
+    from emp.platforms import lake_instead, platform_of
     from emp.quality_report import linked_runbooks, page, quality_reports
-    from market_data.errors import ConfigurationError
+    from market_data.errors import ConfigurationError, StoreUnavailableError
 
     settings = settings_of(context)
     platform = platform_of(settings)
@@ -60,9 +61,17 @@ def quality(
     last = None if end is None else day(end, "end")
     if first is not None and last is not None and last < first:
         raise ConfigurationError(f"the period ends ({end}) before it starts ({start})")
-    reports = quality_reports(
-        platform, datasets=datasets or (), start=first, end=last, symbols=split(symbols) or None
+    ask = partial(
+        quality_reports,
+        datasets=datasets or (),
+        start=first,
+        end=last,
+        symbols=split(symbols) or None,
     )
+    try:
+        reports = ask(platform)
+    except StoreUnavailableError as error:
+        reports = ask(lake_instead(platform, settings, error))
     days = [d for r in reports for d in r.scores.sessions]
     text = page(
         reports,

@@ -10,7 +10,7 @@ false tick on the last day of a range is one only when the next day comes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -88,17 +88,36 @@ def keep_flags(
     # Who reads the bars last also writes last.
     with platform.locks.hold(lock_names(FLAGS_DATASET.name, *whole)):
         kept = platform.store.scan(FLAGS_DATASET, symbols=symbols, sessions=whole)
-        found = [_found(platform, symbols, part, t, judged[t]) for t in held if t in chosen]
-        now = (
-            pl.concat([KEPT_FLAGS.empty(), *found], how="diagonal")
-            .with_columns(rule_version=pl.lit(platform.rule_version))
-            .with_columns(rule_version=rules_in_force(platform))
-        )
+        now = _now(platform, symbols, part, {t: judged[t] for t in held if t in chosen})
         renewed = [_renewed(part, t, span) for t, span in judged.items()]
         anew = pl.any_horizontal(pl.lit(value=False), *renewed)
         rows = pl.concat([first_found(now, kept), kept.filter(~anew)]).sort(FLAGS_DATASET.sort)
         if not rows.equals(kept):
             platform.store.replace(FLAGS_DATASET, rows, sessions=whole, symbols=symbols)
+
+
+def flags_of(
+    platform: Platform,
+    symbols: Sequence[str],
+    sessions: tuple[date, date],
+    timeframes: Sequence[Timeframe],
+) -> pl.DataFrame:
+    """What would be kept of a range if it were scored now: rows of KEPT_FLAGS; keeps nothing."""
+    return _now(platform, symbols, Scored(sessions), dict.fromkeys(timeframes, sessions))
+
+
+def _now(
+    platform: Platform,
+    symbols: Sequence[str],
+    part: Scored,
+    judged: Mapping[Timeframe, tuple[date, date]],
+) -> pl.DataFrame:
+    found = [_found(platform, symbols, part, t, sessions) for t, sessions in judged.items()]
+    return (
+        pl.concat([KEPT_FLAGS.empty(), *found], how="diagonal")
+        .with_columns(rule_version=pl.lit(platform.rule_version))
+        .with_columns(rule_version=rules_in_force(platform))
+    )
 
 
 def _judged_now(

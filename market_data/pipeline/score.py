@@ -7,7 +7,7 @@ kept before it (kept_flags.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -57,25 +57,15 @@ def score_range(
         The rows of SCORES of the slice, sorted by (symbol, session, dataset).
     """
     chosen = tuple(Timeframe) if timeframes is None else tuple(timeframes)
-    kept = {t: symbols_kept for t in chosen if (symbols_kept := kept_symbols(platform, t))}
-    rules = rules_in_force(platform)
-    days = min((step_days(platform, t) for t in kept), default=366)
+    kept = _kept(platform, chosen)
     parts = []
-    for start, end in chunks(first, last, days):
+    for start, end in chunks(first, last, _days(platform, kept)):
         progress(f"score: {start} to {end}")
         # Flags first: after a crash in between it is the scores that are missing, which shows.
         part = Scored((start, end), begins=start == first, ends=end == last)
         keep_flags(platform, symbols, part, held=kept.keys(), chosen=chosen)
         with platform.locks.hold(lock_names(SCORES_DATASET.name, start, end)):
-            decided = decisions(platform, None, (start, end))
-            views = (
-                _of_symbols(curated_view(platform, t, start, end, of), symbols)
-                for t, of in kept.items()
-            )
-            scores = pl.concat(
-                [SCORES.empty(), *(_score(platform, view, decided) for view in views)]
-            ).with_columns(rule_version=rules)
-            scores = scores.sort(SCORES_DATASET.sort)
+            scores = _scores(platform, symbols, (start, end), kept)
             others = _of_others(platform, symbols, (start, end), chosen)
             platform.store.replace(
                 SCORES_DATASET,
@@ -87,6 +77,42 @@ def score_range(
         platform.events.publish(score_events(scores, (start, end), platform.rule_version, now))
         parts.append(scores)
     return pl.concat([SCORES.empty(), *parts]).sort(SCORES_DATASET.sort)
+
+
+def scores_of(
+    platform: Platform,
+    symbols: Sequence[str],
+    sessions: tuple[date, date],
+    timeframes: Sequence[Timeframe],
+) -> pl.DataFrame:
+    """The scores of a range as they would be made now: rows of SCORES; keeps nothing."""
+    kept = _kept(platform, timeframes)
+    parts = [
+        _scores(platform, symbols, part, kept) for part in chunks(*sessions, _days(platform, kept))
+    ]
+    return pl.concat([SCORES.empty(), *parts]).sort(SCORES_DATASET.sort)
+
+
+def _kept(platform: Platform, timeframes: Sequence[Timeframe]) -> dict[Timeframe, list[str]]:
+    return {t: symbols for t in timeframes if (symbols := kept_symbols(platform, t))}
+
+
+def _days(platform: Platform, timeframes: Iterable[Timeframe]) -> int:
+    return min((step_days(platform, t) for t in timeframes), default=366)
+
+
+def _scores(
+    platform: Platform,
+    symbols: Sequence[str],
+    sessions: tuple[date, date],
+    kept: Mapping[Timeframe, Sequence[str]],
+) -> pl.DataFrame:
+    decided = decisions(platform, None, sessions)
+    views = (
+        _of_symbols(curated_view(platform, t, *sessions, of), symbols) for t, of in kept.items()
+    )
+    scores = pl.concat([SCORES.empty(), *(_score(platform, view, decided) for view in views)])
+    return scores.with_columns(rule_version=rules_in_force(platform)).sort(SCORES_DATASET.sort)
 
 
 def _of_others(

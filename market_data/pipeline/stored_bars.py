@@ -10,13 +10,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import polars as pl
 
 from market_data.datasets import curated_bars
 from market_data.errors import StoreAwayWarning, StoreUnavailableError
-from market_data.pipeline.curate import chunks, curate_slice, step_days
+from market_data.pipeline.curated_again import between, curated_again, sessions_between
 from market_data.pipeline.decisions import masked
 from market_data.pipeline.flagging import COMPARED, flags_now, with_flags
 from market_data.pipeline.imputing import Range
@@ -26,9 +26,6 @@ from market_data.pipeline.surroundings import closes_around, judged_beside, volu
 from market_data.ports import Annotation
 from market_data.schemas import CURATED_BARS
 from market_data.timeframes import Timeframe
-
-_SLACK = timedelta(days=1)
-"""A bar's session differs from its UTC date by a day at most."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +119,11 @@ class StoredBars:
     ) -> pl.DataFrame:
         start, end, sessions = span.start, span.end, span.sessions
         if self.as_of is not None:
-            known = _as_known(
-                self.platform, symbols, self.timeframe, start, end, sessions, self.as_of
+            first, last = sessions_between(start, end) if sessions is None else sessions
+            known = curated_again(
+                self.platform, symbols, self.timeframe, first, last, as_of=self.as_of
             )
+            known = between(known, "ts", start, end)
             return known if columns is None else known.select(columns)
         return self.platform.store.scan(
             curated_bars(self.timeframe),
@@ -134,39 +133,3 @@ class StoredBars:
             sessions=sessions,
             columns=columns,
         )
-
-
-def _as_known(
-    platform: Platform,
-    symbols: Sequence[str],
-    timeframe: Timeframe,
-    start: datetime | None,
-    end: datetime | None,
-    sessions: tuple[date, date] | None,
-    as_of: datetime,
-) -> pl.DataFrame:
-    """Curate again from the raw logs, chunk by chunk."""
-    first, last = sessions or (
-        (start.date() - _SLACK) if start else platform.universe.first_session,
-        (end.date() + _SLACK) if end else as_of.date() + _SLACK,
-    )
-    first = max(first, _first_asked(platform, symbols, first))
-    last = min(last, as_of.date() + _SLACK)
-    frames = [
-        curate_slice(platform, timeframe, symbols, a, b, as_of=as_of).bars
-        for a, b in chunks(first, last, step_days(platform, timeframe))
-    ]
-    bars = pl.concat([CURATED_BARS.empty(), *frames]).sort("symbol", "ts")
-    inside = pl.lit(value=True)
-    if start is not None:
-        inside &= pl.col("ts") >= start
-    if end is not None:
-        inside &= pl.col("ts") < end
-    return bars.filter(inside)
-
-
-def _first_asked(platform: Platform, symbols: Sequence[str], first: date) -> date:
-    """The first session that anybody was asked for; before it there is nothing to curate."""
-    spans = pl.concat(platform.ledger.spans(timeframe=t) for t in Timeframe)
-    found = spans.filter(pl.col("symbol").is_in(list(symbols)))["first"].min()
-    return found if isinstance(found, date) else first
