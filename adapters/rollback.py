@@ -31,7 +31,14 @@ from market_data.backfill.records import Backfill, BackfillState, PieceState
 from market_data.backfill.scope import Scope, scope_of
 from market_data.errors import ConfigurationError, StoreConflictError
 from market_data.pipeline.platform import Platform, Progress
-from market_data.pipeline.rollback import Fetched, fetched_since, make_anew, put_slices_back
+from market_data.pipeline.rollback import (
+    Fetched,
+    brought_alone,
+    fetched_since,
+    make_anew,
+    outdated_of,
+    put_slices_back,
+)
 from market_data.ports.backfills import Backfills
 from market_data.ports.withdrawals import Withdrawals
 
@@ -52,6 +59,7 @@ class Rolled:
         withdrawn: raw rows that the backfill brought.
         fetches: of the backfill.
         made_anew: symbol-sessions that others have fetched since.
+        actions: corporate actions that the backfill brought.
         done: something was done; False where it was done before, or in a dry run.
     """
 
@@ -60,6 +68,7 @@ class Rolled:
     withdrawn: int = 0
     fetches: int = 0
     made_anew: int = 0
+    actions: int = 0
     done: bool = True
 
 
@@ -132,6 +141,7 @@ class Rollbacks:
                 self._move(backfill, OVER, BackfillState.ROLLING_BACK)
             _, found = _read(before)
             self.withdrawals.withdraw(backfill.id, found.fetches)
+            self.states.withdraw_actions(backfill.id, found.actions)
             rows = self._put(scope, before, found)
             self._move(backfill, (BackfillState.ROLLING_BACK,), BackfillState.ROLLED_BACK)
             return _told(BackfillState.ROLLED_BACK, rows, found)
@@ -160,9 +170,10 @@ class Rollbacks:
             was, found = _read(before)
             self._move(backfill, rolled, BackfillState.ROLLING_BACK)
             self.withdrawals.reinstate(backfill.id)
+            self.states.reinstate_actions(backfill.id)
             since = fetched_since(self.platform, scope, after.taken_at, ())
             # What the backfill refused is refused again.
-            rows = self._put(scope, after, Fetched(touched=since.touched))
+            rows = self._put(scope, after, replace(since, fetches={}, of_actions=found.of_actions))
             self._move(backfill, (BackfillState.ROLLING_BACK,), was)
             shutil.rmtree(after.folder)
             return replace(_told(was, rows, found), made_anew=since.touched.height)
@@ -172,6 +183,8 @@ class Rollbacks:
         self.states.put_back(scope, snapshot.state, names, snapshot.taken_at)
         rows = put_slices_back(self.platform, snapshot.bars, scope.stored, self.tell)
         make_anew(self.platform, found.touched, self.tell)
+        # Prices of other sessions may have been divided by what was learned, or be from now on.
+        make_anew(self.platform, outdated_of(self.platform, found.of_actions), self.tell)
         return rows
 
     @contextmanager
@@ -237,7 +250,18 @@ class Rollbacks:
     def _found(self, backfill: Backfill, before: Snapshot, runs: Collection[str]) -> Fetched:
         self.tell("looking through the raw logs")
         own = {*runs, *(piece.run_id for piece in backfill.pieces if piece.run_id)}
-        return fetched_since(self.platform, scope_of(backfill.plan), before.taken_at, own)
+        scope = scope_of(backfill.plan)
+        found = fetched_since(self.platform, scope, before.taken_at, own)
+        if before.actions is None:
+            return found
+        learned = brought_alone(
+            self.platform, self.states.learned(scope, before.actions), before.taken_at, own
+        )
+        return replace(
+            found,
+            actions=tuple(learned["id"]),
+            of_actions=tuple(learned["symbol"].unique().sort()),
+        )
 
     def _move(self, backfill: Backfill, was: tuple[BackfillState, ...], to: BackfillState) -> None:
         now = self.platform.clock.now()
@@ -250,7 +274,8 @@ class Rollbacks:
 
 def _told(state: BackfillState, rows: int, found: Fetched) -> Rolled:
     fetches = sum(len(ids) for ids in found.fetches.values())
-    return Rolled(state, rows, found.rows, fetches, found.touched.height)
+    rest = found.touched.height, len(found.actions)
+    return Rolled(state, rows, found.rows, fetches, *rest)
 
 
 def _write(before: Snapshot, was: BackfillState, found: Fetched) -> None:
@@ -259,6 +284,8 @@ def _write(before: Snapshot, was: BackfillState, found: Fetched) -> None:
         "fetches": found.fetches,
         "rows": found.rows,
         "touched": found.touched.with_columns(pl.col("session").cast(pl.String)).rows(),
+        "actions": found.actions,
+        "of_actions": found.of_actions,
     }
     draft = before.folder / f".{_RECORD}"
     draft.write_text(json.dumps(content))
@@ -274,4 +301,5 @@ def _read(before: Snapshot) -> tuple[BackfillState, Fetched]:
         orient="row",
     ).with_columns(pl.col("session").str.to_date())
     fetches = {name: tuple(ids) for name, ids in content["fetches"].items()}
-    return BackfillState(content["was"]), Fetched(fetches, content["rows"], touched)
+    actions = tuple(content.get("actions", ())), tuple(content.get("of_actions", ()))
+    return BackfillState(content["was"]), Fetched(fetches, content["rows"], touched, *actions)

@@ -36,11 +36,19 @@ _ABANDONED = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A whole snapshot: its folder, when it was taken, and how many rows it holds."""
+    """A whole snapshot.
+
+    Attributes:
+        folder: in which it lies.
+        taken_at: when.
+        rows: how many it holds.
+        actions: number of the newest corporate action then; None where nobody kept it.
+    """
 
     folder: Path
     taken_at: datetime
     rows: int
+    actions: int | None = None
 
     @property
     def bars(self) -> BarStore:
@@ -53,6 +61,7 @@ class Snapshot:
         return ScopeState(
             pl.read_parquet(self.folder / "ledger.parquet"),
             pl.read_parquet(self.folder / "quarantine.parquet"),
+            self.actions,
         )
 
 
@@ -85,12 +94,12 @@ def take(
         said = states.read(scope)
         said.ledger.write_parquet(draft / "ledger.parquet")
         said.quarantine.write_parquet(draft / "quarantine.parquet")
-        content = {"taken_at": at.isoformat(), "rows": rows}
+        content = {"taken_at": at.isoformat(), "rows": rows, "actions": said.actions}
         (draft / _CONTENT).write_text(json.dumps(content))
         os.sync()
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
-    return Snapshot(folder, at, rows)
+    return Snapshot(folder, at, rows, said.actions)
 
 
 def ensure(
@@ -141,7 +150,8 @@ def open_snapshot(folder: Path) -> Snapshot:
             f"the snapshot {folder} is gone: it was removed after snapshots_keep "
             "(config/automation.yaml), or by hand; a backup of that time has it"
         ) from None
-    return Snapshot(folder, datetime.fromisoformat(content["taken_at"]), content["rows"])
+    taken_at = datetime.fromisoformat(content["taken_at"])
+    return Snapshot(folder, taken_at, content["rows"], content.get("actions"))
 
 
 def remove_old(settings: Settings, keep: timedelta, now: datetime) -> list[str]:

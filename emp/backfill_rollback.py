@@ -86,6 +86,8 @@ def rolled_lines(told: dict[str, Any]) -> list[str]:
         "they stay in the raw logs",
         f"  {told['rows']:,} rows {would}put back into the stores",
     ]
+    if told["actions"]:
+        lines.append(f"  {told['actions']:,} splits and dividends {would}{withdrawn}")
     if told["made_anew"]:
         lines.append(
             f"  {told['made_anew']:,} symbol-sessions that others have fetched since {would}made "
@@ -110,6 +112,7 @@ def _json(name: str, done: Rolled, action: str, layer: str) -> dict[str, Any]:
         "raw_rows": done.withdrawn,
         "fetches": done.fetches,
         "made_anew": done.made_anew,
+        "actions": done.actions,
     }
 
 

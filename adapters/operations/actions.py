@@ -7,6 +7,7 @@ Which one stands: for a symbol, ex_date and kind the one known last, whoever sai
 same microsecond, that of the source first in the alphabet; within a source, the one recorded last.
 A source that takes back what it said itself (market_data/corporate_actions/withdrawals.py) leaves
 the word to the others; one that never said it says that there was none.
+What a backfill brought that was rolled back counts as never said (scope_state.py).
 Sources sometimes put one event on neighbouring days. A row is left out as an echo when the row
 next to it, of another source, states the same value at most four days away and stands before it by
 the same order; so that no split or dividend counts twice.
@@ -124,7 +125,11 @@ class SqlActionLog:
         columns: Mapping[str, pl.DataType] = CORPORATE_ACTIONS.dtypes,
     ) -> pl.DataFrame:
         table = corporate_actions.c
-        query: sa.Select[Any] = sa.select(*(table[name] for name in columns)).order_by(table.id)
+        query: sa.Select[Any] = (
+            sa.select(*(table[name] for name in columns))
+            .where(table.withdrawn_by.is_(None))
+            .order_by(table.id)
+        )
         if symbols is not None:
             query = query.where(among(table.symbol, symbols, connection))
         return read_frame(connection, query, columns)

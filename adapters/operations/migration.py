@@ -21,7 +21,7 @@ from market_data.errors import ConfigurationError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0017"
+HEAD = "0018"
 """The newest revision in migrations/versions."""
 
 SCRIPTS = Path(__file__).with_name("migrations")

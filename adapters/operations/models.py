@@ -184,10 +184,12 @@ corporate_actions = sa.Table(
     _required("source", ShortText()),
     _required("known_at", Instant()),
     sa.Column("stated_at", Instant()),
+    sa.Column("withdrawn_by", ShortText()),
     sa.Index(None, "symbol", "ex_date", "kind"),
 )
 """Every revision; `id` is the order in which they were recorded. `stated_at` is when the source
-last stated anything about the symbol, null where nobody wrote it down."""
+last stated anything about the symbol, null where nobody wrote it down. `withdrawn_by` is the
+backfill that brought the row and was rolled back: no read tells it; null for all others."""
 
 annotated_sessions = sa.Table(
     "annotations",

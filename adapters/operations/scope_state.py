@@ -1,8 +1,9 @@
-"""What the operations database says of a scope: ledger and quarantine, kept and put back.
+"""What the operations database says of a scope: ledger, quarantine and actions, kept and put back.
 
-What belongs here: reading both for the questions of a backfill, and making them what they were, in
-one transaction. What does not: what a scope is (market_data/backfill/scope.py), the ordinary ways
-into these tables (ledger.py, quarantine.py).
+What belongs here: reading them for the questions of a backfill, and making them what they were, the
+first two in one transaction; withdrawing corporate actions. What does not: what a scope is
+(market_data/backfill/scope.py), the ordinary ways into these tables (ledger.py, quarantine.py,
+actions.py).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from adapters.operations.database import reading, writing
 from adapters.operations.frames import among, filters, read_frame, write_frame
-from adapters.operations.models import ledger, quarantine
+from adapters.operations.models import corporate_actions, ledger, quarantine
 from market_data.backfill.scope import Asked, Scope
 from market_data.schemas import LEDGER, UTC
 from market_data.timeframes import Timeframe
@@ -30,6 +31,14 @@ _DECISIONS = {
     "decided_by": pl.String(),
     "decision": pl.String(),
 }
+_LEARNED = {
+    "id": pl.Int64(),
+    "source": pl.String(),
+    "symbol": pl.String(),
+    "ex_date": pl.Date(),
+    "kind": pl.String(),
+}
+_PAGE = 500
 _KEY = ["timeframe", "symbol", "session", "vendor"]
 _SCHEMA = pl.Schema(LEDGER.dtypes)
 
@@ -41,10 +50,12 @@ class ScopeState:
     Attributes:
         ledger: rows of LEDGER.
         quarantine: row_id, status, decided_at, decided_by, decision of every rejected row.
+        actions: number of the newest corporate action of anybody; None where nobody kept it.
     """
 
     ledger: pl.DataFrame
     quarantine: pl.DataFrame
+    actions: int | None = None
 
 
 class SqlScopeStates:
@@ -62,10 +73,53 @@ class SqlScopeStates:
         with reading(self._engine) as connection:
             known = [_ledger(connection, asked) for asked in scope.asked]
             rejected = [_rejected(connection, *one) for one in _curated(scope)]
+            newest = connection.execute(sa.select(sa.func.max(corporate_actions.c.id))).scalar()
         return ScopeState(
             pl.concat([pl.DataFrame(schema=_SCHEMA), *known]).unique(_KEY).sort(_KEY),
             pl.concat([pl.DataFrame(schema=_DECISIONS), *rejected]).unique("row_id").sort("row_id"),
+            newest or 0,
         )
+
+    def learned(self, scope: Scope, after: int) -> pl.DataFrame:
+        """Corporate actions that came after a number from those who were asked, of what was asked.
+
+        Returns:
+            Columns id, source, symbol, ex_date, kind, sorted by id; those that are withdrawn are
+            left out.
+        """
+        table, found = corporate_actions.c, [pl.DataFrame(schema=_LEARNED)]
+        symbols: dict[str, set[str]] = {}
+        for asked in scope.asked:
+            symbols.setdefault(asked.vendor, set()).update(asked.symbols)
+        with reading(self._engine) as connection:
+            for vendor, names in symbols.items():
+                query = sa.select(*(table[name] for name in _LEARNED)).where(
+                    table.id > after,
+                    table.source == vendor,
+                    table.withdrawn_by.is_(None),
+                    among(table.symbol, sorted(names), connection),
+                )
+                found.append(read_frame(connection, query, _LEARNED))
+        return pl.concat(found).sort("id")
+
+    def withdraw_actions(self, backfill: str, numbers: Sequence[int]) -> None:
+        """No read tells these corporate actions any more; the same again changes nothing."""
+        with writing(self._engine, alone="corporate_actions") as connection:
+            for start in range(0, len(numbers), _PAGE):
+                connection.execute(
+                    sa.update(corporate_actions)
+                    .where(corporate_actions.c.id.in_(numbers[start : start + _PAGE]))
+                    .values(withdrawn_by=backfill)
+                )
+
+    def reinstate_actions(self, backfill: str) -> None:
+        """What was withdrawn for a backfill is told again."""
+        with writing(self._engine, alone="corporate_actions") as connection:
+            connection.execute(
+                sa.update(corporate_actions)
+                .where(corporate_actions.c.withdrawn_by == backfill)
+                .values(withdrawn_by=None)
+            )
 
     def put_back(
         self, scope: Scope, was: ScopeState, fetches: Sequence[str], since: datetime

@@ -20,8 +20,9 @@ Examples:\n
 
 Bars, scores and flags are what they were when it was launched, in the store of either mode; what it
 fetched counts as never said, so that no later curation brings it back, and stays in the raw logs.
-The ledger asks again for what it lacked then. Corporate actions that became known stay. A rollback
-that was killed is finished by the same command again; --undo takes it back.
+The ledger asks again for what it lacked then. Splits and dividends that it alone has brought are
+withdrawn as well, so that adjusted prices are what they were. A rollback that was killed is
+finished by the same command again; --undo takes it back.
 """
 
 

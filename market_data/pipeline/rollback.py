@@ -16,9 +16,11 @@ import polars as pl
 from market_data.backfill.plans import Span
 from market_data.backfill.scope import Asked, Scope, Stored
 from market_data.backfill.spans import within
+from market_data.calendars import expected_bars
 from market_data.datasets import raw_bars
 from market_data.errors import CopyMismatchError
 from market_data.pipeline.curate import curate_sessions, lock_names
+from market_data.pipeline.outdated import outdated
 from market_data.pipeline.platform import Platform, Progress
 from market_data.pipeline.score import score_range
 from market_data.ports import BarStore
@@ -38,11 +40,15 @@ class Fetched:
         fetches: of the backfill, by name of the raw dataset.
         rows: that these brought.
         touched: timeframe, symbol, session of bars that others fetched.
+        actions: numbers of corporate actions that the backfill alone brought.
+        of_actions: the symbols that these are of.
     """
 
     fetches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rows: int = 0
     touched: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_TOUCHED))
+    actions: tuple[int, ...] = ()
+    of_actions: tuple[str, ...] = ()
 
 
 def keep_slices(store: BarStore, kept: BarStore, slices: Iterable[Stored], tell: Progress) -> int:
@@ -128,6 +134,60 @@ def _asked(scope: Scope) -> Iterator[tuple[Stored, list[Span]]]:
         symbols = tuple(dict.fromkeys(symbol for symbol, *_ in spans))
         sessions = min(first for _, first, _ in spans), max(last for *_, last in spans)
         yield Stored(raw_bars(vendor, timeframe), symbols, sessions), spans
+
+
+def brought_alone(
+    platform: Platform, learned: pl.DataFrame, since: datetime, runs: Collection[str]
+) -> pl.DataFrame:
+    """Corporate actions that a backfill brought, and that nobody else was told since.
+
+    An answer tells the actions of its own days. So what another run has asked the same source about
+    since, over days with the ex-date among them, stays.
+
+    Args:
+        platform: whose journal.
+        learned: columns source, symbol, ex_date, and others that are kept.
+        since: the moment of the snapshot.
+        runs: of the backfill.
+    """
+    told = pl.DataFrame(
+        [
+            (attempt.vendor, symbol, *attempt.sessions)
+            for attempt in platform.journal.runs(since=since, limit=None)
+            if attempt.run_id not in runs and attempt.status != "failed"
+            for symbol in attempt.symbols
+        ],
+        schema={"source": pl.String, "symbol": pl.String, "_first": pl.Date, "_last": pl.Date},
+        orient="row",
+    )
+    key = ["source", "symbol", "ex_date"]
+    also = (
+        learned.join(told.unique(), on=["source", "symbol"])
+        .filter(pl.col("ex_date").is_between("_first", "_last"))
+        .select(key)
+    )
+    return learned.join(also, on=key, how="anti", maintain_order="left")
+
+
+def outdated_of(platform: Platform, symbols: Iterable[str]) -> pl.DataFrame:
+    """Stored sessions that curation would make otherwise now: timeframe, symbol, session.
+
+    Args:
+        platform: configuration and ports.
+        symbols: whose corporate actions have changed.
+    """
+    found = [pl.DataFrame(schema=_TOUCHED)]
+    for symbol in symbols:
+        for part in outdated(platform, symbol, stored_only=True):
+            days = expected_bars(
+                [platform.universe.instrument(symbol)], part.timeframe, part.first, part.last
+            )
+            found.append(
+                days.select(
+                    timeframe=pl.lit(str(part.timeframe)), symbol="symbol", session="session"
+                )
+            )
+    return pl.concat(found).unique().sort(list(_TOUCHED))
 
 
 def _touched(

@@ -34,6 +34,7 @@ from market_data.pipeline.planning import IngestRequest
 from market_data.pipeline.platform import silent
 from market_data.pipeline.score import score_range
 from market_data.ports import BarStore
+from market_data.schemas import CORPORATE_ACTIONS
 from market_data.timeframes import Timeframe
 from tests.support.small_world import (
     DAYS,
@@ -339,3 +340,83 @@ def test_what_stands_in_the_way_is_named(in_files: House) -> None:
     ]
     with pytest.raises(ConfigurationError, match="is gone"):
         parts.forth(backfill)
+
+
+def test_splits_that_it_alone_has_brought_go_with_it(house: House) -> None:
+    """Adjusted prices are what they were, as of any time; what others were told, too, stays."""
+    actions = house.world.platform.actions
+    actions.add(split("2024-01-05", 3.0, source="first"), now=NOW)
+
+    def adjusted() -> list[pl.DataFrame]:
+        at = house.at(AFTER + timedelta(hours=1))
+        how = {"quality": "all", "adjusted": "splits"}
+        return [at.read("1d", SYMBOLS, **how, as_of=when) for when in (None, NOW, AFTER)]
+
+    before = adjusted()
+    backfill = launch(house)
+    perform(house, backfill)
+    run = {"source": "first"}
+    # A new one, a changed one, and one that the daily run was told as well.
+    at = LATER + timedelta(minutes=5)
+    actions.add(
+        pl.concat(
+            [
+                split("2024-02-14", 2.0, **run),
+                split("2024-01-05", 4.0, **run),
+                split("2024-02-20", 5.0, **run),
+                split("2024-02-15", 7.0, source="a file"),
+            ]
+        ),
+        now=at,
+    )
+    stays = split("2024-02-20", 5.0, **run), split("2024-02-15", 7.0, source="a file")
+    write_files(house.folder, "first", {**dict.fromkeys(DAYS, 50.0), "2024-02-20": 61.0})
+    ask = IngestRequest(
+        "first", Timeframe.D1, SYMBOLS, date(2024, 2, 20), date(2024, 2, 20), run_id="daily"
+    )
+    platform = house.at(at).platform
+    ingest(platform, ask, platform.vendors.open("first"))
+    learned = actions.read()
+    assert learned.height == 4
+    assert not all(a.equals(b) for a, b in zip(before, adjusted(), strict=True))
+
+    done = house.rollbacks(AFTER).back(backfill, [])
+    assert done.actions == 2
+    left = actions.read()
+    expected = pl.concat([split("2024-01-05", 3.0, **run), *stays]).drop("known_at")
+    assert_frame_equal(left.drop("known_at"), expected.sort("ex_date"))
+    house.rollbacks(AFTER).forth(backfill)
+    assert_frame_equal(actions.read(), learned)
+    house.rollbacks(AFTER).back(backfill, [])
+    assert_frame_equal(actions.read(), left)
+    # The source says it again: that is heard, as news of that day.
+    actions.add(split("2024-02-14", 2.0, **run), now=AFTER + timedelta(hours=1))
+    assert actions.read().height == 4
+
+
+def test_adjusted_prices_are_back_when_nobody_else_was_told(house: House) -> None:
+    def adjusted() -> list[pl.DataFrame]:
+        at = house.at(AFTER + timedelta(hours=1))
+        how = {"quality": "all", "adjusted": "splits"}
+        return [at.read("1d", SYMBOLS, **how, as_of=when) for when in (None, NOW, AFTER)]
+
+    before = adjusted()
+    backfill = launch(house)
+    perform(house, backfill)
+    told = split("2024-02-14", 2.0, source="first")
+    house.world.platform.actions.add(told, now=LATER + timedelta(minutes=5))
+    spoilt = adjusted()
+    assert before[0]["close"].to_list() != spoilt[0]["close"].to_list()
+    house.rollbacks(AFTER).back(backfill, [])
+    for was, now in zip(before, adjusted(), strict=True):
+        assert_frame_equal(now, was)
+    house.rollbacks(AFTER).forth(backfill)
+    for was, now in zip(spoilt, adjusted(), strict=True):
+        assert_frame_equal(now, was)
+
+
+def split(day: str, value: float, source: str) -> pl.DataFrame:
+    """A split of AAA, known since the day before."""
+    ex_date = date.fromisoformat(day)
+    row = ("AAA", ex_date, "split", value, source, datetime(2024, 1, 4, tzinfo=UTC))
+    return pl.DataFrame([row], schema=CORPORATE_ACTIONS.dtypes, orient="row")
