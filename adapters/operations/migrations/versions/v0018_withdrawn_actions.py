@@ -11,7 +11,8 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the column; nothing that is there is withdrawn."""
-    op.add_column("corporate_actions", sa.Column("withdrawn_by", sa.Text()))
+    text = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+    op.add_column("corporate_actions", sa.Column("withdrawn_by", text))
 
 
 def downgrade() -> None:
