@@ -162,9 +162,9 @@ def build_definitions(
         ],
         schedules=[
             *automation_schedules(found, universe, policy),
-            backup_schedule(found),
+            backup_schedule(found, policy),
             macro_schedule(policy),
-            failover_drill_schedule(servers=found.servers is not None),
+            failover_drill_schedule(policy, servers=found.servers is not None),
             *operations_schedules(policy, streaming=_streaming(found)),
         ],
         sensors=[*_sensors(found, policy), *_requested(found, policy)],

@@ -149,5 +149,6 @@ def kafka_section(settings: KafkaSettings, outbox: SqlOutbox, clock: Clock) -> S
         "waiting": state.waiting,
         "lag": state.lag,
         "lost": state.lost,
+        "requests": state.requests_lag,
     }
     return Section.of("kafka", verdict.reasons, facts)

@@ -10,6 +10,8 @@ import dagster as dg
 
 from adapters.clock import SystemClock
 from adapters.modes import Installation
+from jobs.automation.limits import run_limits
+from market_data.automation.policy import AutomationPolicy
 from market_data.errors import MarketDataError
 
 BACK_UP = "back_up"
@@ -48,8 +50,13 @@ def backup_job(found: Installation) -> dg.JobDefinition:
     return job
 
 
-def backup_schedule(found: Installation) -> dg.ScheduleDefinition:
-    """Sundays, after the files were merged."""
+def backup_schedule(found: Installation, policy: AutomationPolicy) -> dg.ScheduleDefinition:
+    """Sundays, after the files were merged.
+
+    Args:
+        found: whose folder of backups decides whether it is on.
+        policy: how long its runs may take.
+    """
     configured = found.settings.backup_dir is not None
     status = dg.DefaultScheduleStatus
     return dg.ScheduleDefinition(
@@ -57,6 +64,8 @@ def backup_schedule(found: Installation) -> dg.ScheduleDefinition:
         job_name=BACK_UP,
         cron_schedule=_WEEKLY,
         execution_timezone="UTC",
+        # One that was killed leaves an unfinished folder aside: the next one begins anew.
+        tags=run_limits(policy, again=1),
         default_status=status.RUNNING if configured else status.STOPPED,
         description="Makes a backup on Sundays and reads it back; on where EMP_BACKUP_DIR is set.",
     )

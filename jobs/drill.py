@@ -10,8 +10,8 @@ from __future__ import annotations
 import dagster as dg
 
 from emp_assets.naming import FAILOVER_DRILL_KEY
-
-MAX_RUNTIME_SECONDS = 2 * 3600
+from jobs.automation.limits import run_limits
+from market_data.automation.policy import AutomationPolicy
 
 failover_drill_job = dg.define_asset_job(
     "drill_failover",
@@ -20,10 +20,11 @@ failover_drill_job = dg.define_asset_job(
 )
 
 
-def failover_drill_schedule(*, servers: bool) -> dg.ScheduleDefinition:
+def failover_drill_schedule(policy: AutomationPolicy, *, servers: bool) -> dg.ScheduleDefinition:
     """The schedule.
 
     Args:
+        policy: how long its runs may take.
         servers: whether there is a server that may be away.
     """
     return dg.ScheduleDefinition(
@@ -31,7 +32,7 @@ def failover_drill_schedule(*, servers: bool) -> dg.ScheduleDefinition:
         job=failover_drill_job,
         cron_schedule="50 5 2 * *",
         execution_timezone="UTC",
-        tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},
+        tags=run_limits(policy, again=1),
         default_status=dg.DefaultScheduleStatus.RUNNING
         if servers
         else dg.DefaultScheduleStatus.STOPPED,

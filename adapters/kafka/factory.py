@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from adapters.kafka.delivery import delivery
-from adapters.kafka.lag import ConsumerLag, readers_lag
+from adapters.kafka.lag import ConsumerLag, consumer_lag, readers_lag
 from adapters.kafka.relay import PRESENT, Relay
 from adapters.kafka.replay import Target
 from adapters.kafka.settings import KafkaSettings
@@ -87,11 +87,13 @@ def look(settings: KafkaSettings, outbox: SqlOutbox, clock: Clock) -> KafkaState
     needed = tuple(spec.name for spec in settings.topic_specs())
     error = ""
     there = Cluster(0, {})
-    lag = ConsumerLag("", ())
+    lag = requests = ConsumerLag("", ())
     if settings.streaming:
         try:
             there = cluster(settings)
             lag = readers_lag(settings)
+            if settings.refresh_topic in there.topics:
+                requests = consumer_lag(settings, settings.refresh_group, [settings.refresh_topic])
         except StreamError as trouble:
             error = str(trouble)
     return KafkaState(
@@ -108,4 +110,7 @@ def look(settings: KafkaSettings, outbox: SqlOutbox, clock: Clock) -> KafkaState
         lag=lag.total,
         lost=lag.lost,
         stranded=lag.stranded,
+        requests_group=requests.group,
+        requests_lag=requests.total,
+        requests_lost=requests.lost,
     )

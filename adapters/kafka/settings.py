@@ -173,10 +173,11 @@ class KafkaSettings(BaseSettings):
     """Do not wait for the broker's word on such a commit."""
 
     readiness_lag_warn: int = Field(default=1_000, ge=0)
-    """Messages by which the group may be behind before readiness warns."""
+    """Messages by which a group may be behind before readiness warns: the bridge's, or the one that
+    takes requests for a refresh."""
 
     readiness_lag_fail: int = Field(default=10_000, ge=0)
-    """Messages by which the group may be behind before readiness fails."""
+    """The same, before readiness fails."""
 
     readiness_stale_warn_seconds: float = Field(default=600, gt=0)
     """Age of the oldest unsent event, or of the look at the broker, at which readiness warns."""

@@ -2,7 +2,7 @@
 
 Questions that no vendor has answered, sessions that no run has made since the one that failed, bars
 whose score is RED; each with the time since when, the reason and the command that mends it. The
-same as `emp failed`.
+same as `emp failed`; the daily checklist reads it.
 """
 
 from collections.abc import Sequence
@@ -48,16 +48,17 @@ def failed_sessions_asset(sessions: Sequence[dg.AssetKey]) -> dg.AssetsDefinitio
         context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the annotation itself
         # It loads the database's library, which loading the graph does not need.
-        from market_data.operations.failed_sessions import FETCH, RUN, SCORE
+        from market_data.operations.failed_sessions import SCORE, counts_of, inventory
         from market_data.pipeline.failed_now import failed_now
         from resources.partition_states import failed_sessions as left_by_runs
 
-        found = failed_now(platform.open(), left_by_runs(context.instance, sessions))
-        counts = {k: sum(f.count for f in found if f.kind == k) for k in (FETCH, RUN, SCORE)}
+        opened = platform.open()
+        found = failed_now(opened, left_by_runs(context.instance, sessions))
+        platform.operations.open().reports.keep(inventory(found, opened.clock.now()))
         left = [f for f in found if f.kind != SCORE]
         return dg.MaterializeResult(
             metadata={
-                **{f"failed_{kind}": count for kind, count in counts.items()},
+                **{f"failed_{kind}": count for kind, count in counts_of(found).items()},
                 "report": dg.MetadataValue.md(_markdown(found)),
                 "report_json": dg.MetadataValue.json([f.told() for f in found[:SHOWN]]),
             },

@@ -16,6 +16,8 @@ import polars as pl
 from market_data.operations.account import Account
 from market_data.operations.dimension_health import dimension_reasons
 from market_data.operations.evidence import Evidence
+from market_data.operations.failed_sessions import FETCH, RUN, SCORE
+from market_data.operations.failed_sessions import REPORT as FAILED
 from market_data.operations.grades import Grade, Reason, worst, worst_of
 from market_data.operations.kept_reports import OLD
 from market_data.operations.limits import OperationsLimits
@@ -56,6 +58,7 @@ def checklist(evidence: Evidence, limits: OperationsLimits) -> list[Item]:
     return [
         _jobs(evidence),
         _judged("data current", dimension_reasons(evidence, metrics, limits.health)),
+        *_failed(evidence, limits.checklist.shown),
         _no_red(newest),
         _coverage(newest, limits.checklist.shown),
         _anomalies(evidence, newest, limits.checklist.shown),
@@ -131,6 +134,32 @@ def _idle(reach: pl.DataFrame) -> Item:
     names = due["symbol"].n_unique()
     text = f"{text}, though bars of {names} symbols are due: do the schedules and the daemon run?"
     return Item("jobs done", Grade.WARN, text)
+
+
+def _failed(evidence: Evidence, shown: int) -> Iterator[Item]:
+    """What a vendor or a run left, and nobody has made good; RED scores are an item of their own.
+
+    Nothing where the inventory was never made.
+    """
+    made = evidence.report(FAILED)
+    if made is None:
+        return
+    counts = made.body["counts"]
+    left = {FETCH: counts[FETCH], RUN: counts[RUN]}
+    text = (
+        f"{left[FETCH]} symbol-sessions that vendors left and {left[RUN]} sessions that runs left, "
+        f"at {made.at:%Y-%m-%d %H:%M} UTC"
+    )
+    columns = ("kind", "dataset", "first", "last", "count", "since", "why", "cure")
+    rows = [
+        {name: entry[name] for name in columns}
+        for entry in made.body["failed"]
+        if entry["kind"] != SCORE
+    ]
+    grade = Grade.WARN if sum(left.values()) else Grade.OK
+    if evidence.at - made.at > OLD:
+        grade, text = Grade.WARN, f"{text}, which is long ago"
+    yield Item("failed sessions", grade, text, rows[:shown])
 
 
 def _no_red(newest: pl.DataFrame) -> Item:

@@ -70,7 +70,7 @@ class Evidence:
         quarantined: rows that wait for a decision.
         open_alerts: alerts that are open, of anything but these reports.
         former: the newest reports of other parts by name: readiness, market_slice,
-            ingest_failover, failover_drill, ingest_recovery.
+            ingest_failover, failover_drill, ingest_recovery, failed_sessions.
         history: rows of HISTORY, where a report on retention is made.
         leaving: what may go by the policy, per dataset; the same.
     """

@@ -18,11 +18,16 @@ from typing import Any
 
 import polars as pl
 
-from market_data.ports import IngestRun, Outcome
+from market_data.ports import IngestRun, Outcome, Report
+from market_data.ports.redaction import sanitised
 from market_data.quality.score import RED
 from market_data.timeframes import Timeframe
 
 FETCH, RUN, SCORE = "fetch", "run", "score"
+REPORT = "failed_sessions"
+"""Name of the report on the newest inventory."""
+KEPT = 200
+"""So many entries are kept of it, of those that a vendor or a run left first."""
 _DAY = timedelta(days=1)
 
 
@@ -82,6 +87,31 @@ class Attempt:
     run_id: str
     at: datetime
     why: str
+
+
+def counts_of(found: Iterable[Failed]) -> dict[str, int]:
+    """How many sessions have failed, by kind; of runs sessions, else symbol-sessions."""
+    counts = dict.fromkeys((FETCH, RUN, SCORE), 0)
+    for failed in found:
+        counts[failed.kind] += failed.count
+    return counts
+
+
+def inventory(found: Sequence[Failed], at: datetime) -> Report:
+    """The inventory as it is kept: warn while a vendor or a run left a session.
+
+    Args:
+        found: what is failed.
+        at: when, aware.
+    """
+    left = [failed for failed in found if failed.kind != SCORE]
+    told = [*left, *(failed for failed in found if failed.kind == SCORE)]
+    body = {
+        "counts": counts_of(found),
+        "entries": len(told),
+        "failed": [failed.told() for failed in told[:KEPT]],
+    }
+    return Report(REPORT, at, "warn" if left else "ok", sanitised(body))
 
 
 def failed_fetches(ledger: pl.DataFrame, runs: Sequence[IngestRun]) -> list[Failed]:

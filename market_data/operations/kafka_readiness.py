@@ -19,7 +19,8 @@ class KafkaLimits:
     """Where a warning and where a failure begins, both included.
 
     Attributes:
-        lag_warn: messages by which the consumer group is behind.
+        lag_warn: messages by which a consumer group is behind: the readers of events, or the
+            platform's own, which takes requests for a refresh.
         lag_fail: the same, for a failure.
         stale_warn_seconds: age of the oldest event that waits, or of the observation.
         stale_fail_seconds: the same, for a failure.
@@ -49,6 +50,10 @@ class KafkaState:
         lag: messages that it has not handled.
         lost: messages that were removed before it handled them.
         stranded: partitions in which its offset lies beyond the end.
+        requests_group: the platform's own consumer group, which takes requests for a refresh; empty
+            where there is no topic for them. A place beyond the end it mends itself.
+        requests_lag: requests that it has not taken.
+        requests_lost: requests that were removed before it took them.
     """
 
     at: datetime
@@ -64,6 +69,9 @@ class KafkaState:
     lag: int = 0
     lost: int = 0
     stranded: int = 0
+    requests_group: str = ""
+    requests_lag: int = 0
+    requests_lost: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,7 @@ def _reasons(state: KafkaState, now: datetime, limits: KafkaLimits) -> Iterator[
         text = f"topics are missing: {named}; 'emp kafka topics' makes them"
         yield Reason(Grade.FAIL, text, "kafka_topics")
     yield from _behind(state, limits)
+    yield from _requests(state, limits)
 
 
 def _behind(state: KafkaState, limits: KafkaLimits) -> Iterator[Reason]:
@@ -139,6 +148,20 @@ def _behind(state: KafkaState, limits: KafkaLimits) -> Iterator[Reason]:
         yield Reason(Grade.FAIL, text, "kafka_lag", value=state.lag, limit=limits.lag_fail)
     elif state.lag >= limits.lag_warn:
         yield Reason(Grade.WARN, text, "kafka_lag", value=state.lag, limit=limits.lag_warn)
+
+
+def _requests(state: KafkaState, limits: KafkaLimits) -> Iterator[Reason]:
+    """The platform itself has not taken what it was asked for."""
+    lag, group = state.requests_lag, state.requests_group
+    if state.requests_lost:
+        text = f"{state.requests_lost} requests were removed before group {group} took them"
+        reason = f"{text}: see {_RUNBOOK}"
+        yield Reason(Grade.FAIL, reason, "kafka_requests_lost", value=state.requests_lost)
+    text = f"{lag} requests for a refresh wait: see that the sensor refresh_requests runs"
+    if lag >= limits.lag_fail:
+        yield Reason(Grade.FAIL, text, "kafka_requests", value=lag, limit=limits.lag_fail)
+    elif lag >= limits.lag_warn:
+        yield Reason(Grade.WARN, text, "kafka_requests", value=lag, limit=limits.lag_warn)
 
 
 def _aged(

@@ -15,7 +15,8 @@ PAGES = {
     "freshness_regression runs_failing",
     "latency": "slow_fetch slow_delivery",
     "cache-health": "few_hits evictions unreadable_entries cache_unreachable",
-    "kafka-lag": "kafka_lag kafka_lost kafka_stranded kafka_waiting kafka_no_sender "
+    "kafka-lag": "kafka_lag kafka_lost kafka_stranded kafka_requests kafka_requests_lost "
+    "kafka_waiting kafka_no_sender "
     "kafka_unreachable kafka_topics kafka_unseen",
     "data-retention": "history_short history_below_target history_broken",
     "objectives": "objective_missed item_open",

@@ -18,6 +18,7 @@ from market_data.operations import (
 )
 from market_data.operations.account import Account
 from market_data.operations.evidence import Evidence
+from market_data.operations.failed_sessions import REPORT as FAILED
 from market_data.operations.limits import OperationsLimits
 from market_data.operations.stale_symbols import REPORT as STALE
 
@@ -34,5 +35,5 @@ MAKERS: Mapping[str, Maker] = {
 }
 """Name of a report to what makes it."""
 
-FORMER = ("readiness", "market_slice", "ingest_failover", "failover_drill", STALE)
+FORMER = ("readiness", "market_slice", "ingest_failover", "failover_drill", STALE, FAILED)
 """Reports of other parts that these tell of."""

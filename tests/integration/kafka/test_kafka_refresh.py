@@ -14,12 +14,14 @@ import psutil
 import pytest
 
 from adapters.backend import Operations, open_operations
+from adapters.clock import SystemClock
 from adapters.kafka import refresh
 from adapters.kafka.clients import admin
 from adapters.kafka.lag import consumer_lag
 from adapters.kafka.refresh import forget_reader, send_refresh
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import provision
+from adapters.operations_watch import kafka_section
 from adapters.settings import Settings
 from definitions import build_definitions
 from emp.cli import run
@@ -80,6 +82,12 @@ class House:
     def wishes(self) -> list[BackfillRequest]:
         return [b.plan.request for b in self.launched()]
 
+    def codes(self) -> set[str]:
+        """What readiness, and the alerts after it, say of Kafka where one request is too many."""
+        strict = self.kafka.model_copy(update={"readiness_lag_warn": 1, "readiness_lag_fail": 5})
+        section = kafka_section(strict, self.operations.outbox, SystemClock())
+        return {r.code for r in section.reasons if r.code.startswith("kafka_requests")}
+
     def lag(self) -> int:
         group, topic = self.kafka.refresh_group, self.kafka.refresh_topic
         return consumer_lag(self.kafka, group, [topic]).total
@@ -134,9 +142,11 @@ def test_poison_is_parked_and_stops_nothing(
 ) -> None:
     unknown = message("NOBODY")
     off = message(SYMBOLS[0], dataset="raw/nobody_bars_1d")
+    assert house.codes() == set()
     house.send(*POISON, unknown, message(SYMBOLS[0]), off)
+    assert house.codes() == {"kafka_requests"}
     assert house.tick() == "6 messages: launched 1 backfills, parked 5"
-    assert house.lag() == 0
+    assert (house.lag(), house.codes()) == (0, set())
     kept = house.operations.messages
     reasons = " ".join(one.message.reason for one in kept.parked())
     assert all(why in reasons for why in (*POISON.values(), "NOBODY", "nobody"))

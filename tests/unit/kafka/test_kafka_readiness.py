@@ -46,6 +46,11 @@ def test_all_well():
 )
 def test_lag(lag, expected):
     assert grade(replace(WELL, lag=lag)) is expected
+    # Requests for a refresh are the platform's own to take.
+    asked = replace(WELL, requests_group="emp-refresh", requests_lag=lag)
+    assert grade(asked) is expected
+    codes = [r.code for r in evaluate_kafka_readiness(asked, now=NOW).reasons]
+    assert codes == ([] if expected is Grade.OK else ["kafka_requests"])
 
 
 @pytest.mark.parametrize(
@@ -73,6 +78,7 @@ def test_limits_of_ones_own():
         ({"topics_there": ("a",)}, "topics are missing: b"),
         ({"lost": 4}, "4 messages were removed"),
         ({"stranded": 1}, "beyond the end of 1 partition"),
+        ({"requests_lost": 2}, "2 requests were removed"),
     ],
 )
 def test_each_fault_fails_with_its_reason(change, said):

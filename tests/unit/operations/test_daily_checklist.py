@@ -9,6 +9,7 @@ import pytest
 
 from market_data.operations.checklist import checklist, checklist_account
 from market_data.operations.evidence import Evidence
+from market_data.operations.failed_sessions import FETCH, RUN, SCORE, Failed, inventory
 from market_data.operations.grades import Grade
 from market_data.operations.kept_reports import OLD, evaluate_kept
 from market_data.operations.limits import OperationsLimits
@@ -102,6 +103,35 @@ def test_a_report_that_is_not_made_any_more_is_not_believed():
     # A slice is made whenever somebody asks for one.
     assert "market slice" in graded(evidence(former=tuple(made.values())))
     assert "market slice" not in found
+
+
+def failed(kind: str, count: int = 2) -> Failed:
+    days = (date(2024, 3, 6), date(2024, 3, 7))
+    return Failed(kind, "curated/bars_1d", (), days, count, NOW, "it broke", "emp mend it")
+
+
+def test_what_is_left_failed_is_an_item_until_it_is_made_good():
+    assert "failed sessions" not in graded(evidence())
+    entries = [failed(FETCH, 3), *(failed(RUN) for _ in range(7)), failed(SCORE, 9)]
+    kept = inventory(entries, NOW)
+    assert kept.body["counts"] == {"fetch": 3, "run": 14, "score": 9}
+    (item,) = (
+        i for i in checklist(evidence(former=(kept,)), LIMITS) if i.name == "failed sessions"
+    )
+    assert (item.grade, len(item.rows)) == (Grade.WARN, 5)
+    assert item.text.startswith(
+        "3 symbol-sessions that vendors left and 14 sessions that runs left"
+    )
+    assert item.rows[0]["cure"] == "emp mend it"
+    text = checklist_account(evidence(former=(kept,)), LIMITS).to_markdown()
+    assert "| [ ] | failed sessions |" in text
+    # RED scores are an item of their own, and what was made good is none.
+    for entries in ([failed(SCORE)], []):
+        mended = inventory(entries, NOW)
+        assert mended.status == "ok"
+        assert graded(evidence(former=(mended,)))["failed sessions"] is Grade.OK
+    stale = inventory([], NOW - OLD - timedelta(hours=1))
+    assert graded(evidence(former=(stale,)))["failed sessions"] is Grade.WARN
 
 
 def test_the_spot_check_shows_the_symbols_that_lack_most():
