@@ -21,7 +21,7 @@ from market_data.pipeline.surroundings import within_days
 from market_data.pipeline.waiting import delays_of, longest_delay
 from market_data.ports import Annotation
 from market_data.quality.actions import bar_marks
-from market_data.quality.bar_flags import BAR_FLAGS, bar_flags, open_flags
+from market_data.quality.bar_flags import BAR_FLAGS, bar_flags, open_flags, volume_flags
 from market_data.quality.consistency import check_against_intraday
 from market_data.quality.findings import KEY
 from market_data.quality.view import SERIES, limits_of
@@ -75,6 +75,25 @@ def flags_now(
         actions=platform.actions.read(symbols=symbols, known_at=as_of),
         traded=_over(platform, timeframe, known, instruments, as_of or platform.clock.now()),
         closes=closes,
+    )
+
+
+def odd_volumes_now(
+    platform: Platform, timeframe: Timeframe, volumes: pl.DataFrame
+) -> pl.DataFrame:
+    """Of sessions, those whose volume is odd: columns BAR_FLAGS.
+
+    Args:
+        platform: limits, corporate actions, and who was asked.
+        timeframe: of the bars.
+        volumes: symbol, session, volume of bars that are over, of the sessions before too.
+    """
+    symbols = volumes.get_column("symbol").unique().sort().to_list()
+    instruments = [platform.universe.instrument(s) for s in symbols]
+    return volume_flags(
+        _over(platform, timeframe, volumes, instruments, platform.clock.now()),
+        limits_of(instruments, timeframe, platform.thresholds),
+        actions=platform.actions.read(symbols=symbols),
     )
 
 

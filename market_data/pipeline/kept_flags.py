@@ -18,12 +18,20 @@ import polars as pl
 
 from market_data.datasets import FLAGS_DATASET, curated_bars
 from market_data.pipeline.curate import lock_names
-from market_data.pipeline.flagging import COMPARED, contradicted_now, flags_now, with_flags
+from market_data.pipeline.flagging import (
+    COMPARED,
+    contradicted_now,
+    flags_now,
+    with_flags,
+)
+from market_data.pipeline.later_volumes import odd_later, usual_in
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.rules import rules_in_force
 from market_data.pipeline.surroundings import (
+    beside,
     closes_around,
     judged_beside,
+    read_around,
     reading,
     volumes_before,
 )
@@ -33,6 +41,7 @@ from market_data.quality.jumps import UNIT_ERROR, unit_stretches
 from market_data.quality.kept_flags import SESSION, first_found, flags_to_keep, still_there
 from market_data.quality.unit_stretches import LONGEST_IN_OTHER_UNIT
 from market_data.quality.view import SERIES, limits_of
+from market_data.quality.volume import CHECK as VOLUMES
 from market_data.schemas import KEPT_FLAGS
 from market_data.timeframes import Timeframe
 
@@ -83,13 +92,18 @@ def keep_flags(
     """
     judged = {t: part.judged(t) for t in chosen}
     judged |= {t: _judged_now(platform, symbols, part, t) for t in held if t in chosen}
-    spans = [part.sessions, *judged.values()]
+    later = {
+        t: span
+        for t in held
+        if t in chosen and (span := usual_in(t, part.sessions, judged[t], ends=part.ends))
+    }
+    spans = [part.sessions, *judged.values(), *later.values()]
     whole = min(first for first, _ in spans), max(last for _, last in spans)
     # Who reads the bars last also writes last.
     with platform.locks.hold(lock_names(FLAGS_DATASET.name, *whole)):
         kept = platform.store.scan(FLAGS_DATASET, symbols=symbols, sessions=whole)
-        now = _now(platform, symbols, part, {t: judged[t] for t in held if t in chosen})
-        renewed = [_renewed(part, t, span) for t, span in judged.items()]
+        now = _now(platform, symbols, part, {t: judged[t] for t in held if t in chosen}, later)
+        renewed = [_renewed(part, t, span, later.get(t, span)) for t, span in judged.items()]
         anew = pl.any_horizontal(pl.lit(value=False), *renewed)
         rows = pl.concat([first_found(now, kept), kept.filter(~anew)]).sort(FLAGS_DATASET.sort)
         if not rows.equals(kept):
@@ -111,10 +125,12 @@ def _now(
     symbols: Sequence[str],
     part: Scored,
     judged: Mapping[Timeframe, tuple[date, date]],
+    later: Mapping[Timeframe, tuple[date, date]] | None = None,
 ) -> pl.DataFrame:
     found = [_found(platform, symbols, part, t, sessions) for t, sessions in judged.items()]
+    odd = [odd_later(platform, symbols, t, span) for t, span in (later or {}).items()]
     return (
-        pl.concat([KEPT_FLAGS.empty(), *found], how="diagonal")
+        pl.concat([KEPT_FLAGS.empty(), *found, *odd], how="diagonal")
         .with_columns(rule_version=pl.lit(platform.rule_version))
         .with_columns(rule_version=rules_in_force(platform))
     )
@@ -125,9 +141,9 @@ def _judged_now(
 ) -> tuple[date, date]:
     """First and last session whose flags are found anew with a part.
 
-    Of minutes few sessions beside a part are judged anew, but for stretches in another unit which
-    begin or end with it: with the step back all of such a stretch turns out to be wrong. Where one
-    was found before, it may be none any more.
+    Of minutes few sessions beside a part are judged anew, those whose bars it has a say in, but for
+    stretches in another unit which begin or end with it: with the step back all of such a stretch
+    turns out to be wrong. Where one was found before, it may be none any more.
     """
     first, last = part.judged(timeframe)
     closes = closes_around(
@@ -139,6 +155,10 @@ def _judged_now(
     )
     if closes is None:
         return first, last
+    reached = beside(closes, *part.sessions)
+    first, last = part.sessions
+    first = min(reached["before"].to_list(), default=first) if part.begins else first
+    last = max(reached["after"].to_list(), default=last) if part.ends else last
     instruments = [platform.universe.instrument(s) for s in symbols]
     limits = limits_of(instruments, timeframe, platform.thresholds)
     actions = platform.actions.read(symbols=symbols)
@@ -162,11 +182,15 @@ def _judged_now(
     return min(days), max(days)
 
 
-def _renewed(part: Scored, timeframe: Timeframe, judged: tuple[date, date]) -> pl.Expr:
+def _renewed(
+    part: Scored, timeframe: Timeframe, judged: tuple[date, date], later: tuple[date, date]
+) -> pl.Expr:
     """Kept flags that are found anew, or not found any more."""
     sessions = (
         pl.when(pl.col("code") == COMPARED)
         .then(pl.col("session").is_between(*part.sessions))
+        .when(pl.col("found_by") == VOLUMES)
+        .then(pl.col("session").is_between(judged[0], later[1]))
         .otherwise(pl.col("session").is_between(*judged))
     )
     return (pl.col("dataset") == curated_bars(timeframe).name) & sessions
@@ -181,11 +205,10 @@ def _found(
 ) -> pl.DataFrame:
     """Rows of KEPT_FLAGS without rule_version."""
     first, last = judged
-    before, after = judged_beside(timeframe)
-    beside = first - before, last + after
-    series = reading(platform, timeframe)(symbols, beside, [*SERIES, "final", "flags"])
+    read = reading(platform, timeframe)
+    closes = closes_around(timeframe, symbols, first, last, read)
+    series = read_around(read, timeframe, symbols, judged, closes, [*SERIES, "final", "flags"])
     volumes = volumes_before(platform, timeframe, symbols, first)
-    closes = closes_around(timeframe, symbols, first, last, reading(platform, timeframe))
     found = flags_now(platform, timeframe, series, volumes, first, closes=closes)
     flags = [found.filter(pl.col("session").is_between(first, last))]
     if not timeframe.is_intraday:

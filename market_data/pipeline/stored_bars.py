@@ -22,7 +22,12 @@ from market_data.pipeline.flagging import COMPARED, flags_now, with_flags
 from market_data.pipeline.imputing import Range
 from market_data.pipeline.kept_flags import with_kept_flags
 from market_data.pipeline.platform import Platform
-from market_data.pipeline.surroundings import closes_around, judged_beside, volumes_before
+from market_data.pipeline.surroundings import (
+    beside,
+    closes_around,
+    judged_beside,
+    volumes_before,
+)
 from market_data.ports import Annotation
 from market_data.schemas import CURATED_BARS
 from market_data.timeframes import Timeframe
@@ -98,7 +103,8 @@ class StoredBars:
         ) -> pl.DataFrame:
             return self._read(of, Range(sessions=sessions), columns)
 
-        series = self._read(symbols, span.widened(*judged_beside(self.timeframe)))
+        wide = span.widened(*judged_beside(self.timeframe))
+        series = self._read(symbols, wide)
         bars = series.filter(span.holds())
         if bars.is_empty():
             return bars
@@ -106,6 +112,13 @@ class StoredBars:
         volumes = volumes_before(self.platform, self.timeframe, symbols, first, read)
         held = bars.select(first=pl.col("session").min(), last=pl.col("session").max()).row(0)
         closes = closes_around(self.timeframe, symbols, held[0], held[1], read)
+        if closes is not None:
+            reached = beside(closes, *held)
+            first_beside = min([wide.days[0], *reached["before"]])
+            last_beside = max([wide.days[1], *reached["after"]])
+            if (first_beside, last_beside) != wide.days:
+                # Holidays of more than a week, or a hole.
+                series = self._read(symbols, Range(sessions=(first_beside, last_beside)))
         flags = flags_now(
             self.platform, self.timeframe, series, volumes, first, self.as_of, closes=closes
         )

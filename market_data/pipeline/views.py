@@ -91,6 +91,7 @@ def curated_view(
     actions, now = platform.actions.read(), platform.clock.now()
     held = _symbols(bars)
     logs = _raw_of_all(platform, timeframe, start, end)
+    closes = closes_around(timeframe, held, start, end, reading(platform, timeframe))
     expected = should_hold(platform, vendors, sources, start, end).filter(_kept(platform, kept))
     return BarsView(
         dataset=curated_bars(timeframe).name,
@@ -112,9 +113,9 @@ def curated_view(
         ),
         duplicates=_repeats(refused),
         quarantine=refused,
-        around=around_curated(platform, timeframe, held, start, end),
+        around=around_curated(platform, timeframe, held, start, end, closes),
         volumes=volumes_before(platform, timeframe, held, start),
-        closes=closes_around(timeframe, held, start, end, reading(platform, timeframe)),
+        closes=closes,
         actions=actions,
         within=None if timeframe.is_intraday else within_days(platform, held, start, end),
         logs=logs,

@@ -82,15 +82,24 @@ def bar_flags(
         ),
     ]
     if traded is not None:
-        odd = find_volumes(traded, limits, actions=actions).drop_nulls("code")
-        flagged.append(
-            odd.select(*KEY, "code").with_columns(
-                ts=pl.lit(None, UTC), check=pl.lit(VOLUME), severity=pl.lit(WARN)
-            )
-        )
+        flagged.append(volume_flags(traded, limits, actions=actions))
     return pl.concat(f.select(BAR_FLAGS.names()) for f in flagged).sort(
         "symbol", "ts", "session", "code"
     )
+
+
+def volume_flags(
+    traded: pl.DataFrame, limits: pl.DataFrame, *, actions: pl.DataFrame
+) -> pl.DataFrame:
+    """The flags of sessions whose volume is odd: columns BAR_FLAGS; see `bar_flags`."""
+    odd = find_volumes(traded, limits, actions=actions).drop_nulls("code")
+    return odd.select(
+        *KEY,
+        "code",
+        ts=pl.lit(None, UTC),
+        check=pl.lit(VOLUME),
+        severity=pl.lit(WARN),
+    ).select(BAR_FLAGS.names())
 
 
 def open_flags(

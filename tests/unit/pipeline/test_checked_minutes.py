@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from shutil import copytree
 
 import polars as pl
 import pytest
@@ -177,3 +178,22 @@ def test_flags_of_a_symbol_do_not_depend_on_the_others_that_are_asked(tmp_path: 
         how: dict[str, object] = {"sessions": (day, day), "quality": "all", "checked": True}
         alone = world.read("15m", "PAIR", **how)
         assert_frame_equal(world.read("15m", ("MINE", "PAIR"), **how).filter(symbol="PAIR"), alone)
+
+
+def test_a_restated_fortnight_changes_what_volume_is_usual_weeks_later(
+    world: World, tmp_path: Path
+) -> None:
+    """The flags of sessions that are not scored again follow."""
+    copytree(world.settings.data_dir, tmp_path / "data")
+    own = World(world.settings.model_copy(update={"data_dir": tmp_path / "data"}), world.now)
+    score_range(own.platform, ["MINE"], FIRST, TODAY)
+    days = own.platform.store.scan(curated_bars(Timeframe.M15), sessions=(FIRST, BUSY))
+    before = days["session"].unique().sort().to_list()[-14:-2]
+    span = before[0], before[-1]
+    lively = days.filter(pl.col("session").is_between(*span)).with_columns(volume=pl.lit(4000.0))
+    own.platform.store.replace(curated_bars(Timeframe.M15), lively, sessions=span, symbols=["MINE"])
+    score_range(own.platform, ["MINE"], *span)
+    told = counted(own.read("15m", "MINE", quality="all"))
+    assert told == counted(read(own))
+    assert (BUSY, "volume") not in told
+    assert any(code == "volume" for _, code in told), "those at the usual volume are too thin now"
