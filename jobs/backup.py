@@ -29,11 +29,12 @@ def backup_job(found: Installation) -> dg.JobDefinition:
     def copy_and_read_back(context: dg.OpExecutionContext) -> dg.Output[None]:
         from adapters.backup.creating import Wanted, backup_folder
         from adapters.backup.keeping import back_up
+        from adapters.backup.manifest import name_of
 
         settings, clock = found.settings, SystemClock()
         at = clock.now()
         try:
-            wanted = Wanted(backup_folder(settings), f"{at:%Y%m%dT%H%M%SZ}", at)
+            wanted = Wanted(backup_folder(settings), name_of(at), at)
             kept = back_up(found, wanted, clock, context.log.info, keep=settings.backup_keep)
         except MarketDataError as error:
             raise dg.Failure(str(error)) from error

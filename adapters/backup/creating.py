@@ -17,8 +17,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adapters.backup import manifest as records
 from adapters.backup.manifest import LAKE, SNAPSHOTS, WAREHOUSE, Manifest, PartRecord
@@ -31,6 +32,12 @@ from adapters.settings import Settings
 from adapters.sides import Side, copying_alone
 from market_data.errors import ConfigurationError, CopyMismatchError, StoreConflictError
 from market_data.pipeline.migration import Outcome, Tell
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+PATIENCE = timedelta(hours=2)
+"""So long a backup waits for another that goes to the same folder."""
 
 
 class NoReceipts:
@@ -94,13 +101,14 @@ def create(found: Installation, wanted: Wanted, tell: Tell) -> Manifest:
         ConfigurationError: there is nothing to back up, or the name is taken.
         CopyMismatchError: what was read back is not what was written.
         StorageError: a disk takes no more.
-        StoreConflictError: another copy is at work.
+        StoreConflictError: another copy of the installation is at work, or another backup goes to
+            the folder and does not end.
         StoreUnavailableError: a server does not answer.
     """
     started = time.perf_counter()
     whole = wanted.root / records.checked_name(wanted.name)
     draft = whole.with_name(whole.name + records.PARTIAL)
-    with copying_alone(found.settings), _tidied(wanted.root, tell), writing_to(wanted.root):
+    with _tidied(wanted.root, tell), copying_alone(found.settings), writing_to(wanted.root):
         if whole.exists():
             raise ConfigurationError(f"there is a backup {whole} already: give another --name")
         before = next(iter(records.whole_backups(wanted.root)), None)
@@ -205,11 +213,23 @@ def _with_lake(made: Manifest, settings: Settings, tree: Tree, tell: Tell) -> Ma
     )
 
 
+def _wait(lock: FileLock, root: Path) -> None:
+    from filelock import Timeout
+
+    try:
+        lock.acquire(timeout=PATIENCE.total_seconds())
+    except Timeout:
+        raise StoreConflictError(
+            f"another backup goes to {root} for longer than {PATIENCE}: let it end"
+        ) from None
+
+
 @contextmanager
 def _tidied(root: Path, tell: Tell) -> Iterator[None]:
     """Be alone in a folder of backups, without what killed ones left.
 
-    Several installations may share the folder.
+    Several installations may share the folder, and the clock of their schedules: who comes second
+    waits.
     """
     from filelock import FileLock, Timeout
 
@@ -219,7 +239,8 @@ def _tidied(root: Path, tell: Tell) -> Iterator[None]:
         try:
             lock.acquire()
         except Timeout:
-            raise StoreConflictError(f"another backup goes to {root}: let it end") from None
+            tell(f"another backup goes to {root}: waiting for it")
+            _wait(lock, root)
     try:
         for folder in records.unfinished(root):
             tell(f"{folder.name} was never finished and goes")

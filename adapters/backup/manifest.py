@@ -195,6 +195,17 @@ def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def name_of(at: datetime) -> str:
+    """The name of a backup that nobody names: its moment, so that names sort by age.
+
+    To the microsecond: backups that begin within one second have names of their own.
+
+    Args:
+        at: the moment, UTC.
+    """
+    return f"{at:%Y%m%dT%H%M%S.%fZ}"
+
+
 def checked_name(name: str) -> str:
     """A name of a backup.
 

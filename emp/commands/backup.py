@@ -33,7 +33,7 @@ Every file is read and compared with its checksum, every table with the digest o
 status 1 where anything differs.
 
 Examples:\n
-  emp backup verify 20260302T051000Z\n
+  emp backup verify 20260302T051000.000000Z\n
   emp backup verify /mnt/backups/before-upgrade --json
 """
 RESTORE_EXAMPLES = """
@@ -43,9 +43,9 @@ then rows are replaced, and the lake is laid aside, not removed. A restore that 
 finished by the same command again. Let runs and schedules stand still meanwhile.
 
 Examples:\n
-  emp backup restore 20260302T051000Z --dry-run\n
+  emp backup restore 20260302T051000.000000Z --dry-run\n
   emp backup restore /mnt/backups/before-upgrade --into /srv/emp\n
-  emp backup restore 20260302T051000Z --overwrite
+  emp backup restore 20260302T051000.000000Z --overwrite
 """
 
 ToOption = Annotated[
@@ -76,12 +76,13 @@ def create(
     """Copy an installation into a folder of its own, and read that back."""
     from adapters.backup.creating import Wanted, backup_folder, planned
     from adapters.backup.keeping import back_up
+    from adapters.backup.manifest import name_of
     from adapters.clock import SystemClock
     from emp.narration import Narrator
 
     found, clock = _installation(context), SystemClock()
     at = clock.now()
-    wanted = Wanted(backup_folder(found.settings, to), name or f"{at:%Y%m%dT%H%M%SZ}", at)
+    wanted = Wanted(backup_folder(found.settings, to), name or name_of(at), at)
     stays = found.settings.backup_keep if keep is None else keep
     with Narrator(debug=invocation(context).debug) as narrator:
         if dry_run:

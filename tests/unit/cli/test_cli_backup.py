@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
-import time
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from filelock import FileLock
 
+from adapters.backup import creating
+from adapters.backup.creating import Wanted
+from adapters.backup.keeping import back_up
+from adapters.backup.manifest import checked_name, name_of, whole_backups
+from adapters.clock import SystemClock
+from adapters.modes import decide
 from adapters.settings import Settings
 from definitions import build_definitions
 from emp.cli import run
 from jobs.backup import BACK_UP
+from market_data.errors import StoreConflictError
 from tests.support.small_world import fill, small_world
 
 Emp = Callable[..., tuple[int, str, str]]
@@ -93,9 +103,49 @@ def test_the_schedule_is_on_where_backups_have_a_place(folder: Path) -> None:
         job = found.resolve_job_def(BACK_UP)
         with dg.DagsterInstance.ephemeral() as instance:
             assert job.execute_in_process(instance=instance).success
-        time.sleep(1)  # A backup is named by the second in which it begins.
     (left,) = (folder / "by-schedule").glob("*/manifest.json")
     assert left.parent.name.endswith("Z")
+
+
+def test_names_of_backups_sort_by_age_and_are_never_the_same() -> None:
+    first = datetime(2026, 3, 2, 5, 10, tzinfo=UTC)
+    moments = [first + timedelta(microseconds=n) for n in (0, 1, 999_999, 1_000_000, 60_000_000)]
+    names = [name_of(at) for at in moments]
+    assert names[0] == "20260302T051000.000000Z"
+    assert names == sorted(set(names))
+    assert [checked_name(name) for name in names] == names
+
+
+def test_two_installations_that_back_up_at_once_into_one_folder_wait_for_each_other(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Their schedules have one clock."""
+    fill(small_world(tmp_path / "other"))
+    at, place, clock = datetime.now(UTC), tmp_path / "shared", SystemClock()
+    begun, told = threading.Barrier(2, timeout=60), []
+
+    def make(data: Path) -> str:
+        found = decide(Settings(data_dir=data))
+        begun.wait()
+        wanted = Wanted(place, name_of(at + timedelta(microseconds=len(data.parts))), at)
+        return back_up(found, wanted, clock, told.append).manifest.name
+
+    with ThreadPoolExecutor(2) as pool:
+        names = set(pool.map(make, [folder / "data", tmp_path / "other" / "data"]))
+    assert {whole.name for whole in whole_backups(place)} == names
+    assert len(names) == 2
+    assert told.count(f"another backup goes to {place}: waiting for it") == 1
+
+
+def test_one_that_waits_for_another_for_too_long_says_so(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(creating, "PATIENCE", timedelta(seconds=0.05))
+    wanted = Wanted(tmp_path, "waits", datetime.now(UTC))
+    found = decide(Settings(data_dir=folder / "data"))
+    with FileLock(tmp_path / ".lock"), pytest.raises(StoreConflictError, match="let it end"):
+        back_up(found, wanted, SystemClock(), lambda _: None)
+    assert whole_backups(tmp_path) == []
 
 
 def test_a_backfill_that_cannot_be_rolled_back_is_told_in_one_line(emp: Emp) -> None:
