@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from emp.client import get_coverage, get_curated_bars
     from emp.health import get_data_quality_summary, get_dataset_health
     from emp.judgements import get_findings, get_quality_scores
+    from emp.lake import get_lake_history, get_lake_rows, get_lake_tables
     from emp.macro import get_macro_bias, get_macro_events
     from emp.reference import get_instruments, get_trading_sessions
 
@@ -26,6 +27,9 @@ __all__ = [
     "get_dataset_health",
     "get_findings",
     "get_instruments",
+    "get_lake_history",
+    "get_lake_rows",
+    "get_lake_tables",
     "get_macro_bias",
     "get_macro_events",
     "get_quality_scores",
@@ -38,6 +42,9 @@ _MODULES = {
     "get_dataset_health": "emp.health",
     "get_findings": "emp.judgements",
     "get_instruments": "emp.reference",
+    "get_lake_history": "emp.lake",
+    "get_lake_rows": "emp.lake",
+    "get_lake_tables": "emp.lake",
     "get_macro_bias": "emp.macro",
     "get_macro_events": "emp.macro",
     "get_quality_scores": "emp.judgements",

@@ -31,6 +31,7 @@ from emp.commands import (
     demo,
     dev,
     doctor,
+    export,
     export_status,
     failed,
     failover,
@@ -40,6 +41,7 @@ from emp.commands import (
     ingest,
     ingest_once,
     kafka,
+    lake,
     macro,
     messages,
     migrate,
@@ -78,6 +80,8 @@ EMP_MODE bootstrap: files, no server (the default); institutional: servers; auto
 EMP_OPERATIONS_URL PostgreSQL of institutional mode |
 EMP_BACKUP_DIR folder of backups, best on another disk |
 EMP_BACKUP_KEEP how many of the newest backups stay (default: all) |
+EMP_EXPORT_ENGINE spark (the default) or polars, which needs no Java |
+EMP_EXPORT_DIR folder of exports (default: exports/ below EMP_DATA_DIR) |
 EMP_YAHOO_URL replaces Yahoo's address, for a proxy or a test |
 EMP_REQUEST_PATIENCE seconds that a request to a vendor waits for its turn (default: 90) |
 EMP_REQUEST_MARGIN seconds that a request may be on its way to a vendor (default: 150) |
@@ -145,12 +149,14 @@ app.add_typer(budget.app, name="budget")
 app.add_typer(config.app, name="config")
 app.add_typer(files.app, name="files")
 app.add_typer(kafka.app, name="kafka")
+app.add_typer(lake.app, name="lake")
 app.add_typer(actions.app, name="actions")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(automation.app, name="automation")
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(backup.app, name="backup")
+app.add_typer(export.app, name="export")
 app.add_typer(failover.app, name="failover")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(messages.app, name="messages")

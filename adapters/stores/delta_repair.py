@@ -22,9 +22,10 @@ from adapters.stores.delta_damage import lost_among
 from adapters.stores.delta_maintenance import footprint
 from adapters.stores.delta_snapshot import Snapshot
 from adapters.stores.delta_table import Change, DeltaFiles
+from adapters.stores.slices import files_of, rows_of
 from market_data.errors import TableDamagedError, UnsupportedOperationError
 from market_data.ordering import sort_if_needed
-from market_data.ports.lake import CHANGED, Damage, Footprint, Tended
+from market_data.ports.lake import CHANGED, LEFT, Damage, Footprint, Tended
 
 _RANGES = {
     "file": pl.String(),
@@ -52,7 +53,24 @@ def damage(table: DeltaFiles, *, thorough: bool) -> Damage:
     lost = lost_among(table.place.files, snapshot.files, thorough=thorough)
     named = snapshot.files.filter(pl.col("path").is_in(list(lost)))
     rows = None if named["rows"].null_count() else int(named["rows"].sum())
-    return Damage(lost, "", rows, _ranges(named), _losses(table, snapshot, named))
+    ranges = _ranges(named)
+    losses = _losses(table, snapshot, named)
+    return Damage(lost, "", rows, ranges, losses, _left(table, snapshot, named, ranges))
+
+
+def _left(
+    table: DeltaFiles, snapshot: Snapshot, lost: pl.DataFrame, ranges: pl.DataFrame
+) -> pl.DataFrame:
+    """What whole files hold of the sessions of lost ones."""
+    if ranges.is_empty() or ranges.select("session_from", "session_to").null_count().row(0) != (
+        0,
+        0,
+    ):
+        return pl.DataFrame(schema=LEFT)
+    span = ranges.select(pl.col("session_from").min(), pl.col("session_to").max()).row(0)
+    files = snapshot.files.join(lost, on="path", how="anti").filter(files_of(span, None))
+    rows = table.scan(files).filter(rows_of(span, None)).select("symbol", "session")
+    return _counted(table.collect(rows, files))
 
 
 def _ranges(named: pl.DataFrame) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """The jobs `weekly_upkeep` and `monthly_upkeep`, and their schedules.
 
-What belongs here: their steps and clocks. What does not: what is done to a dataset
-(market_data/pipeline/upkeep.py).
+What belongs here: their steps and clocks, and what they record. What does not: what is done to a
+dataset (market_data/pipeline/upkeep.py).
 
 Nobody is asked over a network, so both are on in every mode. Annotations are objects here, since
 Dagster reads them.
@@ -11,13 +11,17 @@ import dagster as dg
 
 from jobs.automation.limits import run_limits
 from market_data.automation.policy import AutomationPolicy, UpkeepRules
-from market_data.pipeline.upkeep import DONE, compact_all, vacuum_all
+from market_data.pipeline.upkeep import Upkeep, compact_all, vacuum_all
 from resources.platform import PlatformResource
 
 WEEKLY, MONTHLY = "weekly_upkeep", "monthly_upkeep"
 
 
-@dg.op(out=dg.Out(dg.Nothing), description="Merges the files of every dataset; no row changes.")
+@dg.op(
+    out=dg.Out(dg.Nothing),
+    description="One sorted file for each folder of every dataset, and a checkpoint of its log; no "
+    "row changes.",
+)
 def merge_files(context: dg.OpExecutionContext, platform: PlatformResource) -> dg.Output[None]:
     """Merge the files of every dataset."""
     return _told(compact_all(platform.open(), context.log.info))
@@ -71,6 +75,22 @@ def upkeep_schedules(policy: AutomationPolicy) -> list[dg.ScheduleDefinition]:
     ]
 
 
-def _told(done: dict[str, str]) -> dg.Output[None]:
-    count = sum(what == DONE for what in done.values())
-    return dg.Output(None, metadata={"datasets": count, "done": dg.MetadataValue.json(done)})
+def _told(upkeep: Upkeep) -> dg.Output[None]:
+    """Files and bytes before and after, of every dataset and of all.
+
+    Raises:
+        Failure: a table is in trouble; the others were looked after, and their numbers are told.
+    """
+    tables = {name: tended.numbers() for name, tended in upkeep.done.items()}
+    metadata: dict[str, dg.MetadataValue | int] = {
+        **upkeep.totals,
+        "tables": dg.MetadataValue.json(tables),
+        "left": dg.MetadataValue.json(dict(upkeep.left)),
+    }
+    if upkeep.failed:
+        raise dg.Failure(
+            "; ".join(upkeep.failed.values()),
+            metadata={**metadata, "failed": dg.MetadataValue.json(dict(upkeep.failed))},
+            allow_retries=True,
+        )
+    return dg.Output(None, metadata=metadata)

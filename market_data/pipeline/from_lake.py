@@ -31,6 +31,7 @@ from market_data.pipeline.macro_calendar import calendar_of
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.score import scores_of
 from market_data.ports import TableVersion
+from market_data.ports.lake import VersionedTable
 from market_data.timeframes import Timeframe
 
 _BARS = {curated_dataset(timeframe).name: timeframe for timeframe in Timeframe}
@@ -137,6 +138,10 @@ class LakeStore:
     def history(self, dataset: Dataset) -> list[TableVersion]:
         """Refuse; raises StoreUnavailableError."""
         raise self._refusal(dataset, "history")
+
+    def table(self, dataset: Dataset) -> VersionedTable:
+        """Refuse; raises StoreUnavailableError."""
+        raise self._refusal(dataset, "versions")
 
     def compact(self, dataset: Dataset) -> None:
         """Refuse; raises StoreUnavailableError."""

@@ -26,6 +26,9 @@ CHANGED = {
 }
 """Columns that say which symbol-sessions differ between two versions."""
 
+LEFT = {"symbol": pl.String(), "session": pl.Date(), "rows": pl.Int64()}
+"""Columns that count what is there."""
+
 
 @dataclass(frozen=True)
 class Footprint:
@@ -99,6 +102,8 @@ class Damage:
             says of each lost file.
         sessions: columns CHANGED: which symbol-sessions lose how many rows, as far as former
             versions of the same folders tell; `rows_after` is what is left.
+        left: columns symbol, session, rows: what whole files hold of the sessions between the first
+            and the last of the lost ones.
     """
 
     lost: Mapping[str, str]
@@ -106,6 +111,7 @@ class Damage:
     rows: int | None
     ranges: pl.DataFrame
     sessions: pl.DataFrame
+    left: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LEFT))
 
     @property
     def none(self) -> bool:

@@ -412,11 +412,37 @@ def test_upkeep_merges_files_and_says_what_it_did(house: House):
     merged = repository.get_job("weekly_upkeep").execute_in_process(instance=house.graph.instance)
     assert merged.success
     assert len(current(folder)) == 1
-    assert len(list(folder.rglob("*.parquet"))) == 3
+    told = outputs(merged)
+    assert told["files_before"] - told["files_after"] >= 1
+    table = told["tables"][dataset.name]
+    assert (table["before"]["files"], table["after"]["files"]) == (2, 1)
+    assert table["after"]["stored_bytes"] > table["after"]["bytes"] > 0
+    assert len(list(folder.glob("year=*/*.parquet"))) == 3
     swept = repository.get_job("monthly_upkeep").execute_in_process(instance=house.graph.instance)
     assert swept.success
-    assert len(list(folder.rglob("*.parquet"))) == 3, "versions of thirty days stay whole"
+    assert len(list(folder.glob("year=*/*.parquet"))) == 3, "versions of thirty days stay whole"
     assert rows(dataset).equals(before)
+
+
+def outputs(done: Any) -> dict[str, Any]:
+    """What the only step of a run recorded."""
+    (event,) = [e for e in done.all_events if e.event_type_value == "STEP_OUTPUT"]
+    return {k: v.value for k, v in event.event_specific_data.metadata.items()}
+
+
+def test_upkeep_of_a_damaged_table_fails_and_looks_after_the_others(house: House):
+    assert house.fetch(TICK).success
+    folder = house.graph.settings.lake_root / "raw" / "coinbase_bars_1d"
+    spare = house.graph.settings.lake_root / "raw" / "coinbase_bars_1h" / "_delta_log"
+    spare.mkdir(parents=True)
+    (spare / f"{0:020d}.json").write_text("{")
+    job = house.graph.defs.get_repository_def().get_job("weekly_upkeep")
+    done = job.execute_in_process(instance=house.graph.instance, raise_on_error=False)
+    assert not done.success
+    (failure,) = [e for e in done.all_events if e.is_step_failure]
+    assert "raw/coinbase_bars_1h" in failure.event_specific_data.error_display_string
+    assert "emp lake repair" in failure.event_specific_data.error_display_string
+    assert list((folder / "_delta_log").glob("*.checkpoint.parquet")), "its turn came all the same"
 
 
 def current(folder: Path) -> list[str]:

@@ -1,0 +1,188 @@
+"""Rows that a damaged table lost: which symbols and sessions, and how they come back.
+
+What belongs here: what else is known of the rows that lost files held - the ledger knows what
+vendors gave, the scores how many bars there were - and who makes them anew.
+What does not: finding and leaving out lost files (adapters/stores/delta_repair.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from market_data.datasets import (
+    FLAGS_DATASET,
+    MACRO_CALENDAR,
+    SCORES_DATASET,
+    Dataset,
+    curated_bars,
+    raw_bars,
+)
+from market_data.pipeline.platform import Platform, Progress, silent
+from market_data.pipeline.rollback import make_anew
+from market_data.ports.lake import CHANGED, Damage
+from market_data.timeframes import Timeframe
+
+LOSSES = {**CHANGED, "told_by": pl.String()}
+"""Columns of what was lost: symbol, session, rows_before, rows_after, told_by."""
+MOST_SYMBOLS = 40
+"""Symbols that one command names."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Who of the ledger or the scores knows of a dataset's rows."""
+
+    vendor: str = ""
+    timeframe: Timeframe | None = None
+
+
+def losses(platform: Platform, dataset: Dataset, damage: Damage) -> pl.DataFrame:
+    """Symbol-sessions of which a damaged table lost rows.
+
+    Args:
+        platform: whose ledger and scores.
+        dataset: of the table.
+        damage: what is wrong with it, as found before it was repaired.
+
+    Returns:
+        Columns LOSSES, sorted by symbol and session: how many rows there were at least, how many
+        are left, and who tells: former files of the table, the ledger, scores or bars.
+    """
+    found = damage.sessions.with_columns(told_by=pl.lit("former files"))
+    if damage.ranges.is_empty():
+        return found.select(LOSSES).sort("symbol", "session")
+    expected, teller = _expected(platform, dataset, damage)
+    lost = (
+        _within(expected, damage.ranges)
+        .join(damage.left, on=["symbol", "session"], how="left", suffix="_left")
+        .select(
+            "symbol",
+            "session",
+            rows_before=pl.col("rows"),
+            rows_after=pl.col("rows_left").fill_null(0),
+            told_by=pl.lit(teller),
+        )
+        .filter(pl.col("rows_after") < pl.col("rows_before"))
+    )
+    return (
+        pl.concat([found.select(LOSSES), lost.select(LOSSES)])
+        .sort("symbol", "session", "rows_before", descending=[False, False, True])
+        .unique(["symbol", "session"], keep="first", maintain_order=True)
+    )
+
+
+def _within(expected: pl.DataFrame, ranges: pl.DataFrame) -> pl.DataFrame:
+    """Rows that one of the lost files may have held."""
+    inside = [
+        pl.col("symbol").is_between(pl.lit(low), pl.lit(high))
+        & pl.col("session").is_between(first, last)
+        for low, high, first, last in ranges.select(
+            "symbol_from", "symbol_to", "session_from", "session_to"
+        ).iter_rows()
+        if None not in (low, high, first, last)
+    ]
+    return expected.filter(pl.any_horizontal(pl.lit(value=False), *inside))
+
+
+def _expected(platform: Platform, dataset: Dataset, damage: Damage) -> tuple[pl.DataFrame, str]:
+    """Rows that there should be by symbol and session, and who says so."""
+    first, last = damage.ranges.select(
+        pl.col("session_from").min(), pl.col("session_to").max()
+    ).row(0)
+    nothing = pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date, "rows": pl.Int64})
+    if first is None:
+        return nothing, ""
+    sessions: tuple[date, date] = (first, last)
+    if vendor := _vendor_of(platform, dataset):
+        known = platform.ledger.read(
+            timeframe=vendor.timeframe, vendors=[vendor.vendor], sessions=sessions
+        ).filter(pl.col("outcome") == "rows")
+        return known.select("symbol", "session", pl.col("rows").cast(pl.Int64)), "ledger"
+    if dataset.name in (SCORES_DATASET.name, FLAGS_DATASET.name):
+        bars = [
+            platform.store.scan(
+                curated_bars(timeframe), sessions=sessions, columns=["symbol", "session"]
+            ).unique()
+            for timeframe in Timeframe
+        ]
+        counted = pl.concat(bars).group_by("symbol", "session").agg(rows=pl.len().cast(pl.Int64))
+        return counted, "bars"
+    if timeframe_of(dataset) is None:
+        return nothing, ""
+    scored = platform.store.scan(
+        SCORES_DATASET, sessions=sessions, columns=["symbol", "session", "dataset", "observed"]
+    ).filter((pl.col("dataset") == dataset.name) & (pl.col("observed") > 0))
+    return scored.select("symbol", "session", rows=pl.col("observed").cast(pl.Int64)), "scores"
+
+
+def timeframe_of(dataset: Dataset) -> Timeframe | None:
+    """The timeframe of curated bars; None for any other dataset."""
+    return next((t for t in Timeframe if curated_bars(t).name == dataset.name), None)
+
+
+def _vendor_of(platform: Platform, dataset: Dataset) -> _Source | None:
+    return next(
+        (
+            _Source(vendor.name, timeframe)
+            for vendor in platform.universe.vendors
+            for timeframe in vendor.timeframes
+            if raw_bars(vendor.name, timeframe).name == dataset.name
+        ),
+        None,
+    )
+
+
+def is_made_anew(dataset: Dataset) -> bool:
+    """Whether `remake` makes its rows: curated bars, scores and flags."""
+    return timeframe_of(dataset) is not None or dataset.name in (
+        SCORES_DATASET.name,
+        FLAGS_DATASET.name,
+    )
+
+
+def remake(
+    platform: Platform, dataset: Dataset, lost: pl.DataFrame, tell: Progress = silent
+) -> None:
+    """Curate and score the sessions that lost rows, from the raw logs as they are now.
+
+    Args:
+        platform: whose.
+        dataset: curated bars, scores or flags.
+        lost: columns LOSSES.
+        tell: hears of progress.
+    """
+    timeframe = timeframe_of(dataset) or Timeframe.D1
+    touched = lost.select(timeframe=pl.lit(str(timeframe)), symbol="symbol", session="session")
+    make_anew(platform, touched, tell)
+
+
+def cures(platform: Platform, dataset: Dataset, lost: pl.DataFrame) -> list[str]:
+    """What brings the rows back that this platform cannot make by itself: commands, or sentences.
+
+    Args:
+        platform: whose vendors.
+        dataset: of the table.
+        lost: columns LOSSES.
+    """
+    if lost.is_empty() or is_made_anew(dataset):
+        return []
+    first, last = lost.select(pl.col("session").min(), pl.col("session").max()).row(0)
+    source = _vendor_of(platform, dataset)
+    if source is not None:
+        symbols = lost["symbol"].unique().sort().to_list()
+        return [
+            f"emp ingest --vendor {source.vendor} --timeframe {source.timeframe} --symbols "
+            f"{','.join(part)} --start {first} --end {last} --refetch"
+            for part in _parts(symbols)
+        ]
+    if dataset.name.startswith("raw/fred_") or dataset.name == MACRO_CALENDAR.name:
+        return [f"emp macro ingest --start {first} --end {last}"]
+    return [f"materialise {dataset.name} again for {first} to {last} ('emp dev', or its job)"]
+
+
+def _parts(symbols: Sequence[str]) -> list[list[str]]:
+    return [list(symbols[at : at + MOST_SYMBOLS]) for at in range(0, len(symbols), MOST_SYMBOLS)]
