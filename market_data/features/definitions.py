@@ -214,7 +214,8 @@ LABELS = tuple(
         Feature(
             f"fwd_ret_{n}",
             f"close {n} bars later / close - 1, on the basis of the row's session; empty until "
-            "that bar is there",
+            "that bar is there, and where its session is further than 60 days away (1h: 30, 15m, "
+            "5m, 1m: 14)",
             S2,
             0,
             SHARE,

@@ -1,0 +1,143 @@
+"""Bars as features take them: in order, on one basis, with what is missing between them counted.
+
+What belongs here: what all groups need of bars besides their prices. What does not: which bars
+(market_data/pipeline/features.py), the features themselves.
+
+Prices are put on the share count of the first session of the series, by the splits that came since,
+and what is made of them is put back on that of its own session. So no split that came after a row
+has a part in it, and none within a window breaks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from market_data.calendars import bar_starts, trading_sessions, with_bar_end
+from market_data.schemas import UTC
+from market_data.timeframes import Timeframe
+from market_data.universe import Instrument
+
+SERIES = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "ts": UTC,
+        "session": pl.Date(),
+        "available_at": UTC,
+        "high": pl.Float64(),
+        "low": pl.Float64(),
+        "close": pl.Float64(),
+        "volume": pl.Float64(),
+        "factor": pl.Float64(),
+        "missing": pl.Int64(),
+    }
+)
+"""Columns of `series`. Prices and volume are on the basis of the symbol's first session here: as
+traded they are price / factor and volume * factor. `missing`: bars that the calendar expects
+between the one before and this one; 0 for the first."""
+
+_KEY = ["symbol", "ts"]
+
+
+def series(
+    bars: pl.DataFrame,
+    instruments: Sequence[Instrument],
+    timeframe: Timeframe,
+    actions: pl.DataFrame,
+) -> pl.DataFrame:
+    """Make a series of usable bars.
+
+    Args:
+        bars: symbol, ts, session, high, low, close, volume, unadjusted; any order, one row per
+            symbol and ts.
+        instruments: of these symbols.
+        timeframe: of the bars.
+        actions: rows of CORPORATE_ACTIONS, one per symbol, ex_date and kind; splits count.
+
+    Returns:
+        Columns SERIES, sorted by (symbol, ts).
+
+    Raises:
+        ConfigurationError: a calendar is unknown.
+    """
+    sound = bars.sort(_KEY).with_columns(pl.col("volume").fill_nan(None))
+    placed = [
+        _placed(own, calendar, timeframe)
+        for calendar, own in _by_calendar(sound, instruments).items()
+        if own.height
+    ]
+    if not placed:
+        return pl.DataFrame(schema=SERIES)
+    ordered = pl.concat(placed).sort(_KEY)
+    first = pl.col("symbol") != pl.col("symbol").shift()
+    missing = (pl.col("slot") - pl.col("slot").shift() - 1).clip(lower_bound=0)
+    counted = ordered.with_columns(
+        missing=pl.when(first.fill_null(value=True)).then(0).otherwise(missing)
+    )
+    return _on_one_basis(counted, actions).select(SERIES.names())
+
+
+def _by_calendar(bars: pl.DataFrame, instruments: Sequence[Instrument]) -> dict[str, pl.DataFrame]:
+    symbols: dict[str, list[str]] = {}
+    for instrument in instruments:
+        symbols.setdefault(instrument.calendar, []).append(instrument.symbol)
+    if len(symbols) == 1:
+        return dict.fromkeys(symbols, bars)
+    return {c: bars.filter(pl.col("symbol").is_in(own)) for c, own in symbols.items()}
+
+
+def _placed(bars: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataFrame:
+    """Adds available_at and slot: the number of each bar among all that the calendar expects."""
+    first, last = bars.select(a=pl.col("session").min(), b=pl.col("session").max()).row(0)
+    ended = with_bar_end(bars, calendar, timeframe).rename({"bar_end": "available_at"})
+    sessions = trading_sessions(calendar, first, last).select(
+        "session",
+        begin=pl.coalesce("expected_from", "open"),
+        end=pl.coalesce("expected_until", "close"),
+    )
+    if not timeframe.is_intraday:
+        days = sessions.filter(pl.col("begin") < pl.col("end"))["session"]
+        slot = days.search_sorted(ended["session"], side="right")
+        return ended.with_columns(slot=slot.cast(pl.Int64))
+    grid = (
+        bar_starts(calendar, timeframe, first, last)
+        .join(sessions, on="session", maintain_order="left")
+        .filter(pl.col("ts") >= pl.col("begin"), pl.col("ts") < pl.col("end"))
+    )
+    # As integers: a search in times of a zone converts each of them.
+    slot = grid["ts"].dt.epoch("us").search_sorted(ended["ts"].dt.epoch("us"), side="right")
+    return ended.with_columns(slot=slot.cast(pl.Int64))
+
+
+def _on_one_basis(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+    """Adds factor, the product of the splits since the symbol's first session, and works it in."""
+    firsts = bars.group_by("symbol").agg(
+        first=pl.col("session").min(), last=pl.col("session").max()
+    )
+    splits = (
+        actions.filter(pl.col("kind") == "split")
+        .join(firsts, on="symbol")
+        .filter(pl.col("ex_date") > pl.col("first"), pl.col("ex_date") <= pl.col("last"))
+        .sort("symbol", "ex_date")
+        .select("symbol", "ex_date", factor=pl.col("value").cum_prod().over("symbol"))
+    )
+    if splits.is_empty():
+        return bars.with_columns(factor=pl.lit(1.0))
+    keys = bars.select("symbol", "session").unique().sort("session")
+    found = keys.join_asof(
+        splits.sort("ex_date"),
+        left_on="session",
+        right_on="ex_date",
+        by="symbol",
+        check_sortedness=False,
+    )
+    joined = bars.join(
+        found.select("symbol", "session", pl.col("factor").fill_null(1.0)),
+        on=["symbol", "session"],
+        how="left",
+        maintain_order="left",
+    )
+    return joined.with_columns(
+        pl.col("high", "low", "close") * pl.col("factor"), pl.col("volume") / pl.col("factor")
+    )

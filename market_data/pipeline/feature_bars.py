@@ -1,0 +1,103 @@
+"""The bars that features are made of: usable ones, and splits, as they are on record.
+
+What belongs here: which stored bars count, and the stretch with its warm-up. What does not: the
+features (market_data/features), where rows go (features.py).
+
+Left out are bars that readers do not get (in error, disputed, of sessions that people marked
+unusable), bars whose period is not over, and bars that may be divided by a split that nobody has
+told in full. Bars that readers may have made up are not made up here. What is left out counts as
+missing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from market_data.corporate_actions.adjustment import newest
+from market_data.errors import UnknownActionsWarning, WithheldBarsWarning
+from market_data.features.labels import FURTHEST, HORIZONS
+from market_data.features.series import series
+from market_data.features.windows import LOOK_BACK, short_of, warm_up
+from market_data.pipeline.adjusting import of_unknown_splits
+from market_data.pipeline.imputing import NEVER
+from market_data.pipeline.platform import Platform
+from market_data.pipeline.read import read_bars
+from market_data.timeframes import Timeframe
+
+_DAY = timedelta(days=1)
+_COLUMNS = ["symbol", "ts", "session", "high", "low", "close", "volume"]
+
+
+class FeatureBars:
+    """Usable bars of a timeframe, read range by range.
+
+    Args:
+        platform: where from.
+        timeframe: of the bars.
+        as_of: curate again what was known then; None for what is stored.
+    """
+
+    def __init__(
+        self, platform: Platform, timeframe: Timeframe, as_of: datetime | None = None
+    ) -> None:
+        self._platform, self._timeframe, self._as_of = platform, timeframe, as_of
+        self._moment = as_of or platform.clock.now()
+
+    def read(self, symbols: Sequence[str], first: date, last: date) -> pl.DataFrame:
+        """symbol, ts, session, high, low, close, volume of usable bars, sorted by (symbol, ts)."""
+        with warnings.catch_warnings():
+            # What is withheld is counted as missing, row by row.
+            warnings.simplefilter("ignore", WithheldBarsWarning)
+            warnings.simplefilter("ignore", UnknownActionsWarning)
+            bars = read_bars(
+                self._platform,
+                symbols,
+                timeframe=self._timeframe,
+                sessions=(first, last),
+                as_of=self._as_of,
+                impute=NEVER,
+            )
+        unclear = of_unknown_splits(bars, self.actions(symbols), self._moment)
+        return bars.filter(~unclear).select(_COLUMNS)
+
+    def actions(self, symbols: Sequence[str]) -> pl.DataFrame:
+        """Corporate actions of symbols whose class has any, one per symbol, ex-date and kind."""
+        universe = self._platform.universe
+        adjustable = [s for s in symbols if universe.instrument(s).asset_class.is_adjustable]
+        known = self._platform.actions.read(symbols=adjustable, known_at=self._moment)
+        return newest(known, as_of=self._moment)
+
+    def stretch(self, bars: pl.DataFrame, begin: date, first: date, last: date) -> pl.DataFrame:
+        """The series of a part of a stretch, with its warm-up and the bars that labels look at.
+
+        Args:
+            bars: of `read`, at least from LOOK_BACK before `begin` on, and FURTHEST beyond `last`.
+            begin: first day of the stretch.
+            first: first session that rows are wanted of.
+            last: last session that rows are wanted of.
+        """
+        day = pl.col("session")
+        near = bars.filter(
+            day >= begin - LOOK_BACK[self._timeframe],
+            day <= last + timedelta(days=FURTHEST[self._timeframe]),
+        )
+        within = near.filter(day.is_between(first, last))["symbol"].unique()
+        symbols = within.sort().to_list()
+        near = near.filter(pl.col("symbol").is_in(symbols))
+        if short := short_of(near, begin, first, last):
+            oldest = self.read(short, self._platform.universe.first_session, begin - _DAY)
+            kept = near.filter((day >= begin) | ~pl.col("symbol").is_in(short))
+            near = pl.concat([oldest, kept]).sort("symbol", "ts")
+        ahead = (day > last).cast(pl.Int64).cum_sum().over("symbol")
+        wanted = warm_up(near, begin).filter(ahead <= max(HORIZONS))
+        universe = self._platform.universe
+        return series(
+            wanted,
+            [universe.instrument(s) for s in symbols],
+            self._timeframe,
+            self.actions(symbols),
+        )
