@@ -29,6 +29,7 @@ from adapters.timescale.watch import StoreWatch
 from adapters.variables import read
 from definitions import build_definitions
 from emp.cli import run as command
+from emp.client import get_latest_bars
 from emp_assets.naming import curated_key
 from jobs.failover import TAG_MISSED, note_left_out, reduced, replay_selection
 from jobs.ranged_run import Selection, bars_selection, execute
@@ -122,6 +123,27 @@ def stored(settings: Settings) -> dict[str, pl.DataFrame]:
     return {"bars": bars, "scores": scores, "digests": bars_digest(bars)}
 
 
+def read_by_everybody(settings: Settings) -> dict[str, pl.DataFrame]:
+    """What the client tells of these days; moments of the questions are left out."""
+    names, first, last = list(SYMBOLS), str(BEFORE), str(LEFT_OUT)
+    health = emp.get_dataset_health(days=2_000, settings=settings).told()
+    return {
+        "bars": emp.get_curated_bars(names, first, last, "1d", quality="all", settings=settings),
+        "newest": get_latest_bars(names, 2, settings=settings),
+        "scores": emp.get_quality_scores(names, first, last, settings=settings).drop(
+            "freshness_seconds"
+        ),
+        "findings": emp.get_findings(names, first, last, settings=settings),
+        "coverage": emp.get_coverage(
+            names, first, last, vendors="sample_a", settings=settings
+        ).drop("asked_at", "fetch_id"),
+        "summary": emp.get_data_quality_summary(start=first, end=last, settings=settings).drop(
+            "freshness_seconds"
+        ),
+        "health": pl.DataFrame({"told": [health["status"], *map(str, health["reasons"])]}),
+    }
+
+
 def away(house: House) -> None:
     """The server stops in the middle of the day; a run fails, the policy decides."""
     house.server.stop()
@@ -133,9 +155,17 @@ def away(house: House) -> None:
     ]
     house.ticks(2)
     assert failover.standing() is Standing.NORMAL
-    # Not yet away: the error is the ordinary one.
-    with pytest.raises(StoreUnavailableError):
-        emp.get_curated_bars("DEMO-ACME", str(BEFORE), None, settings=house.settings)
+    # Not yet away: the error names the cause and the cure, and the lake answers with a moment.
+    for ask in (emp.get_curated_bars, emp.get_quality_scores):
+        with pytest.raises(StoreUnavailableError, match=r"is it running.*'emp failover status'"):
+            ask("DEMO-ACME", str(BEFORE), None, settings=house.settings)
+    with pytest.raises(StoreUnavailableError, match="does not count as away"):
+        get_latest_bars("DEMO-ACME", 1, settings=house.settings)
+    with pytest.warns(StoreAwayWarning, match="without the flags"):
+        known = emp.get_curated_bars(
+            "DEMO-ACME", str(BEFORE), None, as_of=datetime.now(UTC), settings=house.settings
+        )
+    assert known.height > 0
     house.ticks(1)
     assert failover.standing() is Standing.AWAY
     # A scheduled run fetches alone, and what it leaves out joins the note.
@@ -167,11 +197,24 @@ def test_what_was_fetched_meanwhile_is_made_when_the_server_is_back(
     away(house)
 
     # Readers are told, and get what the lake gives.
-    with pytest.warns(StoreAwayWarning, match="TimescaleDB is away since"):
-        bars = emp.get_curated_bars(
-            list(SYMBOLS), str(BEFORE), str(LEFT_OUT), "1d", quality="all", settings=house.settings
-        )
-    assert_frame_equal(bars, expected["bars"].select(bars.columns))
+    told = read_by_everybody(twin)
+    with pytest.warns(StoreAwayWarning, match="TimescaleDB is away since") as warned:
+        found = read_by_everybody(house.settings)
+    assert len(warned) == len(told)
+    assert {Path(one.filename).name for one in warned} == {Path(__file__).name}
+    for name, frame in told.items():
+        assert_frame_equal(found[name], frame)
+        assert frame.height > 1 or name == "findings", name
+    assert_frame_equal(found["bars"], expected["bars"].select(found["bars"].columns))
+    assert emp.get_macro_events("2024-01-01", "2024-01-31", settings=house.settings).is_empty()
+    for line in (["health"], ["quality", "summary", "--start", str(BEFORE), "--end", "2024-01-31"]):
+        capsys.readouterr()
+        assert command(line) == 0
+        shown = capsys.readouterr()
+        assert "TimescaleDB is away since" in shown.err
+        assert shown.out.startswith("curated/bars_1d: ") or "DEMO-ACME" in shown.out
+    assert command(["health", "quality/scores"]) == 1
+    assert "is judged by what is stored there" in capsys.readouterr().err
     assert command(["failover", "status", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert (told["standing"], len(told["missed"])) == ("away", 1)
