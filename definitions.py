@@ -24,6 +24,7 @@ from jobs.automation import automation_jobs, automation_schedules
 from jobs.backfill_job import backfill_piece_job
 from jobs.backup import backup_job, backup_schedule
 from jobs.drill import failover_drill_job, failover_drill_schedule
+from jobs.exports import exports_job, exports_schedule
 from jobs.macro_schedule import macro_schedule
 from jobs.market_slice import market_slice_job
 from jobs.operations import operations_schedules, report_ingest_job, report_operations_job
@@ -32,11 +33,13 @@ from jobs.take_in_files import take_in_files_job
 from jobs.vendor_jobs import vendor_jobs
 from market_data.automation.drop import check_folders
 from market_data.automation.policy import AutomationPolicy
+from resources.exports import ExportsResource
 from resources.operations_reports import OperationsReportsResource
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
 from resources.requests import RequestBudgetResource, SharedRequestBudgetResource
 from resources.servers import KafkaResource, RedisResource, TimescaleResource
+from resources.spark import SparkResource
 from resources.storage import (
     LakeResource,
     OperationsResource,
@@ -90,8 +93,18 @@ def build_resources(found: Installation) -> dict[str, Any]:
         config_dir=str(settings.config_dir.resolve()),
         reference_dir=str(settings.reference_dir.resolve()) if settings.reference_dir else "",
     )
+    spark = SparkResource()
+    exports = ExportsResource(
+        platform=platform,
+        spark=spark,
+        root=str(settings.export_root),
+        engine=settings.export_engine,
+        keep_hours=settings.export_keep_hours,
+    )
     return {
         "platform": platform,
+        "spark": spark,
+        "exports": exports,
         "readiness_report": ReadinessResource(platform=platform, mode=str(found.mode)),
         "operations_reports": OperationsReportsResource(platform=platform),
         **servers,
@@ -159,6 +172,7 @@ def build_definitions(
             report_ingest_job,
             report_operations_job,
             failover_drill_job,
+            exports_job(),
         ],
         schedules=[
             *automation_schedules(found, universe, policy),
@@ -166,6 +180,7 @@ def build_definitions(
             macro_schedule(policy),
             failover_drill_schedule(policy, servers=found.servers is not None),
             *operations_schedules(policy, streaming=_streaming(found)),
+            exports_schedule(found.settings, policy),
         ],
         sensors=[*_sensors(found, policy), *_requested(found, policy)],
         resources={**build_resources(found), **(overrides or {})},

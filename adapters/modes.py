@@ -120,12 +120,21 @@ def settings_classes() -> list[type[BaseSettings]]:
     from adapters.cache.policy import RedisCacheSettings
     from adapters.cache.settings import RedisSettings
     from adapters.dagster_storage import DagsterStorageSettings
+    from adapters.exports.settings import SparkSettings
     from adapters.kafka.settings import KafkaSettings
     from adapters.timescale.settings import TimescaleSettings
 
     redis: list[type[BaseSettings]] = [RedisSettings, RedisCacheSettings]
     streams: list[type[BaseSettings]] = [KafkaSettings, DagsterStorageSettings]
-    return [Settings, AlertSettings, TimescaleSettings, *redis, *streams, *VENDOR_SETTINGS]
+    servers: list[type[BaseSettings]] = [TimescaleSettings, *redis, *streams]
+    return [
+        Settings,
+        AlertSettings,
+        ObjectStoreSettings,
+        *servers,
+        SparkSettings,
+        *VENDOR_SETTINGS,
+    ]
 
 
 @cache

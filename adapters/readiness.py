@@ -26,6 +26,9 @@ from adapters.probes import Finding, Probe, State, run_probes
 from market_data.alerts.alert import Phase
 from market_data.datasets import SCORES_DATASET
 from market_data.errors import ConfigurationError, MarketDataError
+from market_data.exports.health import NAME as EXPORTS
+from market_data.exports.health import REPORT as EXPORT
+from market_data.exports.health import evaluate_exports
 from market_data.failover.drill import REPORT as DRILL
 from market_data.operations.alert_routes import evaluate_alert_routes
 from market_data.operations.backups import NAME, evaluate_backups
@@ -58,6 +61,8 @@ _DATABASES = ("timescaledb", "postgresql", "sqlite")
 _SCORED = timedelta(days=30)
 _BACKUPS = 50
 """How many of the newest reports on backups are looked through."""
+_EXPORTS = 50
+"""How many of the newest reports on exports are looked through."""
 _GRADES = {State.ERROR: Grade.FAIL, State.DEGRADED: Grade.WARN}
 
 
@@ -300,6 +305,19 @@ def _backups(evidence: Evidence) -> Section:
     return evaluate_backups(kept, evidence.now, configured=configured)
 
 
+def _exports(evidence: Evidence) -> Section:
+    from adapters.exports.looking import export_states, source_of, store_of
+
+    settings = evidence.found.settings
+    source = source_of(evidence.found, evidence.platform.store)
+    return evaluate_exports(
+        export_states(store_of(settings), source),
+        evidence.operations.reports.newest(EXPORT, limit=_EXPORTS),
+        evidence.now,
+        configured=settings.export_dir is not None,
+    )
+
+
 def _latency(evidence: Evidence) -> Section:
     return latency_section(evidence.seen, evidence.limits.latency)
 
@@ -322,5 +340,6 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section]] = {
     "daily_checklist": _kept("daily_checklist"),
     RETENTION: _retention,
     NAME: _backups,
+    EXPORTS: _exports,
 }
 """Name of a section to what makes it, in the order of the report."""

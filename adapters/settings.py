@@ -27,6 +27,13 @@ class Mode(StrEnum):
 class Settings(BaseSettings):
     """Where this installation keeps its data and how it behaves.
 
+class ExportEngine(StrEnum):
+    """What writes exports."""
+
+    SPARK = "spark"
+    POLARS = "polars"
+
+
     Each field is read from the environment variable EMP_<FIELD>, or given by keyword.
     """
 
@@ -81,6 +88,22 @@ class Settings(BaseSettings):
 
     @property
     def lake_root(self) -> Path:
+    export_engine: ExportEngine = ExportEngine.SPARK
+    """What writes exports: spark, on this machine or on SPARK_MASTER's; polars, on this machine and
+    without Java. Both write the same files."""
+
+    export_dir: Path | None = None
+    """Folder of exports; exports/ in EMP_DATA_DIR unless given. Where it is set, every day's run is
+    followed by one that exports what it brought."""
+
+    export_keep_hours: float = Field(default=48.0, ge=0)
+    """Hours for which files that an export has replaced stay for those who still read them."""
+
+    @property
+    def export_root(self) -> Path:
+        """Folder of exports."""
+        return (self.export_dir or self.data_dir / "exports").resolve()
+
         """Folder of the raw log and the payload archive."""
         return self.data_dir.resolve() / "lake"
 
@@ -89,7 +112,7 @@ class Settings(BaseSettings):
         """Folder of curated, quality and reference tables."""
         return self.data_dir.resolve() / "warehouse"
 
-    @field_validator("mode", mode="before")
+    @field_validator("mode", "export_engine", mode="before")
     @classmethod
     def _any_case(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value

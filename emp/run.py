@@ -22,6 +22,7 @@ from market_data.timeframes import Timeframe
 if TYPE_CHECKING:
     from adapters.settings import Settings
     from jobs.ranged_run import Selection
+    from market_data.exports.jobs import ExportJob
 
 
 def run_feeds(
@@ -88,6 +89,21 @@ def run_macro(settings: Settings, first: date, last: date, narrator: Narrator) -
     from jobs.macro_run import macro_selection
 
     return _run(settings, macro_selection((first, last)), narrator)
+
+
+def run_exports(
+    settings: Settings,
+    jobs: Sequence[ExportJob],
+    sessions: tuple[date, date],
+    narrator: Narrator,
+    *,
+    anew: bool = False,
+) -> RunRecord:
+    """Write some exports of a range of sessions, with their checks, as one run."""
+    quiet_dagster()
+    from jobs.exports import exports_selection
+
+    return _run(settings, exports_selection(jobs, sessions, anew=anew), narrator)
 
 
 def coarser(timeframe: Timeframe) -> tuple[Timeframe, ...]:

@@ -8,6 +8,7 @@ from adapters.vendors.table import VendorTable
 from emp_assets.curated.bars import curated_bars_asset, curated_bars_checks
 from emp_assets.curated.macro_calendar import macro_calendar_asset, macro_calendar_checks
 from emp_assets.curated.quarantine import quarantine_asset
+from emp_assets.exports.all_exports import exports_assets, exports_checks
 from emp_assets.operations.daily_checklist import daily_checklist
 from emp_assets.operations.data_retention import data_retention
 from emp_assets.operations.failed_sessions import failed_sessions_asset
@@ -44,6 +45,7 @@ def all_assets(universe: Universe, terms: VendorTable) -> list[dg.AssetsDefiniti
         fred_observations_asset(universe),
         macro_calendar_asset(universe),
         scores_asset(universe),
+        *exports_assets(universe),
         ingest_reports,
         slo_report,
         data_retention,
@@ -62,6 +64,7 @@ def all_checks(universe: Universe) -> list[dg.AssetChecksDefinition]:
         *(raw_bars_checks(universe, v, t) for v in universe.vendors for t in v.timeframes),
         *(curated_bars_checks(universe, t) for t in Timeframe),
         scores_checks(universe),
+        *exports_checks(universe),
         fred_releases_checks(universe),
         fred_observations_checks(universe),
         macro_calendar_checks(universe),

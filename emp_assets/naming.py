@@ -19,6 +19,11 @@ def curated_key(timeframe: Timeframe) -> dg.AssetKey:
     return dg.AssetKey(["curated", f"bars_{timeframe}"])
 
 
+def export_key(name: str) -> dg.AssetKey:
+    """Key of an export: spark_bars_1d."""
+    return dg.AssetKey(["exports", name])
+
+
 def vendor_pool(vendor: str) -> str:
     """The pool of whatever asks a vendor; dagster.yaml says how many runs may at once."""
     return f"vendor_{vendor}"

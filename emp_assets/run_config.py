@@ -80,3 +80,12 @@ class RawBarsConfig(SymbolsConfig):
             raise ConfigurationError(
                 f"prices_as_of is {self.prices_as_of!r}; it takes a day, like 2018-01-20"
             ) from error
+
+
+class ExportConfig(dg.Config):
+    """How an export is written."""
+
+    anew: bool = Field(
+        default=False,
+        description="Nothing that was exported before counts: what the run does not write is gone.",
+    )

@@ -18,6 +18,7 @@ import dagster as dg
 from emp_assets.bar_checks import RUN_SUMMARY
 from emp_assets.metadata import PER_SESSION_LIMIT
 from emp_assets.naming import QUARANTINE_KEY, SCORES_KEY, curated_key, op_name, raw_key
+from market_data.exports.checks import MANIFEST
 from market_data.pipeline.feed import Feed
 from market_data.timeframes import Timeframe
 from resources.event_batches import in_batches

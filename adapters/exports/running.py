@@ -39,14 +39,14 @@ class Exporter:
         source: of the rows.
         engine: writes them.
         clock: tells when.
-        release: version of this program.
+        rules: version of the rules in force.
     """
 
     store: ExportStore
     source: Source
     engine: Engine
     clock: Clock
-    release: str
+    rules: str
 
     def planned(
         self, job: ExportJob, sessions: tuple[date, date] | None
@@ -99,7 +99,7 @@ class Exporter:
                     "export again when fewer runs write them"
                 )
             now = self.clock.now()
-            versions = {"emp": self.release, **self.engine.versions()}
+            versions = {"rules": self.rules, **self.engine.versions()}
             written = Written(
                 run=run,
                 at=now,

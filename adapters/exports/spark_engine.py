@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from adapters.exports.engine import Tell
 from adapters.exports.files import Facts, all_facts, facts
 from adapters.exports.settings import SparkSettings
-from adapters.exports.sources import Reading
+from adapters.exports.sources import LakeReading, Reading
 from adapters.exports.spark_reading import spark_frame
 from market_data.errors import StorageError
 from market_data.exports.jobs import MONTH, YEAR, ExportJob, Unit
@@ -61,6 +61,8 @@ class SparkEngine:
         """Write all units as one Spark job, see the protocol."""
         from pyspark.sql import functions as f
 
+        if isinstance(reading, LakeReading) and not reading.paths(units):
+            return []
         tell(f"{job.name}: starting Spark")
         spark = self._session()
         with _told(folder):

@@ -192,7 +192,8 @@ class Written:
 def succeeding(before: Manifest | None, job: ExportJob, written: Written, number: int) -> Manifest:
     """The manifest after a run: its units, and those of the one before that it did not write.
 
-    Where the query or the columns are others than before, what was written so is left out.
+    Where dataset or condition are others than before, what was written so is left out. A column
+    that came later is empty in older files.
 
     Args:
         before: None where nothing was written before, or nothing of it counts.
@@ -202,10 +203,7 @@ def succeeding(before: Manifest | None, job: ExportJob, written: Written, number
     """
     query, schema = query_told(job), schema_told(job.dataset.schema)
     made = {unit.name for unit in written.units}
-    same = (
-        before is not None and dict(before.query) == query and before.partitions == job.partitions
-    )
-    kept = before if before is not None and same else None
+    kept = before if before is not None and _rows_meant(before) == _rows_of(job) else None
     units = [u for u in kept.units if u.name not in made] if kept else []
     files = [f for f in kept.files if f.unit not in made] if kept else []
     return Manifest(
@@ -221,6 +219,15 @@ def succeeding(before: Manifest | None, job: ExportJob, written: Written, number
         units=tuple(sorted([*units, *written.units], key=lambda u: u.name)),
         files=tuple(sorted([*files, *written.files], key=lambda f: f.path)),
     )
+
+
+def _rows_meant(manifest: Manifest) -> tuple[object, ...]:
+    query = manifest.query
+    return query["dataset"], query["where"], manifest.partitions
+
+
+def _rows_of(job: ExportJob) -> tuple[object, ...]:
+    return job.dataset.name, job.where, job.partitions
 
 
 def to_text(manifest: Manifest) -> str:

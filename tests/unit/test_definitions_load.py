@@ -103,6 +103,7 @@ def test_the_graph_has_the_layers_and_datasets_of_the_design(defs: dg.Definition
         "operations/failover_drill",
         *(f"operations/{name}" for name in MAKERS),
         *(f"curated/bars_{t}" for t in Timeframe),
+        *(f"exports/spark_bars_{t}" for t in Timeframe),
         *(f"raw/{v}_bars_{t}" for v in ("sample_a", "sample_b") for t in ("1m", "1d")),
         *(
             f"raw/{v}_bars_{t}"
@@ -163,5 +164,8 @@ def test_every_dataset_with_sessions_is_checked(defs: dg.Definitions):
     every_macro = every - {"duplicates", "ohlc"}
     assert {name: checked.pop(name) for name in macro} == dict.fromkeys(macro, every_macro)
     assert checked.pop("quality/scores") == every
+    exports = {name for name in bars if name.startswith("exports/")}
+    every_export = {"manifest", "coverage", "staleness", "drift"}
+    assert {name: checked.pop(name) for name in exports} == dict.fromkeys(exports, every_export)
     every_bar = every | {"price_sanity", "false_ticks", "volume", "consistency"}
-    assert checked == dict.fromkeys(bars - macro - {"quality/scores"}, every_bar)
+    assert checked == dict.fromkeys(bars - macro - exports - {"quality/scores"}, every_bar)

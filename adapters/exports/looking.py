@@ -1,0 +1,51 @@
+"""How every export stands, for readiness and command lines.
+
+What belongs here: manifests beside the versions of their sources. What does not: verdicts
+(market_data/exports/health.py), reading files (verifying.py).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from adapters.exports.sources import LakeSource, Source, TimescaleSource
+from adapters.exports.store import ExportStore
+from adapters.exports.verifying import outdated
+from adapters.modes import Installation
+from adapters.settings import Settings
+from market_data.errors import CopyMismatchError
+from market_data.exports.health import ExportState
+from market_data.exports.jobs import export_jobs
+from market_data.ports import BarStore
+
+
+def store_of(settings: Settings) -> ExportStore:
+    """The folders of all exports."""
+    return ExportStore(settings.export_root, timedelta(hours=settings.export_keep_hours))
+
+
+def source_of(found: Installation, store: BarStore) -> Source:
+    """Where the rows of exports come from.
+
+    Args:
+        found: the installation with its mode decided.
+        store: its curated datasets.
+    """
+    if found.servers is not None:
+        return TimescaleSource(store, found.servers.timescale)
+    return LakeSource(Path(found.settings.warehouse_root))
+
+
+def export_states(store: ExportStore, source: Source) -> dict[str, ExportState]:
+    """The exports that were ever written, by name."""
+    states = {}
+    for job in export_jobs():
+        try:
+            manifest = store.newest(job)
+        except CopyMismatchError as error:
+            states[job.name] = ExportState(None, str(error))
+            continue
+        if manifest is not None:
+            states[job.name] = ExportState(manifest, outdated=outdated(source.read(job), manifest))
+    return states

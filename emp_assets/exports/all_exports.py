@@ -1,0 +1,32 @@
+"""Every export of the graph: assets, checks, and those that a daily run feeds.
+
+What belongs here: the list. What does not: an export (bars.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import dagster as dg
+
+from emp_assets.exports.bars import bars_export_asset, bars_export_checks
+from market_data.exports.jobs import ExportJob, bars_job
+from market_data.timeframes import Timeframe
+from market_data.universe import Universe
+
+
+def exports_assets(universe: Universe) -> list[dg.AssetsDefinition]:
+    """The assets."""
+    return [bars_export_asset(universe, timeframe) for timeframe in Timeframe]
+
+
+def exports_checks(universe: Universe) -> list[dg.AssetChecksDefinition]:
+    """Their checks."""
+    return [bars_export_checks(universe, timeframe) for timeframe in Timeframe]
+
+
+def wanted_jobs(timeframes: Iterable[Timeframe]) -> list[ExportJob]:
+    """The exports that follow a daily run of some timeframes; from 1m all others are made."""
+    listed = set(timeframes)
+    made = set(Timeframe) if Timeframe.M1 in listed else listed
+    return [bars_job(timeframe) for timeframe in Timeframe if timeframe in made]

@@ -1,0 +1,62 @@
+"""Spark, for the assets that need it.
+
+What belongs here: one session per run, started when a step asks for it and ended with the run.
+What does not: its options (adapters/exports/spark_session.py), what is done with it.
+
+Neither pyspark nor a JVM is loaded before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from adapters.variables import read
+
+if TYPE_CHECKING:
+    from dagster_pyspark import LazyPySparkResource
+    from pyspark.sql import SparkSession
+
+    from adapters.exports.settings import SparkSettings
+
+
+class SparkResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """A Spark session that starts when it is asked for; SPARK_MASTER says where."""
+
+    master: str = Field(default="", description="Goes before SPARK_MASTER where it is given.")
+
+    _lazy: Any = PrivateAttr(default=None)
+
+    def settings(self) -> SparkSettings:
+        """SPARK_MASTER and every EMP_SPARK_* variable."""
+        from adapters.exports.settings import SparkSettings
+
+        return read(SparkSettings, **({"master": self.master} if self.master else {}))
+
+    def session(self) -> SparkSession:
+        """The session of this run.
+
+        Raises:
+            ConfigurationError: Java or pyspark is not there.
+        """
+        if self._lazy is None:
+            self._lazy = self._prepared()
+        session: SparkSession = self._lazy.spark_session
+        return session
+
+    def _prepared(self) -> LazyPySparkResource:
+        from adapters.exports.spark_session import prepare, spark_config
+
+        settings = self.settings()
+        prepare(settings)
+        from dagster_pyspark import LazyPySparkResource
+
+        return LazyPySparkResource(spark_config=spark_config(settings))
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """End the session with the run that started it."""
+        if self._lazy is not None:
+            self._lazy.spark_session.stop()
+            self._lazy = None
