@@ -13,7 +13,6 @@ import dagster as dg
 from market_data.errors import StoreUnavailableError
 
 INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
-_AWAY = StoreUnavailableError.__name__
 _BY_CHECK = "DagsterAssetCheckFailedError"
 _OURS = re.compile(r"^(market_data|adapters|resources|emp_assets|jobs|emp)(\.\w+)+: ")
 _STOPPED = "a signal stopped it"
@@ -48,10 +47,11 @@ def failure_of(event: dg.DagsterEvent) -> StepFailure:
     data = event.step_failure_data
     error = data.error
     by_check = error is not None and error.cls_name == _BY_CHECK
-    store_failed = error is not None and error.cls_name == _AWAY
+    away = _names(StoreUnavailableError)
+    store_failed = error is not None and error.cls_name in away
     while error is not None and error.cause is not None:
         error = error.cause
-        store_failed |= error.cls_name == _AWAY
+        store_failed |= error.cls_name in away
     interrupted = error is not None and error.cls_name == INTERRUPTED
     if data.user_failure_data is not None and data.user_failure_data.description:
         reason = str(data.user_failure_data.description)
@@ -60,3 +60,8 @@ def failure_of(event: dg.DagsterEvent) -> StepFailure:
         named = str(error.cls_name) if error is not None else "no reason was recorded"
         reason = _STOPPED if interrupted else _OURS.sub("", lines[0]) if lines else named
     return StepFailure(step_of(event), reason, by_check, interrupted, store_failed)
+
+
+def _names(kind: type[Exception]) -> set[str]:
+    """What errors of a kind are called, adapters' own as well: events keep names alone."""
+    return {kind.__name__}.union(*(_names(special) for special in kind.__subclasses__()))

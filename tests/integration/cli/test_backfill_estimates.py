@@ -1,0 +1,77 @@
+"""What a plan says against what happens: requests to the last one, minutes within thirty percent.
+
+A user backfills minute bars of a vendor on the loopback, whose limit per second binds: a pilot, a
+plan, and the backfill, each as a command of its own on the clock of the wall.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.settings import PROJECT
+from tests.support.replay_server import Asked, ReplayServer, Reply, json_body
+from tests.support.warm_python import run_python
+
+pytestmark = pytest.mark.slow
+
+CANDLES = "/products/BTC-USD/candles"
+ASKED = ["bars_1m", "--symbols", "BTCUSD", "--vendor", "coinbase", "--start", "2024-05-01"]
+WITHIN = 0.3
+
+
+def candles(asked: Asked) -> Reply:
+    """A candle of every minute that is asked for, the newest first."""
+    first, last = (
+        int(datetime.fromisoformat(asked.query[name]).timestamp()) for name in ("start", "end")
+    )
+    starts = range(-(-first // 60) * 60, last + 1, 60)
+    prices = [(start, 60_000 + 500 * math.sin(start / 20_000)) for start in reversed(starts)]
+    return json_body([[start, p - 5, p + 5, p, p + 1, 1.5] for start, p in prices])
+
+
+def test_a_plan_tells_what_happens(tmp_path: Path) -> None:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("EMP_", "DAGSTER_"))}
+    with ReplayServer() as server:
+        server.reply(CANDLES, candles)
+        config = tmp_path / "config"
+        shutil.copytree(PROJECT / "config", config)
+        file = config / "automation.yaml"
+        file.write_text(file.read_text().replace("pilot_sessions: 5", "pilot_sessions: 2"))
+        env = {
+            **clean,
+            "EMP_CONFIG_DIR": str(config),
+            "EMP_DATA_DIR": str(tmp_path / "data"),
+            "COINBASE_URL": server.url,
+            "COINBASE_REQUESTS_PER_SECOND": "1",
+        }
+
+        def emp(*words: str) -> Any:
+            done = run_python(["-m", "emp", "backfill", *words], env=env)
+            assert done.returncode == 0, done.stderr
+            return json.loads(done.stdout)
+
+        pilot = emp("launch", *ASKED, "--end", "2024-05-09", "--pilot", "--local")
+        assert pilot["state"] == "succeeded", pilot
+        server.asked.clear()
+        plan = emp("plan", *ASKED, "--end", "2024-05-06", "--json")
+        assert server.asked == []
+        done = emp("launch", *ASKED, "--end", "2024-05-06", "--local")
+        assert done["state"] == "succeeded", done
+    assert plan["requests"] == {"coinbase": len(server.asked_for(CANDLES))}
+    assert plan["seconds_of"]["pieces"] == 1
+    (run,) = done["runs"]
+    took = [datetime.fromisoformat(run[name]) for name in ("claimed_at", "ended_at")]
+    seconds = (took[1] - took[0]).total_seconds()
+    print(f"planned {plan['seconds']:.1f} s {plan['seconds_of']}, took {seconds:.1f} s "
+          f"{run['outcome']}; pilot {pilot['runs'][0]['outcome']}")  # fmt: skip
+    # The limit is what decides.
+    assert run["outcome"]["vendor_seconds"]["coinbase"] > seconds / 2
+    assert abs(plan["seconds"] - seconds) <= WITHIN * seconds
