@@ -25,6 +25,8 @@ from resources.event_batches import in_batches
 
 Hear = Callable[[dg.EventLogEntry], None]
 """Takes every event of a run, while it happens."""
+_OF_LONG_RUNS = (RUN_SUMMARY, MANIFEST)
+"""Checks of a run as a whole."""
 Sessions = tuple[date, date]
 """First and last session, both included."""
 
@@ -139,7 +141,7 @@ def range_tags(sessions: Sessions) -> dict[str, str]:
 
 
 def checks_of(known: Iterable[dg.AssetCheckKey], selection: Selection) -> set[dg.AssetCheckKey]:
-    """All checks of a short run, the summary alone of a long one; see emp_assets/check_states.
+    """All checks of a short run, of a long one those of the run; see emp_assets/check_states.
 
     Args:
         known: the checks of the graph.
@@ -151,7 +153,7 @@ def checks_of(known: Iterable[dg.AssetCheckKey], selection: Selection) -> set[dg
         key
         for key in known
         if key.asset_key in selection.keys
-        and (not _is_long(selection.sessions) or key.name == RUN_SUMMARY)
+        and (not _is_long(selection.sessions) or key.name in _OF_LONG_RUNS)
     }
 
 
