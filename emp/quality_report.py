@@ -137,24 +137,6 @@ def page(
     )
 
 
-def linked_runbooks(address: str) -> str:
-    """Where links of a page that may lie anywhere lead.
-
-    Args:
-        address: of the folder of the runbooks, as the alerts have it: a URL, or a path, below the
-            installation's own folder where it is relative.
-
-    Returns:
-        The URL, that of the folder where it is there; else empty.
-    """
-    from adapters.settings import PROJECT
-
-    if "://" in address:
-        return address
-    folder = PROJECT / address
-    return folder.as_uri() if folder.is_dir() else ""
-
-
 def drawn(sessions: Sequence[date]) -> dict[str, Any]:
     """The measures of a heat map: width of a cell, and the columns that bear a date."""
     count = max(len(sessions), 1)

@@ -18,8 +18,15 @@ import dagster as dg
 import polars as pl
 
 from emp_assets.check_states import SessionResult, log_session_results, worth_recording
-from emp_assets.evidence import ALL_SESSIONS, ONE_RESULT, RECORDED, SUMMARY_LINES, Evidence
-from emp_assets.metadata import markdown_table, runbook, runbooks_of, table
+from emp_assets.evidence import (
+    ALL_SESSIONS,
+    ONE_RESULT,
+    PAGES,
+    RECORDED,
+    SUMMARY_LINES,
+    Evidence,
+)
+from emp_assets.metadata import RUNBOOKS, markdown_table, runbook, runbooks_of, table
 from emp_assets.naming import op_name
 from emp_assets.partitions import session_range
 from emp_assets.run_config import SymbolsConfig
@@ -27,7 +34,7 @@ from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.platform import Platform
 from market_data.quality.actions import check_severity
 from market_data.quality.findings import ERROR
-from market_data.quality.runbooks import page_of_all
+from market_data.quality.runbooks import page_of_all, page_of_check
 from resources.platform import PlatformResource
 
 CHECKS = {
@@ -56,10 +63,16 @@ def session_checks(
     partitions: dg.DailyPartitionsDefinition,
     inspect: Inspect,
     descriptions: Mapping[str, str] = CHECKS,
+    page: str = "",
 ) -> dg.AssetChecksDefinition:
     """All checks of one asset, in one step that reads the stored sessions once."""
     specs = [
-        dg.AssetCheckSpec(name, asset=asset, description=text, partitions_def=partitions)
+        dg.AssetCheckSpec(
+            name,
+            asset=asset,
+            description=f"{text} What to do: {RUNBOOKS}/{page_of_check(page or name)}",
+            partitions_def=partitions,
+        )
         for name, text in descriptions.items()
     ]
     summary = dg.AssetCheckSpec(
@@ -118,7 +131,7 @@ class _Report:
         """One result per session of the run, or those of its newest and of failing sessions."""
         found = self.inspection.findings.filter(pl.col("check") == check)
         by_session = {str(k[0]): f for k, f in found.group_by("session")}
-        evidence = Evidence(self.share(ALL_SESSIONS))
+        evidence = Evidence(self.share(ALL_SESSIONS), pages=self.share(PAGES))
         # The newest sessions are those that somebody looks at.
         for key in reversed(self.keys):
             findings = by_session.get(key)
@@ -206,7 +219,7 @@ class _Report:
         told = evidence.of(findings, self.inspection.rows.get(check))
         if "findings" in told:
             page = page_of_all(findings.get_column("code").to_list(), check)
-            told["runbook"] = runbook(self.runbooks, page)
+            told["runbook"] = runbook(self.runbooks, page, whole=evidence.page())
         return told
 
     def _rest(self) -> dict[str, str]:

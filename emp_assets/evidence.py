@@ -21,6 +21,8 @@ ONE_RESULT = 20
 """Rows of one table."""
 ALL_SESSIONS = 100
 """Rows that the results of single sessions show, over all sessions and checks of a run."""
+PAGES = 30
+"""Results of single sessions, the newest, that hold the text of a runbook; the others name it."""
 RECORDED = 60
 """Failures of single sessions that a run records where it records nothing else of the check."""
 SUMMARY_LINES = 200
@@ -33,11 +35,13 @@ class Evidence:
     Args:
         room: rows that may be shown.
         of_one: rows of one table at most.
+        pages: of runbooks that may be shown.
     """
 
-    def __init__(self, room: int, of_one: int = ONE_RESULT) -> None:
+    def __init__(self, room: int, of_one: int = ONE_RESULT, *, pages: int = 1) -> None:
         self._room = room
         self._of_one = of_one
+        self._pages = pages
 
     def of(self, findings: pl.DataFrame, rows: pl.DataFrame | None) -> dict[str, Any]:
         """Metadata of a result: the first findings, and the first rows that they are about.
@@ -58,6 +62,11 @@ class Evidence:
         wanted = findings.select(KEY).unique()
         sample = self._take(rows.join(wanted, on=KEY, how="semi", maintain_order="left"))
         return told | ({"rows": table(sample, rows=self._of_one)} if sample.height else {})
+
+    def page(self) -> bool:
+        """Whether there is room for the text of one more page of the runbooks."""
+        self._pages -= 1
+        return self._pages >= 0
 
     def _take(self, frame: pl.DataFrame) -> pl.DataFrame:
         shown = frame.head(min(self._of_one, self._room))

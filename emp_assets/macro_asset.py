@@ -138,4 +138,4 @@ def macro_checks(
 ) -> dg.AssetChecksDefinition:
     """The checks of such an asset."""
     partitions = announced_partitions(universe.first_session)
-    return session_checks(key, partitions, inspect, dict(descriptions))
+    return session_checks(key, partitions, inspect, dict(descriptions), "macro")

@@ -22,6 +22,7 @@ PER_SESSION_LIMIT = 60
 
 PREVIEW_ROWS = 10
 HEAT_CELLS = 60
+RUNBOOKS = "docs/runbooks"
 FULL, LOW, MISSING, CLOSED = "█", "▒", "x", "·"
 """Cells of a heat map, in characters that every font has."""
 
@@ -161,15 +162,34 @@ def run_range(first: date, last: date, symbols: Sequence[str]) -> dict[str, Any]
 def runbooks_of(platform: PlatformResource) -> str:
     """The address of the folder of the runbooks; a check does not depend on the alerts' file."""
     from adapters.alerts.configuration import load_alert_rules
+    from adapters.runbooks import linked_runbooks
 
     try:
         return load_alert_rules(platform.settings()).runbooks.rstrip("/")
     except ConfigurationError:
         # The sensors of alerts tell of it.
-        return "docs/runbooks"
+        return linked_runbooks(RUNBOOKS) or RUNBOOKS
 
 
-def runbook(folder: str, page: str) -> dg.MetadataValue[Any]:
-    """The page that says what to do; a link where the runbooks have an address."""
+def runbook(folder: str, page: str, *, whole: bool = True) -> dg.MetadataValue[Any]:
+    """The page that says what to do, one click away.
+
+    A link where the runbooks are on the web. A browser opens no file from another page: of those
+    on this machine the text itself is shown, after a first line with the page's name.
+
+    Args:
+        folder: address of the runbooks.
+        page: its name, with the place of a code where there is one.
+        whole: whether there is room for the text; else the address alone.
+    """
+    from adapters.runbooks import is_web, page_text
+
     address = f"{folder}/{page}"
-    return dg.MetadataValue.url(address) if "://" in address else dg.MetadataValue.text(address)
+    if is_web(address):
+        return dg.MetadataValue.url(address)
+    text = page_text(folder, page) if whole else ""
+    return (
+        dg.MetadataValue.md(f"`{RUNBOOKS}/{page}`\n\n{text}")
+        if text
+        else (dg.MetadataValue.text(address))
+    )

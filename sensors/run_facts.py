@@ -196,11 +196,12 @@ def _check(found: dg.AssetCheckEvaluation, at: float) -> CheckFact:
 
 
 def _page(metadata: Mapping[str, Any]) -> str:
-    """The page of the runbooks that a check links to, and the place of its code."""
+    """The page of the runbooks that a check links to, or shows, and the place of its code."""
     value = metadata.get("runbook")
-    if not isinstance(value, dg.TextMetadataValue | dg.UrlMetadataValue):
+    if not isinstance(value, dg.TextMetadataValue | dg.UrlMetadataValue | dg.MarkdownMetadataValue):
         return ""
-    found = _PAGE.search(value.value or "")
+    # A page that is shown has its name in its first line.
+    found = _PAGE.search((value.value or "").partition("\n")[0].strip("`"))
     return f"{found[1]}{found[2] or ''}" if found else ""
 
 

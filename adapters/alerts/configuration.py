@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from adapters.alerts.settings import AlertSettings
 from adapters.configuration import own_or_shipped, read_yaml
+from adapters.runbooks import linked_runbooks
 from adapters.settings import Settings
 from adapters.variables import read
 from market_data.alerts.alert import Severity
@@ -31,6 +32,9 @@ def load_alert_rules(settings: Settings, changes: AlertSettings | None = None) -
         settings: say where the file is.
         changes: what the environment says; read from it where None.
 
+    Returns:
+        The rules; `runbooks` is a URL, that of the shipped pages' folder where no other is given.
+
     Raises:
         ConfigurationError: naming the file or the variable, the key, and what is wrong.
     """
@@ -43,8 +47,9 @@ def load_alert_rules(settings: Settings, changes: AlertSettings | None = None) -
         raise ConfigurationError(f"{path}: {_told(error, content)}") from None
     given = changes if changes is not None else read(AlertSettings)
     updates: dict[str, Any] = {}
-    if given.runbooks is not None:
-        updates["runbooks"] = given.runbooks
+    runbooks = rules.runbooks if given.runbooks is None else given.runbooks
+    # Without a folder the path still says to a person what to look for.
+    updates["runbooks"] = linked_runbooks(runbooks) or runbooks
     if given.ui is not None:
         updates["ui"] = given.ui
     if given.alert_routes is not None:

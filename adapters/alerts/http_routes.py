@@ -19,6 +19,7 @@ import httpx
 
 from adapters.alerts.route import DeliveryError, RefusedError, UnfinishedError
 from adapters.alerts.secrets import secret
+from adapters.runbooks import is_web
 from adapters.tls import trusted
 from market_data.alerts import Message, Severity, State
 from market_data.alerts.rules import PagerDutyRoute, RouteRules, SlackRoute, WebhookRoute
@@ -192,9 +193,8 @@ class PagerDuty(_Http):
                 "alerts": alerts,
             },
         }
-        links = [
-            {"href": a["runbook"], "text": "Runbook"} for a in alerts[:1] if "//" in a["runbook"]
-        ]
+        pages = [a["runbook"] for a in alerts[:1] if is_web(a["runbook"])]
+        links = [{"href": page, "text": "Runbook"} for page in pages]
         return [
             {
                 "event_action": "trigger",

@@ -50,9 +50,10 @@ def quality(
 ) -> None:
     """Write one self-contained page: heat maps, trends, findings, drift, worst symbols."""
     from adapters.alerts.configuration import load_alert_rules
+    from adapters.runbooks import linked_runbooks
     from emp.moments import day
     from emp.platforms import lake_instead, platform_of
-    from emp.quality_report import linked_runbooks, page, quality_reports
+    from emp.quality_report import page, quality_reports
     from market_data.errors import ConfigurationError, StoreUnavailableError
 
     settings = settings_of(context)

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from shutil import copytree
 from typing import Any
+from urllib.parse import urlsplit
 
 import dagster as dg
 import pytest
@@ -122,6 +123,10 @@ def test_a_fault_of_a_vendor_is_one_message_and_its_mending_one_through_every_ou
     assert "curated/bars_1d" in assets
     pages = [alert["runbook"] for alert in opened["alerts"] if alert["check"] == "coverage"]
     assert pages and all("#no_data" in page for page in pages)
+    # A link that opens without anybody having said where the pages are.
+    (file,) = {urlsplit(page).path for page in pages if urlsplit(page).scheme == "file"}
+    assert "## no_data" in Path(file).read_text()
+    assert all(f"What to do: {page}" in opened["text"] for page in pages)
     assert house.told() == []
 
     # The vendor restates; the mending is told once, again through an outage.

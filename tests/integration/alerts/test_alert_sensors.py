@@ -131,7 +131,8 @@ def test_a_fault_travels_to_the_webhook_and_its_mending_too(house: House):
     assert (alert["asset"], alert["first_session"]) == ("curated/bars_1d", DAYS[2])
     assert alert["symbols"] == ["AAA"]
     assert alert["owners"] == ["team:market-data"]
-    assert alert["runbook"] == "docs/runbooks/check-coverage.md#no_data"
+    pages = (PROJECT / "docs/runbooks").as_uri()
+    assert alert["runbook"] == f"{pages}/check-coverage.md#no_data"
     assert house.server.asked[-1].headers["idempotency-key"] == opened["id"]
 
     # The daemon died after the step and before the cursor was kept: nothing is done twice.
@@ -286,7 +287,7 @@ def test_the_look_at_the_platform_tells_of_fetches_that_are_slow_until_they_are_
     opened, recovered = (a.json for a in house.server.asked)
     (alert,) = opened["alerts"]
     assert (alert["kind"], alert["key"]) == ("latency", "latency|slow_fetch|daily_bars")
-    assert alert["runbook"] == "docs/runbooks/latency.md#slow_fetch"
+    assert alert["runbook"].endswith("/docs/runbooks/latency.md#slow_fetch")
     assert "95 of 100 fetches took up to 360 s, 300 s are allowed" in alert["detail"]
     assert recovered["state"] == "recovered"
 

@@ -144,7 +144,7 @@ def test_a_fetch_that_failed_is_an_error_of_checklist_and_objectives(
         assert not judged[name].passed
         assert judged[name].severity is dg.AssetCheckSeverity.ERROR
         runbook = str(judged[name].metadata["runbook"].value)
-        assert runbook == f"docs/runbooks/objectives.md#{place}"
+        assert runbook.startswith(f"`docs/runbooks/objectives.md#{place}`\n\n# ")
     assert "jobs done" in str(judged["daily_checklist"].description)
     link = dg.MetadataValue.url("https://runbooks.invalid/objectives.md#item_open")
     assert elsewhere.metadata["runbook"] == link

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -123,6 +124,18 @@ def test_addresses_of_links_come_from_the_environment_first(
     placed = trouble(runbook="check-coverage#no_data")
     assert found.page(placed) == "https://docs.example.com/runbooks/check-coverage.md#no_data"
     assert found.run_page(trouble()) == "https://dagster.example.com/runs/run-1"
+
+
+def test_links_lead_to_the_installed_pages_where_nobody_gave_an_address(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from tests.support.alert_rows import trouble
+
+    page = urlsplit(load(folder, routes=[]).page(trouble(runbook="check-coverage#no_data")))
+    assert (page.scheme, page.fragment) == ("file", "no_data")
+    assert Path(page.path).read_text().startswith("# Check `coverage`")
+    monkeypatch.setenv("EMP_ALERTS_RUNBOOKS", "our/pages")
+    assert load(folder, routes=[]).page(trouble()) == "our/pages/check-coverage.md"
 
 
 def test_values_of_secrets_leave_every_text(monkeypatch: pytest.MonkeyPatch):

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import polars as pl
 import pytest
 
-from emp.quality_report import linked_runbooks
+from adapters.runbooks import linked_runbooks
 from market_data.quality.health import JUDGED
 from market_data.quality.report import SHOWN_SYMBOLS, dataset_report
 from market_data.quality.thresholds import Thresholds
