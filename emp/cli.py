@@ -64,11 +64,18 @@ from market_data.errors import (
     BootstrapModeWarning,
     MarketDataError,
     StoreAwayWarning,
+    UnjudgedBarsWarning,
     UnknownActionsWarning,
     WithheldBarsWarning,
 )
 
-TOLD = (UnknownActionsWarning, WithheldBarsWarning, BootstrapModeWarning, StoreAwayWarning)
+TOLD = (
+    UnknownActionsWarning,
+    WithheldBarsWarning,
+    BootstrapModeWarning,
+    StoreAwayWarning,
+    UnjudgedBarsWarning,
+)
 """Warnings that a person at a command line is told."""
 
 EPILOG = """

@@ -86,6 +86,8 @@ def get_curated_bars(
         UnknownActionsWarning: prices that could not be adjusted, or are left out for that, or
             sessions about which nobody was asked who would have told a split.
         WithheldBarsWarning: "trusted" left out bars: how many of which symbols and sessions.
+        UnjudgedBarsWarning: nobody has scored some of the bars yet, so that none of them can be
+            flagged; not with `as_of` or `checked`.
         StoreAwayWarning: the warehouse is away, as 'emp failover status' shows: the bars were
             curated anew from the lake; or, with `as_of`, they lack the flags that it keeps.
     """

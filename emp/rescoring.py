@@ -28,6 +28,9 @@ def get_outdated_scores(
 ) -> pl.DataFrame:
     """Scores that were made by other limits, vendor order or expectations than those in force.
 
+    Also those that say otherwise than the flags that are kept of their bars, and sessions that
+    nobody has scored: their `score` is null, `rule_version` and `status` are empty.
+
     Args:
         start: first session; None: the first one stored.
         end: last session, included; None: the last one stored.
@@ -42,9 +45,12 @@ def get_outdated_scores(
         ConfigurationError: the period is none.
     """
     from market_data.pipeline.rescore import scores_by_other_rules
+    from market_data.pipeline.scores_and_flags import to_score_anew
 
     names = None if symbols is None else listed(symbols)
-    return scores_by_other_rules(platform_of(settings), _sessions(start, end), names)
+    platform, sessions = platform_of(settings), _sessions(start, end)
+    found = scores_by_other_rules(platform, sessions, names)
+    return to_score_anew(platform, found, sessions, names)
 
 
 def _sessions(start: Moment | None, end: Moment | None) -> tuple[date, date] | None:

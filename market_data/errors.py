@@ -23,6 +23,10 @@ class WithheldBarsWarning(UserWarning):
     """A read left out bars that are stored and in error."""
 
 
+class UnjudgedBarsWarning(UserWarning):
+    """A read served bars for which nobody has looked for flags: nobody has scored them."""
+
+
 class StoreAwayWarning(UserWarning):
     """The warehouse is away: what was read was made anew from the lake, or lacks a part."""
 

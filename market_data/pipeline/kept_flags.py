@@ -77,7 +77,7 @@ def keep_flags(
     *,
     held: Collection[Timeframe],
     chosen: Collection[Timeframe],
-) -> None:
+) -> tuple[date, date]:
     """Find the flags of a part of a scored range, and of what lies beside it, and keep them.
 
     The same bars give the same rows, whenever they are scored: a flag that is found again keeps the
@@ -89,6 +89,9 @@ def keep_flags(
         part: of the range.
         held: timeframes of which there are bars.
         chosen: timeframes that are scored; flags of others stay as they are.
+
+    Returns:
+        First and last session whose flags may be others now.
     """
     judged = {t: part.judged(t) for t in chosen}
     judged |= {t: _judged_now(platform, symbols, part, t) for t in held if t in chosen}
@@ -108,6 +111,7 @@ def keep_flags(
         rows = pl.concat([first_found(now, kept), kept.filter(~anew)]).sort(FLAGS_DATASET.sort)
         if not rows.equals(kept):
             platform.store.replace(FLAGS_DATASET, rows, sessions=whole, symbols=symbols)
+    return whole
 
 
 def flags_of(

@@ -17,11 +17,12 @@ from typing import Literal
 import polars as pl
 
 from market_data.corporate_actions.adjustment import Adjust
-from market_data.errors import ConfigurationError, UnknownActionsWarning
+from market_data.errors import ConfigurationError, UnjudgedBarsWarning, UnknownActionsWarning
 from market_data.pipeline.adjusting import adjusted_bars
 from market_data.pipeline.decisions import bar_decisions
 from market_data.pipeline.imputing import ANNOTATED, NEVER, Impute, Range, asked_for, with_imputed
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.scores_and_flags import tell_unjudged
 from market_data.pipeline.stored_bars import StoredBars
 from market_data.pipeline.withheld import tell_withheld
 from market_data.timeframes import Timeframe
@@ -81,6 +82,8 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
             over a stretch of sessions about which nobody who tells splits was asked; or bars that
             are left out of adjusted prices since nobody knows all splits in them.
         WithheldBarsWarning: "trusted" left out bars that are in error.
+        UnjudgedBarsWarning: nobody has scored some of the bars, and looked for wrong ones among
+            them; not with `as_of` or `checked`.
         StoreAwayWarning: bars as of a moment are without the flags that the store keeps, which
             does not answer.
     """
@@ -95,15 +98,17 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
 
     @cache
     def closes() -> pl.DataFrame:
-        daily = Timeframe.D1
-        return read_bars(
-            platform,
-            adjustable,
-            timeframe=daily,
-            as_of=as_of,
-            quality="all",
-            impute=NEVER,
-        )
+        with warnings.catch_warnings():
+            # They are not what is read.
+            warnings.simplefilter("ignore", UnjudgedBarsWarning)
+            return read_bars(
+                platform,
+                adjustable,
+                timeframe=Timeframe.D1,
+                as_of=as_of,
+                quality="all",
+                impute=NEVER,
+            )
 
     def worked_in(bars: pl.DataFrame) -> pl.DataFrame:
         if mode is Adjust.NONE or bars.is_empty():
@@ -121,6 +126,8 @@ def read_bars(  # noqa: PLR0913  a reader's question has this many parts
             completed, wide, bar_decisions(platform, timeframe, wide.days, as_of)
         )
         bars = pl.concat([bars, around.filter(span.holds())]).sort("symbol", "ts")
+    if as_of is None and not checked:
+        tell_unjudged(platform, bars, timeframe, stacklevel=3)
     if quality == "trusted":
         tell_withheld(bars, running=running, checked=checked, stacklevel=3)
     bars = worked_in(bars.filter(wanted))

@@ -66,12 +66,20 @@ def scores_by_other_rules(
 
 
 def rescore(platform: Platform, outdated: pl.DataFrame, progress: Progress = silent) -> Rescored:
-    """Score anew exactly what `scores_by_other_rules` lists; no other score is touched."""
+    """Score anew exactly the sessions of such a list, and those beside that it changes.
+
+    Args:
+        platform: configuration and ports.
+        outdated: of `scores_by_other_rules`, or of `scores_and_flags.to_score_anew`.
+        progress: told what is being scored.
+    """
     held = platform.store.scan(
         SCORES_DATASET,
         symbols=outdated["symbol"].unique().sort().to_list(),
         columns=["symbol", "session"],
     )
+    # Sessions without a score lie between others, too.
+    held = pl.concat([held, outdated.select("symbol", "session")])
     parts = []
     for symbols, timeframes, first, last in _ranges(outdated, held):
         parts.append(score_range(platform, symbols, first, last, progress, timeframes=timeframes))
@@ -81,7 +89,7 @@ def rescore(platform: Platform, outdated: pl.DataFrame, progress: Progress = sil
         made.select(*key, "score", "status"), on=key, suffix="_now"
     )
     changed = both.filter(
-        (pl.col("score") != pl.col("score_now")) | (pl.col("status") != pl.col("status_now"))
+        pl.col("score").ne_missing(pl.col("score_now")) | (pl.col("status") != pl.col("status_now"))
     )
     return Rescored(both.height, changed.height)
 

@@ -15,6 +15,10 @@ from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 
+JUDGING = "flags1"
+"""Names how single bars are judged, and that their flags are kept with the scores: to be raised
+when a rule of the code changes. Scores from before have another one, or none."""
+
 
 def rules_of(platform: Platform, timeframe: Timeframe) -> Mapping[AssetClass, str]:
     """The version of the rules of each asset class at a timeframe."""
@@ -24,7 +28,12 @@ def rules_of(platform: Platform, timeframe: Timeframe) -> Mapping[AssetClass, st
 def _version(platform: Platform, instrument: Instrument, timeframe: Timeframe) -> str:
     limits = platform.rule_versions[instrument.asset_class, timeframe]
     expected = platform.expectations.version(curated_bars(timeframe).name, instrument.symbol)
-    return f"{limits}+{expected}" if expected else limits
+    return "+".join(part for part in (limits, JUDGING, expected) if part)
+
+
+def found_flags() -> pl.Expr:
+    """Whether a score was made together with the flags of its bars: some rules kept none."""
+    return pl.col("rule_version").str.contains("+flags", literal=True)
 
 
 def rules_in_force(platform: Platform) -> pl.Expr:

@@ -20,6 +20,7 @@ from market_data.pipeline.decisions import decisions
 from market_data.pipeline.kept_flags import Scored, keep_flags
 from market_data.pipeline.platform import Platform, Progress, silent
 from market_data.pipeline.rules import rules_in_force
+from market_data.pipeline.scores_and_flags import contradicted_scores
 from market_data.pipeline.telemetry import score_events
 from market_data.pipeline.views import curated_view, kept_symbols
 from market_data.ports import Annotation
@@ -54,29 +55,65 @@ def score_range(
         timeframes: only these, the scores of all others stay as they are; None for all.
 
     Returns:
-        The rows of SCORES of the slice, sorted by (symbol, session, dataset).
+        The rows of SCORES of the slice, sorted by (symbol, session, dataset). Sessions beside it
+        whose flags changed with it are scored too; they are not among the rows.
     """
     chosen = tuple(Timeframe) if timeframes is None else tuple(timeframes)
     kept = _kept(platform, chosen)
-    parts = []
+    parts, reach = [], (first, last)
     for start, end in chunks(first, last, _days(platform, kept)):
         progress(f"score: {start} to {end}")
         # Flags first: after a crash in between it is the scores that are missing, which shows.
         part = Scored((start, end), begins=start == first, ends=end == last)
-        keep_flags(platform, symbols, part, held=kept.keys(), chosen=chosen)
-        with platform.locks.hold(lock_names(SCORES_DATASET.name, start, end)):
-            scores = _scores(platform, symbols, (start, end), kept)
-            others = _of_others(platform, symbols, (start, end), chosen)
-            platform.store.replace(
-                SCORES_DATASET,
-                pl.concat([scores, others]).sort(SCORES_DATASET.sort),
-                sessions=(start, end),
-                symbols=symbols,
-            )
-        now = platform.clock.now()
-        platform.events.publish(score_events(scores, (start, end), platform.rule_version, now))
-        parts.append(scores)
+        flagged = keep_flags(platform, symbols, part, held=kept.keys(), chosen=chosen)
+        reach = min(reach[0], flagged[0]), max(reach[1], flagged[1])
+        parts.append(_score_part(platform, symbols, (start, end), kept, chosen))
+    _score_beside(platform, symbols, (first, last), reach, kept)
     return pl.concat([SCORES.empty(), *parts]).sort(SCORES_DATASET.sort)
+
+
+def _score_part(
+    platform: Platform,
+    symbols: Sequence[str],
+    sessions: tuple[date, date],
+    kept: Mapping[Timeframe, Sequence[str]],
+    chosen: Sequence[Timeframe],
+) -> pl.DataFrame:
+    """Score a part of a range and keep the scores; those of other timeframes stay as they are."""
+    with platform.locks.hold(lock_names(SCORES_DATASET.name, *sessions)):
+        scores = _scores(platform, symbols, sessions, kept)
+        others = _of_others(platform, symbols, sessions, chosen)
+        platform.store.replace(
+            SCORES_DATASET,
+            pl.concat([scores, others]).sort(SCORES_DATASET.sort),
+            sessions=sessions,
+            symbols=symbols,
+        )
+    now = platform.clock.now()
+    platform.events.publish(score_events(scores, sessions, platform.rule_version, now))
+    return scores
+
+
+def _score_beside(
+    platform: Platform,
+    symbols: Sequence[str],
+    scored: tuple[date, date],
+    reach: tuple[date, date],
+    kept: Mapping[Timeframe, Sequence[str]],
+) -> None:
+    """Score the sessions beside a range whose scores do not say what the flags say now.
+
+    They are few: the range changed what their bars look like.
+    """
+    named = {curated_bars(t).name: t for t in kept}
+    beside = contradicted_scores(platform, reach, symbols).filter(
+        ~pl.col("session").is_between(*scored), pl.col("dataset").is_in(list(named))
+    )
+    for (name, day), of in beside.group_by("dataset", "session", maintain_order=True):
+        if isinstance(day, date):
+            timeframe = named[str(name)]
+            whose = of["symbol"].to_list()
+            _score_part(platform, whose, (day, day), {timeframe: kept[timeframe]}, [timeframe])
 
 
 def scores_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,10 +16,18 @@ from polars.testing import assert_frame_equal
 
 import emp
 from emp.cli import run
+from emp.rescoring import get_outdated_scores
 from market_data.calendars import trading_sessions
 from market_data.datasets import FLAGS_DATASET, SCORES_DATASET, Dataset, curated_bars
-from market_data.errors import StoreAwayWarning, StoreUnavailableError, WithheldBarsWarning
+from market_data.errors import (
+    StoreAwayWarning,
+    StoreUnavailableError,
+    UnjudgedBarsWarning,
+    WithheldBarsWarning,
+)
+from market_data.pipeline.rescore import rescore
 from market_data.pipeline.score import score_range
+from market_data.pipeline.scores_and_flags import contradicted_scores
 from market_data.ports import Annotation, BarStore, Decision
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
@@ -67,6 +76,12 @@ def score(world: World, first: date, last: date, **how: Any) -> None:
 def marks(bars: pl.DataFrame) -> dict[date, str]:
     flagged = bars.with_columns(pl.col("flags").str.replace(",?splits_unknown", ""))
     return {d: f for d, f in flagged.select("session", "flags").iter_rows() if f}
+
+
+def scored(world: World) -> dict[date, tuple[str, str]]:
+    """Status and reasons of scores that have some."""
+    rows = world.platform.store.scan(SCORES_DATASET).filter(pl.col("reasons") != "")
+    return {d: (s, r) for d, s, r in rows.select("session", "status", "reasons").iter_rows()}
 
 
 def restate(world: World, day: date, **columns: pl.Expr) -> None:
@@ -214,6 +229,9 @@ def test_the_next_day_tells_a_false_tick_of_the_last(tmp_path: Path) -> None:
         BUSY: "volume",
         TICK: "false_tick",
     }
+    # So does its score, though nobody scored that day again.
+    assert scored(tomorrow)[TICK] == ("YELLOW", "false_tick")
+    assert contradicted_scores(tomorrow.platform).is_empty()
     # The evening before nobody knew.
     then = tomorrow.read("1d", "MINE", quality="all", as_of=evening(TICK))
     assert marks(then).get(TICK) != "false_tick"
@@ -269,6 +287,56 @@ def test_a_run_that_dies_between_flags_and_scores_shows_and_is_made_whole_by_the
     score(world, FIRST, LAST)
     assert_frame_equal(own.scan(FLAGS_DATASET), kept)
     assert not own.scan(SCORES_DATASET).is_empty()
+
+
+def test_a_run_that_dies_before_the_scores_beside_shows_and_is_mended(tmp_path: Path) -> None:
+    world = curated(tmp_path)
+    score(world, FIRST, LAST)
+    own = world.platform.store
+    restate(world, TICK, close=pl.col("open"), high=pl.col("open") * 1.01)
+    own_replace = own.replace
+
+    def dies(dataset: Dataset, frame: pl.DataFrame, **how: Any) -> int:
+        if dataset == SCORES_DATASET and how["sessions"][0] != AFTER_TICK:
+            raise KilledError
+        return own_replace(dataset, frame, **how)
+
+    dying: BarStore = Instead(own, replace=dies)
+    with pytest.raises(KilledError):
+        score(replace(world, store=dying), AFTER_TICK, AFTER_TICK)
+    found = get_outdated_scores(settings=world.settings)
+    assert found["session"].to_list() == [TICK]
+    assert rescore(world.platform, found).changed == 1
+    assert TICK not in scored(world)
+    assert get_outdated_scores(settings=world.settings).is_empty()
+
+
+def test_bars_that_nobody_has_judged_are_told_of_until_somebody_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an installation that is older than its flags, whose scores were made without."""
+    world = curated(tmp_path)
+    monkeypatch.setenv("EMP_DATA_DIR", str(world.settings.data_dir))
+    days = trading_sessions("XNYS", FIRST, LAST).height
+    with pytest.warns(UnjudgedBarsWarning, match=rf"MINE \({days} session.s., 2024-01-02 to"):
+        assert marks(world.read("1d", "MINE", quality="all")) == {}
+    found = get_outdated_scores()
+    assert found["session"].to_list() == trading_sessions("XNYS", FIRST, LAST)["session"].to_list()
+    assert found["score"].null_count() == days
+    score(world, FIRST, LAST)
+    made = world.platform.store.scan(SCORES_DATASET)
+    before = made.with_columns(pl.col("rule_version").str.split("+").list.first())
+    world.platform.store.replace(SCORES_DATASET, before, sessions=(FIRST, LAST), symbols=["MINE"])
+    none = world.platform.store.scan(FLAGS_DATASET).clear()
+    world.platform.store.replace(FLAGS_DATASET, none, sessions=(FIRST, LAST), symbols=["MINE"])
+    with pytest.warns(UnjudgedBarsWarning):
+        assert marks(world.read("1d", "MINE", quality="all")) == {}
+    assert run(["quality", "outdated", "--rescore", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["outdated"]) == days
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnjudgedBarsWarning)
+        assert marks(world.read("1d", "MINE", quality="all")) == KEPT
+    assert get_outdated_scores().is_empty()
 
 
 def test_a_day_that_its_hours_contradict_is_flagged(tmp_path: Path) -> None:

@@ -95,6 +95,9 @@ def test_the_step_back_tells_of_all_bars_before_it(world: World) -> None:
     world.platform.store.replace(BARS, before, sessions=(RIGHT, LAST), symbols=["MINE"])
     score(world, RIGHT, RIGHT)
     assert in_other_unit(world) == wrong_sessions()
+    scores = world.platform.store.scan(SCORES_DATASET, symbols=["MINE"])
+    red = scores.filter(pl.col("reasons").str.contains(UNIT_ERROR, literal=True))
+    assert dict.fromkeys(red["session"], 13) == wrong_sessions(), "without scoring these again"
 
 
 def test_a_stretch_that_turns_out_to_go_on_is_none_any_more(world: World) -> None:
