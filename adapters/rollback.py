@@ -171,7 +171,7 @@ class Rollbacks:
             self._move(backfill, rolled, BackfillState.ROLLING_BACK)
             self.withdrawals.reinstate(backfill.id)
             self.states.reinstate_actions(backfill.id)
-            since = fetched_since(self.platform, scope, after.taken_at, ())
+            since = fetched_since(self.platform, scope, after.taken_at, (), after.taken_at)
             # What the backfill refused is refused again.
             rows = self._put(scope, after, replace(since, fetches={}, of_actions=found.of_actions))
             self._move(backfill, (BackfillState.ROLLING_BACK,), was)
@@ -251,7 +251,7 @@ class Rollbacks:
         self.tell("looking through the raw logs")
         own = {*runs, *(piece.run_id for piece in backfill.pieces if piece.run_id)}
         scope = scope_of(backfill.plan)
-        found = fetched_since(self.platform, scope, before.taken_at, own)
+        found = fetched_since(self.platform, scope, before.taken_at, own, backfill.changed_at)
         if before.actions is None:
             return found
         learned = brought_alone(

@@ -90,18 +90,24 @@ def put_slices_back(
 
 
 def fetched_since(
-    platform: Platform, scope: Scope, since: datetime, runs: Collection[str]
+    platform: Platform,
+    scope: Scope,
+    since: datetime,
+    runs: Collection[str],
+    until: datetime,
 ) -> Fetched:
     """What came into the raw logs since a snapshot.
 
-    A fetch belongs to the backfill where one of its runs made it, or where no run has put it down:
-    its process died.
+    A fetch belongs to the backfill where one of its runs made it, or where no run has put it down
+    and it is of the time of the backfill: its process died. One that came later and is not put
+    down is another's, which is at work at this moment.
 
     Args:
         platform: whose raw logs.
         scope: of the backfill.
         since: the moment of the snapshot.
         runs: of the backfill.
+        until: the end of the backfill.
     """
     fetches: dict[str, set[str]] = {}
     brought = 0
@@ -110,8 +116,10 @@ def fetched_since(
         for came in _came(platform, slice_, since):
             rows = came.join(within(came.select(_KEY).unique(), spans), on=_KEY, how="semi")
             names = rows["fetch_id"].unique().sort().to_list()
-            others = [a.fetch_id for a in platform.journal.of(names) if a.run_id not in runs]
-            own = rows.filter(~pl.col("fetch_id").is_in(others))
+            made_by = {a.fetch_id: a.run_id for a in platform.journal.of(names)}
+            mine = [name for name, run in made_by.items() if run in runs]
+            died = ~pl.col("fetch_id").is_in(list(made_by)) & (pl.col("fetched_at") <= until)
+            own = rows.filter(pl.col("fetch_id").is_in(mine) | died)
             fetches.setdefault(dataset.name, set()).update(own["fetch_id"].unique())
             brought += own.height
     return Fetched(

@@ -241,6 +241,26 @@ def test_what_others_fetched_meanwhile_stays(house: House) -> None:
     assert scored.height == 2
 
 
+def test_a_fetch_that_is_at_work_at_this_moment_is_not_withdrawn(in_files: House) -> None:
+    house = in_files
+    backfill = launch(house)
+    spoil(house)
+    perform(house, backfill)
+    prices = {**dict.fromkeys(DAYS, 50.0), **SPOILT, **NEW_DAYS, "2024-02-21": 70.0}
+    write_files(house.folder, "first", prices)
+    at = LATER + timedelta(hours=1)
+    work(house, "first", at, "the daily run")
+    # Its rows lie in the log already; it has not put down that it fetched them yet.
+    with house.engine.begin() as connection:
+        gone = connection.execute(
+            sa.text("delete from ingest_journal where run_id = :run"), {"run": "the daily run"}
+        )
+    assert gone.rowcount == 1
+    house.rollbacks(at).back(backfill, [])
+    day = house.told(at)["read"].filter(pl.col("session") == date(2024, 2, 21))
+    assert day["close"].to_list() == [70.0, 70.0]
+
+
 KILL = """
 import os, signal, sys
 from datetime import UTC, datetime
