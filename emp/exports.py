@@ -16,7 +16,7 @@ from emp.errors import PeriodError
 from emp.hearing import RunRecord
 from emp.moments import day
 from market_data.errors import ConfigurationError, CopyMismatchError
-from market_data.exports.jobs import ExportJob, export_job, export_jobs
+from market_data.exports.jobs import ExportJob, export_jobs, jobs_of
 
 if TYPE_CHECKING:
     from adapters.exports.sources import Source
@@ -89,7 +89,7 @@ def planned(source: Source, wish: Wish) -> list[Planned]:
     Raises:
         ConfigurationError: there is no such export.
     """
-    named = [export_job(name) for name in wish.names]
+    named = [job for name in wish.names for job in jobs_of(name)]
     found = [Planned(job, source.read(job).held()) for job in named or export_jobs()]
     return found if named else [one for one in found if one.held is not None]
 

@@ -9,6 +9,10 @@ from emp_assets.curated.bars import curated_bars_asset, curated_bars_checks
 from emp_assets.curated.macro_calendar import macro_calendar_asset, macro_calendar_checks
 from emp_assets.curated.quarantine import quarantine_asset
 from emp_assets.exports.all_exports import exports_assets, exports_checks
+from emp_assets.features.bar_features import bar_features_assets, bar_features_checks
+from emp_assets.features.confluence import confluence_asset, confluence_checks
+from emp_assets.features.macro_context import macro_context_asset, macro_context_checks
+from emp_assets.marts.regime_stats import regime_stats_asset, regime_stats_checks
 from emp_assets.operations.daily_checklist import daily_checklist
 from emp_assets.operations.data_retention import data_retention
 from emp_assets.operations.failed_sessions import failed_sessions_asset
@@ -24,6 +28,7 @@ from emp_assets.reference.checks import reference_checks
 from emp_assets.reference.corporate_actions import corporate_actions
 from emp_assets.reference.instruments import instruments
 from emp_assets.reference.trading_sessions import trading_sessions
+from market_data.features.registry import FEATURE_TIMEFRAMES
 from market_data.timeframes import Timeframe
 from market_data.universe import Universe
 
@@ -45,7 +50,10 @@ def all_assets(universe: Universe, terms: VendorTable) -> list[dg.AssetsDefiniti
         fred_observations_asset(universe),
         macro_calendar_asset(universe),
         scores_asset(universe),
-        *exports_assets(universe),
+        *(bar_features_assets(universe, t) for t in FEATURE_TIMEFRAMES),
+        confluence_asset(universe),
+        macro_context_asset(universe),
+        regime_stats_asset(universe),
         ingest_reports,
         slo_report,
         data_retention,
@@ -53,6 +61,8 @@ def all_assets(universe: Universe, terms: VendorTable) -> list[dg.AssetsDefiniti
         readiness,
         daily_checklist,
     ]
+    known = {key for asset in found for key in asset.keys}
+    found += exports_assets(universe, known)
     sessions = [key for asset in found if asset.partitions_def for key in asset.keys]
     return [*found, failed_sessions_asset(sessions)]
 
@@ -64,6 +74,10 @@ def all_checks(universe: Universe) -> list[dg.AssetChecksDefinition]:
         *(raw_bars_checks(universe, v, t) for v in universe.vendors for t in v.timeframes),
         *(curated_bars_checks(universe, t) for t in Timeframe),
         scores_checks(universe),
+        *(checks for t in FEATURE_TIMEFRAMES for checks in bar_features_checks(universe, t)),
+        confluence_checks(universe),
+        macro_context_checks(universe),
+        regime_stats_checks(universe),
         *exports_checks(universe),
         fred_releases_checks(universe),
         fred_observations_checks(universe),

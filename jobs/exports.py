@@ -38,7 +38,7 @@ def exports_selection(
         sessions: the range; the units that they lie in are written whole.
         anew: nothing that was exported before counts.
     """
-    keys = frozenset(export_key(job.name) for job in jobs)
+    keys = frozenset(export_key(job.asset) for job in jobs)
     return Selection(keys, {op_name(key): {"config": {"anew": anew}} for key in keys}, sessions)
 
 

@@ -48,7 +48,7 @@ class ExportsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         warehouse = self.platform.warehouse
         if isinstance(warehouse, TimescaleWarehouseResource):
             return TimescaleSource(warehouse.open(), warehouse.timescale.settings())
-        return LakeSource(Path(warehouse.root))
+        return LakeSource(warehouse.root)
 
     def exporter(self) -> "Exporter":
         """What a run needs; Spark starts when it is asked to write."""

@@ -7,7 +7,6 @@ What belongs here: manifests beside the versions of their sources. What does not
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 from adapters.exports.sources import LakeSource, Source, TimescaleSource
 from adapters.exports.store import ExportStore
@@ -34,7 +33,7 @@ def source_of(found: Installation, store: BarStore) -> Source:
     """
     if found.servers is not None:
         return TimescaleSource(store, found.servers.timescale)
-    return LakeSource(Path(found.settings.warehouse_root))
+    return LakeSource(found.settings.warehouse_place)
 
 
 def export_states(store: ExportStore, source: Source) -> dict[str, ExportState]:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
@@ -67,14 +66,16 @@ class LakeSource:
     """Curated datasets on Delta Lake.
 
     Attributes:
-        root: folder of the warehouse.
+        root: folder, or URI on an object store, of the warehouse.
     """
 
-    root: Path
+    root: str
 
     def read(self, job: ExportJob) -> LakeReading:
         """One snapshot; writers may go on."""
-        table = DeltaFiles(self.root, job.dataset)
+        from adapters.stores.object_settings import options_of
+
+        table = DeltaFiles(self.root, job.dataset, options_of(self.root))
         return LakeReading(job, self.root, table, table.snapshot())
 
 
@@ -83,7 +84,7 @@ class LakeReading:
     """The files of one version of a table."""
 
     job: ExportJob
-    root: Path
+    root: str
     table: DeltaFiles
     snapshot: Snapshot
     kind: str = LAKE
@@ -105,8 +106,8 @@ class LakeReading:
 
     def paths(self, units: Sequence[Unit]) -> list[str]:
         """The files of some units, for an engine that reads them itself."""
-        folder = self.root / self.job.dataset.name
-        return [str(folder / path) for one in units for path in self._files(one)["path"]]
+        folder = f"{self.root.rstrip('/')}/{self.job.dataset.name}"
+        return [f"{folder}/{path}" for one in units for path in self._files(one)["path"]]
 
     def parts(self, wanted: Unit) -> Iterator[pl.LazyFrame]:
         """One lazy frame over the unit's files."""

@@ -75,6 +75,11 @@ def spark_frame(
         paths = reading.paths(units)
         if not paths:
             return None
+        if "://" in paths[0]:
+            raise ConfigurationError(
+                "Spark reads a lake in folders alone: set EMP_EXPORT_ENGINE=polars to export from "
+                "an object store"
+            )
         frame = spark.read.schema(spark_schema(job.dataset.schema)).parquet(*paths)
     elif isinstance(reading, TimescaleReading):
         predicates = _predicates(job, reading, units)

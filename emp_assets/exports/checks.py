@@ -4,8 +4,8 @@ What belongs here: findings as results of checks, per session and per run. What 
 found (market_data/exports/checks.py), reading (adapters/exports/verifying.py).
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
@@ -16,19 +16,21 @@ from emp_assets.naming import export_key, op_name
 from emp_assets.partitions import session_range
 from market_data.exports.checks import CHECKS, MANIFEST
 from market_data.exports.jobs import ExportJob
-from market_data.exports.manifest import Manifest
 from market_data.quality.findings import ERROR
 from resources.exports import ExportsResource
+
+if TYPE_CHECKING:
+    from adapters.exports.verifying import Whole
 
 _SHOWN = 20
 _BY_SESSION = tuple(name for name in CHECKS if name != MANIFEST)
 
 
-def export_checks(
-    job: ExportJob, partitions: dg.DailyPartitionsDefinition
+def checks_of_exports(
+    name: str, jobs: Sequence[ExportJob], partitions: dg.DailyPartitionsDefinition
 ) -> dg.AssetChecksDefinition:
-    """All checks of one export, in one step."""
-    asset = export_key(job.name)
+    """All checks of the exports of one asset, in one step."""
+    asset = export_key(name)
     specs = [
         dg.AssetCheckSpec(
             name,
@@ -52,16 +54,24 @@ def export_checks(
         platform = exports.platform
         now = platform.open().clock.now()
         if selected - {MANIFEST}:
-            found = against_source(exports.store(), exports.source(), job, sessions, now)
+            store, source = exports.store(), exports.source()
+            found = pl.concat(
+                against_source(store, source, job, sessions, now).with_columns(
+                    detail=pl.format("{}{}", pl.lit(_part(job)), "detail")
+                )
+                for job in jobs
+            )
             if len(keys) > 1:
                 log_session_results(context, asset, _per_session(found, keys, selected))
-            for name in _BY_SESSION:
-                if name in selected:
-                    yield _overall(asset, name, found.filter(pl.col("check") == name))
+            for check in _BY_SESSION:
+                if check in selected:
+                    yield _overall(asset, check, found.filter(pl.col("check") == check))
         if MANIFEST in selected:
             reports, clock = platform.operations.open().reports, platform.open().clock
-            whole = verified(exports.store(), job, reports, clock, context.log.info)
-            yield _read_back(asset, whole.manifest, list(whole.problems))
+            read = [
+                verified(exports.store(), job, reports, clock, context.log.info) for job in jobs
+            ]
+            yield _read_back(asset, read)
 
     return checks
 
@@ -101,8 +111,15 @@ def _overall(asset: dg.AssetKey, name: str, found: pl.DataFrame) -> dg.AssetChec
     )
 
 
-def _read_back(asset: dg.AssetKey, manifest: Manifest, problems: list[str]) -> dg.AssetCheckResult:
-    metadata: Mapping[str, Any] = {"files": len(manifest.files), "rows": manifest.rows}
+def _part(job: ExportJob) -> str:
+    """What tells a finding of one of several exports apart."""
+    part = job.name.partition("/")[2]
+    return f"{part}: " if part else ""
+
+
+def _read_back(asset: dg.AssetKey, read: "Sequence[Whole]") -> dg.AssetCheckResult:
+    problems = [problem for whole in read for problem in whole.problems]
+    files = sum(len(whole.manifest.files) for whole in read)
     listed = "\n".join(f"- {problem}" for problem in problems[:_SHOWN])
     return dg.AssetCheckResult(
         asset_key=asset,
@@ -110,7 +127,11 @@ def _read_back(asset: dg.AssetKey, manifest: Manifest, problems: list[str]) -> d
         passed=not problems,
         severity=dg.AssetCheckSeverity.ERROR if problems else dg.AssetCheckSeverity.WARN,
         description=f"{problems[0]} ({len(problems)} in all)" if problems else "all read back",
-        metadata={**metadata, "problems": dg.MetadataValue.md(listed or "none")},
+        metadata={
+            "files": files,
+            "rows": sum(whole.manifest.rows for whole in read),
+            "problems": dg.MetadataValue.md(listed or "none"),
+        },
     )
 
 

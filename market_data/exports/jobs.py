@@ -16,8 +16,9 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from market_data.datasets import Dataset, Layout, curated_bars
+from market_data.datasets import FEATURES, Dataset, Layout, curated_bars
 from market_data.errors import ConfigurationError
+from market_data.features.registry import FEATURE_TIMEFRAMES, bar_groups
 from market_data.timeframes import Timeframe
 
 YEAR, MONTH = "year", "month"
@@ -46,15 +47,20 @@ class Unit:
 
 @dataclass(frozen=True)
 class ExportJob:
-    """One export.
+    """The export of one dataset.
 
     Attributes:
-        name: of its folder and asset: spark_bars_1d.
+        name: of its folder: spark_bars_1d, spark_features_1d/price_1d_v1.
         dataset: where its rows come from.
     """
 
     name: str
     dataset: Dataset
+
+    @property
+    def asset(self) -> str:
+        """The asset that it is made with; of the features of a timeframe it holds several."""
+        return self.name.partition("/")[0]
 
     @property
     def withholds(self) -> bool:
@@ -113,23 +119,45 @@ def bars_job(timeframe: Timeframe) -> ExportJob:
     return ExportJob(f"spark_bars_{timeframe}", curated_bars(timeframe))
 
 
+def features_jobs(timeframe: Timeframe) -> list[ExportJob]:
+    """The exports of the features of a timeframe's bars, one per group."""
+    asset = f"spark_features_{timeframe}"
+    return [ExportJob(f"{asset}/{g.key}", FEATURES[g.key]) for g in bar_groups(timeframe)]
+
+
 def export_jobs() -> list[ExportJob]:
     """Every export there is."""
-    return [bars_job(timeframe) for timeframe in Timeframe]
+    features = [job for timeframe in FEATURE_TIMEFRAMES for job in features_jobs(timeframe)]
+    return [*(bars_job(timeframe) for timeframe in Timeframe), *features]
 
 
-def export_job(name: str) -> ExportJob:
-    """An export by its name; "exports/spark_bars_1d", "spark_bars_1d" and "bars_1d" are the same.
+def jobs_of(name: str) -> list[ExportJob]:
+    """The exports of a name: an asset, one of its parts, or either without "spark_".
 
     Raises:
         ConfigurationError: there is none of that name.
     """
     short = name.removeprefix("exports/")
-    jobs = {job.name: job for job in export_jobs()}
-    found = jobs.get(short) or jobs.get(f"spark_{short}")
-    if found is None:
-        raise ConfigurationError(f"there is no export {name!r}; there are: {', '.join(jobs)}")
-    return found
+    for wanted in (short, f"spark_{short}"):
+        if found := [job for job in export_jobs() if wanted in (job.asset, job.name)]:
+            return found
+        if found := [job for job in export_jobs() if job.name.endswith(f"/{short}")]:
+            return found
+    assets = dict.fromkeys(job.asset for job in export_jobs())
+    raise ConfigurationError(f"there is no export {name!r}; there are: {', '.join(assets)}")
+
+
+def export_job(name: str) -> ExportJob:
+    """The one export of a name.
+
+    Raises:
+        ConfigurationError: there is none of that name, or there are several.
+    """
+    found = jobs_of(name)
+    if len(found) > 1:
+        parts = ", ".join(job.name for job in found)
+        raise ConfigurationError(f"{name} holds several exports, name one: {parts}")
+    return found[0]
 
 
 def whole_range(units: Sequence[Unit]) -> tuple[date, date]:

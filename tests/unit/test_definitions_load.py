@@ -13,6 +13,7 @@ import pytest
 
 from adapters.settings import Settings
 from definitions import build_definitions
+from market_data.features.registry import FEATURE_TIMEFRAMES
 from market_data.operations.reports import MAKERS
 from market_data.timeframes import Timeframe
 
@@ -104,6 +105,7 @@ def test_the_graph_has_the_layers_and_datasets_of_the_design(defs: dg.Definition
         *(f"operations/{name}" for name in MAKERS),
         *(f"curated/bars_{t}" for t in Timeframe),
         *(f"exports/spark_bars_{t}" for t in Timeframe),
+        *(f"exports/spark_features_{t}" for t in FEATURE_TIMEFRAMES),
         *(f"raw/{v}_bars_{t}" for v in ("sample_a", "sample_b") for t in ("1m", "1d")),
         *(
             f"raw/{v}_bars_{t}"
