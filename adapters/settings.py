@@ -6,12 +6,15 @@ What does not: what the platform holds (config/universe.yaml) and its limits (co
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from market_data.errors import UnsupportedOperationError
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -24,15 +27,15 @@ class Mode(StrEnum):
     AUTO = "auto"
 
 
-class Settings(BaseSettings):
-    """Where this installation keeps its data and how it behaves.
-
 class ExportEngine(StrEnum):
     """What writes exports."""
 
     SPARK = "spark"
     POLARS = "polars"
 
+
+class Settings(BaseSettings):
+    """Where this installation keeps its data and how it behaves.
 
     Each field is read from the environment variable EMP_<FIELD>, or given by keyword.
     """
@@ -54,6 +57,10 @@ class ExportEngine(StrEnum):
 
     data_dir: Path = Field(default=PROJECT / "data")
     """Folder of all data: lake, warehouse, operations database, Dagster's own records."""
+
+    lake_uri: str | None = None
+    """s3://bucket/prefix of an S3-compatible object store: the lake, and in bootstrap mode the
+    warehouse, lie there instead of below EMP_DATA_DIR; AWS_* say how it is reached."""
 
     config_dir: Path = Field(default=PROJECT / "config")
     """Folder of universe.yaml, quality.yaml, alerts.yaml and formats/."""
@@ -81,13 +88,6 @@ class ExportEngine(StrEnum):
     backup_keep: int = Field(default=0, ge=0)
     """How many of the newest backups stay when another one is made; 0 keeps all."""
 
-    @property
-    def requests_path(self) -> Path:
-        """File in which this machine counts its requests to vendors."""
-        return self.data_dir.resolve() / "operations" / "requests.sqlite"
-
-    @property
-    def lake_root(self) -> Path:
     export_engine: ExportEngine = ExportEngine.SPARK
     """What writes exports: spark, on this machine or on SPARK_MASTER's; polars, on this machine and
     without Java. Both write the same files."""
@@ -104,13 +104,58 @@ class ExportEngine(StrEnum):
         """Folder of exports."""
         return (self.export_dir or self.data_dir / "exports").resolve()
 
-        """Folder of the raw log and the payload archive."""
-        return self.data_dir.resolve() / "lake"
+    @property
+    def requests_path(self) -> Path:
+        """File in which this machine counts its requests to vendors."""
+        return self.data_dir.resolve() / "operations" / "requests.sqlite"
+
+    @property
+    def lake_place(self) -> str:
+        """Folder, or URI, of the raw log and the payload archive."""
+        return self._place("lake")
+
+    @property
+    def warehouse_place(self) -> str:
+        """Folder, or URI, of curated, quality and reference tables."""
+        return self._place("warehouse")
+
+    @property
+    def lake_root(self) -> Path:
+        """Folder of the raw log and the payload archive, for what works on files alone.
+
+        Raises:
+            UnsupportedOperationError: they lie on an object store.
+        """
+        return self._folder("lake")
 
     @property
     def warehouse_root(self) -> Path:
-        """Folder of curated, quality and reference tables."""
-        return self.data_dir.resolve() / "warehouse"
+        """Folder of curated, quality and reference tables, for what works on files alone.
+
+        Raises:
+            UnsupportedOperationError: they lie on an object store.
+        """
+        return self._folder("warehouse")
+
+    def _place(self, name: str) -> str:
+        if self.lake_uri:
+            return f"{self.lake_uri.rstrip('/')}/{name}"
+        return str(self._folder(name))
+
+    def _folder(self, name: str) -> Path:
+        if self.lake_uri:
+            raise UnsupportedOperationError(
+                f"this works on files, and the {name} lies at {self.lake_uri}: copy that with the "
+                "object store's own tools, or do it where EMP_LAKE_URI is not set"
+            )
+        return self.data_dir.resolve() / name
+
+    @field_validator("lake_uri")
+    @classmethod
+    def _bucket(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/[^\s?#]*)?", value):
+            raise ValueError("must be s3://bucket or s3://bucket/prefix, without a login")
+        return value
 
     @field_validator("mode", "export_engine", mode="before")
     @classmethod
