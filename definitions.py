@@ -66,7 +66,7 @@ def build_resources(found: Installation) -> dict[str, Any]:
     """
     settings = found.settings
     servers: dict[str, Any] = {}
-    warehouse = WarehouseResource(root=str(settings.warehouse_root))
+    warehouse = WarehouseResource(root=settings.warehouse_place)
     operations = OperationsResource(url=found.operations_url)
     requests = RequestBudgetResource()
     if found.servers is not None:
@@ -85,7 +85,7 @@ def build_resources(found: Installation) -> dict[str, Any]:
         )
         requests = SharedRequestBudgetResource(redis=servers["redis"])
     platform = PlatformResource(
-        lake=LakeResource(root=str(settings.lake_root)),
+        lake=LakeResource(root=settings.lake_place),
         warehouse=warehouse,
         operations=operations,
         requests=requests,

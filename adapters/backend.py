@@ -90,18 +90,32 @@ class Operations:
 
 
 def open_lake(root: str) -> tuple[RawLog, PayloadArchive]:
-    """The raw log and the payload archive below a folder."""
-    from adapters.stores.delta_raw_log import DeltaRawLog
-    from adapters.stores.payload_files import PayloadFiles
+    """The raw log and the payload archive below a folder, or a URI of an object store.
 
-    return DeltaRawLog(root), PayloadFiles(f"{root}/payloads")
+    Raises:
+        ConfigurationError: of an object store, a setting is missing or wrong.
+    """
+    from adapters.stores.delta_raw_log import DeltaRawLog
+    from adapters.stores.object_settings import options_of
+    from adapters.stores.payload_files import PayloadFiles
+    from adapters.stores.payload_objects import PayloadObjects
+
+    options = options_of(root)
+    if options is None:
+        return DeltaRawLog(root), PayloadFiles(f"{root}/payloads")
+    return DeltaRawLog(root, options), PayloadObjects(f"{root}/payloads", options)
 
 
 def open_warehouse(root: str) -> BarStore:
-    """The store of curated and scored datasets below a folder."""
-    from adapters.stores.delta_bar_store import DeltaBarStore
+    """The store of curated and scored datasets below a folder, or a URI of an object store.
 
-    return DeltaBarStore(root)
+    Raises:
+        ConfigurationError: of an object store, a setting is missing or wrong.
+    """
+    from adapters.stores.delta_bar_store import DeltaBarStore
+    from adapters.stores.object_settings import options_of
+
+    return DeltaBarStore(root, options_of(root))
 
 
 def open_cached_warehouse(root: str) -> BarStore:
@@ -324,10 +338,10 @@ def open_platform(
     servers = found.servers
     return assemble(
         settings,
-        lake=open_lake(str(settings.lake_root)),
+        lake=open_lake(settings.lake_place),
         store=open_timescale(servers.timescale, servers.redis)
         if servers
-        else open_cached_warehouse(str(settings.warehouse_root)),
+        else open_cached_warehouse(settings.warehouse_place),
         operations=open_operations(
             found.operations_url, streaming=servers is not None and servers.kafka.streaming
         ),

@@ -122,6 +122,7 @@ def settings_classes() -> list[type[BaseSettings]]:
     from adapters.dagster_storage import DagsterStorageSettings
     from adapters.exports.settings import SparkSettings
     from adapters.kafka.settings import KafkaSettings
+    from adapters.stores.object_settings import ObjectStoreSettings
     from adapters.timescale.settings import TimescaleSettings
 
     redis: list[type[BaseSettings]] = [RedisSettings, RedisCacheSettings]

@@ -22,6 +22,7 @@ from adapters.operations.database import open_existing
 from adapters.operations.models import metadata
 from adapters.settings import Mode, Settings
 from adapters.stores.delta_bar_store import DeltaBarStore
+from adapters.stores.object_settings import options_of
 from adapters.stores.reference_copying import ReferenceCopy
 from adapters.stores.reference_tables import ReferenceStore, ReferenceTables
 from market_data.datasets import STORED
@@ -106,7 +107,7 @@ def warehouse_of(
         making: make and migrate what is not there.
     """
     if mode is Mode.BOOTSTRAP or servers is None:
-        yield files(settings.warehouse_root)
+        yield files(settings.warehouse_place)
         return
     from adapters.timescale import factory
 
@@ -138,6 +139,6 @@ def operations_of(
             engine.dispose()
 
 
-def files(root: Path) -> tuple[BarStore, ReferenceStore]:
-    """Bars, scores and reference tables in a folder."""
-    return DeltaBarStore(root), ReferenceTables(root)
+def files(root: Path | str) -> tuple[BarStore, ReferenceStore]:
+    """Bars, scores and reference tables in a folder, or below a URI of an object store."""
+    return DeltaBarStore(root, options_of(root)), ReferenceTables(root)

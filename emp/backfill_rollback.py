@@ -150,7 +150,7 @@ def _rollbacks(settings: Settings, tell: Progress) -> Iterator[Rollbacks]:
             open_platform(settings),
             operations.backfills,
             SqlScopeStates(engine),
-            WithdrawnFetches(settings.lake_root),
+            WithdrawnFetches(settings.lake_place),
             open_turns(settings, operations.turn_locks),
             tell,
         )

@@ -80,6 +80,7 @@ TOLD = (
 
 EPILOG = """
 Environment: EMP_DATA_DIR folder of all data (default: data/ in the repository) |
+EMP_LAKE_URI s3://bucket/prefix: lake and files of the warehouse lie there |
 EMP_CONFIG_DIR folder of universe.yaml, quality.yaml, formats/ (default: config/) |
 EMP_REFERENCE_DIR folder of calendars and instruments (default: reference/ in EMP_CONFIG_DIR) |
 EMP_UI_PORT port of the UI (default: 3000) |

@@ -59,10 +59,10 @@ def vendors_of(found: Installation) -> list[Probe]:
 def manifest(found: Installation) -> dict[str, Any]:
     """Every connector with its settings, without a login."""
     settings = found.settings
-    connectors: dict[str, Any] = {"lake": {"path": str(settings.lake_root)}}
+    connectors: dict[str, Any] = {"lake": {"path": settings.lake_place}}
     if found.servers is None:
         operations = {"path": found.operations_url.removeprefix("sqlite:///")}
-        connectors |= {"warehouse": {"path": str(settings.warehouse_root)}, "sqlite": operations}
+        connectors |= {"warehouse": {"path": settings.warehouse_place}, "sqlite": operations}
     else:
         connectors |= _servers(found.servers)
     connectors["dagster"] = dagster_records(found)

@@ -119,8 +119,8 @@ def rehearsal(settings: Settings, universe: Universe) -> Iterator[Platform]:
         )
         yield assemble(
             settings,
-            lake=open_lake(str(settings.lake_root)),
-            store=open_warehouse(str(settings.warehouse_root)),
+            lake=open_lake(settings.lake_place),
+            store=open_warehouse(settings.warehouse_place),
             operations=open_operations(url),
             universe=universe,
         )

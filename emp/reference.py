@@ -111,7 +111,7 @@ def published_tables(settings: Settings) -> ReferenceStore:
 
     servers = decide(settings).servers
     if servers is None:
-        return ReferenceTables(settings.warehouse_root)
+        return ReferenceTables(settings.warehouse_place)
     from adapters.timescale.factory import open_connections, open_reference_tables
 
     return open_reference_tables(open_connections(servers.timescale))

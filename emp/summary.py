@@ -94,12 +94,12 @@ def exit_status(summary: dict[str, Any], record: RunRecord, *, fail_on_quality: 
 def location(settings: Settings, scope: Scope) -> dict[str, Any]:
     """Where the data of a run lies."""
     servers = decide(settings).servers
-    warehouse = servers.timescale.shown if servers else str(settings.warehouse_root)
+    warehouse = servers.timescale.shown if servers else settings.warehouse_place
     local = settings.local_operations_url.removeprefix("sqlite:///")
     curated = [curated_bars(t).name for t in (scope.timeframe, *scope.also)]
     return {
         "data_dir": str(settings.data_dir.resolve()),
-        "raw": str(settings.lake_root / raw_bars(scope.feed.vendor, scope.timeframe).name),
+        "raw": f"{settings.lake_place}/{raw_bars(scope.feed.vendor, scope.timeframe).name}",
         "curated": [f"{warehouse}/{name}" for name in curated],
         "scores": f"{warehouse}/{SCORES_DATASET.name}",
         "operations": "the database of EMP_OPERATIONS_URL" if servers else local,

@@ -1,4 +1,4 @@
-"""The lake and the data folder: can be written, read back, and have room."""
+"""The lake, a folder or an object store: can be written, read back, and has room."""
 
 from __future__ import annotations
 
@@ -7,14 +7,41 @@ import uuid
 from pathlib import Path
 
 from adapters.probes.probe import Facts, Finding, Probe, State
+from adapters.stores.object_settings import options_of
+from adapters.stores.objects import Objects, is_remote
+from market_data.errors import MarketDataError
 
 _LOW_SHARE = 0.05
 _CURE = "name a folder that this user may write in EMP_DATA_DIR, and see that its disk is there"
+_REMOTE_CURE = "see that bucket, AWS_ENDPOINT_URL and keys are right, and the network is there"
 
 
-def lake_probe(root: Path) -> Probe:
-    """A look at the folder of the raw log and the payload archive."""
-    return Probe("lake", lambda: look_at(root), _CURE)
+def lake_probe(place: str) -> Probe:
+    """A look at the folder, or the URI, of the raw log and the payload archive."""
+    if is_remote(place):
+        return Probe("lake", lambda: look_at_store(place), _REMOTE_CURE)
+    return Probe("lake", lambda: look_at(Path(place)), _CURE)
+
+
+def look_at_store(uri: str) -> Finding:
+    """Write an object, read it back, put it again where none may be, take it away."""
+    name, written = f".probe-{uuid.uuid4().hex}", uuid.uuid4().hex.encode()
+    try:
+        objects = Objects(uri, options_of(uri))
+        objects.put(name, written)
+        same = objects.get(name) == written
+        guarded = not objects.put_new(name, written)
+        objects.remove([name])
+    except MarketDataError as error:
+        return Finding("lake", State.ERROR, str(error), _REMOTE_CURE)
+    if not same:
+        return Finding("lake", State.ERROR, f"{uri} gives back other bytes than written", _CURE)
+    if not guarded:
+        told = f"{uri} takes an object that is there already: it knows no conditional put, without "
+        told += "which two writers of a table would lose each other's rows"
+        return Finding("lake", State.ERROR, told, "name a store that knows If-None-Match")
+    facts: Facts = {"uri": uri}
+    return Finding("lake", State.OK, f"{uri} can be written and read", facts=facts)
 
 
 def look_at(root: Path) -> Finding:

@@ -20,7 +20,7 @@ _ABSENT = "bootstrap mode does without it"
 
 def server_probes(found: Installation) -> list[Probe]:
     """A look at every server, and at the lake."""
-    lake = lake_probe(found.settings.lake_root)
+    lake = lake_probe(found.settings.lake_place)
     servers = found.servers
     gateways = _gateways()
     if servers is None:

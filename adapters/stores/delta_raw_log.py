@@ -44,7 +44,7 @@ class DeltaRawLog:
         self._root = root
         self._options = storage_options
         self._tables: dict[str, DeltaFiles] = {}
-        self._withdrawn = WithdrawnFetches(root)
+        self._withdrawn = WithdrawnFetches(root, storage_options)
 
     def append(
         self,

@@ -107,6 +107,22 @@ class Objects:
         with reaching(self.uri):
             obstore.put(self._store, path, content)
 
+    def put_new(self, path: str, content: bytes) -> bool:
+        """Write an object only where there is none of its name; whether there was none.
+
+        Raises:
+            StoreUnavailableError: the store does not answer, or refuses.
+        """
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        with reaching(self.uri):
+            try:
+                obstore.put(self._store, path, content, mode="create")
+            except AlreadyExistsError:
+                return False
+        return True
+
     def get(self, path: str) -> bytes:
         """The content of an object.
 

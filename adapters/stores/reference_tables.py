@@ -14,8 +14,12 @@ import polars as pl
 from filelock import FileLock
 
 from adapters.disk import writing_to
-from market_data.errors import ConfigurationError
+from adapters.stores.object_settings import options_of
+from adapters.stores.objects import for_delta, is_remote, reaching
+from market_data.errors import ConfigurationError, StoreConflictError
 
+ATTEMPTS = 20
+"""Of a commit, where other writers came first."""
 TABLES = ("reference/instruments", "reference/trading_sessions", "reference/corporate_actions")
 
 
@@ -36,10 +40,11 @@ class ReferenceStore(Protocol):
 
 
 class ReferenceTables:
-    """Keeps the tables of `TABLES` below one folder."""
+    """Keeps the tables of `TABLES` below one folder, or one URI of an object store."""
 
     def __init__(self, root: str | Path) -> None:
         self._root = str(root)
+        self._remote = is_remote(root)
 
     def __repr__(self) -> str:
         return f"ReferenceTables({self._root!r})"
@@ -64,17 +69,40 @@ class ReferenceTables:
             return self._put(name, frame)
 
     def _put(self, name: str, frame: pl.DataFrame) -> bool:
-        from deltalake import DeltaTable, write_deltalake
-
         uri = self.uri(name)
+        if self._remote:
+            return self._put_anew(uri, name, frame)
         Path(uri).mkdir(parents=True, exist_ok=True)
         with FileLock(f"{uri}.lock"):
-            if DeltaTable.is_deltatable(uri) and self.get(name).equals(frame):
-                return False
-            # Batches are written side by side, in no order; one batch keeps that of the rows.
-            rows = frame.rechunk().to_arrow()
-            write_deltalake(uri, rows, mode="overwrite", schema_mode="overwrite")
+            return self._write(uri, name, frame)
+
+    def _put_anew(self, uri: str, name: str, frame: pl.DataFrame) -> bool:
+        """Where nobody queues at a lock, the one whose commit came second looks again."""
+        from deltalake.exceptions import CommitFailedError
+
+        for _ in range(ATTEMPTS):
+            try:
+                with reaching(uri):
+                    return self._write(uri, name, frame)
+            except CommitFailedError:
+                continue
+        raise StoreConflictError(f"{uri}: other writers committed first {ATTEMPTS} times in a row")
+
+    def _write(self, uri: str, name: str, frame: pl.DataFrame) -> bool:
+        from deltalake import DeltaTable, write_deltalake
+
+        options = self._options()
+        if DeltaTable.is_deltatable(uri, options) and self.get(name).equals(frame):
+            return False
+        # Batches are written side by side, in no order; one batch keeps that of the rows.
+        rows = frame.rechunk().to_arrow()
+        write_deltalake(
+            uri, rows, mode="overwrite", schema_mode="overwrite", storage_options=options
+        )
         return True
+
+    def _options(self) -> dict[str, str] | None:
+        return for_delta(options_of(self._root))
 
     def get(self, name: str) -> pl.DataFrame:
         """The rows of the table.
@@ -84,7 +112,11 @@ class ReferenceTables:
         """
         from deltalake import DeltaTable
 
-        uri = self.uri(name)
-        if not DeltaTable.is_deltatable(uri):
+        uri, options = self.uri(name), self._options()
+        if not DeltaTable.is_deltatable(uri, options):
             raise FileNotFoundError(f"{name} has not been materialised yet ({uri})")
-        return pl.read_delta(uri)
+        if not self._remote:
+            return pl.read_delta(uri)
+        return pl.DataFrame(
+            pl.from_arrow(DeltaTable(uri, storage_options=options).to_pyarrow_table())
+        )

@@ -1,4 +1,4 @@
-"""Withdrawn fetches, kept in files beside the raw logs.
+"""Withdrawn fetches, kept in files, or objects, beside the raw logs.
 
 What belongs here: writing a withdrawal in one step, and telling which fetches of a dataset are
 withdrawn. What does not: what a read makes of them (delta_raw_log.py).
@@ -15,25 +15,31 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from adapters.disk import writing_to
-from market_data.errors import MarketDataError, UnsupportedOperationError
+from adapters.stores.object_settings import options_of
+from adapters.stores.objects import Objects, Options, is_remote
+from market_data.errors import MarketDataError
 
 FOLDER = "withdrawals"
-_Seen = tuple[tuple[str, int, int], ...]
+_Seen = tuple[tuple[str, str], ...]
 
 
 class WithdrawnFetches:
-    """The `Withdrawals` of a lake in a local folder.
+    """The `Withdrawals` of a lake.
 
     Args:
-        root: of the lake; nothing is withdrawn in one on an object store.
+        root: of the lake: a local folder, or a URI of an object store.
+        options: credentials and settings of an object store; None for those of the environment.
     """
 
-    def __init__(self, root: Path | str) -> None:
-        self._folder = None if "://" in str(root) else Path(root) / FOLDER
+    def __init__(self, root: Path | str, options: Options | None = None) -> None:
+        self._place: _Folder | _Prefix = (
+            _Prefix(f"{str(root).rstrip('/')}/{FOLDER}", options or options_of(root))
+            if is_remote(root)
+            else _Folder(Path(root) / FOLDER)
+        )
         self._guard = threading.Lock()
         self._seen: _Seen = ()
         self._known: dict[str, frozenset[str]] = {}
@@ -43,73 +49,116 @@ class WithdrawnFetches:
 
         Raises:
             StorageError: the disk takes no more.
-            UnsupportedOperationError: the lake lies on an object store.
+            StoreUnavailableError: the object store does not answer, or refuses.
         """
-        folder = self._local()
         content = {"fetches": {key: sorted(ids) for key, ids in sorted(fetches.items())}}
-        with writing_to(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            draft = folder / f".{uuid4().hex}.tmp"
-            with draft.open("w") as file:
-                json.dump(content, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(folder / f"{name}.json")
+        self._place.write(f"{name}.json", json.dumps(content, indent=1))
 
     def reinstate(self, name: str) -> None:
         """Take a withdrawal back; see the port.
 
         Raises:
-            UnsupportedOperationError: the lake lies on an object store.
+            StorageError: the disk can only be read.
+            StoreUnavailableError: the object store does not answer, or refuses.
         """
-        folder = self._local()
-        with writing_to(folder):
-            (folder / f"{name}.json").unlink(missing_ok=True)
+        self._place.remove(f"{name}.json")
 
     def of(self, dataset: str) -> frozenset[str]:
         """The withdrawn fetches of a dataset, as they are now.
 
         Raises:
             MarketDataError: a withdrawal cannot be read; nobody may take its rows for good.
+            StoreUnavailableError: the object store does not answer, or refuses.
         """
-        if self._folder is None:
-            return frozenset()
+        seen = self._place.seen()
+        with self._guard:
+            if seen != self._seen:
+                self._known = _together(self._place, [name for name, *_ in seen])
+                self._seen = seen
+            return self._known.get(dataset, frozenset())
+
+
+class _Folder:
+    """Withdrawals in a local folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def named(self, name: str) -> str:
+        return str(self._folder / name)
+
+    def write(self, name: str, content: str) -> None:
+        with writing_to(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            draft = self._folder / f".{uuid4().hex}.tmp"
+            with draft.open("w") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self._folder / name)
+
+    def remove(self, name: str) -> None:
+        with writing_to(self._folder):
+            (self._folder / name).unlink(missing_ok=True)
+
+    def read(self, name: str) -> str:
+        return (self._folder / name).read_text()
+
+    def seen(self) -> _Seen:
+        """Every withdrawal, and what tells it from another of its name."""
         try:
             with os.scandir(self._folder) as entries:
-                seen = tuple(
+                return tuple(
                     sorted(
-                        (entry.name, entry.inode(), entry.stat().st_mtime_ns)
+                        (entry.name, f"{entry.inode()} {entry.stat().st_mtime_ns}")
                         for entry in entries
                         if entry.name.endswith(".json")
                     )
                 )
         except FileNotFoundError:
-            return frozenset()
-        with self._guard:
-            if seen != self._seen:
-                self._known = _together(self._folder / name for name, _, _ in seen)
-                self._seen = seen
-            return self._known.get(dataset, frozenset())
+            return ()
 
-    def _local(self) -> Path:
-        if self._folder is None:
-            raise UnsupportedOperationError(
-                "answers of vendors can be withdrawn in a lake on a local disk alone"
+
+class _Prefix:
+    """Withdrawals on an object store, which takes an object whole or not at all."""
+
+    def __init__(self, uri: str, options: Options | None) -> None:
+        self._objects = Objects(uri, options)
+
+    def named(self, name: str) -> str:
+        return f"{self._objects.uri}/{name}"
+
+    def write(self, name: str, content: str) -> None:
+        self._objects.put(name, content.encode())
+
+    def remove(self, name: str) -> None:
+        self._objects.remove([name])
+
+    def read(self, name: str) -> str:
+        return self._objects.get(name).decode()
+
+    def seen(self) -> _Seen:
+        """Every withdrawal, and what tells it from another of its name."""
+        return tuple(
+            sorted(
+                (found["path"], f"{found['e_tag']} {found['last_modified']}")
+                for found in self._objects.below()
+                if found["path"].endswith(".json")
             )
-        return self._folder
+        )
 
 
-def _together(files: Any) -> dict[str, frozenset[str]]:
+def _together(place: _Folder | _Prefix, names: Sequence[str]) -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for file in files:
+    for name in names:
         try:
-            content: dict[str, list[str]] = json.loads(file.read_text())["fetches"]
+            content: dict[str, list[str]] = json.loads(place.read(name))["fetches"]
         except FileNotFoundError:  # taken back at this moment
             continue
         except (ValueError, KeyError, TypeError) as error:
             raise MarketDataError(
-                f"{file} is damaged, which says what was withdrawn from the raw logs: put it back "
-                "from a backup, or repeat 'emp backfill rollback' with its name"
+                f"{place.named(name)} is damaged, which says what was withdrawn from the raw logs: "
+                "put it back from a backup, or repeat 'emp backfill rollback' with its name"
             ) from error
         for dataset, fetches in content.items():
             found.setdefault(dataset, set()).update(fetches)

@@ -145,7 +145,7 @@ def show(
             "sessions": [str(day) for day in run.sessions],
             "asked_at": run.started_at.isoformat(),
             "payloads": list(run.payloads),
-            "payload_folder": str(settings_of(context).lake_root / "payloads"),
+            "payload_folder": f"{settings_of(context).lake_place}/payloads",
         }
     print_json(told)
 
