@@ -15,7 +15,6 @@ from adapters.backend import Operations, open_operations, open_platform
 from adapters.failover import load_failover
 from adapters.modes import decide
 from adapters.settings import Settings
-from market_data.datasets import MACRO_CALENDAR
 from market_data.failover.state import Decision, MissedSlice, Standing
 
 if TYPE_CHECKING:
@@ -119,21 +118,26 @@ def restore(settings: Settings, tell: Callable[[str], object]) -> list[MissedSli
         StoreUnavailableError: the warehouse does not answer.
     """
     from emp.instance import open_instance
+    from emp.reference import published_tables
     from emp.run import quiet_dagster
 
     quiet_dagster()
     from definitions import build_definitions
     from jobs.failover import TAG_MISSED, replay_selection, settle
     from jobs.ranged_run import execute
-    from market_data.pipeline.missed import replay
+    from market_data.pipeline.missed import made_at_once, replay
 
     policy, failover = load_failover(settings), _operations(settings).failover
     platform = open_platform(settings)
     waiting = failover.open()
     failover.again([missed.number for missed in waiting])
-    left = [
-        missed for missed in failover.open() if not settle(platform, failover, missed, policy, tell)
-    ]
+
+    def whole(missed: MissedSlice) -> bool:
+        return settle(
+            platform, failover, missed, policy, tell, tables=lambda: published_tables(settings)
+        )
+
+    left = [missed for missed in failover.open() if not whole(missed)]
     if not left:
         return []
     definitions = build_definitions(settings)
@@ -141,8 +145,8 @@ def restore(settings: Settings, tell: Callable[[str], object]) -> list[MissedSli
         for missed in left:
             failover.attempt(missed)
             tell(f"making missed slice {missed.number}: {missed.dataset}")
-            if missed.dataset == MACRO_CALENDAR.name:
-                replay(platform, missed)
+            if made_at_once(missed.dataset):
+                replay(platform, missed, tables=lambda: published_tables(settings))
                 continue
             execute(
                 definitions,
@@ -152,7 +156,7 @@ def restore(settings: Settings, tell: Callable[[str], object]) -> list[MissedSli
                 tags={TAG_MISSED: str(missed.number)},
             )
     for missed in failover.open():
-        settle(platform, failover, missed, policy, tell)
+        whole(missed)
     return failover.open()
 
 

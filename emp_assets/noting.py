@@ -19,6 +19,34 @@ from resources.platform import PlatformResource
 
 
 @contextmanager
+def noted_table(
+    context: dg.AssetExecutionContext, platform: PlatformResource, *skipped: dg.AssetKey
+) -> Iterator[None]:
+    """The same for a table that is replaced whole: it is published as it is then.
+
+    Args:
+        context: of the step, which makes one asset.
+        platform: whose operations database takes the note.
+        skipped: tables whose steps Dagster does not even begin once this one has failed; to publish
+            one that was not asked for does no harm.
+
+    Raises:
+        StoreUnavailableError: what the block raised.
+    """
+    now = platform.open().clock.now()
+    today = now.date()
+    try:
+        with noted(context, platform, None, (), (today, today)):
+            yield
+    except StoreUnavailableError:
+        failover = platform.operations.open().failover
+        for key in skipped:
+            run, name = context.run.run_id, key.to_user_string()
+            failover.note(MissedSlice(name, None, (), today, today, run, now))
+        raise
+
+
+@contextmanager
 def noted(
     context: dg.AssetExecutionContext,
     platform: PlatformResource,

@@ -18,7 +18,7 @@ from emp_assets.naming import curated_key, op_name
 from jobs.ranged_run import Selection, Sessions, bars_selection, checks_of, range_tags
 from market_data.failover.policy import FailoverPolicy
 from market_data.failover.state import MissedSlice, Standing
-from market_data.pipeline.missed import Reconciled, reconcile
+from market_data.pipeline.missed import Reconciled, Tables, reconcile
 from market_data.pipeline.platform import Platform
 from market_data.ports.failover import Failover
 from market_data.timeframes import Timeframe
@@ -110,6 +110,8 @@ def settle(
     missed: MissedSlice,
     policy: FailoverPolicy,
     tell: Callable[[str], object],
+    *,
+    tables: Tables,
 ) -> bool:
     """Compare a slice with the lake, and close it where it is whole; whether it is.
 
@@ -119,7 +121,7 @@ def settle(
     Raises:
         StoreUnavailableError: the warehouse does not answer.
     """
-    found = reconcile(platform, missed)
+    found = reconcile(platform, missed, tables)
     held = found.same_bars and missed.attempts >= policy.replay.attempts
     if not (found.whole or held):
         tell(f"missed slice {missed.number}: {told(found)}")
@@ -133,7 +135,7 @@ def settle(
         remark=remark,
     )
     if settled:
-        tell(f"missed slice {missed.number} is whole: {found.rows_store} bars")
+        tell(f"missed slice {missed.number} is whole: {found.rows_store} rows")
     return settled
 
 
@@ -141,7 +143,7 @@ def told(found: Reconciled) -> str:
     """A comparison in a sentence."""
     if not found.same_bars:
         return (
-            f"the warehouse has {found.rows_store} bars, the lake gives {found.rows_lake}; "
+            f"the warehouse has {found.rows_store} rows, the lake gives {found.rows_lake}; "
             "their digests differ"
         )
-    return f"{found.rows_store} bars, {found.unscored} sessions without a score of them"
+    return f"{found.rows_store} rows, {found.unscored} sessions without a score of them"

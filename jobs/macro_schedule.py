@@ -14,10 +14,13 @@ import dagster as dg
 from adapters.vendors.fred.cost import LONG
 from emp_assets.retrying import RETRY_TAG, retry_waits
 from jobs.automation.limits import run_limits
+from jobs.failover import reduced
 from jobs.macro_run import macro_selection
 from jobs.ranged_run import checks_of, range_tags
 from jobs.vendor_jobs import MACRO_JOB
 from market_data.automation.policy import AutomationPolicy
+from market_data.datasets import MACRO_CALENDAR
+from market_data.failover.state import MissedSlice, Standing
 from resources.platform import PlatformResource
 
 NAME = "daily_macro_releases"
@@ -51,7 +54,8 @@ def macro_schedule(policy: AutomationPolicy) -> dg.ScheduleDefinition:
         if reason := platform.open().macro.off():
             return dg.SkipReason(f"FRED is off: {reason}")
         sessions = range_of(context.scheduled_execution_time.date())
-        selection = macro_selection(sessions)
+        standing = _told_what_is_left_out(platform, sessions)
+        selection = reduced(macro_selection(sessions), standing)
         found = context.repository_def
         known = found.asset_graph.asset_check_keys if found else ()
         return dg.RunRequest(
@@ -66,3 +70,13 @@ def macro_schedule(policy: AutomationPolicy) -> dg.ScheduleDefinition:
         )
 
     return daily_macro_releases
+
+
+def _told_what_is_left_out(platform: PlatformResource, sessions: tuple[date, date]) -> Standing:
+    """Note the calendar of a run while the warehouse is away; the standing."""
+    failover = platform.operations.open().failover
+    standing = failover.standing()
+    if standing is Standing.AWAY:
+        now = platform.open().clock.now()
+        failover.note(MissedSlice(MACRO_CALENDAR.name, None, (), *sessions, "", now))
+    return standing

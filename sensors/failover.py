@@ -2,7 +2,8 @@
 
 While it is away, schedules fetch into the lake alone, and what they leave out is noted. Once it
 answers again, each noted slice becomes one ranged run of curation, checks and scores, and is
-compared with the lake: it is open until every bar and every score is the same.
+compared with the lake: it is open until every bar and every score is the same. Macro events and
+reference tables are small, and made at once.
 """
 
 import json
@@ -17,8 +18,7 @@ import dagster as dg
 from adapters.failover import load_failover
 from jobs.failover import going, replay_request, settle
 from jobs.rebuild import NAME as REBUILD
-from market_data.datasets import MACRO_CALENDAR
-from market_data.errors import StoreUnavailableError
+from market_data.errors import MarketDataError, StoreUnavailableError
 from market_data.failover.decide import decide, seen
 from market_data.failover.policy import FailoverPolicy
 from market_data.failover.state import (
@@ -30,7 +30,7 @@ from market_data.failover.state import (
     Standing,
     Streak,
 )
-from market_data.pipeline.missed import replay
+from market_data.pipeline.missed import made_at_once, replay
 from market_data.ports import Report
 from resources.platform import PlatformResource
 from resources.servers import TimescaleResource
@@ -185,19 +185,41 @@ def _replays(
         if monotonic() - began > SECONDS_PER_TICK:
             break
         memory.working.discard(missed.number)
+        tell = context.log.info
         try:
-            whole = settle(opened, failover, missed, policy, context.log.info)
+            if made_at_once(missed.dataset):
+                _make_small(context, platform, missed, policy)
+                continue
+            whole = settle(opened, failover, missed, policy, tell, tables=platform.reference)
         except StoreUnavailableError as error:
             context.log.warning("the server went away again: %s", error)
             break
-        if not whole and not stuck and missed.dataset == MACRO_CALENDAR.name:
-            # A small table, which is made at once.
-            failover.attempt(missed)
-            replay(opened, missed)
-            continue
         room = len(at_work) + len(requests) < policy.replay.at_once
         if not whole and not stuck and room and failover.attempt(missed):
             requests.append(replay_request(checks, missed))
             memory.working.add(missed.number)
     memory.working |= at_work
     return requests
+
+
+def _make_small(
+    context: dg.SensorEvaluationContext,
+    platform: PlatformResource,
+    missed: MissedSlice,
+    policy: FailoverPolicy,
+) -> None:
+    """Close a slice that is made without a run, or make it: the next tick compares it.
+
+    One that cannot be made holds up no other; it alerts once it has no attempts left.
+    """
+    opened, failover = platform.open(), platform.operations.open().failover
+    tables, tell = platform.reference, context.log.info
+    try:
+        whole = settle(opened, failover, missed, policy, tell, tables=tables)
+        if not whole and missed.attempts < policy.replay.attempts:
+            failover.attempt(missed)
+            replay(opened, missed, tables=tables)
+    except StoreUnavailableError:
+        raise
+    except MarketDataError as error:
+        context.log.warning("missed slice %d cannot be made: %s", missed.number, error)

@@ -8,7 +8,9 @@ import dagster as dg
 
 from emp_assets.metadata import column_schema, table
 from emp_assets.naming import ACTIONS_KEY, OWNERS
+from emp_assets.noting import noted_table
 from market_data.corporate_actions.conflicts import conflicts
+from market_data.pipeline.publishing import reference_table
 from market_data.schemas import CORPORATE_ACTIONS
 from resources.platform import PlatformResource
 
@@ -21,12 +23,15 @@ from resources.platform import PlatformResource
     description=__doc__,
     metadata={"dagster/column_schema": column_schema(CORPORATE_ACTIONS)},
 )
-def corporate_actions(platform: PlatformResource) -> dg.MaterializeResult[None]:
+def corporate_actions(
+    context: dg.AssetExecutionContext, platform: PlatformResource
+) -> dg.MaterializeResult[None]:
     """Publish every corporate action that is known now."""
-    log = platform.open().actions
-    frame = log.read().sort("symbol", "ex_date", "kind")
-    contradictions = conflicts(log.statements(), frame)
-    changed = platform.reference().put("/".join(ACTIONS_KEY.path), frame)
+    opened, name = platform.open(), ACTIONS_KEY.to_user_string()
+    frame = reference_table(opened, name)
+    contradictions = conflicts(opened.actions.statements(), frame)
+    with noted_table(context, platform):
+        changed = platform.reference().put(name, frame)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": frame.height,

@@ -8,10 +8,11 @@ is new shows as gaps, although the partitions of the bars are green: they were m
 import dagster as dg
 
 from emp_assets.metadata import column_schema, markdown_table, table
-from emp_assets.naming import INSTRUMENTS_KEY, OWNERS
+from emp_assets.naming import INSTRUMENTS_KEY, OWNERS, SESSIONS_KEY
+from emp_assets.noting import noted_table
 from emp_assets.reference.published import published
+from market_data.pipeline.publishing import reference_table
 from market_data.pipeline.reference_impact import changed_instruments, find_gaps
-from market_data.reference.tables import instruments_table
 from market_data.schemas import INSTRUMENTS
 from resources.platform import PlatformResource
 
@@ -24,12 +25,16 @@ from resources.platform import PlatformResource
     description=__doc__,
     metadata={"dagster/column_schema": column_schema(INSTRUMENTS)},
 )
-def instruments(platform: PlatformResource) -> dg.MaterializeResult[None]:
+def instruments(
+    context: dg.AssetExecutionContext, platform: PlatformResource
+) -> dg.MaterializeResult[None]:
     """Publish the instruments of the universe."""
-    opened, store = platform.open(), platform.reference()
-    frame = instruments_table(opened.universe)
-    differing = changed_instruments(opened.universe, published(store, INSTRUMENTS_KEY))
-    changed = store.put("/".join(INSTRUMENTS_KEY.path), frame)
+    opened, name = platform.open(), INSTRUMENTS_KEY.to_user_string()
+    frame = reference_table(opened, name)
+    with noted_table(context, platform, SESSIONS_KEY):
+        store = platform.reference()
+        differing = changed_instruments(opened.universe, published(store, INSTRUMENTS_KEY))
+        changed = store.put(name, frame)
     gaps = find_gaps(opened)
     return dg.MaterializeResult(
         metadata={

@@ -12,10 +12,12 @@ import dagster as dg
 
 from emp_assets.metadata import column_schema, markdown_table, table
 from emp_assets.naming import INSTRUMENTS_KEY, OWNERS, SESSIONS_KEY
+from emp_assets.noting import noted_table
 from emp_assets.reference.published import published
 from market_data.calendars import calendar_name
+from market_data.pipeline.publishing import reference_table
 from market_data.pipeline.reference_impact import ReferenceImpact, published_span, reference_impact
-from market_data.reference.tables import calendars_of, closed_table, sessions_table
+from market_data.reference.tables import calendars_of, closed_table
 from market_data.schemas import TRADING_SESSIONS
 from resources.platform import PlatformResource
 
@@ -33,16 +35,21 @@ def trading_sessions(
     context: dg.AssetExecutionContext, platform: PlatformResource
 ) -> dg.MaterializeResult[None]:
     """Publish the sessions of the universe's calendars."""
-    opened, store = platform.open(), platform.reference()
+    opened, name = platform.open(), SESSIONS_KEY.to_user_string()
     universe = opened.universe
     first, last = published_span(universe, opened.clock.now().date())
-    frame = sessions_table(universe, first, last)
-    impact = reference_impact(
-        opened, published(store, INSTRUMENTS_KEY), published(store, SESSIONS_KEY), with_gaps=False
-    )
-    for line in impact.sentences():
-        context.log.warning(line)
-    changed = store.put("/".join(SESSIONS_KEY.path), frame)
+    frame = reference_table(opened, name)
+    with noted_table(context, platform):
+        store = platform.reference()
+        impact = reference_impact(
+            opened,
+            published(store, INSTRUMENTS_KEY),
+            published(store, SESSIONS_KEY),
+            with_gaps=False,
+        )
+        for line in impact.sentences():
+            context.log.warning(line)
+        changed = store.put(name, frame)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": frame.height,

@@ -1,26 +1,37 @@
 """Missed slices: comparing them with the lake, and making them.
 
 What belongs here: whether the warehouse holds of a slice what the lake gives, symbol-session by
-symbol-session, and making it where no graph does. What does not: which slices there are
+symbol-session, and making it where no graph does. Reference tables are small and replaced whole: of
+them a slice is the table as it is published now. What does not: which slices there are
 (market_data/ports/failover.py), runs of the graph (jobs/failover.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
 
 from market_data.datasets import MACRO_CALENDAR, SCORES_DATASET, curated_bars
+from market_data.errors import ConfigurationError
 from market_data.failover.state import MissedSlice
 from market_data.pipeline.curate import chunks, curate_sessions, curate_slice, step_days
 from market_data.pipeline.macro_calendar import calendar_of, curate_macro
 from market_data.pipeline.platform import Platform, Progress, silent
+from market_data.pipeline.publishing import PUBLISHED, reference_table
 from market_data.pipeline.score import score_range
+from market_data.ports.reference import ReferenceTables
 from market_data.quality.digest import RowsDigest, bars_digest, rows_digest
 from market_data.timeframes import Timeframe
 
+Tables = Callable[[], ReferenceTables]
+"""Opens the reference tables of the warehouse."""
 _KEY = ["symbol", "session", "bars_digest"]
+
+
+def _no_tables() -> ReferenceTables:
+    raise ConfigurationError("whoever compares or makes a reference table has to say where it lies")
 
 
 @dataclass(frozen=True)
@@ -52,16 +63,25 @@ class Reconciled:
         return self.same_bars and not self.unscored
 
 
-def reconcile(platform: Platform, missed: MissedSlice) -> Reconciled:
+def made_at_once(dataset: str) -> bool:
+    """Whether a slice of a dataset is small and made by `replay`, without a run of the graph."""
+    return dataset == MACRO_CALENDAR.name or dataset in PUBLISHED
+
+
+def reconcile(platform: Platform, missed: MissedSlice, tables: Tables = _no_tables) -> Reconciled:
     """Compare a slice in the warehouse with what the lake gives; writes nothing.
 
     Args:
         platform: configuration and ports.
         missed: the slice; of scores, those of every timeframe.
+        tables: opens the reference tables, where the slice is one.
 
     Raises:
         StoreUnavailableError: the warehouse does not answer.
+        ConfigurationError: of a reference table: the configuration is wrong.
     """
+    if missed.dataset in PUBLISHED:
+        return _reconciled_table(platform, missed, tables())
     if missed.dataset == MACRO_CALENDAR.name:
         return _reconciled_events(platform, missed)
     lake, store = RowsDigest(), RowsDigest()
@@ -81,15 +101,25 @@ def reconcile(platform: Platform, missed: MissedSlice) -> Reconciled:
     return Reconciled(rows_lake, rows_store, str(lake), str(store), unscored)
 
 
-def replay(platform: Platform, missed: MissedSlice, progress: Progress = silent) -> None:
-    """Make a slice of what the lake holds: bars, then scores.
+def replay(
+    platform: Platform,
+    missed: MissedSlice,
+    progress: Progress = silent,
+    *,
+    tables: Tables = _no_tables,
+) -> None:
+    """Make a slice of what the lake holds: bars, then scores; or events, or a reference table.
 
     No check stands between the two, so it is for whoever has no graph; the same again changes
     nothing.
 
     Raises:
         StoreUnavailableError: the warehouse does not answer; what was made so far is whole.
+        ConfigurationError: as `reconcile`.
     """
+    if missed.dataset in PUBLISHED:
+        tables().put(missed.dataset, reference_table(platform, missed.dataset))
+        return
     if missed.dataset == MACRO_CALENDAR.name:
         curate_macro(platform, *missed.sessions)
         return
@@ -97,6 +127,18 @@ def replay(platform: Platform, missed: MissedSlice, progress: Progress = silent)
     for timeframe in timeframes:
         curate_sessions(platform, timeframe, missed.symbols, *missed.sessions, progress)
     score_range(platform, missed.symbols, *missed.sessions, progress, timeframes=timeframes or None)
+
+
+def _reconciled_table(
+    platform: Platform, missed: MissedSlice, tables: ReferenceTables
+) -> Reconciled:
+    """A reference table, as it is to be published now and as it is."""
+    lake = rows_digest(reference_table(platform, missed.dataset))
+    try:
+        store = rows_digest(tables.get(missed.dataset))
+    except FileNotFoundError:  # never published
+        store = RowsDigest()
+    return Reconciled(lake.rows, store.rows, str(lake), str(store), 0)
 
 
 def _reconciled_events(platform: Platform, missed: MissedSlice) -> Reconciled:

@@ -71,7 +71,7 @@ def test_a_command_makes_what_was_missed_where_no_daemon_runs(
     assert command(["failover", "restore"]) == 0
     told = capsys.readouterr()
     assert "every missed slice is whole" in told.out
-    assert "missed slice 1 is whole: 6 bars" in told.err
+    assert "missed slice 1 is whole: 6 rows" in told.err
     (whole,) = failover.newest()
     assert (whole.attempts, whole.rows) == (1, 6)
     assert whole.digest_lake == whole.digest_store != ""

@@ -22,6 +22,7 @@ from polars.testing import assert_frame_equal
 
 import emp
 from adapters.backend import Operations, open_operations, open_platform
+from adapters.configuration import register
 from adapters.modes import decide
 from adapters.settings import Mode, Settings
 from adapters.timescale.settings import TimescaleSettings
@@ -30,19 +31,26 @@ from adapters.variables import read
 from definitions import build_definitions
 from emp.cli import run as command
 from emp.client import get_latest_bars
-from emp_assets.naming import curated_key
+from emp.reference import published_tables
+from emp_assets.naming import ACTIONS_KEY, INSTRUMENTS_KEY, SESSIONS_KEY, curated_key
 from jobs.failover import TAG_MISSED, note_left_out, reduced, replay_selection
+from jobs.macro_run import macro_selection
 from jobs.ranged_run import Selection, bars_selection, execute
-from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
+from market_data.datasets import MACRO_CALENDAR, SCORES_DATASET, curated_bars, raw_bars
 from market_data.errors import StoreAwayWarning, StoreUnavailableError
 from market_data.failover.state import Standing
 from market_data.pipeline.feed import Feed
+from market_data.pipeline.macro_calendar import calendar_of
 from market_data.quality.digest import bars_digest
+from market_data.schemas import CORPORATE_ACTIONS
 from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass, Instrument
 from resources.platform import PlatformResource
 from sensors.failover import tick
 from services import TimescaleServer
+from tests.support.fred_replay import serve_dates, serve_nothing, serve_vintages, turn_on
 from tests.support.institution import OURS, institution
+from tests.support.replay_server import ReplayServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -50,6 +58,8 @@ DAILY = Timeframe.D1
 SYMBOLS = ("DEMO-ACME", "DEMO-BTC", "DEMO-EURUSD")
 BEFORE, MISSED, LEFT_OUT = (date(2024, 1, day) for day in (9, 10, 11))
 ALL = (BEFORE, LEFT_OUT)
+REFERENCE = (INSTRUMENTS_KEY, SESSIONS_KEY, ACTIONS_KEY)
+NEWCOMER = Instrument(symbol="LISTED-MEANWHILE", asset_class=AssetClass.EQUITY, calendar="XNYS")
 
 
 def selection(day: date) -> Selection:
@@ -77,6 +87,11 @@ class House:
 
     def make(self, chosen: Selection, **more: Any) -> bool:
         return execute(self.definitions, self.instance, chosen, **more)
+
+    def fresh(self) -> PlatformResource:
+        """The installation as a new process opens it."""
+        found: PlatformResource = (build_definitions(self.settings).resources or {})["platform"]
+        return found
 
     def ticks(self, count: int) -> list[dg.RunRequest]:
         """Up to so many ticks, half a minute apart; what the first that asks for runs asks for."""
@@ -261,3 +276,62 @@ def test_what_was_fetched_meanwhile_is_made_when_the_server_is_back(
     with warnings.catch_warnings():
         warnings.simplefilter("error", StoreAwayWarning)
         emp.get_curated_bars("DEMO-ACME", str(BEFORE), None, settings=house.settings)
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_macro_events_and_reference_tables_are_noted_and_made_later(
+    house: House, monkeypatch: pytest.MonkeyPatch, *, by_hand: bool
+):
+    """What was announced, listed and split while the server was away is there afterwards."""
+    first, last = date(2024, 7, 1), date(2024, 8, 31)
+    macro, tables = macro_selection((first, last)), Selection(frozenset(REFERENCE))
+    with ReplayServer() as server:
+        turn_on(monkeypatch, server)
+        serve_nothing(server)
+        serve_dates(server, {53: ["2024-07-25", "2024-08-29"]})
+        serve_vintages(server, "GDP", [("2024-07-25", "2024-04-01", "28629.153")])
+        assert house.make(tables)
+        assert house.make(macro)
+        before = macro_events(house, first, last)
+        assert not before.is_empty()
+
+        house.server.stop()
+        serve_vintages(
+            server,
+            "GDP",
+            [("2024-07-25", "2024-04-01", "28629.153"), ("2024-08-29", "2024-04-01", "28652.337")],
+        )
+        register(house.settings, instruments=[NEWCOMER])
+        row = ("DEMO-ACME", date(2024, 7, 1), "split", 2.0, "test", house.now)
+        split = pl.DataFrame([row], schema=CORPORATE_ACTIONS.dtypes, orient="row")
+        open_platform(house.settings).actions.add(split, now=house.now)
+        house.definitions, house.resource = build_definitions(house.settings), house.fresh()
+        assert not house.make(tables)
+        assert not house.make(macro)
+    failover = house.operations.failover
+    assert {m.dataset for m in failover.open()} == {
+        "curated/macro_calendar", *(key.to_user_string() for key in REFERENCE),
+    }  # fmt: skip
+
+    house.server.start()
+    if by_hand:
+        assert command(["failover", "restore"]) == 0
+    else:
+        # They are small: ticks make them, and ask for no run.
+        assert house.ticks(3) == []
+    assert failover.open() == []
+    for missed in failover.newest():
+        assert missed.digest_lake == missed.digest_store, missed.dataset
+        assert missed.rows > 0, missed.dataset
+    after = macro_events(house, first, last)
+    expected = calendar_of(open_platform(house.settings), first, last)
+    assert_frame_equal(after, expected, check_row_order=False)
+    assert not after.equals(before)
+    store = published_tables(house.settings)
+    assert NEWCOMER.symbol in store.get("reference/instruments")["symbol"]
+    assert store.get("reference/corporate_actions")["symbol"].to_list() == ["DEMO-ACME"]
+    assert not store.get("reference/trading_sessions").is_empty()
+
+
+def macro_events(house: House, first: date, last: date) -> pl.DataFrame:
+    return open_platform(house.settings).store.scan(MACRO_CALENDAR, sessions=(first, last))

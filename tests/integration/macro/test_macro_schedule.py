@@ -9,12 +9,21 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from adapters.backend import open_operations
 from jobs.automation.limits import MAX_RUNTIME_TAG
 from jobs.macro_schedule import NAME, macro_schedule, range_of
 from jobs.vendor_jobs import MACRO_JOB
 from market_data.automation.policy import AutomationPolicy
 from market_data.datasets import MACRO_CALENDAR
-from tests.support.fred_replay import DATES, serve_dates, serve_nothing, serve_vintages, turn_on
+from market_data.failover.state import Decision, Standing
+from tests.support.fred_replay import (
+    DATES,
+    KEY,
+    serve_dates,
+    serve_nothing,
+    serve_vintages,
+    turn_on,
+)
 from tests.support.graph import Graph, graph
 from tests.support.replay_server import ReplayServer
 
@@ -73,6 +82,21 @@ def test_a_day_is_one_ranged_run(built: Graph, monkeypatch: pytest.MonkeyPatch) 
     assert (query["realtime_start"], query["realtime_end"]) == ("2024-10-25", "2024-12-26")
     assert built.platform.store.scan(MACRO_CALENDAR).height == 4
     assert tick(built) == request, "the same day asks for the same run"
+
+
+def test_while_the_warehouse_is_away_it_fetches_alone_and_notes_the_calendar(
+    built: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRED_API_KEY", KEY)
+    failover = open_operations(built.settings.local_operations_url).failover
+    assert failover.take(Decision(TODAY, Standing.NORMAL, Standing.AWAY, "test"), after=0)
+    for _ in range(2):
+        request = tick(built)
+        assert isinstance(request, dg.RunRequest)
+        made = {key.to_user_string() for key in request.asset_selection or ()}
+        assert made == {"raw/fred_releases", "raw/fred_observations"}
+    (missed,) = failover.open()
+    assert (missed.dataset, missed.sessions) == (MACRO_CALENDAR.name, range_of(TODAY.date()))
 
 
 def test_a_range_is_one_question_and_reaches_no_further_than_the_calendar() -> None:

@@ -125,6 +125,7 @@ def test_what_is_remembered_survives_a_restart():
         ("curated/bars_1d", True),
         ("quality/scores", True),
         ("curated/macro_calendar", False),
+        ("reference/trading_sessions", False),
         ("curated/something_new", True),
     ],
 )
