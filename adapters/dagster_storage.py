@@ -25,7 +25,6 @@ class DagsterStorageSettings(BaseSettings):
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
-        use_attribute_docstrings=True,
     )
 
     host: str = ""

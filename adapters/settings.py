@@ -45,7 +45,6 @@ class Settings(BaseSettings):
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
-        use_attribute_docstrings=True,
     )
 
     mode: Mode = Mode.BOOTSTRAP

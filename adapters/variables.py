@@ -7,9 +7,13 @@ What does not: the settings themselves; each class lies with its adapter.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
+import textwrap
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 from pydantic import AliasChoices, BaseModel, SecretStr, ValidationError
@@ -81,13 +85,35 @@ class Reading(Generic[S]):
 
 def variables_of(settings: type[BaseSettings]) -> Iterator[Variable]:
     """The variables that a settings class reads, in the order of its fields."""
+    meanings = _meanings(settings)
     for name, field in settings.model_fields.items():
         yield Variable(
             names=_names(settings, name, field),
             default=_written(field.get_default(call_default_factory=True, validated_data={})),
-            meaning=" ".join((field.description or "").split()),
+            meaning=meanings.get(name, ""),
             secret="Secret" in str(field.annotation),
         )
+
+
+def _meanings(settings: type[BaseSettings]) -> dict[str, str]:
+    """What the source says below each field, in one line.
+
+    Pydantic would read the source as well, of every class and in every process that starts.
+    """
+    found: dict[str, str] = {}
+    for kind in reversed(settings.__mro__):
+        if not issubclass(kind, BaseSettings) or kind is BaseSettings:
+            continue
+        source = ast.parse(textwrap.dedent(inspect.getsource(kind)))
+        body = [line for own in source.body if isinstance(own, ast.ClassDef) for line in own.body]
+        for field, text in pairwise(body):
+            match field, text:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(said))),
+                ):
+                    found[name] = " ".join(said.split())
+    return found
 
 
 def read(settings: type[S], **given: Any) -> S:

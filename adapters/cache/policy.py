@@ -55,7 +55,6 @@ class RedisCacheSettings(BaseSettings):
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
-        use_attribute_docstrings=True,
     )
 
     strategy: Literal["institutional", "bootstrap", "aggressive", "extended", "disabled"] = (

@@ -28,7 +28,6 @@ class RedisSettings(BaseSettings):
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
-        use_attribute_docstrings=True,
         populate_by_name=True,
     )
 

@@ -52,7 +52,6 @@ class KafkaSettings(BaseSettings):
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
-        use_attribute_docstrings=True,
         populate_by_name=True,
     )
 

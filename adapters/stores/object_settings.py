@@ -25,7 +25,6 @@ class ObjectStoreSettings(BaseSettings):
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
-        use_attribute_docstrings=True,
         populate_by_name=True,
     )
 

@@ -33,7 +33,6 @@ class TimescaleSettings(BaseSettings):
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
-        use_attribute_docstrings=True,
         populate_by_name=True,
     )
 

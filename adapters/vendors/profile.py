@@ -30,7 +30,7 @@ from market_data.universe import VendorConfig
 class Options(BaseModel):
     """What `options` of config/universe.yaml may say to a reader; by itself, nothing."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Package(NamedTuple):

@@ -22,7 +22,6 @@ def variables(prefix: str) -> SettingsConfigDict:
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
-        use_attribute_docstrings=True,
         populate_by_name=True,
     )
 
