@@ -24,7 +24,7 @@ from jobs.automation import automation_jobs, automation_schedules
 from jobs.backfill_job import backfill_piece_job
 from jobs.backup import backup_job, backup_schedule
 from jobs.drill import failover_drill_job, failover_drill_schedule
-from jobs.exports import exports_job, exports_schedule
+from jobs.exports import drill_exports_job, exports_job, exports_schedule
 from jobs.macro_schedule import macro_schedule
 from jobs.market_slice import market_slice_job
 from jobs.operations import operations_schedules, report_ingest_job, report_operations_job
@@ -173,6 +173,7 @@ def build_definitions(
             report_operations_job,
             failover_drill_job,
             exports_job(),
+            drill_exports_job,
         ],
         schedules=[
             *automation_schedules(found, universe, policy),

@@ -6,7 +6,7 @@ What does not: the run (emp/run.py), what an export is (market_data/exports).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from adapters.exports.sources import Source
     from adapters.exports.store import ExportStore
     from adapters.settings import Settings
+    from market_data.exports.drill import Drilled
     from market_data.exports.manifest import Manifest
 
 LOOKBACK = timedelta(days=7)
@@ -174,3 +175,30 @@ def files_of(store: ExportStore, job: ExportJob) -> tuple[Manifest, list[Path]]:
     """
     manifest = store.manifest(job)
     return manifest, [store.folder(job) / file.path for file in manifest.files]
+
+
+def drilled(
+    settings: Settings,
+    names: Sequence[str],
+    tell: Callable[[str], None],
+    *,
+    cycles: int,
+    limits: tuple[float, float],
+) -> Drilled:
+    """A drill of some exports; it is kept among the reports.
+
+    Raises:
+        ConfigurationError: there is no such export, or the limits are none.
+    """
+    from adapters.exports.drilling import drill
+    from adapters.exports.opening import opened_exporter
+    from adapters.modes import decide
+    from emp.reporting import operations_of
+    from market_data.exports.drill import Limits
+
+    jobs = [job for name in names for job in jobs_of(name)]
+    asked = Limits(*limits)
+    with opened_exporter(settings) as exporter:
+        done = drill(exporter, jobs, tell, cycles=cycles, limits=asked)
+    operations_of(decide(settings)).reports.keep(done.to_keep())
+    return done

@@ -15,6 +15,7 @@ from emp_assets.features.macro_context import macro_context_asset, macro_context
 from emp_assets.marts.regime_stats import regime_stats_asset, regime_stats_checks
 from emp_assets.operations.daily_checklist import daily_checklist
 from emp_assets.operations.data_retention import data_retention
+from emp_assets.operations.export_drill import export_drill
 from emp_assets.operations.failed_sessions import failed_sessions_asset
 from emp_assets.operations.failover_drill import failover_drill
 from emp_assets.operations.ingest_reports import ingest_reports
@@ -58,6 +59,7 @@ def all_assets(universe: Universe, terms: VendorTable) -> list[dg.AssetsDefiniti
         slo_report,
         data_retention,
         failover_drill,
+        export_drill,
         readiness,
         daily_checklist,
     ]

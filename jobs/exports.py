@@ -16,7 +16,7 @@ import dagster as dg
 
 from adapters.settings import Settings
 from emp_assets.exports.all_exports import wanted_jobs
-from emp_assets.naming import export_key, op_name
+from emp_assets.naming import EXPORT_DRILL_KEY, export_key, op_name
 from emp_assets.retrying import RETRY_TAG, retry_waits
 from jobs.automation.limits import run_limits
 from jobs.ranged_run import Selection, Sessions, checks_of, range_tags
@@ -50,6 +50,13 @@ def exports_job() -> dg.UnresolvedAssetJobDefinition:
         description="Exports as Parquet with manifests, read back and compared with their source.",
         tags={CONCURRENCY_TAG: "1"},
     )
+
+
+drill_exports_job = dg.define_asset_job(
+    "drill_exports",
+    selection=dg.AssetSelection.assets(EXPORT_DRILL_KEY),
+    description="Export the same rows again and again beside the exports, and judge it.",
+)
 
 
 def exports_schedule(settings: Settings, policy: AutomationPolicy) -> dg.ScheduleDefinition:

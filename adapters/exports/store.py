@@ -182,16 +182,32 @@ class ExportStore:
             if former is not None:
                 replaced_at = former.written_at
 
+    def former(self, job: ExportJob) -> list[Manifest]:
+        """Manifests that no longer count, and whose files are kept for those who read them."""
+        return _former(self.folder(job))
+
+    def unnamed(self, job: ExportJob) -> list[Path]:
+        """Files of an export that no manifest names."""
+        newest = self.newest(job)
+        return _unnamed(self.folder(job), [newest] if newest else [])
+
     def _sweep(self, folder: Path, counting: list[Manifest]) -> None:
         """Remove files that no manifest names."""
-        former = [_read(file) for file in (folder / FORMER).glob("*.json")]
-        named = {f.path for m in [*counting, *former] if m is not None for f in m.files}
-        for file in _files(folder / DATA):
-            if file.relative_to(folder).as_posix() not in named:
-                file.unlink()
+        for file in _unnamed(folder, counting):
+            file.unlink()
         for empty in sorted((folder / DATA).rglob("*"), reverse=True):
             if empty.is_dir() and not any(empty.iterdir()):
                 empty.rmdir()
+
+
+def _former(folder: Path) -> list[Manifest]:
+    found = (_read(file) for file in sorted((folder / FORMER).glob("*.json")))
+    return [manifest for manifest in found if manifest is not None]
+
+
+def _unnamed(folder: Path, counting: list[Manifest]) -> list[Path]:
+    named = {file.path for one in [*counting, *_former(folder)] for file in one.files}
+    return [f for f in _files(folder / DATA) if f.relative_to(folder).as_posix() not in named]
 
 
 def _read(file: Path) -> Manifest | None:

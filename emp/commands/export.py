@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from emp.commands.options import JsonOption, split
+from emp.commands.options import FormOption, JsonOption, split
 from emp.invocation import invocation, settings_of
 from emp.output import print_json, print_line
+from market_data.operations.grades import Grade
 
 app = typer.Typer(help="Exports: run, list, files, verify.", rich_markup_mode=None)
 
@@ -43,6 +44,19 @@ ToOption = Annotated[
     Path | None, typer.Option("--to", metavar="FOLDER", help="Of exports; else EMP_EXPORT_DIR.")
 ]
 
+EngineOption = Annotated[
+    Literal["spark", "polars"] | None,
+    typer.Option(help="What writes them; else EMP_EXPORT_ENGINE."),
+]
+DRILL_EXAMPLES = """
+Works in a folder of its own below that of the exports and removes it; nothing of the installation
+changes. Fails where a cycle is too slow, tells another digest, or leaves something behind.
+
+Examples:\n
+  emp export drill bars_1d --cycles 10 --engine polars\n
+  emp export drill bars_1m --warn 120 --fail 600 --format markdown
+"""
+
 
 @app.command("run", epilog=RUN_EXAMPLES)
 def run(
@@ -57,10 +71,7 @@ def run(
     everything: Annotated[
         bool, typer.Option("--all", help="All that the source holds, in place of what was there.")
     ] = False,
-    engine: Annotated[
-        Literal["spark", "polars"] | None,
-        typer.Option(help="What writes them; else EMP_EXPORT_ENGINE."),
-    ] = None,
+    engine: EngineOption = None,
     to: ToOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be written.")
@@ -153,6 +164,32 @@ def verify(
             print_line(f"{found['check']}: {found['symbol']} {found['session']} {found['detail']}")
         print_line(f"{'whole' if told['whole'] else 'NOT whole'}: {_line(told)}")
     raise typer.Exit(0 if told["whole"] else 1)
+
+
+@app.command("drill", epilog=DRILL_EXAMPLES)
+def drill(
+    context: typer.Context,
+    names: NamesArgument = None,
+    *,
+    cycles: Annotated[int, typer.Option(min=1, max=1000, help="How often each.")] = 3,
+    warn: Annotated[float, typer.Option(metavar="SECONDS", help="A slower cycle warns.")] = 60.0,
+    fail: Annotated[float, typer.Option(metavar="SECONDS", help="A slower cycle fails.")] = 300.0,
+    engine: EngineOption = None,
+    to: ToOption = None,
+    form: FormOption = "json",
+) -> None:
+    """Export the same rows again and again beside the exports, and judge it."""
+    from emp.exports import drilled, with_options
+    from emp.narration import Narrator
+    from emp.reporting import show
+
+    settings = with_options(settings_of(context), engine, to)
+    with Narrator(debug=invocation(context).debug) as narrator:
+        done = drilled(
+            settings, split(names) or ["bars_1d"], narrator.step, cycles=cycles, limits=(warn, fail)
+        )
+    show(form, done.to_json(), done.to_markdown(), None)
+    raise typer.Exit(0 if done.grade is not Grade.FAIL else 1)
 
 
 def _line(told: dict[str, Any]) -> str:

@@ -102,6 +102,7 @@ def test_the_graph_has_the_layers_and_datasets_of_the_design(defs: dg.Definition
         "operations/readiness",
         "operations/failed_sessions",
         "operations/failover_drill",
+        "operations/export_drill",
         *(f"operations/{name}" for name in MAKERS),
         *(f"curated/bars_{t}" for t in Timeframe),
         *(f"exports/spark_bars_{t}" for t in Timeframe),
@@ -157,6 +158,7 @@ def test_every_dataset_with_sessions_is_checked(defs: dg.Definitions):
     assert checked.pop("reference/trading_sessions") == {"coverage", "changes"}
     assert checked.pop("operations/readiness") == {"ready", "cache_health", "kafka_readiness"}
     assert checked.pop("operations/failover_drill") == {"failover_drill"}
+    assert checked.pop("operations/export_drill") == {"export_drill"}
     assert checked.pop("operations/failed_sessions") == {"no_session_left_failed"}
     judging = (
         *("ingest_health", "ingest_trends", "slo_report", "daily_checklist", "data_retention"),

@@ -1,0 +1,70 @@
+"""An exporter for callers outside Dagster, with a Spark session that ends with its use.
+
+What belongs here: which engine and source an installation has. What does not: Dagster's way to the
+same (resources/exports.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+from adapters.backend import open_platform
+from adapters.clock import SystemClock
+from adapters.exports.engine import Engine
+from adapters.exports.looking import source_of, store_of
+from adapters.exports.polars_engine import PolarsEngine
+from adapters.exports.running import Exporter
+from adapters.exports.settings import SparkSettings
+from adapters.exports.spark_session import prepare, spark_config
+from adapters.modes import decide
+from adapters.settings import ExportEngine, Settings
+from adapters.variables import read
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@contextmanager
+def opened_exporter(settings: Settings) -> Iterator[Exporter]:
+    """The exporter of an installation.
+
+    Raises:
+        ConfigurationError: a setting is missing or wrong.
+    """
+    platform = open_platform(settings)
+    source = source_of(decide(settings), platform.store)
+
+    def over(engine: Engine) -> Exporter:
+        store = store_of(settings)
+        return Exporter(store, source, engine, SystemClock(), platform.rule_version)
+
+    if settings.export_engine is ExportEngine.POLARS:
+        yield over(PolarsEngine())
+        return
+    from adapters.exports.spark_engine import SparkEngine
+
+    spark = read(SparkSettings)
+    started = cache(lambda: start(spark))
+    try:
+        yield over(SparkEngine(spark, started))
+    finally:
+        if started.cache_info().currsize:
+            started().stop()
+
+
+def start(settings: SparkSettings) -> SparkSession:
+    """A Spark session.
+
+    Raises:
+        ConfigurationError: Java or pyspark is not there.
+    """
+    prepare(settings)
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder
+    for name, value in spark_config(settings).items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
