@@ -11,6 +11,9 @@ the close before it, and their sizes differ by no more than 1 - `false_tick_reve
 one. The bar that opens back closes on that side, and opens nearer to the price of before than to
 the false one: what was traded meanwhile may lie between.
 
+The first bar of a series has its own opening for the close before it. The newest bars wait for
+those that come after them.
+
 A market that turns trades its way back, so that the next bar opens where the last one closed; a
 wrong price is simply not there in the next bar's opening. That is what tells a crash with its
 rebound from a fault, and a split, which never comes back, from both. Where openings usually lie
@@ -33,7 +36,7 @@ from datetime import date
 import polars as pl
 
 from market_data.quality.findings import CheckOutcome
-from market_data.quality.odd_bars import tell, usual_at
+from market_data.quality.odd_bars import granularity_at, tell, usual_at
 from market_data.schemas import UTC
 from market_data.timeframes import Timeframe
 
@@ -121,14 +124,22 @@ def _by_reversal(bars: pl.DataFrame, limits: pl.DataFrame, timeframe: Timeframe)
         pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
         open=pl.col("open").log(),
         close=pl.col("close").log(),
-        step=pl.when(_same_symbol()).then((pl.col("close") / pl.col("close").shift()).log()),
+        # The first bar of all has its own opening before it.
+        step=pl.when(_same_symbol().fill_null(value=False))
+        .then((pl.col("close") / pl.col("close").shift()).log())
+        .otherwise((pl.col("close") / pl.col("open")).log()),
     )
     moved = series[candidates].join(limits, on="symbol", maintain_order="left")
     jumps = moved.filter(pl.col("step").abs() >= pl.col("false_tick_move").log1p())
+    numbered = bars.with_columns(row=pl.int_range(pl.len(), dtype=pl.Int64))
+    grain = granularity_at(numbered, jumps, ("open", "close"), timeframe)
     # A jump back that is far enough cannot be the answer to a much smaller one.
     least = pl.col("false_tick_revert") * pl.col("false_tick_z") * pl.col("usual") * _NORMAL
-    far = jumps.join(usual_at(series, jumps, pl.col("step").abs(), timeframe), on="row").filter(
-        pl.col("step").abs() >= least
+    far = (
+        jumps.join(usual_at(series, jumps, pl.col("step").abs(), timeframe), on="row")
+        .join(grain, on="row")
+        .with_columns(usual=pl.max_horizontal("usual", "grain"))
+        .filter(pl.col("step").abs() >= least)
     )
     gap = (pl.col("open") - pl.col("close").shift()).abs()
     gaps = usual_at(series, far, gap, timeframe).rename({"usual": "usual_gap"})
@@ -146,9 +157,18 @@ def _moved(bars: pl.DataFrame, limits: pl.DataFrame) -> pl.Series:
     ratio = pl.col("close") / pl.col("close").shift()
     rows = bars.select(((ratio >= least) | (ratio <= 1 / least)).arg_true()).to_series()
     symbols = bars.get_column("symbol")
-    return rows.filter(
-        (symbols[rows] == symbols[rows - 1]) & symbols[rows].is_in(limits["symbol"].implode())
+    firsts = bars.select((~_same_symbol()).fill_null(value=True).arg_true()).to_series()
+    within = bars[firsts].select(
+        pl.max_horizontal(_ratio("close", "open"), _ratio("open", "close"))
     )
+    moved = firsts.filter(within.to_series() >= least)
+    others = rows.filter(symbols[rows] == symbols[rows - 1])
+    found = pl.concat([others, moved]).sort()
+    return found.filter(symbols[found].is_in(limits["symbol"].implode()))
+
+
+def _ratio(above: str, below: str) -> pl.Expr:
+    return pl.col(above) / pl.col(below)
 
 
 def _same_symbol() -> pl.Expr:
@@ -221,10 +241,14 @@ def _bars_of(runs: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
         threshold="false_tick_z",
         at=pl.int_ranges("row", pl.col("row") + pl.col("bars")),
     ).explode("at", empty_as_null=False)
-    closes = own.get_column("close")
+    closes, opens, symbols = own["close"], own["open"], own["symbol"]
+    first = rows.get_column("row")
+    begins = (first == 0) | (symbols[first] != symbols[first - 1])
     found = own[rows.get_column("at")].select("symbol", "session", "ts", "open", "close")
     return found.with_columns(
-        before=closes[rows.get_column("row") - 1],
+        before=pl.select(
+            pl.when(begins).then(opens[first]).otherwise(closes[first - 1])
+        ).to_series(),
         after=closes[rows.get_column("row") + rows.get_column("bars")],
         jump=rows.get_column("step").exp() - 1,
         z=rows.get_column("z"),

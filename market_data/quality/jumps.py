@@ -9,6 +9,7 @@ Some vendors give London prices now in pounds, now in pence. A step by one hundr
 hundredth, of what hardly moves otherwise is that, and never news, also where it is undone so soon
 that it looks like a false tick. Where the bars between two such steps are known to be the wrong
 ones, all of these are told of; where nobody can say which side is, the first bar after each step.
+Which first bars of a series are wrong is told elsewhere (wrong_beginnings.py).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import polars as pl
 
 from market_data.quality.findings import ERROR, KEY, WARN, CheckOutcome, findings
 from market_data.quality.unit_stretches import wrong_stretches
+from market_data.quality.wrong_beginnings import bars_before, wrong_beginnings
+from market_data.schemas import UTC
 
 UNIT_ERROR = "unit_error"
 MINOR_UNIT = 100.0
@@ -49,13 +52,16 @@ def find_jumps(
     Returns:
         symbol, session, ts, close, before (the close before, in today's shares and without what
         was paid out), at (close over before), jump (the limit), since (of a bar in another unit:
-        `ts` of the first one, whose `before` and `jump` all of them have; else null); sorted by
-        (symbol, ts).
+        `ts` of the first one, whose `before` and `jump` all of them have; else null), until (of
+        the first bars of a series, where these are wrong: `ts` of the first right one, whose close
+        `before` is then, and `since`, if they are in another unit; else null); sorted by (symbol,
+        ts).
     """
     shown = ["symbol", "session", "ts", "close", "before", "at", "jump", "since"]
     limit = limits.select("symbol", "jump")
     steps = _steps(bars, limit, actions)
-    whole = steps if closes is None else _steps(_between(bars, closes), limit, actions)
+    series = bars if closes is None else _between(bars, closes)
+    whole = steps if closes is None else _steps(series, limit, actions)
     by_unit = whole.filter(pl.col("since").is_not_null()).sort("symbol", "ts")
     ticks = false_ticks.select("symbol", "ts")
     others = (
@@ -63,8 +69,11 @@ def find_jumps(
         .join(ticks, on=["symbol", "ts"], how="anti")
         .join(ticks, left_on=["symbol", "ts_before"], right_on=["symbol", "ts"], how="anti")
     )
+    edge = wrong_beginnings(whole, series)
     told = pl.concat([others.select(shown), _in_other_unit(by_unit, bars).select(shown)])
-    return told.sort("symbol", "ts", "since")
+    right = told.join(edge, left_on=["symbol", "ts"], right_on=["symbol", "until"], how="anti")
+    parts = [right.with_columns(until=pl.lit(None, UTC)), bars_before(edge, bars)]
+    return pl.concat(p.select(*shown, "until") for p in parts).sort("symbol", "ts", "since")
 
 
 def unit_stretches(
@@ -107,7 +116,7 @@ def check_jumps(
         rows.sort("size", descending=True)
         .group_by(*KEY, "code", "severity", maintain_order=True)
         .agg(
-            pl.col("at", "ts", "jump", "before", "close", "since").first(),
+            pl.col("at", "ts", "jump", "before", "close", "since", "until").first(),
             rows=pl.len().cast(pl.Int64),
         )
         .with_columns(
@@ -248,5 +257,20 @@ def _sentence() -> pl.Expr:
         pl.col("since").dt.strftime("%Y-%m-%d %H:%M"),
         pl.col("before").round_sig_figs(6),
     )
+    began = pl.format(
+        "at {} the close is {}, and {} from {} on: the first bars of the series are wrong",
+        pl.col("ts").dt.strftime("%Y-%m-%d %H:%M"),
+        pl.col("close").round_sig_figs(6),
+        pl.col("before").round_sig_figs(6),
+        pl.col("until").dt.strftime("%Y-%m-%d %H:%M"),
+    )
     later = pl.col("ts") > pl.col("since")
-    return pl.when(later).then(still).when(pl.col("code") == UNIT_ERROR).then(unit).otherwise(text)
+    return (
+        pl.when(pl.col("until").is_not_null())
+        .then(began)
+        .when(later)
+        .then(still)
+        .when(pl.col("code") == UNIT_ERROR)
+        .then(unit)
+        .otherwise(text)
+    )

@@ -6,10 +6,12 @@ does not: the rules (false_ticks.py, wicks.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import polars as pl
 
+from market_data.price_steps import price_step
 from market_data.quality.findings import KEY, SAMPLE_ROWS, WARN, CheckOutcome, findings
 from market_data.timeframes import Timeframe
 
@@ -18,6 +20,8 @@ WINDOW = 60
 """Bars of an hour or longer that tell what is usual; at least MIN_BARS of them."""
 MIN_BARS = 15
 _LONG = timedelta(hours=1)
+_FINEST = 1e-5
+"""Least granularity, as a fraction of the price: prices that stand still have no usual size."""
 
 
 def usual_at(
@@ -48,6 +52,30 @@ def usual_at(
         .select("row", usual=usual.over("symbol"))
         .join(rows, on="row", how="semi")
     )
+
+
+def granularity_at(
+    bars: pl.DataFrame, rows: pl.DataFrame, columns: Sequence[str], timeframe: Timeframe
+) -> pl.DataFrame:
+    """How coarse prices are at some bars: the step of their decimals, as a fraction of the price.
+
+    No size below it is usual: a share at twenty cents that has not moved all day, and now by one,
+    has moved by 5 %, and by the least that it can. The floor of Brownlees and Gallo's rule (2006).
+
+    Args:
+        bars: symbol, session, row and the prices, sorted by (symbol, ts).
+        rows: symbol, session, row of those that are asked for.
+        columns: of the prices; the last one is that of which the step is a fraction.
+        timeframe: of the bars; the step is that of the session for minutes, else of the symbol.
+
+    Returns:
+        row, grain, in no order.
+    """
+    of = KEY if timeframe.duration < _LONG else ["symbol"]
+    known = bars.join(rows.select(of).unique(), on=of, how="semi", maintain_order="left")
+    steps = known.group_by(of).agg(_step=price_step(columns))
+    at = known.join(rows.select("row"), on="row", how="semi").join(steps, on=of)
+    return at.select("row", grain=(pl.col("_step") / columns[-1]).clip(lower_bound=_FINEST))
 
 
 def tell(

@@ -23,13 +23,11 @@ from datetime import date
 import polars as pl
 
 from market_data.quality.findings import CheckOutcome
-from market_data.quality.odd_bars import tell, usual_at
-from market_data.schemas import UTC
+from market_data.quality.odd_bars import granularity_at, tell, usual_at
+from market_data.schemas import PRICES, UTC
 from market_data.timeframes import Timeframe
 
 WICK = "wick"
-_NO_RANGE = 1e-9
-"""Least usual range: prices that stand still have none to divide by."""
 WICKS = {
     "symbol": pl.String(),
     "session": pl.Date(),
@@ -80,11 +78,11 @@ def find_wicks(bars: pl.DataFrame, limits: pl.DataFrame, *, timeframe: Timeframe
         return pl.DataFrame(schema=WICKS)
     numbered = bars.with_columns(row=pl.int_range(pl.len(), dtype=pl.UInt32))
     usual = usual_at(numbered, far, (pl.col("high") / pl.col("low")).log(), timeframe)
+    grain = granularity_at(numbered, far, PRICES, timeframe)
     return (
         far.join(usual, on="row", maintain_order="left")
-        .with_columns(
-            z=pl.col("beyond") / pl.max_horizontal("usual", _turmoil(), pl.lit(_NO_RANGE))
-        )
+        .join(grain, on="row", maintain_order="left")
+        .with_columns(z=pl.col("beyond") / pl.max_horizontal("usual", _turmoil(), "grain"))
         .filter(pl.col("z") >= pl.col("wick_z"))
         .with_columns(beyond=pl.col("beyond").exp() - 1, threshold="wick_z")
         .select(list(WICKS))

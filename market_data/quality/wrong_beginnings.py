@@ -1,0 +1,91 @@
+"""Wrong beginnings: series whose first few bars are far from all that come after them.
+
+What belongs here: finding these bars. What does not: steps of a price (jumps.py), stretches between
+two changes of the unit (unit_stretches.py), single false prices (false_ticks.py).
+
+A step says that one side of it is wrong, not which. Where one side is a bar or two, and all of the
+series that there is, the many bars of the other side say it. The newest bars need no such rule: the
+first bar after a step is the one that is told of.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from market_data.quality.findings import KEY
+from market_data.quality.unit_stretches import wrong_stretches
+
+ABSURD = 10.0
+"""A price that steps up or down by so much, right after a series begins, was wrong before."""
+EDGE_BARS = 5
+"""First bars of a series that may be wrong; more than twice as many others have to say so."""
+
+
+def wrong_beginnings(steps: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """The series that begin with a few bars that are far from all others.
+
+    Where a price steps ABSURD times up or down, and one side of the step has EDGE_BARS at most, all
+    of the series that there is, and the other more than twice as many, the few are wrong.
+
+    Args:
+        steps: symbol, ts, close, at (the factor of the price), jump (the limit of a step), since
+            (null but for changes of the unit): every step beyond the limit that nothing explains.
+        bars: symbol, ts of the series.
+
+    Returns:
+        symbol, until (`ts` of the first right bar), before (its close), jump, other (whether the
+        step is a change of the unit).
+    """
+    columns = ["symbol", "until", "before", "jump", "other"]
+    first = (
+        steps.sort("symbol", "ts")
+        .with_columns(next=pl.col("ts").shift(-1).over("symbol"))
+        .group_by("symbol", maintain_order=True)
+        .first()
+        .filter(pl.col("at").log().abs() >= pl.lit(ABSURD).log())
+    )
+    if first.is_empty():
+        return first.select("symbol", until="ts", before="close", jump="jump", other=pl.lit(0) > 1)
+    units = steps.filter(pl.col("since").is_not_null()).sort("symbol", "ts")
+    stretches = wrong_stretches(units).select("symbol", ts="since")
+    counted = (
+        bars.select("symbol", "ts")
+        .join(first.select("symbol", "next", since_="ts"), on="symbol")
+        .group_by("symbol")
+        .agg(
+            few=(pl.col("ts") < pl.col("since_")).sum(),
+            others=(
+                (pl.col("ts") >= pl.col("since_"))
+                & (pl.col("ts") < pl.col("next")).fill_null(value=True)
+            ).sum(),
+        )
+    )
+    return (
+        first.join(stretches, on=["symbol", "ts"], how="anti")
+        .join(counted, on="symbol")
+        .filter(pl.col("few") <= EDGE_BARS, pl.col("others") > 2 * EDGE_BARS)
+        .select("symbol", "jump", until="ts", before="close", other=pl.col("since").is_not_null())
+        .select(columns)
+    )
+
+
+def bars_before(edges: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """The bars of a series before the first right one.
+
+    Args:
+        edges: of `wrong_beginnings`.
+        bars: symbol, session, ts, close.
+
+    Returns:
+        symbol, session, ts, close, before, at (close over before), jump, since (`ts` of the first
+        one where they are in another unit, else null), until.
+    """
+    return (
+        bars.select(*KEY, "ts", "close")
+        .join(edges, on="symbol")
+        .filter(pl.col("ts") < pl.col("until"))
+        .with_columns(
+            at=pl.col("close") / pl.col("before"),
+            since=pl.when("other").then(pl.col("ts").min().over("symbol")),
+        )
+    )
