@@ -70,7 +70,7 @@ def export_asset(universe: Universe, described: ExportAsset) -> dg.AssetsDefinit
                 try:
                     with reported(reports, clock, job) as kept:
                         kept.manifest = exporter.run(
-                            job, sessions, context.run_id, context.log.info, anew=config.anew
+                            job, sessions, context.run.run_id, context.log.info, anew=config.anew
                         )
                 except ConfigurationError as error:
                     # No further attempt helps.
