@@ -16,9 +16,16 @@ from typing import Any
 import dagster as dg
 
 from emp_assets.bar_checks import RUN_SUMMARY
+from emp_assets.features.confluence import KEY as CONFLUENCE_KEY
+from emp_assets.features.confluence import STEP as CONFLUENCE_STEP
+from emp_assets.features.macro_context import KEY as MACRO_CONTEXT_KEY
+from emp_assets.features.macro_context import STEP as MACRO_CONTEXT_STEP
+from emp_assets.features.made import feature_key, step_name
+from emp_assets.marts.regime_stats import KEY as REGIME_STATS_KEY
 from emp_assets.metadata import PER_SESSION_LIMIT
 from emp_assets.naming import QUARANTINE_KEY, SCORES_KEY, curated_key, op_name, raw_key
 from market_data.exports.checks import MANIFEST
+from market_data.features.registry import FEATURE_TIMEFRAMES, bar_groups
 from market_data.pipeline.feed import Feed
 from market_data.timeframes import Timeframe
 from resources.event_batches import in_batches
@@ -53,6 +60,7 @@ def bars_selection(
     *,
     symbols: Sequence[str],
     also: Sequence[Timeframe] = (),
+    features: bool = False,
 ) -> Selection:
     """Raw bars of some feeds, the curated ones, quarantine, scores and the checks of them all.
 
@@ -62,6 +70,7 @@ def bars_selection(
         sessions: the range.
         symbols: what is curated and scored.
         also: coarser timeframes to curate from the same bars.
+        features: also the features of these timeframes, and what is made of them.
     """
     chosen = {"symbols": list(symbols)}
     configured: dict[dg.AssetKey, dict[str, Any]] = {
@@ -71,7 +80,43 @@ def bars_selection(
     }
     ops = {op_name(key): {"config": config} for key, config in configured.items()}
     ops |= {f"{op_name(key)}__checks": {"config": chosen} for key in configured}
-    return Selection(frozenset({*configured, QUARANTINE_KEY}), ops, sessions)
+    made = Selection(frozenset({*configured, QUARANTINE_KEY}), ops, sessions)
+    if not features:
+        return made
+    bars = (timeframe, *also)
+    # Of each day once: the run of daily bars.
+    macro = Timeframe.D1 in bars
+    more = features_selection(bars, sessions, symbols=symbols, macro=macro)
+    return Selection(made.keys | more.keys, {**made.ops, **more.ops}, sessions)
+
+
+def features_selection(
+    timeframes: Sequence[Timeframe],
+    sessions: Sessions,
+    *,
+    symbols: Sequence[str],
+    macro: bool = True,
+) -> Selection:
+    """The features of some timeframes, what is made of them, and the checks of them all.
+
+    Args:
+        timeframes: of the bars; those that have no features are left out.
+        sessions: the range.
+        symbols: of which instruments.
+        macro: also the macro context, which is made of no bars.
+    """
+    chosen = {"config": {"symbols": list(symbols)}}
+    made = [t for t in timeframes if t in FEATURE_TIMEFRAMES]
+    keys = [feature_key(group) for t in made for group in bar_groups(t)]
+    steps = [step_name(t) for t in made]
+    if made:
+        keys += [CONFLUENCE_KEY, REGIME_STATS_KEY]
+        steps += [CONFLUENCE_STEP, op_name(REGIME_STATS_KEY)]
+    if macro:
+        keys.append(MACRO_CONTEXT_KEY)
+        steps.append(MACRO_CONTEXT_STEP)
+    steps += [f"{op_name(key)}__checks" for key in keys]
+    return Selection(frozenset(keys), dict.fromkeys(steps, chosen), sessions)
 
 
 def execute(

@@ -40,14 +40,15 @@ def daily_schedule(policy: AutomationPolicy, *, running: bool) -> dg.ScheduleDef
                 opened.vendors.why_off,
             )
         ]
-        return together(found) or "no vendor that is on serves any of these bars"
+        made = [replace(part, features=True) for part in together(found)]
+        return made or "no vendor that is on serves any of these bars"
 
     timed = Timed(
         NAME,
         WallClock(rules.at, "UTC").cron(),
         "UTC",
         f"Asks every vendor that is on for what is lacking of the last {rules.lookback} days, "
-        "curates, checks and scores it.",
+        "curates, checks and scores it, and makes its features.",
         running,
     )
     return bars_schedule(timed, policy, plan)

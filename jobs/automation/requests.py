@@ -75,7 +75,12 @@ def _request(
 ) -> dg.RunRequest:
     sessions = (part.first, part.last)
     whole = bars_selection(
-        part.timeframe, part.feeds, sessions, symbols=part.symbols, also=part.also
+        part.timeframe,
+        part.feeds,
+        sessions,
+        symbols=part.symbols,
+        also=part.also,
+        features=part.features,
     )
     chosen = reduced(whole, standing)
     # Two parts of one timeframe differ in what they are made for.

@@ -18,7 +18,11 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from market_data.corporate_actions.adjustment import newest
-from market_data.errors import UnknownActionsWarning, WithheldBarsWarning
+from market_data.errors import (
+    UnjudgedBarsWarning,
+    UnknownActionsWarning,
+    WithheldBarsWarning,
+)
 from market_data.features.labels import FURTHEST, HORIZONS
 from market_data.features.series import series
 from market_data.features.windows import LOOK_BACK, short_of, warm_up
@@ -53,6 +57,8 @@ class FeatureBars:
             # What is withheld is counted as missing, row by row.
             warnings.simplefilter("ignore", WithheldBarsWarning)
             warnings.simplefilter("ignore", UnknownActionsWarning)
+            # The scores come first where the graph makes features.
+            warnings.simplefilter("ignore", UnjudgedBarsWarning)
             bars = read_bars(
                 self._platform,
                 symbols,

@@ -54,6 +54,7 @@ class SlicePart:
         feeds: one per vendor.
         first: first session.
         last: last session, included.
+        features: whether features are made of the bars.
     """
 
     name: str
@@ -62,6 +63,7 @@ class SlicePart:
     feeds: tuple[Feed, ...]
     first: date
     last: date
+    features: bool = False
 
     @property
     def symbols(self) -> tuple[str, ...]:

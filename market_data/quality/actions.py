@@ -144,6 +144,14 @@ ACTIONS: tuple[Action, ...] = (
         ReadersEffect.UNCHANGED,
         ERROR,
     ),
+    _line(
+        "features",
+        "features_missing features_outdated features_redefined feature_nulls feature_shift",
+        DataEffect.NONE,
+        RunEffect.GO_ON,
+        ReadersEffect.UNCHANGED,
+        ERROR,
+    ),
 )
 """Every line of the table, in its order. `drift` has two: whether the odd vendor can be told.
 

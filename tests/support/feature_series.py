@@ -10,7 +10,7 @@ import polars as pl
 
 from market_data.calendars import bar_starts
 from market_data.features.series import series
-from market_data.schemas import CORPORATE_ACTIONS
+from market_data.schemas import CORPORATE_ACTIONS, CURATED_BARS
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 
@@ -67,3 +67,15 @@ def series_of(
     calendar: str = "24/7",
 ) -> pl.DataFrame:
     return series(bars, instruments_of(bars, calendar), timeframe, actions)
+
+
+def curated(bars: pl.DataFrame) -> pl.DataFrame:
+    """The same as rows of curated bars, trusted and over."""
+    text, given = pl.lit(""), bars.columns
+    filler = {
+        "source": pl.lit("x"), "filled": text, "flags": text, "rule_version": text,
+        "final": pl.lit(value=True), "dq_status": pl.lit("ok"),
+    }  # fmt: skip
+    return CURATED_BARS.conform(
+        bars.with_columns(**{name: value for name, value in filler.items() if name not in given})
+    )

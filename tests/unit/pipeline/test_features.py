@@ -21,7 +21,7 @@ from market_data.pipeline.platform import Platform
 from market_data.schemas import CORPORATE_ACTIONS
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
-from tests.support.feature_series import walk
+from tests.support.feature_series import curated, walk
 from tests.support.worlds import World
 
 NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -45,16 +45,6 @@ def daily(first: date = FIRST, last: date = LAST) -> pl.DataFrame:
     halved = (pl.col("symbol") == "BBB") & (pl.col("session") >= SPLIT)
     prices = pl.col("open", "high", "low", "close")
     return curated(bars.with_columns(pl.when(halved).then(prices / 2).otherwise(prices)))
-
-
-def curated(bars: pl.DataFrame) -> pl.DataFrame:
-    text = pl.lit("")
-    return curated_bars(D1).schema.conform(
-        bars.with_columns(
-            source=pl.lit("x"), filled=text, flags=text, rule_version=text,
-            final=pl.lit(value=True), dq_status=pl.lit("ok"),
-        )
-    )  # fmt: skip
 
 
 def platform_at(folder: Path) -> Platform:

@@ -18,7 +18,8 @@ from market_data.quality.thresholds import Rules
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 FOLDER = DOCS / "runbooks"
 MACRO = next(action.codes for action in ACTIONS if action.finding == "macro release")
-CODES = sorted(code for action in ACTIONS for code in action.codes if code not in MACRO)
+FEATURES = next(action.codes for action in ACTIONS if action.finding == "features")
+CODES = sorted(code for a in ACTIONS for code in a.codes if code not in MACRO | FEATURES)
 PAGES = sorted(page_of_check(check) for check in CHECKS)
 
 
@@ -58,7 +59,15 @@ def test_a_strange_code_leads_to_the_page_of_its_check() -> None:
     assert page_of("of_tomorrow", "false_ticks") == "check-false-ticks.md#of_tomorrow"
 
 
-@pytest.mark.parametrize("page", [*PAGES, "check-macro.md"])
+def test_every_code_of_features_has_a_place() -> None:
+    found = (DOCS.parent / "market_data/features/checks.py").read_text()
+    assert set(re.findall(r'"(features?_[a-z]+)"', found)) == FEATURES
+    page = (FOLDER / "check-features.md").read_text()
+    assert set(re.findall(r"^## (\w+)$", page, re.MULTILINE)) == FEATURES
+    assert {page_of(code) for code in FEATURES} == {f"check-features.md#{c}" for c in FEATURES}
+
+
+@pytest.mark.parametrize("page", [*PAGES, "check-macro.md", "check-features.md"])
 def test_links_and_commands_of_a_page_exist(page: str) -> None:
     text = (FOLDER / page).read_text()
     for link in re.findall(r"\]\(([\w.-]+)\)", text):

@@ -1,0 +1,65 @@
+"""Features of the bars of one timeframe: price, volume, indicators, regime, and labels.
+
+One step makes them all from one read of the curated bars, on prices adjusted for splits to the
+session of each row. Any of them can be made alone. A range is one run; rows beside it that its bars
+have a part in are made anew with it.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from functools import partial
+
+import dagster as dg
+
+from emp_assets.features.made import feature_checks, feature_key, result, spec, step_name
+from emp_assets.naming import SCORES_KEY, curated_key
+from emp_assets.partitions import ONE_RUN, session_partitions, session_range
+from emp_assets.retrying import retried
+from emp_assets.run_config import SymbolsConfig
+from market_data.features.registry import FeatureGroup, bar_groups
+from market_data.pipeline.feature_inspection import inspect_features
+from market_data.pipeline.features import make_features
+from market_data.pipeline.inspection import Inspection
+from market_data.pipeline.platform import Platform
+from market_data.timeframes import Timeframe
+from market_data.universe import Universe
+from resources.platform import PlatformResource
+
+
+def bar_features_assets(universe: Universe, timeframe: Timeframe) -> dg.AssetsDefinition:
+    """The features of the bars of a timeframe; they follow the scores, which flag single bars."""
+    groups = bar_groups(timeframe)
+    deps = [curated_key(timeframe), SCORES_KEY]
+
+    @dg.multi_asset(
+        name=step_name(timeframe),
+        specs=[spec(universe, group, deps, skippable=True) for group in groups],
+        partitions_def=session_partitions(universe.first_session),
+        backfill_policy=ONE_RUN,
+        can_subset=True,
+    )
+    def bar_features(
+        context: dg.AssetExecutionContext, config: SymbolsConfig, platform: PlatformResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        sessions = session_range(context.partition_keys)
+        chosen = [g for g in groups if feature_key(g) in context.selected_asset_keys]
+        with retried(context):
+            opened = platform.open()
+            symbols = config.choose(tuple(i.symbol for i in opened.universe.instruments))
+            reports = make_features(opened, chosen, symbols, *sessions, progress=context.log.info)
+        for group in chosen:
+            yield result(context, feature_key(group), sessions, reports[group.kind])
+
+    return bar_features
+
+
+def bar_features_checks(universe: Universe, timeframe: Timeframe) -> list[dg.AssetChecksDefinition]:
+    """The checks of each group of a timeframe."""
+    return [
+        feature_checks(universe, feature_key(group), partial(_inspect, group))
+        for group in bar_groups(timeframe)
+    ]
+
+
+def _inspect(group: FeatureGroup, platform: Platform, first: date, last: date) -> Inspection:
+    return inspect_features(platform, group, first, last)

@@ -1,0 +1,1 @@
+"""Datasets that sum up others for people."""

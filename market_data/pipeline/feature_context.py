@@ -1,0 +1,175 @@
+"""What is made of stored features and of the macro calendar: confluence, context, statistics.
+
+What belongs here: reading what they are made of, and storing them slice by slice. What does not:
+the arithmetic (market_data/features), features of bars (features.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+
+import polars as pl
+
+from market_data.calendars import trading_sessions
+from market_data.datasets import FEATURES, MACRO_CALENDAR, REGIME_STATS_DATASET, Dataset
+from market_data.features.confluence import confluence
+from market_data.features.macro_context import LOOK_BACK, macro_context
+from market_data.features.regime_stats import regime_stats
+from market_data.features.registry import FEATURE_TIMEFRAMES, Kind, group_for
+from market_data.features.schemas import REGIME_STATS
+from market_data.macro.bias import currencies_of
+from market_data.pipeline.curate import chunks, lock_names
+from market_data.pipeline.features import FeatureReport
+from market_data.pipeline.platform import Platform, Progress, silent
+
+LONGEST_CLOSURE = timedelta(days=14)
+"""The session before one lies no further back."""
+_DAY = timedelta(days=1)
+_Span = tuple[date, date]
+_Make = Callable[[Platform, Sequence[str], _Span], pl.DataFrame]
+
+
+def make_confluence(
+    platform: Platform,
+    symbols: Sequence[str],
+    first: date,
+    last: date,
+    progress: Progress = silent,
+) -> FeatureReport:
+    """Make the stored confluence of a range what the stored regimes say now.
+
+    The session after the range is made anew where it is stored: its bars look back into it.
+    """
+    dataset = FEATURES[group_for(Kind.CONFLUENCE).key]
+    report = FeatureReport(group_for(Kind.CONFLUENCE))
+    after = last + _DAY, last + LONGEST_CLOSURE
+    keys = ["symbol", "session"]
+    stored = platform.store.scan(dataset, symbols=symbols, sessions=after, columns=keys).unique()
+    for day in sorted(_next_sessions(stored)):
+        span = day, day
+        kept = stored.filter(pl.col("session") == day)["symbol"].to_list()
+        report.beside += _replaced(platform, dataset, kept, span, confluence_now).height
+    for span in chunks(first, last, 31):
+        progress(f"confluence: {span[0]} to {span[1]}")
+        report.count(_replaced(platform, dataset, symbols, span, confluence_now))
+    return report
+
+
+def make_macro_context(
+    platform: Platform,
+    symbols: Sequence[str],
+    first: date,
+    last: date,
+    progress: Progress = silent,
+) -> FeatureReport:
+    """Make the stored macro context of a range what the macro calendar says now."""
+    dataset = FEATURES[group_for(Kind.MACRO_CONTEXT).key]
+    report = FeatureReport(group_for(Kind.MACRO_CONTEXT))
+    for span in chunks(first, last, 366):
+        progress(f"macro context: {span[0]} to {span[1]}")
+        report.count(_replaced(platform, dataset, symbols, span, macro_context_now))
+    return report
+
+
+def make_regime_stats(
+    platform: Platform,
+    symbols: Sequence[str],
+    first: date,
+    last: date,
+    progress: Progress = silent,
+) -> pl.DataFrame:
+    """Make the stored statistics of a range what stored regimes and labels say now.
+
+    The sessions before it in which the next bars of labels fall are those of the labels: they are
+    counted when their own sessions are.
+
+    Returns:
+        Rows of REGIME_STATS of the range.
+    """
+    parts = [REGIME_STATS.empty()]
+    for span in chunks(first, last, 31):
+        progress(f"regime statistics: {span[0]} to {span[1]}")
+        parts.append(_replaced(platform, REGIME_STATS_DATASET, symbols, span, regime_stats_now))
+    return pl.concat(parts)
+
+
+def _replaced(
+    platform: Platform, dataset: Dataset, symbols: Sequence[str], span: _Span, make: _Make
+) -> pl.DataFrame:
+    with platform.locks.hold(lock_names(dataset.name, *span)):
+        rows = make(platform, symbols, span)
+        platform.store.replace(dataset, rows, sessions=span, symbols=symbols)
+    return rows
+
+
+def _next_sessions(stored: pl.DataFrame) -> set[date]:
+    """The first session of each symbol."""
+    return {*stored.group_by("symbol").agg(pl.col("session").min())["session"]}
+
+
+def confluence_now(platform: Platform, symbols: Sequence[str], span: _Span) -> pl.DataFrame:
+    """What the confluence of a range is by the stored regimes; nothing is stored."""
+    first, last = span
+    around = first - LONGEST_CLOSURE, last
+    columns = ["symbol", "ts", "session", "available_at", "regime"]
+    regimes = {
+        t: platform.store.scan(
+            FEATURES[group_for(Kind.REGIME, t).key],
+            symbols=symbols,
+            sessions=around,
+            columns=columns,
+        )
+        for t in FEATURE_TIMEFRAMES
+    }
+    rows = confluence(regimes, _numbered_sessions(platform, symbols, around))
+    return rows.filter(pl.col("session").is_between(first, last))
+
+
+def _numbered_sessions(platform: Platform, symbols: Sequence[str], span: _Span) -> pl.DataFrame:
+    """symbol, session, number: the sessions of each symbol's calendar in order."""
+    frames = [pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date, "number": pl.Int64})]
+    for symbol in symbols:
+        calendar = platform.universe.instrument(symbol).calendar
+        sessions = trading_sessions(calendar, *span)["session"]
+        number = pl.int_range(len(sessions), dtype=pl.Int64, eager=True)
+        frames.append(pl.DataFrame({"symbol": symbol, "session": sessions, "number": number}))
+    return pl.concat(frames)
+
+
+def macro_context_now(platform: Platform, symbols: Sequence[str], span: _Span) -> pl.DataFrame:
+    """What the macro context of a range is by the stored calendar; nothing is stored."""
+    instruments = [platform.universe.instrument(s) for s in symbols]
+    frames = [pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date})]
+    now = platform.clock.now()
+    for instrument in instruments:
+        first = max(span[0], instrument.listed or span[0])
+        last = min(span[1], instrument.delisted or span[1])
+        if first <= last:
+            sessions = trading_sessions(instrument.calendar, first, last)
+            begun = sessions.filter(pl.col("open") <= now)
+            frames.append(begun.select("session", "open", symbol=pl.lit(instrument.symbol)))
+    openings = pl.concat(frames, how="diagonal")
+    events = platform.store.scan(
+        MACRO_CALENDAR, sessions=(span[0] - LOOK_BACK - 2 * _DAY, span[1] + _DAY)
+    )
+    currencies = {
+        i.symbol: tuple(c for c in currencies_of(i) if c is not None) for i in instruments
+    }
+    if openings.width < 3:
+        return FEATURES[group_for(Kind.MACRO_CONTEXT).key].schema.empty()
+    return macro_context(openings, events, currencies)
+
+
+def regime_stats_now(platform: Platform, symbols: Sequence[str], span: _Span) -> pl.DataFrame:
+    """What the regime statistics of a range are by stored features; nothing is stored."""
+    frames = [REGIME_STATS.empty()]
+    for timeframe in FEATURE_TIMEFRAMES:
+        regimes, labels = (
+            platform.store.scan(
+                FEATURES[group_for(kind, timeframe).key], symbols=symbols, sessions=span
+            )
+            for kind in (Kind.REGIME, Kind.LABELS)
+        )
+        frames.append(regime_stats(regimes, labels, timeframe))
+    return pl.concat(frames)
