@@ -178,7 +178,9 @@ def build_definitions(
         schedules=[
             *automation_schedules(found, universe, policy),
             backup_schedule(found, policy),
-            macro_schedule(policy),
+            macro_schedule(
+                policy, running=policy.starts(institutional=found.mode is Mode.INSTITUTIONAL)
+            ),
             failover_drill_schedule(policy, servers=found.servers is not None),
             *operations_schedules(policy, streaming=_streaming(found)),
             exports_schedule(found.settings, policy),

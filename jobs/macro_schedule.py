@@ -3,8 +3,7 @@
 One ranged run of `ingest_macro_releases`, after the last releases of a New York morning. The range
 is as long as FRED answers in one question about dates; values take one question per series of the
 releases in it. A release that was moved or a value that came late is found by the next day's run.
-Off until it is turned on, since it asks FRED in the name of whoever owns the key; without a key a
-tick asks nobody.
+It asks FRED in the name of whoever owns the key: without a key a tick asks nobody.
 """
 
 from datetime import date, timedelta
@@ -33,11 +32,12 @@ def range_of(today: date) -> tuple[date, date]:
     return today - BEFORE, today - BEFORE + LONG
 
 
-def macro_schedule(policy: AutomationPolicy) -> dg.ScheduleDefinition:
+def macro_schedule(policy: AutomationPolicy, *, running: bool) -> dg.ScheduleDefinition:
     """The schedule.
 
     Args:
         policy: pauses and limits of its runs.
+        running: whether it is on until somebody says otherwise, as others that ask vendors.
     """
 
     @dg.schedule(
@@ -45,7 +45,9 @@ def macro_schedule(policy: AutomationPolicy) -> dg.ScheduleDefinition:
         job_name=MACRO_JOB,
         cron_schedule="15 12 * * *",
         execution_timezone="America/New_York",
-        default_status=dg.DefaultScheduleStatus.STOPPED,
+        default_status=dg.DefaultScheduleStatus.RUNNING
+        if running
+        else dg.DefaultScheduleStatus.STOPPED,
         description=__doc__,
     )
     def daily_macro_releases(

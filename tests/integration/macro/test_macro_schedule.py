@@ -43,7 +43,7 @@ def tick(built: Graph) -> dg.RunRequest | dg.SkipReason:
         repository_def=built.defs.get_repository_def(),
         resources=built.defs.resources,
     ) as context:
-        told = macro_schedule(AutomationPolicy())(context)
+        told = macro_schedule(AutomationPolicy(), running=False)(context)
     assert isinstance(told, dg.RunRequest | dg.SkipReason)
     return told
 
@@ -53,6 +53,9 @@ def test_it_is_there_and_off(built: Graph) -> None:
     assert isinstance(found, dg.ScheduleDefinition)
     assert found.default_status is dg.DefaultScheduleStatus.STOPPED
     assert (found.job_name, found.execution_timezone) == (MACRO_JOB, "America/New_York")
+    # It asks somebody, so it is on where the others are that do.
+    on = macro_schedule(AutomationPolicy(), running=True)
+    assert on.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
 def test_without_a_key_nobody_is_asked(built: Graph, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import dagster as dg
 import pytest
 
 from adapters.automation import load_automation
 from adapters.configuration import load_universe
 from adapters.modes import Installation
-from adapters.settings import Mode, Settings
+from adapters.settings import PROJECT, Mode, Settings
 from definitions import build_definitions
 from jobs.automation import automation_schedules
 from jobs.automation.limits import MAX_RETRIES_TAG, MAX_RUNTIME_TAG
@@ -33,8 +35,10 @@ LOCAL = {
     "purge_run_records": "10 3 * * *, UTC",
     "apply_retention": "30 3 1 * *, UTC",
 }
+NOON = datetime(2024, 3, 8, 12, tzinfo=UTC)
 OTHERS = {
     "back_up",
+    "daily_exports",
     "daily_macro_releases",
     "daily_operations_reports",
     "hourly_ingest_reports",
@@ -106,13 +110,24 @@ def test_each_says_what_it_is_for(defs: dg.Definitions):
         assert len(found.description or "") > 30, found.name
 
 
+def test_the_page_names_each(defs: dg.Definitions):
+    page = (PROJECT / "docs" / "automation.md").read_text()
+    ours = [*(defs.schedules or ()), *(defs.sensors or ())]
+    families = {"refresh_<timeframe>": "refresh_", "close_<calendar>": "close_"}
+    for found in ours:
+        named = next((n for n, start in families.items() if found.name.startswith(start)), "")
+        assert f"`{found.name}`" in page or (named and f"`{named}`" in page), found.name
+
+
 def test_no_run_of_a_schedule_takes_for_ever(defs: dg.Definitions):
     """Those of bars and of macro data are looked at where their ticks are."""
     elsewhere = {*ASK_VENDORS, "daily_macro_releases"}
     for name in {s.name for s in defs.schedules or ()} - elsewhere:
         schedule = defs.resolve_schedule_def(name)
         assert isinstance(schedule, dg.ScheduleDefinition)
-        with dg.build_schedule_context() as context:
+        with dg.build_schedule_context(
+            scheduled_execution_time=NOON, repository_def=defs.get_repository_def()
+        ) as context:
             (request,) = schedule.evaluate_tick(context).run_requests or ()
         assert request.tags[MAX_RUNTIME_TAG] == "21600", name
         assert request.tags[MAX_RETRIES_TAG] == ("0" if name.startswith("hourly") else "1"), name
