@@ -19,7 +19,8 @@ import polars as pl
 
 from adapters.stores.delta_bar_store import DeltaBarStore
 from adapters.stores.delta_raw_log import DeltaRawLog
-from adapters.stores.delta_table import DeltaFiles
+from adapters.stores.delta_table import Change, DeltaFiles
+from adapters.stores.object_settings import options_of
 from adapters.stores.table_files import TableFiles
 from market_data.datasets import curated_bars, raw_bars
 from market_data.schemas import RAW_BARS, FrameSchema
@@ -57,7 +58,7 @@ def rows(schema: FrameSchema, sessions: list[date], close: float, minutes: int =
 
 def replace_each(root: str, close: str, first: str, step: str) -> None:
     """Replace every step-th session from the first one, one call each."""
-    store = DeltaBarStore(root)
+    store = DeltaBarStore(root, options_of(root))
     for day in SESSIONS[int(first) :: int(step)]:
         frame = rows(BARS.schema, [day], float(close))
         store.replace(BARS, frame, sessions=(day, day), symbols=SYMBOLS)
@@ -65,7 +66,7 @@ def replace_each(root: str, close: str, first: str, step: str) -> None:
 
 def replace_same(root: str, close: str, rounds: str) -> None:
     """Replace one slice over months and buckets again and again, with rising values."""
-    store = DeltaBarStore(root)
+    store = DeltaBarStore(root, options_of(root))
     for number in range(int(rounds)):
         frame = rows(MINUTES.schema, SESSIONS, float(close) + number)
         store.replace(MINUTES, frame, sessions=(SESSIONS[0], SESSIONS[-1]), symbols=SYMBOLS)
@@ -77,7 +78,7 @@ PARTS = (SESSIONS[:8], SESSIONS[8:14])
 
 def replace_parts(root: str, close: str) -> None:
     """Replace each of PARTS in one call."""
-    store = DeltaBarStore(root)
+    store = DeltaBarStore(root, options_of(root))
     for days in PARTS:
         frame = rows(MINUTES.schema, days, float(close))
         store.replace(MINUTES, frame, sessions=(days[0], days[-1]), symbols=SYMBOLS)
@@ -85,12 +86,60 @@ def replace_parts(root: str, close: str) -> None:
 
 def append_fetch(root: str, go: str) -> None:
     """Append one fetch in two slices, once the starting signal is there."""
-    log = DeltaRawLog(root)
+    log = DeltaRawLog(root, options_of(root))
     while not Path(go).exists():
         time.sleep(0.001)
     for days in (SESSIONS[:20], SESSIONS[20:]):
         appended = log.append(RAW, rows(RAW_BARS, days, 1.0, minutes=20))
         print(appended.new, appended.revised)
+
+
+def parted(root: str) -> None:
+    """A table of two years, each of several files of other tools' making, and a former version."""
+    store, table = DeltaBarStore(root), DeltaFiles(root, BARS)
+    for close in (1.0, 2.0):
+        store.replace(BARS, rows(BARS.schema, OLD, close), sessions=SPAN, symbols=SYMBOLS)
+    for day in SESSIONS[:6]:
+        frame = rows(BARS.schema, [day], 3.0)
+
+        def plan(_: object, frame: pl.DataFrame = frame) -> Change:
+            return Change(["year=2024"], "append", [table.write("year=2024", frame)])
+
+        table.change(["year=2024"], plan)
+
+
+OLD = [date(2023, 5, 1) + timedelta(days=number) for number in range(5)]
+SPAN = (OLD[0], OLD[-1])
+
+
+def optimize(root: str) -> None:
+    """Compact and checkpoint."""
+    DeltaBarStore(root).table(BARS).optimize()
+
+
+def append_days(root: str, first: str, step: str) -> None:
+    """Append every step-th session to the raw log, each by itself: a file or two more."""
+    log = DeltaRawLog(root)
+    for day in SESSIONS[int(first) :: int(step)]:
+        log.append(RAW, rows(RAW_BARS, [day], 1.0))
+
+
+def optimize_log(root: str, until: str) -> None:
+    """Compact the raw log again and again until its rows are so many."""
+    log = DeltaRawLog(root)
+    while log.revisions(RAW).height < int(until):
+        log.table(RAW).optimize()
+    print(sum(v.operation == "compact" for v in log.history(RAW)))
+
+
+def vacuum(root: str) -> None:
+    """Remove every file that the newest version does not need."""
+    DeltaBarStore(root).table(BARS).vacuum(timedelta(0), dry_run=False, force=True)
+
+
+def restore(root: str, version: str) -> None:
+    """Back to a version."""
+    DeltaBarStore(root).table(BARS).restore(int(version), dry_run=False)
 
 
 def die_at(boundary: int) -> None:
@@ -128,12 +177,16 @@ def die_at(boundary: int) -> None:
     TableFiles.write = half_written
     around(DeltaFiles, "write")
     around(DeltaTable, "create_write_transaction")
+    around(DeltaTable, "create_checkpoint")
+    around(DeltaTable, "vacuum")
     around(DeltaFiles, "_ready")
 
 
 if __name__ == "__main__":
     if number := os.environ.get("EMP_TEST_DIE_AT"):
         die_at(int(number))
-    tasks = {f.__name__: f for f in (replace_each, replace_same, replace_parts, append_fetch)}
+    writing = (replace_each, replace_same, replace_parts, append_fetch, append_days)
+    tending = (optimize, optimize_log, vacuum, restore)
+    tasks = {f.__name__: f for f in (*writing, *tending)}
     print("ready", flush=True)
     tasks[sys.argv[1]](*sys.argv[2:])
