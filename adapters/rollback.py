@@ -30,13 +30,13 @@ from market_data.backfill.driving import Turns
 from market_data.backfill.records import Backfill, BackfillState, PieceState
 from market_data.backfill.scope import Scope, scope_of
 from market_data.errors import ConfigurationError, StoreConflictError
+from market_data.pipeline.outdated import sessions_outdated
 from market_data.pipeline.platform import Platform, Progress
 from market_data.pipeline.rollback import (
     Fetched,
     brought_alone,
     fetched_since,
     make_anew,
-    outdated_of,
     put_slices_back,
 )
 from market_data.ports.backfills import Backfills
@@ -184,7 +184,7 @@ class Rollbacks:
         rows = put_slices_back(self.platform, snapshot.bars, scope.stored, self.tell)
         make_anew(self.platform, found.touched, self.tell)
         # Prices of other sessions may have been divided by what was learned, or be from now on.
-        make_anew(self.platform, outdated_of(self.platform, found.of_actions), self.tell)
+        make_anew(self.platform, sessions_outdated(self.platform, found.of_actions), self.tell)
         return rows
 
     @contextmanager

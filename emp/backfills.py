@@ -38,6 +38,8 @@ class Wish:
     refetch: bool = False
     overwrite_curated: bool = False
     outdated: bool = False
+    overwrite_features: bool = False
+    thorough: bool = False
 
     def request(self, universe: Universe, now: datetime) -> BackfillRequest:
         """The wish made definite.
@@ -61,6 +63,8 @@ class Wish:
             self.refetch,
             self.overwrite_curated,
             self.outdated,
+            overwrite_features=self.overwrite_features,
+            thorough=self.thorough,
         )
 
     def _period(self, universe: Universe, now: datetime) -> tuple[date, date]:
@@ -174,6 +178,8 @@ def plan_told(found: Planned, refused: str, below: list[str]) -> dict[str, Any]:
                 "symbols": list(piece.symbols),
                 "asked": {vendor: list(symbols) for vendor, symbols in piece.asked.items()},
                 "symbol_sessions": piece.symbol_sessions,
+                "curated": piece.curated,
+                "features": piece.features,
                 "bars": piece.bars,
                 "requests": dict(piece.requests),
             }

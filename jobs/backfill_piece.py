@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 
 from emp_assets.naming import op_name, raw_key
-from jobs.ranged_run import Hear, Selection, bars_selection, execute
+from jobs.ranged_run import Hear, Selection, bars_selection, execute, features_selection
 from jobs.step_failures import StepFailure, failure_of
 from market_data.backfill.driving import Performed
 from market_data.backfill.plans import CURATED, BackfillRequest, Piece
@@ -68,10 +68,18 @@ def selection_of(piece: Piece, request: BackfillRequest) -> Selection:
         for vendor, symbols in piece.asked.items()
     ]
     sessions = (piece.first, piece.last)
-    if request.layer == CURATED:
+    if request.layer == CURATED and piece.curated:
         return bars_selection(
-            piece.timeframe, feeds, sessions, symbols=piece.symbols, also=piece.also
+            piece.timeframe,
+            feeds,
+            sessions,
+            symbols=piece.symbols,
+            also=piece.also,
+            features=piece.features,
         )
+    if request.layer == CURATED:
+        made = [request.timeframe]
+        return features_selection(made, sessions, symbols=piece.symbols, macro=False)
     keys = {raw_key(feed.vendor, piece.timeframe): feed for feed in feeds}
     ops: dict[str, Any] = {op_name(key): {"config": feed.config} for key, feed in keys.items()}
     ops |= {

@@ -11,6 +11,7 @@ from emp.commands.backfill_options import (
     DatasetArgument,
     DaysOption,
     EndOption,
+    FeaturesOption,
     IdArgument,
     LocalOption,
     NoSnapshotOption,
@@ -22,6 +23,7 @@ from emp.commands.backfill_options import (
     StartOption,
     SymbolsOption,
     TargetArgument,
+    ThoroughOption,
     VendorOption,
     WatchOption,
 )
@@ -91,7 +93,9 @@ def plan(
     vendor: VendorOption = None,
     refetch: RefetchOption = False,
     overwrite_curated: OverwriteOption = False,
+    overwrite_features: FeaturesOption = False,
     outdated: OutdatedOption = False,
+    thorough: ThoroughOption = False,
     pilot: PilotOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -110,6 +114,8 @@ def plan(
         refetch,
         overwrite_curated,
         outdated,
+        overwrite_features,
+        thorough,
     )
     found, refused = planned(settings, load_automation(settings).backfill, wish, pilot=pilot)
     below = downstream(settings, found.plan.request.dataset)
@@ -164,7 +170,9 @@ def launch(
     vendor: VendorOption = None,
     refetch: RefetchOption = False,
     overwrite_curated: OverwriteOption = False,
+    overwrite_features: FeaturesOption = False,
     outdated: OutdatedOption = False,
+    thorough: ThoroughOption = False,
     pilot: PilotOption = False,
     off_peak: OffPeakOption = False,
     local: LocalOption = False,
@@ -181,7 +189,8 @@ def launch(
         check_daemon(settings)
     if "bars_" not in target:
         chosen = (symbols, start, end, days is not None, vendor, refetch, overwrite_curated)
-        if any((*chosen, outdated, pilot, off_peak, no_snapshot)):
+        anew = overwrite_features, outdated, thorough
+        if any((*chosen, *anew, pilot, off_peak, no_snapshot)):
             raise ConfigurationError(
                 f"{target!r} is no dataset; a backfill that was launched goes on as it was planned"
             )
@@ -197,6 +206,8 @@ def launch(
         refetch,
         overwrite_curated,
         outdated,
+        overwrite_features,
+        thorough,
     )
     kept = not no_snapshot
     name = added(settings, operations, wish, way, pilot=pilot, off_peak=off_peak, snapshot=kept)

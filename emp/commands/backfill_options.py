@@ -37,10 +37,23 @@ OverwriteOption = Annotated[
         "--overwrite-curated", help="Curate and score the whole range anew, not only what lacks."
     ),
 ]
+FeaturesOption = Annotated[
+    bool,
+    typer.Option("--overwrite-features", help="Make the features of the whole range anew."),
+]
 OutdatedOption = Annotated[
     bool,
     typer.Option(
-        "--outdated", help="Ask nobody; make anew what other rules made than those in force."
+        "--outdated",
+        help="Ask nobody; make anew what other rules, thresholds or definitions of features made "
+        "than those in force.",
+    ),
+]
+ThoroughOption = Annotated[
+    bool,
+    typer.Option(
+        "--thorough",
+        help="With --outdated: curate anew to find also what the raw logs give otherwise now.",
     ),
 ]
 NoSnapshotOption = Annotated[

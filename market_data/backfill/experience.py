@@ -96,4 +96,5 @@ def _kind(request: BackfillRequest) -> tuple[object, ...]:
     return (
         *(request.dataset, request.vendors),
         *(request.refetch, request.overwrite_curated, request.outdated),
+        *(request.overwrite_features, request.thorough),
     )

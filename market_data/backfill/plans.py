@@ -15,6 +15,7 @@ from typing import Any
 
 from market_data.backfill.estimate import Estimate, work_seconds
 from market_data.errors import ConfigurationError
+from market_data.features.registry import bar_groups
 from market_data.timeframes import Timeframe
 
 VERSION = 1
@@ -38,9 +39,13 @@ class BackfillRequest:
         refetch: ask again for what the ledger has an answer to.
         overwrite_curated: make curated bars and scores of the whole range anew, not only where
             an answer is lacking.
-        outdated: ask nobody; make anew what other rules made than those in force.
+        outdated: ask nobody; make anew what other rules, or definitions of features, made than
+            those in force.
         only: spans of sessions outside of which nothing is asked for, where it is less than the
             whole range of every symbol; empty where it is that.
+        overwrite_features: make the features of the whole range anew.
+        thorough: of what is out of date, also what rules of the same version would make otherwise
+            of the raw logs as they are now.
     """
 
     dataset: str
@@ -52,6 +57,8 @@ class BackfillRequest:
     overwrite_curated: bool = False
     outdated: bool = False
     only: tuple[Span, ...] = ()
+    overwrite_features: bool = False
+    thorough: bool = False
 
     def covers(self, other: BackfillRequest) -> bool:
         """Whether all that another one asks of these vendors for this dataset is asked for here."""
@@ -116,6 +123,8 @@ class Piece:
         bars: so many bars are expected of these, of each vendor.
         requests: by vendor, retries left out.
         spans: first and last session of symbols that are asked for less than the whole range.
+        curated: bars are curated and scored; of a backfill of raw bars it says nothing.
+        features: features are made of them.
     """
 
     number: int
@@ -129,6 +138,8 @@ class Piece:
     bars: int = 0
     requests: Mapping[str, int] = field(default_factory=dict)
     spans: Mapping[str, tuple[date, date]] = field(default_factory=dict)
+    curated: bool = True
+    features: bool = False
 
     @property
     def days(self) -> int:
@@ -141,11 +152,19 @@ class Piece:
 
     def assets(self, layer: str) -> int:
         """How many assets its run makes: raw bars, and then curated ones, quarantine, scores."""
-        return len(self.asked) + (3 + len(self.also) if layer == CURATED else 0)
+        if layer != CURATED:
+            return len(self.asked)
+        made = (self.timeframe, *self.also)
+        features = sum(len(bar_groups(t)) for t in made) if self.features else 0
+        return len(self.asked) + (2 + len(made) if self.curated else 0) + features
 
     def rows(self, layer: str) -> int:
         """Bars that are expected: raw ones of each vendor, and curated ones."""
-        return self.bars * (len(self.asked) + (1 + len(self.also) if layer == CURATED else 0))
+        if layer != CURATED:
+            return self.bars * len(self.asked)
+        made = (self.timeframe, *self.also)
+        features = sum(len(bar_groups(t)) for t in made) if self.features else 0
+        return self.bars * (len(self.asked) + (len(made) if self.curated else 0) + features)
 
     def work(self, layer: str) -> float:
         """Seconds of its work by the default rates; without its start and its vendors."""
@@ -248,6 +267,8 @@ def _request_json(request: BackfillRequest) -> dict[str, Any]:
         "overwrite_curated": request.overwrite_curated,
         "outdated": request.outdated,
         "only": [[symbol, *_dates(span)] for symbol, *span in request.only],
+        "overwrite_features": request.overwrite_features,
+        "thorough": request.thorough,
     }
 
 
@@ -262,6 +283,8 @@ def _request(content: Mapping[str, Any]) -> BackfillRequest:
         content["overwrite_curated"],
         content["outdated"],
         tuple((s, *_span(days)) for s, *days in content.get("only", ())),
+        content.get("overwrite_features", False),
+        content.get("thorough", False),
     )
 
 
@@ -287,6 +310,8 @@ def _piece_json(piece: Piece) -> dict[str, Any]:
         "bars": piece.bars,
         "requests": dict(piece.requests),
         "spans": {symbol: _dates(span) for symbol, span in piece.spans.items()},
+        "curated": piece.curated,
+        "features": piece.features,
     }
 
 
@@ -303,4 +328,6 @@ def _piece(content: Mapping[str, Any]) -> Piece:
         content["bars"],
         content["requests"],
         {symbol: _span(days) for symbol, days in content.get("spans", {}).items()},
+        content.get("curated", True),
+        content.get("features", False),
     )

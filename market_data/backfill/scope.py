@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from market_data.backfill.plans import CURATED, BackfillPlan, Piece
-from market_data.datasets import STORED, Dataset, Layout, curated_bars
+from market_data.datasets import FEATURES, STORED, Dataset, Layout, curated_bars
+from market_data.features.registry import bar_groups
 from market_data.timeframes import Timeframe
 
 _BARS = "curated/bars_"
@@ -93,7 +94,12 @@ def scope_of(plan: BackfillPlan) -> Scope:
 def _stored(piece: Piece) -> Iterator[Stored]:
     sessions = piece.first, piece.last
     for timeframe in (piece.timeframe, *piece.also):
-        yield Stored(curated_bars(timeframe), piece.symbols, sessions)
+        if piece.curated:
+            yield Stored(curated_bars(timeframe), piece.symbols, sessions)
+        for group in bar_groups(timeframe) if piece.features else ():
+            yield Stored(FEATURES[group.key], piece.symbols, sessions)
+    if not piece.curated:
+        return
     for dataset in STORED:
         if dataset.name.startswith(_JUDGED):
             yield Stored(dataset, piece.symbols, sessions)

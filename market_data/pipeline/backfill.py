@@ -24,9 +24,11 @@ from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.spans import layers, within
 from market_data.calendars import expected_bars
 from market_data.errors import ConfigurationError
+from market_data.features.registry import bar_groups
 from market_data.pipeline.backfill_feeds import Group, groups_of
 from market_data.pipeline.curate import step_days
-from market_data.pipeline.outdated import by_other_rules
+from market_data.pipeline.outdated import by_other_rules, sessions_outdated
+from market_data.pipeline.outdated_features import by_other_definitions, with_features
 from market_data.pipeline.planning import (
     IngestRequest,
     plan_ingest,
@@ -64,6 +66,8 @@ class _Work:
         lacking: by vendor, symbol and session of what it is asked for.
         begun: symbol-sessions of the range that have opened.
         not_begun: those that open later.
+        bars: symbol, session of those whose bars are made.
+        features: symbol, session of those whose features are made.
     """
 
     group: Group
@@ -71,6 +75,8 @@ class _Work:
     lacking: Mapping[str, pl.DataFrame]
     begun: int
     not_begun: int
+    bars: pl.DataFrame
+    features: pl.DataFrame
 
     def newest(self, sessions: int) -> _Work:
         """The same for so many of its newest sessions."""
@@ -147,16 +153,21 @@ def _checked(platform: Platform, request: BackfillRequest) -> BackfillRequest:
         raise ConfigurationError(
             f"the backfill ends ({request.last}) before it starts ({request.first})"
         )
-    if request.outdated and (request.refetch or request.overwrite_curated or request.vendors):
+    anew = request.overwrite_curated or request.overwrite_features
+    if request.outdated and (request.refetch or anew or request.vendors):
         raise ConfigurationError(
             "--outdated asks nobody and makes anew exactly what is outdated; it goes without "
-            "--refetch, --overwrite-curated and --vendor"
+            "--refetch, --overwrite-curated, --overwrite-features and --vendor"
         )
-    if request.layer != CURATED and (request.outdated or request.overwrite_curated):
+    if request.thorough and not request.outdated:
+        raise ConfigurationError("--thorough says how --outdated looks; give both")
+    if request.layer != CURATED and (request.outdated or anew):
         raise ConfigurationError(
-            f"{request.dataset} is a raw log, in which nothing is ever made anew; --outdated and "
-            f"--overwrite-curated are for bars_{request.timeframe}"
+            f"{request.dataset} is a raw log, in which nothing is ever made anew; --outdated, "
+            f"--overwrite-curated and --overwrite-features are for bars_{request.timeframe}"
         )
+    if request.overwrite_features and not bar_groups(request.timeframe):
+        raise ConfigurationError(f"there are no features of {request.timeframe} bars")
     first = max(request.first, platform.universe.first_session)
     if request.last < first:
         raise ConfigurationError(
@@ -178,7 +189,7 @@ def _work(platform: Platform, request: BackfillRequest, group: Group) -> _Work:
         lacking[vendor] = within(asked.lacking.select(*_KEY, "expected"), request.only)
         begun.append(within(asked.begun.select(*_KEY, "expected"), request.only))
         later = max(later, asked.not_begun)
-    if request.outdated or request.overwrite_curated:
+    if request.outdated or request.overwrite_curated or request.overwrite_features:
         instruments = [platform.universe.instrument(symbol) for symbol in group.symbols]
         opened = expected_bars(instruments, group.timeframe, *span).filter(
             pl.col("open") <= platform.clock.now()
@@ -186,12 +197,27 @@ def _work(platform: Platform, request: BackfillRequest, group: Group) -> _Work:
         begun.append(opened.select(*_KEY, "expected"))
     known = _once(begun)
     needed = _once(list(lacking.values()))
-    if request.overwrite_curated:
-        needed = known
+    bars = known if request.overwrite_curated else needed
+    features = known if request.overwrite_features else known.clear()
     if request.outdated:
-        old = by_other_rules(platform, group.symbols, request.timeframe, span)
-        needed = known.join(old, on=_KEY, how="semi")
-    return _Work(group, needed.sort(_KEY), lacking, known.height, later)
+        bars = known.join(_outdated(platform, request, group.symbols), on=_KEY, how="semi")
+        old = by_other_definitions(platform, group.symbols, request.timeframe, span)
+        # Features stand on bars: where those are made anew, so are these, if there are any.
+        there = with_features(platform, group.symbols, request.timeframe, span)
+        moved = bars.select(_KEY).join(there, on=_KEY, how="semi")
+        features = known.join(pl.concat([old, moved]).unique(), on=_KEY, how="semi")
+    needed = _once([bars, features])
+    return _Work(group, needed.sort(_KEY), lacking, known.height, later, bars, features)
+
+
+def _outdated(platform: Platform, request: BackfillRequest, symbols: Sequence[str]) -> pl.DataFrame:
+    span = request.first, request.last
+    found = by_other_rules(platform, symbols, request.timeframe, span)
+    if not request.thorough:
+        return found
+    return pl.concat(
+        [found, sessions_outdated(platform, symbols, [request.timeframe], span).select(_KEY)]
+    ).unique()
 
 
 def _once(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -258,6 +284,7 @@ def _piece(
                 plan_ingest(platform, question),
                 platform.vendors.open(vendor),
             ).requests
+    bars = inside(work.bars)
     return Piece(
         0,
         work.group.timeframe,
@@ -269,6 +296,8 @@ def _piece(
         int(sessions["expected"].sum()),
         requests,
         spans,
+        curated=not bars.is_empty() or bool(asked),
+        features=not inside(work.features).is_empty(),
     )
 
 

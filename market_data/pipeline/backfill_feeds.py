@@ -61,7 +61,7 @@ def groups_of(platform: Platform, request: BackfillRequest) -> list[Group]:
         groups += [_group(Timeframe.M1, rest, minutes, (wanted,))] if minutes else []
     served = {symbol for group in groups for symbol in group.symbols}
     unserved = tuple(s for s in symbols if s not in served)
-    if unserved and request.overwrite_curated:
+    if unserved and (request.overwrite_curated or request.overwrite_features):
         return [*groups, Group(wanted, unserved)]
     if not groups or (unserved and request.symbols):
         raise ConfigurationError(

@@ -6,12 +6,13 @@ What belongs here: finding them, as unbroken ranges of sessions. What does not: 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
+from market_data.calendars import expected_bars
 from market_data.datasets import curated_bars
 from market_data.pipeline.curate import chunks, curate_slice, step_days
 from market_data.pipeline.platform import Platform
@@ -68,6 +69,36 @@ def outdated(
             _judged(platform, symbol, timeframe, sessions, stored_only=stored_only), timeframe
         )
     ]
+
+
+def sessions_outdated(
+    platform: Platform,
+    symbols: Iterable[str],
+    timeframes: Sequence[Timeframe] = tuple(Timeframe),
+    sessions: tuple[date, date] | None = None,
+) -> pl.DataFrame:
+    """Stored sessions that curation would make otherwise now; it curates anew to know.
+
+    Args:
+        platform: configuration and ports.
+        symbols: whose bars.
+        timeframes: only these.
+        sessions: first and last session; None for all that are stored.
+
+    Returns:
+        Columns timeframe, symbol, session, each once, sorted.
+    """
+    schema = {"timeframe": pl.String(), "symbol": pl.String(), "session": pl.Date()}
+    found = [pl.DataFrame(schema=schema)]
+    for symbol in symbols:
+        instrument = platform.universe.instrument(symbol)
+        for part in outdated(
+            platform, symbol, timeframes=timeframes, sessions=sessions, stored_only=True
+        ):
+            days = expected_bars([instrument], part.timeframe, part.first, part.last)
+            named = pl.lit(str(part.timeframe)).alias("timeframe")
+            found.append(days.select(named, "symbol", "session"))
+    return pl.concat(found).unique().sort(list(schema))
 
 
 def unbroken(judged: pl.DataFrame, timeframe: Timeframe) -> Iterator[Outdated]:

@@ -16,11 +16,9 @@ import polars as pl
 from market_data.backfill.plans import Span
 from market_data.backfill.scope import Asked, Scope, Stored
 from market_data.backfill.spans import within
-from market_data.calendars import expected_bars
 from market_data.datasets import raw_bars
 from market_data.errors import CopyMismatchError
 from market_data.pipeline.curate import curate_sessions, lock_names
-from market_data.pipeline.outdated import outdated
 from market_data.pipeline.platform import Platform, Progress
 from market_data.pipeline.score import score_range
 from market_data.ports import BarStore
@@ -175,27 +173,6 @@ def brought_alone(
         .select(key)
     )
     return learned.join(also, on=key, how="anti", maintain_order="left")
-
-
-def outdated_of(platform: Platform, symbols: Iterable[str]) -> pl.DataFrame:
-    """Stored sessions that curation would make otherwise now: timeframe, symbol, session.
-
-    Args:
-        platform: configuration and ports.
-        symbols: whose corporate actions have changed.
-    """
-    found = [pl.DataFrame(schema=_TOUCHED)]
-    for symbol in symbols:
-        for part in outdated(platform, symbol, stored_only=True):
-            days = expected_bars(
-                [platform.universe.instrument(symbol)], part.timeframe, part.first, part.last
-            )
-            found.append(
-                days.select(
-                    timeframe=pl.lit(str(part.timeframe)), symbol="symbol", session="session"
-                )
-            )
-    return pl.concat(found).unique().sort(list(_TOUCHED))
 
 
 def _touched(

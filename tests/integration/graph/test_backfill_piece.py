@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from market_data.backfill.estimate import Rates
 from market_data.backfill.plans import BackfillRequest, Piece
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import PieceState
-from market_data.datasets import curated_bars
+from market_data.datasets import FEATURES, curated_bars
+from market_data.features.registry import Kind, group_for
 from market_data.pipeline.backfill import plan_backfill
 from market_data.timeframes import Timeframe
 from tests.support.graph import Graph, graph
@@ -159,3 +161,21 @@ def test_a_run_whose_process_is_gone_is_recorded_as_failed(world: Graph) -> None
     end_lost_runs(world.instance, {TAG_BACKFILL: "dead"}, but=own.run_id)
     ends = [world.instance.get_run_by_id(run.run_id) for run in (begun, own, other)]
     assert [run.status.value for run in ends if run] == ["FAILURE", "STARTED", "STARTED"]
+
+
+def test_features_alone_and_after_the_bars(world: Graph) -> None:
+    run(world, piece_of(world, WISH), WISH)
+    request = replace(WISH, overwrite_features=True, last=date(2024, 3, 7))
+    piece = piece_of(world, request)
+    assert (piece.curated, piece.features) == (False, True)
+    run_id, done = run(world, piece, request)
+    assert done.state is PieceState.SUCCEEDED, done.reason
+    events = [entry.dagster_event for entry in world.instance.all_logs(run_id)]
+    made = {e.asset_key.path[0] for e in events if e and e.is_step_materialization and e.asset_key}
+    assert "curated" not in made
+    price = FEATURES[group_for(Kind.PRICE, Timeframe.D1).key]
+    found = world.platform.store.scan(price, symbols=["DEMO-BTC"])["session"]
+    assert found.to_list() == [date(2024, 3, d) for d in (4, 5, 6, 7)]
+    request = replace(request, overwrite_curated=True)
+    _, done = run(world, piece_of(world, request), request)
+    assert done.state is PieceState.SUCCEEDED, done.reason

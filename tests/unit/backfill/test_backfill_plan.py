@@ -7,15 +7,20 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from market_data.backfill.estimate import Rates
 from market_data.backfill.plans import BackfillPlan, BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
+from market_data.backfill.scope import scope_of
+from market_data.datasets import FEATURES, curated_bars
 from market_data.errors import ConfigurationError
+from market_data.features.registry import Kind, bar_groups, group_for
 from market_data.pipeline.backfill import plan_backfill
 from market_data.pipeline.backfill_answers import Again, unanswered
 from market_data.pipeline.backfill_feeds import Group
+from market_data.pipeline.features import make_features
 from market_data.pipeline.planning import IngestRequest, plan_ingest
 from market_data.pipeline.questions import plan_cost
 from market_data.pipeline.score import score_range
@@ -182,3 +187,53 @@ def test_what_was_answered_before_is_no_answer_to_who_asks_again(world: World) -
     assert left["session"].min() == date(2024, 3, 1)
     failed = Again(later.now, [replace(told, status="failed")])
     assert unanswered(later.platform, piece, failed)["session"].min() == FIRST
+
+
+def test_features_are_made_anew_where_asked_or_of_another_definition(world: World) -> None:
+    world.load_and_curate("sample_a", "1d", (ACME, BTC), FIRST, LAST)
+    score_range(world.platform, (ACME, BTC), FIRST, LAST)
+    # The newest session may be asked for again.
+    known = {"overwrite_features": True, "last": date(2024, 2, 29)}
+    (piece,) = planned(world, **known).pieces
+    assert (piece.asked, piece.features, piece.curated) == ({}, True, False)
+    assert piece.symbol_sessions == 100
+    assert piece.assets("curated") == len(bar_groups(Timeframe.D1))
+    (piece,) = planned(world, **known, overwrite_curated=True).pieces
+    assert (piece.features, piece.curated) == (True, True)
+    # Nothing was made by another definition while there is nothing.
+    old = {"vendors": (), "outdated": True}
+    assert planned(world, **old).pieces == ()
+    make_features(world.platform, bar_groups(Timeframe.D1), (ACME, BTC), FIRST, LAST)
+    assert planned(world, **old).pieces == ()
+    group = group_for(Kind.REGIME, Timeframe.D1)
+    dataset, day = FEATURES[group.key], (date(2024, 2, 5), date(2024, 2, 5))
+    store = world.platform.store
+    rows = store.scan(dataset, symbols=[BTC], sessions=day)
+    assert rows.height == 1
+    former = rows.with_columns(definition=pl.lit("0123456789ab"))
+    store.replace(dataset, former, sessions=day, symbols=[BTC])
+    plan = planned(world, **old)
+    (piece,) = plan.pieces
+    assert (piece.first, piece.last, piece.symbols) == (*day, (BTC,))
+    assert (piece.features, piece.curated) == (True, False)
+    again = BackfillPlan.from_json(plan.to_json())
+    assert (again.request, again.pieces) == (plan.request, plan.pieces)
+    assert {s.dataset.name for s in scope_of(plan).stored} == {
+        g.dataset for g in bar_groups(Timeframe.D1)
+    }
+
+
+def test_thorough_finds_what_the_raw_logs_give_otherwise(world: World) -> None:
+    world.load_and_curate("sample_a", "1d", BTC, FIRST, LAST)
+    score_range(world.platform, (ACME, BTC), FIRST, LAST)
+    day = (date(2024, 2, 5), date(2024, 2, 5))
+    store, dataset = world.platform.store, curated_bars(Timeframe.D1)
+    rows = store.scan(dataset, symbols=[BTC], sessions=day)
+    other = rows.with_columns(close=pl.col("close") + 1, high=pl.col("high") + 1)
+    store.replace(dataset, other, sessions=day, symbols=[BTC])
+    wish = {"vendors": (), "symbols": (BTC,), "outdated": True}
+    assert planned(world, **wish).pieces == ()
+    (piece,) = planned(world, **wish, thorough=True).pieces
+    assert (piece.first, piece.last, piece.symbols, piece.curated) == (*day, (BTC,), True)
+    with pytest.raises(ConfigurationError, match="give both"):
+        planned(world, thorough=True)
