@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emp.budgets import get_circuit_breaker_stats, get_request_budget
     from emp.client import get_coverage, get_curated_bars
+    from emp.features import get_features_for_inference, get_features_for_training
     from emp.health import get_data_quality_summary, get_dataset_health
     from emp.judgements import get_findings, get_quality_scores
     from emp.lake import get_lake_history, get_lake_rows, get_lake_tables
@@ -25,6 +26,8 @@ __all__ = [
     "get_curated_bars",
     "get_data_quality_summary",
     "get_dataset_health",
+    "get_features_for_inference",
+    "get_features_for_training",
     "get_findings",
     "get_instruments",
     "get_lake_history",
@@ -40,6 +43,8 @@ _MODULES = {
     "get_circuit_breaker_stats": "emp.budgets",
     "get_data_quality_summary": "emp.health",
     "get_dataset_health": "emp.health",
+    "get_features_for_inference": "emp.features",
+    "get_features_for_training": "emp.features",
     "get_findings": "emp.judgements",
     "get_instruments": "emp.reference",
     "get_lake_history": "emp.lake",

@@ -27,6 +27,10 @@ class UnjudgedBarsWarning(UserWarning):
     """A read served bars for which nobody has looked for flags: nobody has scored them."""
 
 
+class MissingFeaturesWarning(UserWarning):
+    """Bars of a range that was read have no features."""
+
+
 class StoreAwayWarning(UserWarning):
     """The warehouse is away: what was read was made anew from the lake, or lacks a part."""
 
