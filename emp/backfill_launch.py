@@ -154,6 +154,19 @@ def check_daemon(settings: Settings) -> None:
         )
 
 
+def check_spark() -> None:
+    """Look whether Spark can start here, before anything is planned.
+
+    Raises:
+        ConfigurationError: Java or pyspark is not there, or a setting is wrong.
+    """
+    from adapters.exports.settings import SparkSettings
+    from adapters.exports.spark_session import prepare
+    from adapters.variables import read
+
+    prepare(read(SparkSettings), "or leave out --engine spark: this machine makes the same rows")
+
+
 def going_on(backfill: Backfill) -> str:
     """The id of a backfill that may go on.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from emp.moments import day
 from emp.plans import cost_told
-from market_data.backfill.plans import CURATED, BackfillRequest, dataset_parts
+from market_data.backfill.plans import CURATED, LOCAL, BackfillRequest, dataset_parts
 from market_data.backfill.records import Backfill, PieceState
 from market_data.errors import ConfigurationError
 
@@ -40,6 +40,7 @@ class Wish:
     outdated: bool = False
     overwrite_features: bool = False
     thorough: bool = False
+    engine: str = LOCAL
 
     def request(self, universe: Universe, now: datetime) -> BackfillRequest:
         """The wish made definite.
@@ -65,6 +66,7 @@ class Wish:
             self.outdated,
             overwrite_features=self.overwrite_features,
             thorough=self.thorough,
+            engine=self.engine,
         )
 
     def _period(self, universe: Universe, now: datetime) -> tuple[date, date]:

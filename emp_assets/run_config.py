@@ -31,6 +31,16 @@ class SymbolsConfig(dg.Config):
         return tuple(s for s in configured if not self.symbols or s in self.symbols)
 
 
+class CurateConfig(SymbolsConfig):
+    """How bars are curated."""
+
+    engine: str = Field(
+        default="local",
+        description="local: in this process; spark: in the executors of SPARK_MASTER. Both make "
+        "the same rows.",
+    )
+
+
 class RawBarsConfig(SymbolsConfig):
     """How raw bars are fetched."""
 

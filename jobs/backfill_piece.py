@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ from emp_assets.naming import op_name, raw_key
 from jobs.ranged_run import Hear, Selection, bars_selection, execute, features_selection
 from jobs.step_failures import StepFailure, failure_of
 from market_data.backfill.driving import Performed
-from market_data.backfill.plans import CURATED, BackfillRequest, Piece
+from market_data.backfill.plans import CURATED, LOCAL, BackfillRequest, Piece
 from market_data.backfill.records import Backfill, PieceState
 from market_data.pipeline.backfill_answers import Again, unanswered
 from market_data.pipeline.feed import Feed
@@ -69,7 +70,7 @@ def selection_of(piece: Piece, request: BackfillRequest) -> Selection:
     ]
     sessions = (piece.first, piece.last)
     if request.layer == CURATED and piece.curated:
-        return bars_selection(
+        whole = bars_selection(
             piece.timeframe,
             feeds,
             sessions,
@@ -77,6 +78,7 @@ def selection_of(piece: Piece, request: BackfillRequest) -> Selection:
             also=piece.also,
             features=piece.features,
         )
+        return _curated_with(whole, request.engine)
     if request.layer == CURATED:
         made = [request.timeframe]
         return features_selection(made, sessions, symbols=piece.symbols, macro=False)
@@ -87,6 +89,18 @@ def selection_of(piece: Piece, request: BackfillRequest) -> Selection:
         for key, feed in keys.items()
     }
     return Selection(frozenset(keys), ops, sessions)
+
+
+def _curated_with(selection: Selection, engine: str) -> Selection:
+    """The selection with the engine that curates."""
+    steps = {op_name(key) for key in selection.keys if key.path[0] == CURATED}
+    ops = {
+        name: {"config": {**step["config"], "engine": engine}}
+        if name in steps and engine != LOCAL
+        else step
+        for name, step in selection.ops.items()
+    }
+    return replace(selection, ops=ops)
 
 
 def perform(

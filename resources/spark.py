@@ -14,12 +14,14 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from adapters.variables import read
+from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from dagster_pyspark import LazyPySparkResource
     from pyspark.sql import SparkSession
 
     from adapters.exports.settings import SparkSettings
+    from market_data.pipeline.curate import Curate
 
 
 class SparkResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -45,6 +47,25 @@ class SparkResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             self._lazy = self._prepared()
         session: SparkSession = self._lazy.spark_session
         return session
+
+    def curation(self, engine: str) -> Curate:
+        """What curates: here, or in the executors of the session of this run.
+
+        Args:
+            engine: local or spark.
+
+        Raises:
+            ConfigurationError: it is neither.
+        """
+        from market_data.curation import curate
+
+        if engine == "local":
+            return curate
+        if engine != "spark":
+            raise ConfigurationError(f"engine is {engine!r}; it takes local or spark")
+        from adapters.spark_curation import SparkCurator
+
+        return SparkCurator(self.session)
 
     def _prepared(self) -> LazyPySparkResource:
         from adapters.exports.spark_session import prepare, spark_config

@@ -47,13 +47,20 @@ def spark_config(settings: SparkSettings) -> dict[str, str]:
     return found
 
 
-def prepare(settings: SparkSettings) -> None:
+WITHOUT = "or set EMP_EXPORT_ENGINE=polars, which writes the same files without Java"
+"""What does without Java where it is lacking: exports."""
+
+
+def prepare(settings: SparkSettings, cure: str = WITHOUT) -> None:
     """Look whether Spark can start, and let its workers use this very Python.
+
+    Args:
+        settings: of Spark.
+        cure: what does without it, for a message.
 
     Raises:
         ConfigurationError: Java or pyspark is not there; the message names the cure.
     """
-    cure = "or set EMP_EXPORT_ENGINE=polars, which writes the same files without Java"
     if find_spec("pyspark") is None:
         raise ConfigurationError(f"Spark is not installed: pip install 'emp[spark]', {cure}")
     version = java_version()

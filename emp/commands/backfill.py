@@ -11,6 +11,7 @@ from emp.commands.backfill_options import (
     DatasetArgument,
     DaysOption,
     EndOption,
+    EngineOption,
     FeaturesOption,
     IdArgument,
     LocalOption,
@@ -30,6 +31,7 @@ from emp.commands.backfill_options import (
 from emp.commands.options import JsonOption, split
 from emp.invocation import invocation, settings_of
 from emp.output import print_json, print_line
+from market_data.backfill.plans import SPARK
 from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -178,9 +180,10 @@ def launch(
     local: LocalOption = False,
     watch: WatchOption = False,
     no_snapshot: NoSnapshotOption = False,
+    engine: EngineOption = "local",
 ) -> None:
     """Run a backfill, piece after piece, each in a process of its own."""
-    from emp.backfill_launch import Way, added, check_daemon, go, going_on
+    from emp.backfill_launch import Way, added, check_daemon, check_spark, go, going_on
     from emp.backfills import Wish
 
     settings, operations = _opened(context)
@@ -190,7 +193,7 @@ def launch(
     if "bars_" not in target:
         chosen = (symbols, start, end, days is not None, vendor, refetch, overwrite_curated)
         anew = overwrite_features, outdated, thorough
-        if any((*chosen, *anew, pilot, off_peak, no_snapshot)):
+        if any((*chosen, *anew, pilot, off_peak, no_snapshot, engine != "local")):
             raise ConfigurationError(
                 f"{target!r} is no dataset; a backfill that was launched goes on as it was planned"
             )
@@ -208,7 +211,10 @@ def launch(
         outdated,
         overwrite_features,
         thorough,
+        engine,
     )
+    if engine == SPARK:
+        check_spark()
     kept = not no_snapshot
     name = added(settings, operations, wish, way, pilot=pilot, off_peak=off_peak, snapshot=kept)
     raise typer.Exit(go(settings, operations, name, way))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -54,6 +54,13 @@ ThoroughOption = Annotated[
     typer.Option(
         "--thorough",
         help="With --outdated: curate anew to find also what the raw logs give otherwise now.",
+    ),
+]
+EngineOption = Annotated[
+    Literal["local", "spark"],
+    typer.Option(
+        help="Where bars are curated: on this machine, or in the executors of SPARK_MASTER. Both "
+        "make the same rows."
     ),
 ]
 NoSnapshotOption = Annotated[

@@ -25,7 +25,7 @@ from emp_assets.noting import noted
 from emp_assets.outcome_map import outcome_drawings
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.retrying import retried
-from emp_assets.run_config import SymbolsConfig
+from emp_assets.run_config import CurateConfig
 from market_data.pipeline.curate import curate_sessions
 from market_data.pipeline.inspection import Inspection, inspect_curated
 from market_data.pipeline.platform import Platform
@@ -33,6 +33,7 @@ from market_data.schemas import CURATED_BARS
 from market_data.timeframes import Timeframe
 from market_data.universe import Universe
 from resources.platform import PlatformResource
+from resources.spark import SparkResource
 
 
 def curated_bars_asset(universe: Universe, timeframe: Timeframe) -> dg.AssetsDefinition:
@@ -55,7 +56,10 @@ def curated_bars_asset(universe: Universe, timeframe: Timeframe) -> dg.AssetsDef
         metadata={"dagster/column_schema": column_schema(CURATED_BARS)},
     )
     def curated_bars(
-        context: dg.AssetExecutionContext, config: SymbolsConfig, platform: PlatformResource
+        context: dg.AssetExecutionContext,
+        config: CurateConfig,
+        platform: PlatformResource,
+        spark: SparkResource,
     ) -> dg.MaterializeResult[None]:
         first, last = session_range(context.partition_keys)
         with retried(context):
@@ -63,7 +67,13 @@ def curated_bars_asset(universe: Universe, timeframe: Timeframe) -> dg.AssetsDef
             symbols = config.choose(tuple(i.symbol for i in opened.universe.instruments))
             with noted(context, platform, timeframe, symbols, (first, last)):
                 report = curate_sessions(
-                    opened, timeframe, symbols, first, last, progress=context.log.info
+                    opened,
+                    timeframe,
+                    symbols,
+                    first,
+                    last,
+                    progress=context.log.info,
+                    work=spark.curation(config.engine),
                 )
         counts = report.per_session.group_by("session").agg(
             pl.col("rows").sum(), pl.col("coverage").mean()

@@ -21,6 +21,8 @@ from market_data.timeframes import Timeframe
 VERSION = 1
 """Of the JSON of a plan."""
 CURATED, RAW = "curated", "raw"
+LOCAL, SPARK = "local", "spark"
+"""Engines that curate."""
 _BARS = "bars_"
 Span = tuple[str, date, date]
 """A symbol, its first and its last session, both included."""
@@ -46,6 +48,7 @@ class BackfillRequest:
         overwrite_features: make the features of the whole range anew.
         thorough: of what is out of date, also what rules of the same version would make otherwise
             of the raw logs as they are now.
+        engine: what curates: this machine, or the executors of Spark. Both make the same rows.
     """
 
     dataset: str
@@ -59,6 +62,7 @@ class BackfillRequest:
     only: tuple[Span, ...] = ()
     overwrite_features: bool = False
     thorough: bool = False
+    engine: str = LOCAL
 
     def covers(self, other: BackfillRequest) -> bool:
         """Whether all that another one asks of these vendors for this dataset is asked for here."""
@@ -269,6 +273,7 @@ def _request_json(request: BackfillRequest) -> dict[str, Any]:
         "only": [[symbol, *_dates(span)] for symbol, *span in request.only],
         "overwrite_features": request.overwrite_features,
         "thorough": request.thorough,
+        "engine": request.engine,
     }
 
 
@@ -285,6 +290,7 @@ def _request(content: Mapping[str, Any]) -> BackfillRequest:
         tuple((s, *_span(days)) for s, *days in content.get("only", ())),
         content.get("overwrite_features", False),
         content.get("thorough", False),
+        content.get("engine", LOCAL),
     )
 
 

@@ -6,7 +6,7 @@ What does not: the rules (market_data/curation/curate.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -26,6 +26,8 @@ from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass
 
 PREVIEW_ROWS = 10
+Curate = Callable[[CurationInput], CurationResult]
+"""What makes curated rows of raw ones: `market_data.curation.curate` and what equals it."""
 
 
 @dataclass
@@ -51,11 +53,21 @@ def curate_sessions(
     first: date,
     last: date,
     progress: Progress = silent,
+    work: Curate = curate,
 ) -> CurateReport:
     """Make the curated slice (sessions x symbols) what the raw logs say it is now.
 
     Each chunk is replaced in one step, so that a run that is killed leaves whole chunks, and the
     same run again arrives at the same rows.
+
+    Args:
+        platform: configuration and ports.
+        timeframe: of the bars.
+        symbols: of the slice.
+        first: first session.
+        last: last session, included.
+        progress: hears of it.
+        work: curates a chunk; `curate`, or what does the same elsewhere.
     """
     report = CurateReport(timeframe)
     counted: list[pl.DataFrame] = []
@@ -66,7 +78,7 @@ def curate_sessions(
         # Who reads the raw logs last also writes last; otherwise a slow run would put an older
         # reading over a newer one.
         with platform.locks.hold(lock_names(dataset.name, start, end)):
-            result = curate_slice(platform, timeframe, symbols, start, end)
+            result = work(slice_input(platform, timeframe, symbols, start, end))
             # Refused rows first: a crash in between refuses them again, and loses none.
             platform.quarantine.settle(
                 result.quarantined, timeframe=timeframe, symbols=symbols, sessions=(start, end)
@@ -91,6 +103,19 @@ def curate_slice(
     as_of: datetime | None = None,
 ) -> CurationResult:
     """Curate one slice in memory, from what was known at `as_of` (now where None)."""
+    return curate(slice_input(platform, timeframe, symbols, first, last, as_of=as_of))
+
+
+def slice_input(
+    platform: Platform,
+    timeframe: Timeframe,
+    symbols: Sequence[str],
+    first: date,
+    last: date,
+    *,
+    as_of: datetime | None = None,
+) -> CurationInput:
+    """Everything that one slice is curated from, as it was known at `as_of` (now where None)."""
     universe = platform.universe
 
     def read(source: Timeframe) -> list[pl.DataFrame]:
@@ -108,23 +133,21 @@ def curate_slice(
     native = read(timeframe)
     minutes = [] if timeframe is Timeframe.M1 else read(Timeframe.M1)
     actions = platform.actions.read(symbols=symbols, known_at=as_of)
-    return curate(
-        CurationInput(
-            timeframe=timeframe,
-            native=native,
-            minutes=_with_last_asked(platform, minutes, symbols, (first, last), as_of),
-            instruments=[universe.instrument(s) for s in symbols],
-            order={c: _order(platform, c, timeframe) for c in AssetClass},
-            thresholds=platform.thresholds,
-            now=as_of or platform.clock.now(),
-            rule_versions=rules_of(platform, timeframe),
-            actions=actions,
-            # A bar fetched later counts as known at `as_of`, but its price as traded does: the
-            # vendor has divided it by splits that came in between.
-            actions_since=None if as_of is None else platform.actions.read(symbols=symbols),
-            told=splits_told(platform, [*native, *minutes], last),
-            preferred=preferred_vendors(platform, timeframe, (first, last), as_of),
-        )
+    return CurationInput(
+        timeframe=timeframe,
+        native=native,
+        minutes=_with_last_asked(platform, minutes, symbols, (first, last), as_of),
+        instruments=[universe.instrument(s) for s in symbols],
+        order={c: _order(platform, c, timeframe) for c in AssetClass},
+        thresholds=platform.thresholds,
+        now=as_of or platform.clock.now(),
+        rule_versions=rules_of(platform, timeframe),
+        actions=actions,
+        # A bar fetched later counts as known at `as_of`, but its price as traded does: the
+        # vendor has divided it by splits that came in between.
+        actions_since=None if as_of is None else platform.actions.read(symbols=symbols),
+        told=splits_told(platform, [*native, *minutes], last),
+        preferred=preferred_vendors(platform, timeframe, (first, last), as_of),
     )
 
 

@@ -1,8 +1,12 @@
-"""Exports with Spark hold what those with Polars hold, from files and from TimescaleDB."""
+"""Spark on this machine: exports and curation equal to those without it.
+
+What belongs here: everything that shares one session. A session costs seconds, so there is one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,15 +14,22 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from adapters.configuration import load_thresholds
 from adapters.exports.running import Exporter
 from adapters.exports.settings import SparkSettings
 from adapters.exports.sources import TimescaleSource
 from adapters.exports.spark_engine import SparkEngine
 from adapters.exports.spark_reading import chunks, spark_schema
 from adapters.exports.verifying import against_source, read_back
+from adapters.settings import Settings
+from adapters.spark_curation import SparkCurator
 from adapters.timescale.factory import open_connections, open_store
 from adapters.timescale.settings import TimescaleSettings
+from market_data.curation import CurationInput, curate
+from market_data.datasets import curated_bars
 from market_data.exports.jobs import bars_job, export_jobs
+from market_data.pipeline.curate import curate_sessions
+from market_data.schemas import RAW_BARS
 from market_data.timeframes import Timeframe
 from tests.support.exports import (
     DAYS,
@@ -35,6 +46,30 @@ from tests.support.spark import need_jdbc_jar, spark_session
 from tests.support.worlds import FileVendor, World
 
 RUN = "33333333-run"
+REAL = ("AAPL", "EURUSD")
+YEARS = (date(2005, 1, 3), date(2006, 6, 30))
+FORTNIGHT = (date(2014, 5, 2), date(2014, 5, 15))
+Span = tuple[date, date]
+FETCH = {
+    "vendor": pl.lit("lean"),
+    "vendor_symbol": pl.lit("AAA"),
+    "basis": pl.lit("{}"),
+    "known_at": pl.lit(NOW),
+    "fetched_at": pl.lit(NOW),
+    "fetch_id": pl.lit("f"),
+}
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What a curation stored."""
+
+    rows: int
+    quarantined: int
+    bars: pl.DataFrame
+    refused: pl.DataFrame
+
+
 WHOLE = (date(1990, 1, 1), date(2030, 1, 1))
 
 
@@ -184,3 +219,60 @@ def test_an_hour_has_nothing_to_export_without_a_session(tmp_path: Path):
     engine.versions = dict  # type: ignore[method-assign]
     made = exporter(tmp_path, engine, keep=timedelta(0))
     assert made.run(bars_job(Timeframe.H1), SESSIONS, RUN, quiet).rows == 0
+
+
+def lands(world: World, timeframe: Timeframe, curator: SparkCurator | None, span: Span) -> Landed:
+    """What a curation of a range stores: bars, and what it refused."""
+    how = {} if curator is None else {"work": curator}
+    symbols = [i.symbol for i in world.platform.universe.instruments if i.symbol in REAL]
+    report = curate_sessions(world.platform, timeframe, symbols, *span, **how)
+    bars = world.platform.store.scan(curated_bars(timeframe))
+    refused = world.platform.quarantine.read(sessions=WHOLE).drop("seen_at")
+    return Landed(report.rows, report.quarantined, bars, refused)
+
+
+def test_curation_in_executors_lands_what_it_lands_here(
+    tmp_path: Path, engine: SparkEngine, test_data: Path
+):
+    """Two dealers who contradict each other, faulty daily bars, minutes made into hours."""
+    days = {"1d": ("lean_daily", test_data / "daily/lean_usa/aapl.zip")}
+    vendors = (
+        FileVendor("lean", days, ("AAPL",)),
+        *(
+            FileVendor(
+                f"{dealer}_files",
+                {"1m": (f"lean_forex_minute_{dealer}", test_data / f"intraday/fx_1m_{dealer}")},
+                ("EURUSD",),
+            )
+            for dealer in ("oanda", "fxcm")
+        ),
+    )
+    landed: list[list[Landed]] = []
+    curator = SparkCurator(engine._session)
+    for name, work in (("here", None), ("there", curator)):
+        world = World.at(tmp_path / name, datetime(2021, 4, 2, tzinfo=UTC)).register(*vendors)
+        world.load("lean", "1d", "AAPL", *YEARS)
+        for dealer in ("oanda_files", "fxcm_files"):
+            world.load(dealer, "1m", "EURUSD", *FORTNIGHT)
+        landed.append(
+            [
+                lands(world, Timeframe.D1, work, YEARS),
+                lands(world, Timeframe.M1, work, FORTNIGHT),
+                lands(world, Timeframe.H1, work, FORTNIGHT),
+            ]
+        )
+    for here, there in zip(*landed, strict=True):
+        assert here.rows == there.rows > 200
+        assert here.quarantined == there.quarantined
+        assert_frame_equal(here.bars, there.bars)
+        assert_frame_equal(here.refused, there.refused)
+    assert landed[0][1].rows > 13_000
+
+
+def test_an_error_in_an_executor_is_told_and_lands_nothing(tmp_path: Path, engine: SparkEngine):
+    raw = RAW_BARS.conform(bars(DAYS.dataset).head(1).with_columns(**FETCH))
+    given = CurationInput(Timeframe.D1, [raw], [], {}, load_thresholds(Settings()), NOW, {})
+    with pytest.raises(Exception, match="AAA"):
+        curate(given)
+    with pytest.raises(Exception, match="AAA"):
+        SparkCurator(engine._session)(given)

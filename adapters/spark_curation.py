@@ -1,0 +1,167 @@
+"""Curation inside the executors of a Spark cluster: the same function, many processes.
+
+What belongs here: cutting what a slice is curated from into groups, one symbol and one stretch of
+sessions each, sending them out as Arrow and putting the results together. What does not: the rules
+(market_data/curation), reading and storing (market_data/pipeline/curate.py).
+
+Curation is local to a session and a symbol, so that the groups together give what the whole gives.
+A group travels as the bytes of its Arrow data, in both directions: no type is translated on its
+way. Executors run the same Python environment with this program in it.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from market_data.curation import CurationInput, CurationResult, curate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+WAVE = 256 << 20
+"""Bytes that are sent out at a time; the driver holds no more than these and their results."""
+GROUP_ROWS = 50_000
+"""Rows of a symbol from which on its months are groups of their own."""
+NATIVE, MINUTES = "native", "minutes"
+_KIND, _PERIOD = "_kind", "_period"
+_PARTS = ("bars", "quarantined", "drift", "counts")
+_SCHEMA = "part string, rows binary"
+
+
+class SparkCurator:
+    """Curates slices with a session that starts when it is asked for.
+
+    Args:
+        session: starts it, or returns the one that runs.
+    """
+
+    def __init__(self, session: Callable[[], SparkSession]) -> None:
+        self._session = session
+
+    def __call__(self, given: CurationInput) -> CurationResult:
+        """What `curate` gives; see there for errors."""
+        groups = _groups(given)
+        if not groups:
+            return curate(given)
+        spark = self._session()
+        rules = spark.sparkContext.broadcast(_without_rows(given))
+        try:
+            found: dict[str, list[pl.DataFrame]] = {part: [] for part in _PARTS}
+            for wave in _waves(groups):
+                for part, rows in _run(spark, wave, rules):
+                    found[part].append(pl.read_ipc(BytesIO(rows)))
+        finally:
+            rules.unpersist()
+        return _together(given, found)
+
+
+def _groups(given: CurationInput) -> list[bytes]:
+    """The raw rows of each symbol and stretch, as bytes."""
+    frames = [
+        frame.with_columns(pl.lit(kind).alias(_KIND), pl.lit(number).alias("_frame"))
+        for kind, listed in ((NATIVE, given.native), (MINUTES, given.minutes))
+        for number, frame in enumerate(listed)
+        if not frame.is_empty()
+    ]
+    if not frames:
+        return []
+    rows = pl.concat(frames, how="diagonal").with_columns(
+        pl.when(pl.len().over("symbol") > GROUP_ROWS)
+        .then(pl.col("session").dt.strftime("%Y-%m"))
+        .otherwise(pl.col("session").dt.strftime("%Y"))
+        .alias(_PERIOD)
+    )
+    parts = rows.partition_by("symbol", _PERIOD, maintain_order=True)
+    # The largest first: the last to end are small.
+    return [_bytes(part.drop(_PERIOD)) for part in sorted(parts, key=lambda p: -p.height)]
+
+
+def _waves(groups: Sequence[bytes]) -> Iterator[list[bytes]]:
+    wave: list[bytes] = []
+    size = 0
+    for group in groups:
+        if wave and size + len(group) > WAVE:
+            yield wave
+            wave, size = [], 0
+        wave.append(group)
+        size += len(group)
+    if wave:
+        yield wave
+
+
+def _run(spark: SparkSession, wave: list[bytes], rules: Any) -> list[tuple[str, bytes]]:
+    """Curate groups, each as a row of an Arrow batch."""
+    import pyarrow as pa
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        given: CurationInput = pickle.loads(rules.value)  # noqa: S301 - sent by this program
+        for batch in batches:
+            for group in batch.column("rows").to_pylist():
+                yield _curated(given, group)
+
+    sent = spark.createDataFrame(pa.table({"rows": pa.array(wave, pa.binary())}))
+    many = min(len(wave), max(spark.sparkContext.defaultParallelism, 1) * 4)
+    answered = sent.repartition(many).mapInArrow(work, _SCHEMA).toArrow()
+    return list(
+        zip(answered.column("part").to_pylist(), answered.column("rows").to_pylist(), strict=True)
+    )
+
+
+def _curated(given: CurationInput, group: bytes) -> pa.RecordBatch:
+    """One group, in an executor."""
+    import pyarrow as pa
+
+    rows = pl.read_ipc(BytesIO(group))
+    symbols = set(rows["symbol"].unique())
+    result = curate(
+        replace(
+            given,
+            native=_frames(rows, NATIVE),
+            minutes=_frames(rows, MINUTES),
+            instruments=[i for i in given.instruments if i.symbol in symbols],
+        )
+    )
+    parts = {name: getattr(result, name) for name in _PARTS}
+    return pa.record_batch(
+        {
+            "part": pa.array(list(parts), pa.string()),
+            "rows": pa.array([_bytes(frame) for frame in parts.values()], pa.binary()),
+        }
+    )
+
+
+def _frames(rows: pl.DataFrame, kind: str) -> list[pl.DataFrame]:
+    """The frames of a kind as they were, in their order; minutes alone have `asked_at`."""
+    mine = rows.filter(pl.col(_KIND) == kind)
+    left = [_KIND, "_frame", *(["asked_at"] if kind == NATIVE else [])]
+    parts = mine.sort("_frame", maintain_order=True).partition_by("_frame", maintain_order=True)
+    return [part.drop(left, strict=False) for part in parts]
+
+
+def _together(given: CurationInput, found: dict[str, list[pl.DataFrame]]) -> CurationResult:
+    """The results of all groups in the order in which `curate` gives them."""
+    empty = curate(replace(given, native=(), minutes=()))
+    frames = {part: pl.concat([getattr(empty, part), *found[part]]) for part in _PARTS}
+    return CurationResult(
+        frames["bars"].sort("symbol", "ts"),
+        frames["quarantined"].sort("symbol", "ts", "row_id"),
+        frames["drift"].sort("symbol", "session"),
+        frames["counts"].sort("vendor", "timeframe", "symbol", "session"),
+    )
+
+
+def _without_rows(given: CurationInput) -> bytes:
+    return pickle.dumps(replace(given, native=(), minutes=()))
+
+
+def _bytes(frame: pl.DataFrame) -> bytes:
+    out = BytesIO()
+    frame.write_ipc(out, compression="lz4")
+    return out.getvalue()

@@ -1,0 +1,79 @@
+"""Slices cut into groups, curated one by one, and put together: what `curate` gives at once.
+
+Without Spark: the function of an executor is called here.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import BytesIO
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from adapters import spark_curation
+from adapters.spark_curation import _curated, _groups, _together, _waves, _without_rows
+from market_data.curation import CurationInput, curate
+from market_data.pipeline.curate import slice_input
+from market_data.timeframes import Timeframe
+from tests.support.small_world import DAYS, SYMBOLS, VENDORS, small_world
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> CurationInput:
+    """Two shares of two vendors who differ by one close, and one bar that cannot be."""
+    folder = tmp_path_factory.mktemp("world")
+    world = small_world(folder)
+    text = (folder / VENDORS[1] / "BBB.csv").read_text()
+    (folder / VENDORS[1] / "BBB.csv").write_text(text.replace("50.0,1000", "58.0,1000", 1))
+    text = (folder / VENDORS[0] / "AAA.csv").read_text().replace("49.0,50.0", "99.0,50.0", 1)
+    (folder / VENDORS[0] / "AAA.csv").write_text(text)
+    for vendor in VENDORS:
+        world.load(vendor, "1d", SYMBOLS, DAYS[0], DAYS[-1])
+    first, last = (datetime.fromisoformat(day).date() for day in (DAYS[0], DAYS[-1]))
+    return slice_input(world.platform, Timeframe.D1, SYMBOLS, first, last)
+
+
+@pytest.mark.parametrize("rows_of_a_group", [2, 50_000])
+def test_groups_together_give_the_whole(
+    given: CurationInput, monkeypatch: pytest.MonkeyPatch, rows_of_a_group: int
+):
+    monkeypatch.setattr(spark_curation, "GROUP_ROWS", rows_of_a_group)
+    sent: CurationInput = pickle.loads(_without_rows(given))
+    assert not sent.native
+    found: dict[str, list[pl.DataFrame]] = {
+        p: [] for p in ("bars", "quarantined", "drift", "counts")
+    }
+    for group in _groups(given):
+        batch = _curated(sent, group)
+        for part, rows in zip(
+            *(batch.column(n).to_pylist() for n in ("part", "rows")), strict=True
+        ):
+            found[part].append(pl.read_ipc(BytesIO(rows)))
+    together, whole = _together(given, found), curate(given)
+    assert whole.bars.height == 10
+    assert whole.quarantined.height >= 1
+    assert_frame_equal(together.bars, whole.bars)
+    assert_frame_equal(together.quarantined, whole.quarantined)
+    assert_frame_equal(together.drift, whole.drift)
+
+
+def test_a_group_is_one_symbol(given: CurationInput):
+    frames = [pl.read_ipc(BytesIO(group)) for group in _groups(given)]
+    assert sorted(f["symbol"].unique().item() for f in frames) == list(SYMBOLS)
+    assert sum(frame.height for frame in frames) == sum(f.height for f in given.native)
+    assert _groups(replace(given, native=[])) == []
+
+
+def test_no_more_is_sent_at_a_time_than_a_wave_holds(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(spark_curation, "WAVE", 10)
+    waves = list(_waves([b"x" * n for n in (12, 6, 4, 3, 3)]))
+    assert [[len(g) for g in wave] for wave in waves] == [[12], [6, 4], [3, 3]]
+
+
+def test_now_travels_with_the_rules(given: CurationInput):
+    at = datetime(2024, 2, 14, tzinfo=UTC)
+    assert pickle.loads(_without_rows(replace(given, now=at))).now == at
