@@ -10,22 +10,30 @@ first bar after a step is the one that is told of.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 
 from market_data.quality.findings import KEY
-from market_data.quality.unit_stretches import wrong_stretches
 
 ABSURD = 10.0
 """A price that steps up or down by so much, right after a series begins, was wrong before."""
 EDGE_BARS = 5
 """First bars of a series that may be wrong; more than twice as many others have to say so."""
+LONGEST_EDGE = timedelta(days=8)
+"""From the first bar to the first right one."""
+SETTLED = timedelta(days=35)
+"""After such a step no other comes in this time; else it is a stretch, or two changes."""
+SEEN_AFTER = LONGEST_EDGE + SETTLED
+"""Time after a bar in which steps count for it where a series begins."""
 
 
 def wrong_beginnings(steps: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     """The series that begin with a few bars that are far from all others.
 
     Where a price steps ABSURD times up or down, and one side of the step has EDGE_BARS at most, all
-    of the series that there is, and the other more than twice as many, the few are wrong.
+    of the series that there is, and the other more than twice as many, the few are wrong, unless
+    another such step comes soon.
 
     Args:
         steps: symbol, ts, close, at (the factor of the price), jump (the limit of a step), since
@@ -37,22 +45,21 @@ def wrong_beginnings(steps: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
         step is a change of the unit).
     """
     columns = ["symbol", "until", "before", "jump", "other"]
+    absurd = steps.filter(pl.col("at").log().abs() >= pl.lit(ABSURD).log()).sort("symbol", "ts")
     first = (
-        steps.sort("symbol", "ts")
-        .with_columns(next=pl.col("ts").shift(-1).over("symbol"))
+        absurd.with_columns(next=pl.col("ts").shift(-1).over("symbol"))
         .group_by("symbol", maintain_order=True)
         .first()
-        .filter(pl.col("at").log().abs() >= pl.lit(ABSURD).log())
+        .filter((pl.col("next") - pl.col("ts") > SETTLED).fill_null(value=True))
     )
     if first.is_empty():
         return first.select("symbol", until="ts", before="close", jump="jump", other=pl.lit(0) > 1)
-    units = steps.filter(pl.col("since").is_not_null()).sort("symbol", "ts")
-    stretches = wrong_stretches(units).select("symbol", ts="since")
     counted = (
         bars.select("symbol", "ts")
         .join(first.select("symbol", "next", since_="ts"), on="symbol")
         .group_by("symbol")
         .agg(
+            begun=pl.col("ts").min(),
             few=(pl.col("ts") < pl.col("since_")).sum(),
             others=(
                 (pl.col("ts") >= pl.col("since_"))
@@ -61,9 +68,12 @@ def wrong_beginnings(steps: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
         )
     )
     return (
-        first.join(stretches, on=["symbol", "ts"], how="anti")
-        .join(counted, on="symbol")
-        .filter(pl.col("few") <= EDGE_BARS, pl.col("others") > 2 * EDGE_BARS)
+        first.join(counted, on="symbol")
+        .filter(
+            pl.col("few") <= EDGE_BARS,
+            pl.col("others") > 2 * EDGE_BARS,
+            pl.col("ts") - pl.col("begun") <= LONGEST_EDGE,
+        )
         .select("symbol", "jump", until="ts", before="close", other=pl.col("since").is_not_null())
         .select(columns)
     )

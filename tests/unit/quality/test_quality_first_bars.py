@@ -84,6 +84,12 @@ def test_bars_that_come_back_into_the_first_unit_were_the_wrong_ones(
     assert flags(bars_of(closes), thresholds) == dict.fromkeys(range(3, 20), "unit_error")
 
 
+def test_a_change_that_comes_back_later_is_no_wrong_beginning(thresholds: Thresholds) -> None:
+    """It lasts too long for a stretch: which side is wrong nobody can say."""
+    closes = [c * (100 if 2 <= n < 33 else 1) for n, c in enumerate(calm(60))]
+    assert flags(bars_of(closes), thresholds) == {2: "unit_error", 33: "unit_error"}
+
+
 def test_the_last_bar_is_told_where_it_is_far_off(thresholds: Thresholds) -> None:
     for factor, code in ((100.0, "unit_error"), (3.0, "jump")):
         closes = [*calm(40), 50 * factor]
