@@ -6,7 +6,7 @@ What does not: printing (emp/commands/lake.py), how a table does it (adapters/st
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -206,6 +206,40 @@ def repair(
     if remade:
         lake_losses.remake(platform, named, lost, progress)
     return Repaired(damage, lost, tended, remade, lake_losses.cures(platform, named, lost))
+
+
+def restore(
+    dataset: str,
+    settings: Settings | None = None,
+    *,
+    version: int | None = None,
+    at: Moment | None = None,
+    dry_run: bool = True,
+) -> Tended:
+    """Make a dataset hold what a former version held, as a new version.
+
+    Args:
+        dataset: its name.
+        settings: another installation than that of the environment.
+        version: of `get_lake_history`.
+        at: the newest version committed by then.
+        dry_run: only tell what would change.
+
+    Raises:
+        ConfigurationError: no such dataset, or neither or both of `version` and `at`.
+        DatasetMissingError: nothing was ever written to it.
+        StoreConflictError: other writers won every attempt.
+        UnsupportedOperationError: its engine keeps no versions.
+        VersionGoneError: there is no such version, or vacuum has removed its files.
+    """
+    moment = moment_of(version, at)
+    if version is None and moment is None:
+        raise ConfigurationError("say which version: --version 12, or --at 2024-03-01T12:00")
+    platform = platform_of(settings)
+    named = dataset_named(platform, dataset)
+    done = table_of(platform, named).restore(version, moment, dry_run=dry_run)
+    notes = lake_losses.beside_restored(platform, named, done.changed)
+    return replace(done, notes=(*done.notes, *notes))
 
 
 def _table(dataset: str, settings: Settings | None) -> VersionedTable:

@@ -174,19 +174,20 @@ def restore(
 ) -> None:
     """Make a dataset hold what a former version held, as a new version."""
     from emp.lake import moment_of, tables_named
+    from emp.lake import restore as bring_back
 
-    moment = moment_of(version, at)
-    if version is None and moment is None:
-        raise ConfigurationError("say which version: --version 12, or --at 2024-03-01T12:00")
-    (found,) = tables_named(dataset, settings_of(context)).values()
-    # By its number: what is committed while a person thinks must not change what is meant.
-    number = found.version_of(version, moment)
-    told = found.restore(number, dry_run=True)
-    question = f"make {dataset} what version {number} held"
+    settings = settings_of(context)
+    if at is not None:
+        # A number from here on: what is committed while a person thinks changes no question.
+        (found,) = tables_named(dataset, settings).values()
+        version, at = found.version_of(version, moment_of(version, at)), None
+    told = bring_back(dataset, settings, version=version)
+    question = f"make {dataset} what version {version} held"
     if dry_run or not _agreed([told], question, yes=yes):
         _tell([told], as_json=as_json)
         return
-    _tell([found.restore(number, dry_run=False)], as_json=as_json)
+    done = bring_back(dataset, settings, version=version, dry_run=False)
+    _tell([done], as_json=as_json)
 
 
 @app.command("repair")

@@ -54,7 +54,7 @@ def losses(platform: Platform, dataset: Dataset, damage: Damage) -> pl.DataFrame
     """
     found = damage.sessions.with_columns(told_by=pl.lit("former files"))
     if damage.ranges.is_empty():
-        return found.select(LOSSES).sort("symbol", "session")
+        return found.select(list(LOSSES)).sort("symbol", "session")
     expected, teller = _expected(platform, dataset, damage)
     lost = (
         _within(expected, damage.ranges)
@@ -69,7 +69,7 @@ def losses(platform: Platform, dataset: Dataset, damage: Damage) -> pl.DataFrame
         .filter(pl.col("rows_after") < pl.col("rows_before"))
     )
     return (
-        pl.concat([found.select(LOSSES), lost.select(LOSSES)])
+        pl.concat([found.select(list(LOSSES)), lost.select(list(LOSSES))])
         .sort("symbol", "session", "rows_before", descending=[False, False, True])
         .unique(["symbol", "session"], keep="first", maintain_order=True)
     )
@@ -170,7 +170,7 @@ def cures(platform: Platform, dataset: Dataset, lost: pl.DataFrame) -> list[str]
     """
     if lost.is_empty() or is_made_anew(dataset):
         return []
-    first, last = lost.select(pl.col("session").min(), pl.col("session").max()).row(0)
+    first, last = lost.select(first=pl.col("session").min(), last=pl.col("session").max()).row(0)
     source = _vendor_of(platform, dataset)
     if source is not None:
         symbols = lost["symbol"].unique().sort().to_list()
@@ -186,3 +186,24 @@ def cures(platform: Platform, dataset: Dataset, lost: pl.DataFrame) -> list[str]
 
 def _parts(symbols: Sequence[str]) -> list[list[str]]:
     return [list(symbols[at : at + MOST_SYMBOLS]) for at in range(0, len(symbols), MOST_SYMBOLS)]
+
+
+def beside_restored(platform: Platform, dataset: Dataset, changed: pl.DataFrame) -> list[str]:
+    """What else a person should know after a table went back to a former version.
+
+    Args:
+        platform: whose vendors.
+        dataset: of the table.
+        changed: columns CHANGED.
+    """
+    if changed.is_empty():
+        return []
+    if asks := cures(platform, dataset, changed):
+        kept = "the ledger still holds what was fetched since: what left the log comes back with"
+        return [f"{kept}: {ask}" for ask in asks]
+    if timeframe_of(dataset) is not None:
+        return [
+            "scores and flags of these sessions are still those of the bars before, and the next "
+            "run that has these sessions curated anew makes them of the raw logs again"
+        ]
+    return ["the next run that makes these sessions anew makes them as it did before"]
