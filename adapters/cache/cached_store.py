@@ -66,10 +66,15 @@ class CachedBarStore:
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
         """Rows sorted by (symbol, time), see the port."""
-        if not self._reads:
+
+        def rows() -> pl.DataFrame:
             return self._store.scan(
                 dataset, symbols=symbols, start=start, end=end, sessions=sessions, columns=columns
             )
+
+        # Versions are asked of the store for the cache alone: without it they only cost.
+        if not self._reads or self._cache.idle:
+            return rows()
         asked = {
             "symbols": None if symbols is None else sorted(set(symbols)),
             "start": _instant(start),
@@ -87,12 +92,12 @@ class CachedBarStore:
         known = self._read(key, dataset, columns)
         if known is not None:
             return known
+        if self._cache.idle:
+            return rows()
         with self._cache.loading(key) as mine:
             if not mine and (known := self._read(key, dataset, columns)) is not None:
                 return known
-            frame = self._store.scan(
-                dataset, symbols=symbols, start=start, end=end, sessions=sessions, columns=columns
-            )
+            frame = rows()
             # A write in between makes a newer version: its rows must not stand under the old one.
             if version() == before:
                 self._cache.put(key, to_bytes(frame))

@@ -38,6 +38,11 @@ class MemoryCache:
         self._counts = dict.fromkeys(_COUNTED, 0)
         self._loading: dict[str, threading.Event] = {}
 
+    @property
+    def idle(self) -> bool:
+        """Never but where the policy keeps nothing."""
+        return not self._policy.max_keys
+
     def get(self, key: str) -> bytes | None:
         """The bytes of a key, or None."""
         with self._guard:

@@ -75,7 +75,7 @@ class RedisCache:
         Raises:
             ConfigurationError: the password or the user is wrong, or who checks certificates.
         """
-        if not self._policy.max_keys or self._presence.rests:
+        if self.idle:
             return
         started = time.monotonic()
         try:
@@ -86,6 +86,11 @@ class RedisCache:
             self._presence.failed(trouble_of(error), took=time.monotonic() - started)
         else:
             self._presence.answered()
+
+    @property
+    def idle(self) -> bool:
+        """While Redis is left alone, and where the policy keeps nothing."""
+        return not self._policy.max_keys or self._presence.rests
 
     def get(self, key: str) -> bytes | None:
         """The bytes of a key, or None."""
@@ -183,7 +188,7 @@ class RedisCache:
 
     def _tried(self, work: Callable[[], Found], otherwise: Found) -> Found:
         """What Redis says; `otherwise` where it is away, or keeps nothing for this policy."""
-        if not self._policy.max_keys or self._presence.rests:
+        if self.idle:
             return otherwise
         started = time.monotonic()
         try:
@@ -198,6 +203,8 @@ class RedisCache:
 def client_of(settings: RedisSettings) -> redis.Redis:
     """A client of redis-py; connects when it is used first."""
     options: dict[str, Any] = settings.client_options()
-    options["retry"] = Retry(NoBackoff(), 1 if settings.retry_on_timeout else 0)
+    # A server that hangs will hang still; one that closed an idle connection takes another.
+    again = (redis.ConnectionError, *([redis.TimeoutError] if settings.retry_on_timeout else []))
+    options["retry"] = Retry(NoBackoff(), 1, supported_errors=again)
     url = options.pop("url", None)
     return redis.Redis.from_url(url, **options) if url else redis.Redis(**options)

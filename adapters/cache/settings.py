@@ -73,8 +73,9 @@ class RedisSettings(BaseSettings):
     health_check_interval: int = Field(default=30, ge=0)
     """Seconds after which an idle connection is tried before it is used."""
 
-    retry_on_timeout: bool = True
-    """Ask once more after a time-out."""
+    retry_on_timeout: bool = False
+    """Ask once more after a time-out: a server that hangs costs several of them then. A connection
+    that was broken off is made once more in any case."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -52,11 +52,13 @@ def bar_decisions(
     Of the minutes only that they are unusable: longer bars that are made of them are so as well.
     """
     own, minutes = curated_bars(timeframe).name, curated_bars(Timeframe.M1).name
-    found = decisions(platform, own, sessions, as_of)
-    if own == minutes:
-        return found
-    finer = decisions(platform, minutes, sessions, as_of)
-    return [*found, *(a for a in finer if a.decision is Decision.UNUSABLE)]
+    # Asked for together: each question is a way to the operations database, of every read.
+    found = decisions(platform, None, sessions, as_of)
+    finer = [a for a in found if a.dataset == minutes != own]
+    return [
+        *(a for a in found if a.dataset == own),
+        *(a for a in finer if a.decision is Decision.UNUSABLE),
+    ]
 
 
 def masked(bars: pl.DataFrame, decided: list[Annotation], timeframe: Timeframe) -> pl.DataFrame:

@@ -56,6 +56,11 @@ class CacheMetrics:
 class Cache(Protocol):
     """Keeps bytes for a while. It may forget anything at any time and never raises for a fault."""
 
+    @property
+    def idle(self) -> bool:
+        """Whether it would answer nothing and keep nothing now: nobody need prepare a question."""
+        ...
+
     def get(self, key: str) -> bytes | None:
         """The bytes of a key, or None."""
         ...

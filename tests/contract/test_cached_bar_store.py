@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import polars as pl
 import pytest
@@ -169,3 +170,41 @@ def test_a_frame_comes_back_as_it_was(
 def test_texts_that_repeat_are_kept_once() -> None:
     many = pl.DataFrame({"symbol": ["AAPL"] * 10_000, "close": [1.0] * 10_000})
     assert len(to_bytes(many)) < 10_000 * 8 * 1.1
+
+
+class Counted(DeltaBarStore):
+    """Counts how often its version is asked for."""
+
+    versions = 0
+
+    def version(self, *arguments: Any, **more: Any) -> str:
+        self.versions += 1
+        return super().version(*arguments, **more)
+
+
+class Hanging(MemoryCache):
+    """Is away: finds that out when it is asked, and is left alone from then on."""
+
+    def __init__(self) -> None:
+        super().__init__(SMALL)
+        self.asked = 0
+
+    @property
+    def idle(self) -> bool:
+        return self.asked > 0
+
+    def get(self, key: str) -> bytes | None:
+        self.asked += 1
+
+    def put(self, key: str, content: bytes) -> None:
+        self.asked += 1
+
+
+def test_a_cache_that_is_away_is_asked_once_and_costs_the_store_nothing(tmp_path: Path) -> None:
+    """Of a read without a cache the store is asked for rows alone, not for versions of them."""
+    put(DeltaBarStore(tmp_path), grid())
+    counted, away = Counted(tmp_path), Hanging()
+    store = CachedBarStore(counted, away)
+    for _ in range(3):
+        assert store.scan(M1).height == grid().height
+    assert (away.asked, counted.versions) == (1, 1)
