@@ -12,6 +12,7 @@ from pathlib import Path
 MODULES = (
     "curation",
     "delta_store",
+    "lake",
     "files_to_scores",
     "timescale",
     "cache",
