@@ -35,6 +35,7 @@ from emp.commands import (
     export_status,
     failed,
     failover,
+    features,
     files,
     health,
     inbox,
@@ -63,6 +64,7 @@ from emp.invocation import Invocation, with_common_options_first
 from market_data.errors import (
     BootstrapModeWarning,
     MarketDataError,
+    MissingFeaturesWarning,
     StoreAwayWarning,
     UnjudgedBarsWarning,
     UnknownActionsWarning,
@@ -75,6 +77,7 @@ TOLD = (
     BootstrapModeWarning,
     StoreAwayWarning,
     UnjudgedBarsWarning,
+    MissingFeaturesWarning,
 )
 """Warnings that a person at a command line is told."""
 
@@ -155,6 +158,7 @@ app.command("run", epilog=run_slices.EXAMPLES)(run_slices.run)
 app.command("vendors", epilog=vendors.EXAMPLES)(vendors.vendors)
 app.add_typer(budget.app, name="budget")
 app.add_typer(config.app, name="config")
+app.add_typer(features.app, name="features")
 app.add_typer(files.app, name="files")
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(lake.app, name="lake")

@@ -91,6 +91,30 @@ def run_macro(settings: Settings, first: date, last: date, narrator: Narrator) -
     return _run(settings, macro_selection((first, last)), narrator)
 
 
+def run_features(
+    settings: Settings,
+    timeframes: Sequence[Timeframe],
+    symbols: Sequence[str],
+    first: date,
+    last: date,
+    narrator: Narrator,
+) -> RunRecord:
+    """Make the features of a range of sessions, with their checks, as one run.
+
+    Args:
+        settings: of the installation.
+        timeframes: of the bars.
+        symbols: which; none for all.
+        first: first session.
+        last: last session, included.
+        narrator: told what is going on.
+    """
+    quiet_dagster()
+    from jobs.ranged_run import features_selection
+
+    return _run(settings, features_selection(timeframes, (first, last), symbols=symbols), narrator)
+
+
 def run_exports(
     settings: Settings,
     jobs: Sequence[ExportJob],

@@ -1,0 +1,115 @@
+"""Writes docs/features.md from the registry of features: python docs/make_features.py."""
+
+from pathlib import Path
+
+from market_data.features.checks import CHECKS
+from market_data.features.confluence import CONFLUENCE_LIMIT, CONFLUENCE_WEIGHTS
+from market_data.features.registry import (
+    BAR_KINDS,
+    FEATURE_TIMEFRAMES,
+    GROUPS,
+    WARM_UP,
+    FeatureGroup,
+    Kind,
+    group_for,
+)
+from market_data.timeframes import Timeframe
+
+HEAD = f"""# Features
+
+Numbers that models and people are told about bars. Each group is a dataset, `features/<group>`, and
+a table of that name; the key of a row is (symbol, ts). The version is part of the name; each row
+carries the digest of the definition that made it. This page is written by
+`python docs/make_features.py`.
+
+    emp features list                     # the groups
+    emp features list indicators_1d_v1    # the columns of one
+    emp features make --start 2024-02-01 --end 2024-02-29
+    emp features status --start 2024-02-01 --end 2024-02-29
+    emp features get AAPL --start 2024-02-01 --end 2024-02-29
+
+The daily run makes them after the scores; in the UI each group is an asset. `emp features make`
+makes a range anew, as one run. Rows beside the range that its bars have a part in are made anew
+with it: features after it, labels before it.
+
+```python
+import emp
+
+found = emp.get_features_for_training(
+    ["AAPL", "MSFT"], "2020-01-02", "2023-12-29", "1h",
+    groups=["price_1h_v1", "indicators_1d_v1", "confluence_v1"],
+)
+values, missing = found.to_numpy()          # also to_polars(), to_pandas(), to_parquet(path)
+found.metadata["groups"]                    # versions, definitions, digests of what was read
+now = emp.get_features_for_inference(["AAPL"], timeframe="1h", mode="latest")
+```
+
+## What holds for all of them
+
+- **Nothing from the future.** A row needs nothing that came after its bar ended (`available_at`).
+  In a frame, groups of other timeframes give the newest row that had ended by then, none older than
+  14 days. Values are those of the newest revision of each bar; who trains on what was known at some
+  moment reads bars with `as_of`.
+- **Labels are apart.** They look ahead, are no group that a frame takes as features, and are empty
+  in a training frame where they became known only after its last bar had ended.
+- **No break at a split.** Prices are put on the share count of the row's own session: a split
+  within a window scales what came before it, one after the row has no part in it. Dividends are not
+  worked in.
+- **Usable bars only.** A window of n bars is n bars that readers get: not those in error or of
+  sessions that people marked unusable, not running ones, none made up. What the calendar expects
+  and is not there is counted in `num_missing_in_window_*`, and not filled.
+- **Empty, never made up.** A cell is empty until its window is full, and where a ratio has nothing
+  below its line (TA-Lib says 0 there). An empty volume empties the windows that hold it.
+- **Equal to TA-Lib** within 1e-8, from the first value of a series on. Averages without end begin
+  {WARM_UP} bars before the stretch that a session lies in (a week of 1m bars; a month of 5m, 15m,
+  1h; a year of 4h, 1d), or with the symbol's first bar: one session alone gives the same bits as
+  its year.
+
+## The checks
+
+Each dataset is checked session by session; [check-features.md](runbooks/check-features.md) says
+what to do.
+
+| check | what it holds |
+|---|---|
+"""
+
+
+def page() -> str:
+    """The text of the page."""
+    lines = [HEAD, *(f"| {name} | {text} |\n" for name, text in CHECKS.items())]
+    timeframes = ", ".join(FEATURE_TIMEFRAMES)
+    lines.append(f"\n`<tf>` is one of {timeframes}; the columns of a kind are the same in each.\n")
+    lines += [_section(group_for(kind, Timeframe.D1), f"{kind}_<tf>_v1") for kind in BAR_KINDS]
+    others = [group_for(kind) for kind in (Kind.CONFLUENCE, Kind.MACRO_CONTEXT)]
+    lines += [_section(group, group.key) for group in others]
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in CONFLUENCE_WEIGHTS.items())
+    lines.append(
+        f"\nWeights of confluence: {weights}; a signal needs more than {CONFLUENCE_LIMIT:g} of "
+        "100.\n"
+        "\n## marts/regime_stats\n\nBars, wins and returns of the next bar by symbol, session, "
+        "timeframe, regime and volatility. All numbers add up: mean and deviation over any "
+        "sessions follow from the sums, as the table of each run shows.\n"
+        "\n## Definitions in force\n\n| group | definition |\n|---|---|\n"
+    )
+    lines += [f"| {group.key} | `{group.definition}` |\n" for group in GROUPS]
+    return "".join(lines)
+
+
+def _section(group: FeatureGroup, title: str) -> str:
+    rows = "".join(
+        f"| `{f.name}` | {f.text} | {f.unit} | {f.warm_up} | {f.source} |\n" for f in group.features
+    )
+    return (
+        f"\n## {title}\n\n| column | meaning | unit | bars before the first value | source |\n"
+        f"|---|---|---|---|---|\n{rows}"
+    )
+
+
+def main() -> None:
+    """Write the page."""
+    Path(__file__).with_name("features.md").write_text(page())
+
+
+if __name__ == "__main__":
+    main()
