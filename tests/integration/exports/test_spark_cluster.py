@@ -18,7 +18,7 @@ from tests.support.spark_cluster import spark_cluster
 RUN = "44444444-run"
 SMALL = {"spark.executor.memory": "512m", "spark.executor.cores": "1", "spark.cores.max": "2"}
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_a_standalone_cluster_writes_what_one_machine_writes(

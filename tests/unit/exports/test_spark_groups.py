@@ -77,3 +77,27 @@ def test_no_more_is_sent_at_a_time_than_a_wave_holds(monkeypatch: pytest.MonkeyP
 def test_now_travels_with_the_rules(given: CurationInput):
     at = datetime(2024, 2, 14, tzinfo=UTC)
     assert pickle.loads(_without_rows(replace(given, now=at))).now == at
+
+
+def test_a_backfill_remembers_its_engine_and_passes_it_to_what_curates():
+    from datetime import date
+
+    from dagster import AssetKey
+
+    from jobs.backfill_piece import selection_of
+    from market_data.backfill.estimate import Estimate
+    from market_data.backfill.plans import SPARK, BackfillPlan, BackfillRequest, Piece
+
+    days = (date(2024, 2, 12), date(2024, 2, 16))
+    request = BackfillRequest("curated/bars_1d", ("AAA",), *days, engine=SPARK)
+    piece = Piece(0, Timeframe.D1, *days, ("AAA",), {"first": ("AAA",)})
+    plan = BackfillPlan(request, (piece,), 0, 0, Estimate(0.0, 0.0))
+    assert BackfillPlan.from_json(plan.to_json()) == plan
+    old = plan.to_json().replace('"engine": "spark", ', "")
+    assert BackfillPlan.from_json(old).request.engine == "local"
+    steps = selection_of(piece, request).ops
+    assert steps["curated__bars_1d"]["config"] == {"symbols": ["AAA"], "engine": "spark"}
+    assert [n for n, step in steps.items() if "engine" in step["config"]] == ["curated__bars_1d"]
+    assert AssetKey(["curated", "bars_1d"]) in selection_of(piece, request).keys
+    local = selection_of(piece, replace(request, engine="local")).ops
+    assert local["curated__bars_1d"]["config"] == {"symbols": ["AAA"]}
