@@ -26,6 +26,7 @@ from market_data.pipeline.outdated import Outdated, outdated, unbroken
 from market_data.pipeline.platform import Platform
 from market_data.ports import Annotation, Decision
 from market_data.quality.annotations import split_accepted, standing
+from market_data.quality.score_checks import EVERY_SYMBOL
 from market_data.schemas import FINDINGS
 from market_data.timeframes import Timeframe
 
@@ -54,7 +55,7 @@ class Wish:
 
     Attributes:
         decision: what is to be done.
-        symbol: platform symbol.
+        symbol: platform symbol; EVERY_SYMBOL to accept findings about no single one.
         dataset: curated/bars_1d ...; of an acceptance any dataset that is checked.
         sessions: first and last session, both included.
         reason: why.
@@ -101,7 +102,9 @@ def decided(platform: Platform, wish: Wish, author: str | None = None) -> Decide
         ConfigurationError: there is no such symbol, dataset, vendor or finding, or a reason, period
             or imputation is none.
     """
-    platform.universe.instrument(wish.symbol)
+    about_all = wish.symbol == EVERY_SYMBOL and wish.decision is Decision.ACCEPT
+    if not about_all:
+        platform.universe.instrument(wish.symbol)
     first, last = wish.sessions
     if last < first:
         raise ConfigurationError(f"the period ends ({last}) before it starts ({first})")
@@ -186,7 +189,7 @@ def to_curate(platform: Platform, decision: Annotation, found: pl.DataFrame) -> 
         found: rows of FINDINGS that it accepts, or accepted.
     """
     timeframe = timeframe_of(decision.dataset)
-    if timeframe is None:
+    if timeframe is None or decision.symbol == EVERY_SYMBOL:
         return []
     span = (decision.first_session, decision.last_session)
     changed = (

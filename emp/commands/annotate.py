@@ -28,7 +28,8 @@ Examples:\n
   emp annotate accept AAPL --start 2024-03-05 --end 2024-03-08 --reason "a halt" --dry-run
 
 Without --code: the codes of all that is open about these sessions. What is found there later with
-the same code is accepted, too; another code is not.
+the same code is accepted, too; another code is not. Findings about no single symbol (score_shift,
+a changed answer) have the symbol '*'.
 """
 SETTLE_EXAMPLES = """
 Example:\n
@@ -85,7 +86,9 @@ DAILY = "curated/bars_1d"
 @app.command("accept", epilog=ACCEPT_EXAMPLES)
 def accept(
     context: typer.Context,
-    symbol: Symbol,
+    symbol: Annotated[
+        str, typer.Argument(metavar="SYMBOL", help="Platform symbol, or '*': see below.")
+    ],
     *,
     start: StartOption,
     end: EndOption,

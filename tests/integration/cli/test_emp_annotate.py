@@ -23,7 +23,7 @@ from emp.hearing import RunRecord
 from emp.instance import open_instance
 from emp.platforms import installation
 from emp_assets.naming import curated_key
-from market_data.datasets import raw_bars
+from market_data.datasets import SCORES_DATASET, raw_bars
 from market_data.pipeline.curate import curate_sessions
 from market_data.pipeline.inspection import inspect_scores
 from market_data.pipeline.score import score_range
@@ -217,6 +217,35 @@ def test_findings_of_scores_are_accepted(
     assert scored()[DRIFTING] == "RED", "the score itself stays"
     call("annotate", "take-back", str(accepted["decision"]["id"]), *WHY[:2])
     assert of_scores() == (["rules_changed"], [])
+
+
+def test_a_finding_about_no_single_symbol_is_accepted(call: Call) -> None:
+    """The mean score of a day fell: that is about the day, not about one of its symbols."""
+    platform = open_platform(installation(None))
+    kept = platform.store.scan(SCORES_DATASET, symbols=["MINE"])
+    days = (date.fromisoformat(DAYS[0]), date.fromisoformat(DAYS[-1]))
+    fallen = pl.when(pl.col("session") == days[1]).then(0.2).otherwise("score")
+
+    def write(scores: pl.DataFrame) -> None:
+        platform.store.replace(SCORES_DATASET, scores, sessions=days, symbols=["MINE"])
+
+    def of_scores() -> tuple[list[str], list[str]]:
+        seen = inspect_scores(open_platform(installation(None)), days[1], days[1])
+        return seen.findings["symbol"].to_list(), seen.accepted["symbol"].to_list()
+
+    write(kept.with_columns(score=fallen))
+    try:
+        assert of_scores() == (["*"], [])
+        chosen = ("--dataset", "quality/scores", "--start", DAYS[-1], "--end", DAYS[-1], *WHY)
+        accepted = call("annotate", "accept", "*", *chosen)
+        assert [f["code"] for f in accepted["findings"]] == ["score_shift"]
+        assert of_scores() == ([], ["*"])
+        call("annotate", "take-back", str(accepted["decision"]["id"]), *WHY[:2])
+        assert of_scores() == (["*"], [])
+    finally:
+        write(kept)
+    # Every symbol at once is no decision about bars.
+    assert "'*'" in call("annotate", "unusable", "*", *SPAN, *WHY[:2], status=1)
 
 
 def test_unusable_sessions_are_masked_as_they_are_read(call: Call, two_vendors: Path) -> None:
