@@ -53,8 +53,8 @@ def _tick(
     settings = kafka.settings()
     topic, began, messages, launched, parked = settings.refresh_topic, monotonic(), 0, 0, 0
 
-    def places(topic: str) -> dict[int, int]:
-        return platform.operations.open().messages.places(topic)
+    def places(log: str) -> dict[int, int]:
+        return platform.operations.open().messages.places(log)
 
     with kept_reader(settings, places) as reader:
         if reader is None:
@@ -75,7 +75,7 @@ def _tick(
                 Parked(m.partition, m.place, (m.body or b"").decode(errors="replace"), reason)
                 for m, reason in ((batch.messages[n], why) for n, why in found.poison.items())
             ]
-            taken = Taken(topic, batch.was, batch.becomes, found.plans, poison)
+            taken = Taken(topic, batch.was, batch.becomes, found.plans, poison, batch.log)
             added = operations.messages.take(taken, at=opened.clock.now(), author=NAME)
             if added is None:
                 reader.lost()

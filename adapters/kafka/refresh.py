@@ -35,7 +35,7 @@ FIRST_POLL_SECONDS = 3.0
 _RECORDS = 5_000
 
 Places = Callable[[str], Mapping[int, int]]
-"""From a topic to where reading of each partition goes on, as far as that is known."""
+"""From a log to where reading of each partition goes on, as far as that is known."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,13 @@ class Batch:
 
     Attributes:
         messages: in their order per partition.
+        log: where they were: the topic and, where the brokers tell one, its id.
         was: by partition, where reading began as it was known; None where nothing was.
         becomes: by partition, where it goes on.
     """
 
     messages: tuple[Received, ...]
+    log: str
     was: Mapping[int, int | None]
     becomes: Mapping[int, int]
 
@@ -76,6 +78,7 @@ class RefreshReader:
         self._consumer = opened
         self._places = places
         self._known: dict[int, int | None] = {}
+        self._log = ""
         self._fresh = True
 
     def look(self, limit: int) -> Batch | None:
@@ -89,8 +92,9 @@ class RefreshReader:
             numbers = self._consumer.partitions_for_topic(topic)
             if not numbers:
                 return None
-            if set(numbers) != set(self._known):
-                self._take_up(sorted(numbers))
+            log = self._log_of(topic)
+            if set(numbers) != set(self._known) or log != self._log:
+                self._take_up(sorted(numbers), log)
             seconds = FIRST_POLL_SECONDS if self._fresh else POLL_SECONDS
             self._fresh = False
             return self._batch(seconds, limit)
@@ -109,17 +113,25 @@ class RefreshReader:
         """Another reader took what this one read: the next look begins where that one ended."""
         self._known = {}
 
-    def _take_up(self, numbers: Sequence[int]) -> None:
-        """Assign every partition, each from where reading goes on.
+    def _log_of(self, topic: str) -> str:
+        """The topic, and the id by which the brokers know it from a former one of its name.
 
-        A place beyond the end is one of a topic that was made anew since. Offsets that a reader
-        died before it committed are made up for.
+        Nothing public tells the id. Brokers before 2.8 have none.
+        """
+        known = self._consumer._cluster.topic_id(topic)  # noqa: SLF001
+        return f"{topic} {known}" if known else topic
+
+    def _take_up(self, numbers: Sequence[int], log: str) -> None:
+        """Assign every partition, each from where reading of this log goes on.
+
+        A place beyond the end is one of a topic that was made anew since, told by brokers without
+        ids. Offsets that a reader died before it committed are made up for.
         """
         partitions = [self._partition(n) for n in numbers]
         self._consumer.assign(partitions)
         first = self._consumer.beginning_offsets(partitions)
         end = self._consumer.end_offsets(partitions)
-        known = self._places(self._settings.refresh_topic)
+        known = self._places(log)
         reached: dict[int, int] = {}
         for partition in partitions:
             place = known.get(partition.partition, -1)
@@ -128,7 +140,7 @@ class RefreshReader:
             self._consumer.seek(partition, reached.get(partition.partition, first[partition]))
         if reached:
             self._commit(reached)
-        self._known = {n: known.get(n) for n in numbers}
+        self._known, self._log = {n: known.get(n) for n in numbers}, log
 
     def _commit(self, places: Mapping[int, int]) -> None:
         from kafka import OffsetAndMetadata
@@ -153,7 +165,8 @@ class RefreshReader:
                 found += [Received(r.partition, r.offset, r.value) for r in several]
                 becomes[partition.partition] = several[-1].offset + 1
             deadline = time.monotonic() + POLL_SECONDS
-        return Batch(tuple(found), {n: self._known[n] for n in becomes}, becomes)
+        was = {n: self._known[n] for n in becomes}
+        return Batch(tuple(found), self._log, was, becomes)
 
     def _partition(self, number: int) -> TopicPartition:
         from kafka import TopicPartition

@@ -26,7 +26,9 @@ refresh_offsets = sa.Table(
     _required("next", sa.BigInteger()),
     _required("changed_at", Instant()),
 )
-"""Where reading of a partition goes on: what lies before it was taken, with what followed of it."""
+"""Where reading of a partition goes on: what lies before it was taken, with what followed of it.
+
+`topic` also holds the id by which the brokers know the topic from a former one of its name."""
 
 parked_messages = sa.Table(
     "parked_messages",

@@ -74,6 +74,8 @@ class Taken:
 
     Attributes:
         topic: whose.
+        log: under which name the places are kept, see `SqlRefreshMessages.places`; empty: the
+            topic's.
         was: by partition, where reading began as it was known; None where nothing was.
         becomes: by partition, where reading goes on.
         plans: backfills that follow.
@@ -85,6 +87,7 @@ class Taken:
     becomes: Mapping[int, int]
     plans: Sequence[BackfillPlan] = ()
     parked: Sequence[Parked] = ()
+    log: str = ""
 
 
 class _TakenByAnotherError(Exception):
@@ -97,12 +100,24 @@ class SqlRefreshMessages:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def places(self, topic: str) -> dict[int, int]:
-        """By partition, where reading of a topic goes on; those that were never read are absent."""
+    def places(self, log: str) -> dict[int, int]:
+        """By partition, where reading of a log goes on; those that were never read are absent.
+
+        Args:
+            log: name of the topic, and behind a space the id by which the brokers know it from
+                one of the same name that was there before. What was kept under the name alone, by
+                a program that knew no ids, is of the first log that is asked for.
+        """
         table = refresh_offsets.c
-        query = sa.select(table.partition, table.next).where(table.topic == topic)
         with reading(self._engine) as connection:
-            return {row.partition: row.next for row in connection.execute(query)}
+            found = _places(connection, log)
+        topic, _, known = log.partition(" ")
+        if found or not known:
+            return found
+        with writing(self._engine, alone="refresh_offsets") as connection:
+            own = sa.update(refresh_offsets).where(table.topic == topic)
+            connection.execute(own.values(topic=log))
+            return _places(connection, log)
 
     def take(self, taken: Taken, *, at: datetime, author: str) -> list[str] | None:
         """Keep what is made of a batch, and how far it reached, or nothing of it.
@@ -187,16 +202,22 @@ class SqlRefreshMessages:
         return bool(done.rowcount)
 
 
+def _places(connection: Connection, log: str) -> dict[int, int]:
+    table = refresh_offsets.c
+    query = sa.select(table.partition, table.next).where(table.topic == log)
+    return {row.partition: row.next for row in connection.execute(query)}
+
+
 def _move(connection: Connection, taken: Taken, partition: int, place: int, at: datetime) -> None:
-    table, was = refresh_offsets.c, taken.was.get(partition)
+    table, was, log = refresh_offsets.c, taken.was.get(partition), taken.log or taken.topic
     values = {"next": place, "changed_at": at}
     statement: Any
     if was is None:
-        row = {"topic": taken.topic, "partition": partition, **values}
+        row = {"topic": log, "partition": partition, **values}
         insert = upsert_into(refresh_offsets, connection).values(row)
         statement = insert.on_conflict_do_nothing(index_elements=["topic", "partition"])
     else:
-        own = table.topic == taken.topic, table.partition == partition, table.next == was
+        own = table.topic == log, table.partition == partition, table.next == was
         statement = sa.update(refresh_offsets).where(*own).values(values)
     # Of an insert that met its like, not every driver tells how many rows it made.
     if connection.execute(statement.returning(table.partition)).first() is None:

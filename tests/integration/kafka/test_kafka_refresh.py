@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 import psutil
 import pytest
+import sqlalchemy as sa
 
 from adapters.backend import Operations, open_operations
 from adapters.clock import SystemClock
@@ -21,6 +22,7 @@ from adapters.kafka.lag import consumer_lag
 from adapters.kafka.refresh import forget_reader, send_refresh
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import provision
+from adapters.operations.message_models import refresh_offsets
 from adapters.operations_watch import kafka_section
 from adapters.settings import Settings
 from definitions import build_definitions
@@ -88,6 +90,12 @@ class House:
         section = kafka_section(strict, self.operations.outbox, SystemClock())
         return {r.code for r in section.reasons if r.code.startswith("kafka_requests")}
 
+    def places(self) -> dict[int, int]:
+        """Where reading goes on, of whatever topic had the name."""
+        reader = refresh._KEPT.reader
+        assert reader is not None
+        return self.operations.messages.places(reader._log)
+
     def lag(self) -> int:
         group, topic = self.kafka.refresh_group, self.kafka.refresh_topic
         return consumer_lag(self.kafka, group, [topic]).total
@@ -101,7 +109,7 @@ def house(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> Iterator[House]:
-    name = f"{kafka_prefix}{request.node.name}"[:200]
+    name = f"{kafka_prefix}{request.node.name}"[:200].translate(str.maketrans("[]", "--"))
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
     monkeypatch.setenv("KAFKA_REFRESH_TOPIC", name)
     monkeypatch.setenv("KAFKA_REFRESH_GROUP", f"{name}-group")
@@ -128,8 +136,7 @@ def test_many_messages_become_few_backfills_and_the_offsets_follow(house: House)
     assert (wish.first, wish.last) == (FIRST, FIRST + timedelta(days=51))
     assert (wish.refetch, wish.overwrite_curated) == (False, True)
     assert house.lag() == 0
-    places = house.operations.messages.places(house.kafka.refresh_topic)
-    assert sum(places.values()) == MANY
+    assert sum(house.places().values()) == MANY
     # What waits already is not launched again.
     house.send(message(SYMBOLS[0], 3, 3))
     assert "launched 0 backfills" in house.tick()
@@ -229,8 +236,9 @@ def test_an_idle_tick_opens_nothing(house: House, monkeypatch: pytest.MonkeyPatc
     assert ports() <= before
 
 
+@pytest.mark.parametrize("meanwhile", [1, 12])
 def test_a_topic_that_was_made_anew_is_read_from_its_beginning(
-    house: House, poll: Callable[[Callable[[], bool]], None]
+    house: House, poll: Callable[[Callable[[], bool]], None], meanwhile: int
 ) -> None:
     house.send(*(message(symbol) for symbol in SYMBOLS))
     house.tick()
@@ -240,9 +248,23 @@ def test_a_topic_that_was_made_anew_is_read_from_its_beginning(
         opened.delete_topics([topic])
         poll(lambda: topic not in {t["name"] for t in opened.describe_topics()})
     provision(house.kafka, [s for s in house.kafka.topic_specs(topic) if s.name == topic])
-    house.send(message(SYMBOLS[0], 200, 201))
-    assert house.tick().startswith("1 messages")
+    # However many there are by now: as many as were read before tell nothing.
+    house.send(*(message(SYMBOLS[0], 200 + n, 201 + n) for n in range(meanwhile)))
+    assert house.tick().startswith(f"{meanwhile} messages")
     assert house.lag() == 0
+
+
+def test_places_of_a_program_that_knew_no_ids_are_gone_on_from(house: House) -> None:
+    house.send(*(message(symbol) for symbol in SYMBOLS))
+    house.tick()
+    places = house.places()
+    with house.operations.messages._engine.begin() as connection:
+        connection.execute(sa.update(refresh_offsets).values(topic=house.kafka.refresh_topic))
+    forget_reader()
+    assert house.tick() == "no message"
+    assert house.places() == places
+    house.send(message(SYMBOLS[0], 100, 101))
+    assert house.tick().startswith("1 messages")
 
 
 def test_no_topic_is_no_failure(house: House) -> None:
