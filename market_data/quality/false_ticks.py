@@ -14,6 +14,9 @@ the false one: what was traded meanwhile may lie between.
 The first bar of a series has its own opening for the close before it. The newest bars wait for
 those that come after them.
 
+A single day that is undone nearly exactly, MIRRORED of it, need not lie so far off: news that is
+taken back overnight, to the same price, is rare.
+
 A market that turns trades its way back, so that the next bar opens where the last one closed; a
 wrong price is simply not there in the next bar's opening. That is what tells a crash with its
 rebound from a fault, and a split, which never comes back, from both. Where openings usually lie
@@ -48,6 +51,10 @@ GAPS = 11.0
 """Robust standard deviations of an opening from the close before it, from which on it may undo a
 false price. Below, news of days in turmoil are flagged too: of 49,000 real days of shares and
 indices 17 with no such limit, 3 with this one."""
+MIRRORED = 0.8
+"""Share of the larger jump that the smaller one is, from which on a single day is undone so exactly
+that less distance is enough: MIRRORED_Z of `false_tick_z`, and MIRRORED_GAPS."""
+MIRRORED_Z, MIRRORED_GAPS = 0.6, 7.0
 OVERNIGHT = 2.0
 """Times `false_tick_z` for bars within a day that only the next session's opening undoes: prices
 do move overnight."""
@@ -183,6 +190,7 @@ def _runs(jumps: pl.DataFrame, series: pl.DataFrame, timeframe: Timeframe) -> pl
         z=pl.lit(None, dtype=pl.Float64),
         away=pl.lit(value=True),
         overnight=overnight * pl.col("false_tick_z"),
+        daily=pl.lit(not timeframe.is_intraday),
     )
     for length in range(1, max(jumps.get_column("false_tick_bars").to_list(), default=0) + 1):
         candidates = _looked_ahead(candidates, series, length)
@@ -201,13 +209,16 @@ def _looked_ahead(candidates: pl.DataFrame, series: pl.DataFrame, length: int) -
     back = opened - pl.lit(series.get_column("close")[at - 1])
     z = back.abs() / (pl.col("usual") * _NORMAL)
     same = pl.lit(ahead["session"]) == pl.col("session")
-    far = (
-        (back.abs() >= pl.col("false_tick_move").log1p())
-        & (z >= pl.when(same).then("false_tick_z").otherwise("overnight"))
-        & (back.abs() >= GAPS * _NORMAL * pl.col("usual_gap"))
-    )
-    left = 1 - pl.col("false_tick_revert")
-    alike = (step + back).abs() <= left * pl.max_horizontal(step.abs(), back.abs())
+    least_z = pl.when(same).then("false_tick_z").otherwise("overnight")
+    gap = back.abs() / (_NORMAL * pl.col("usual_gap"))
+    unlike = (step + back).abs() / pl.max_horizontal(step.abs(), back.abs())
+    far = (z >= least_z) & (gap >= GAPS)
+    if length == 1:
+        # News is not undone so exactly, overnight.
+        mirrored = pl.col("daily") & (unlike <= 1 - MIRRORED)
+        far |= mirrored & (z >= MIRRORED_Z * least_z) & (gap >= MIRRORED_GAPS)
+    far &= back.abs() >= pl.col("false_tick_move").log1p()
+    alike = unlike <= 1 - pl.col("false_tick_revert")
     near = ((opened - before) / step).abs() <= _HALF
     stays = (closed - opened).abs() <= _HALF * back.abs()
     valid = pl.lit(inside) & (pl.lit(ahead["symbol"]) == pl.col("symbol"))

@@ -248,3 +248,33 @@ def test_a_night_may_undo_what_a_day_did(limits, factor: float, found: list[int]
     rules = limits(timeframe=Timeframe.M1, false_tick_z=2.0)
     assert flagged(spiked(quiet, 30, 1, factor), rules, Timeframe.M1) == [30]
     assert flagged(spiked(quiet, 59, 1, factor), rules, Timeframe.M1) == found
+
+
+def in_turmoil() -> pl.DataFrame:
+    """A share that steps by 2 % a day, up and down, but on one day not, and opens 0.8 % off."""
+    closes = [100 * (1.02 if n % 2 or n == 70 else 1.0) for n in range(100)]
+    bars = series(closes)
+    sign = 1 - 2 * (pl.int_range(pl.len()) % 2)
+    return bars.with_columns(open=pl.col("open") * (1 + 0.008 * sign))
+
+
+@pytest.mark.parametrize(
+    ("length", "undone", "expected"),
+    [(1, 1.0, [70]), (1, 0.7, []), (2, 1.0, [])],
+)
+def test_a_single_day_that_is_undone_exactly_need_not_lie_so_far_off(
+    limits, length: int, undone: float, expected: list[int]
+) -> None:
+    """A tenth is three usual days here, and eight usual gaps: too little for what is less exact."""
+    bars = spiked(in_turmoil(), 70, length, 1.1)
+    back = pl.int_range(pl.len()) == 70 + length
+    moved = pl.col("open") * 1.1 ** (1 - undone)
+    bars = bars.with_columns(open=pl.when(back).then(moved).otherwise("open"))
+    assert flagged(bars, limits()) == expected
+
+
+def test_a_minute_that_is_undone_exactly_has_to_lie_as_far_off_as_any(limits) -> None:
+    bars = spiked(in_turmoil(), 70, 1, 1.1)
+    times = [FIRST + MINUTE * n for n in range(bars.height)]
+    minutes = bars.with_columns(ts=pl.Series("ts", times, UTC_TIME), session=pl.lit(FIRST.date()))
+    assert flagged(minutes, limits(timeframe=Timeframe.M1), Timeframe.M1) == []
