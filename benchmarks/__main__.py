@@ -13,6 +13,7 @@ MODULES = (
     "curation",
     "delta_store",
     "lake",
+    "exports",
     "files_to_scores",
     "timescale",
     "cache",
