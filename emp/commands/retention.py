@@ -90,9 +90,10 @@ def apply(
         print_json({"removed": done.told(), "held_back": held_back})
     else:
         for told in done.told():
+            stays = f", {told['kept']} stay: the raw logs do not make them again"
             print_line(
-                f"{told['dataset']} {told['first']} to {told['last']}: {told['gone']} rows went, "
-                f"{told['kept']} stay, which the raw logs do not make again"
+                f"{told['dataset']} {told['first']} to {told['last']}: {told['gone']} rows went"
+                + (stays if told["kept"] else "")
             )
         for leaving in done.held_back:
             print_line(

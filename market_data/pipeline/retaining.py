@@ -63,6 +63,8 @@ def _held(
     listed = {i.symbol: i.listed for i in platform.universe.instruments}
     rules = {s: rule for s in symbols if (rule := policy.rule(dataset.name, s)) is not None}
     asked = {s: rule for s, rule in rules.items() if rule.target is not None}
+    by_symbol = months.group_by("symbol").agg(pl.col("rows").sum(), pl.col("month"))
+    held = {symbol: (rows, found) for symbol, rows, found in by_symbol.iter_rows()}
     newest = _edges(platform, dataset, months, list(asked), newest=True)
     oldest = _edges(platform, dataset, months, list(asked), newest=False)
     rows = [
@@ -71,10 +73,8 @@ def _held(
             "symbol": symbol,
             "oldest": oldest.get(symbol),
             "newest": newest.get(symbol),
-            "rows": int(months.filter(pl.col("symbol") == symbol)["rows"].sum()),
-            "empty_months": _holes(
-                months.filter(pl.col("symbol") == symbol)["month"].to_list(), rule, today
-            ),
+            "rows": held.get(symbol, (0, []))[0],
+            "empty_months": _holes(held.get(symbol, (0, []))[1], rule, today),
             "listed": listed.get(symbol),
             **_limits(rule),
         }

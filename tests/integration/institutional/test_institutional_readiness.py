@@ -19,7 +19,9 @@ NOWHERE = {
 }
 LIVE = {"ingest_health", "ingest_trends", "latency"}
 FAILOVER = {"failover", "recovery"}
-KEPT = {"slo_report", "daily_checklist", "data_retention", "backups", "stale_symbols"}
+KEPT = {
+    *("slo_report", "daily_checklist", "data_retention", "backups", "exports", "stale_symbols"),
+}
 BROKEN = {
     "timescaledb": {"migrations", "quality", *LIVE},
     "postgresql": {"migrations", "ingest", "quality", "kafka", "alerts", *LIVE, *KEPT, *FAILOVER},

@@ -80,7 +80,7 @@ def test_readiness_is_kept_for_the_status(house: Institution) -> None:
     assert list(told["sections"]) == [
         "connectivity", "migrations", "ingest", "ingest_health", "ingest_trends", "latency",
         "stale_symbols", "quality", "cache", "kafka", "failover", "recovery", "alerts",
-        "slo_report", "daily_checklist", "data_retention", "backups",
+        "slo_report", "daily_checklist", "data_retention", "backups", "exports",
     ]  # fmt: skip
     assert told["mode"] == "institutional"
     # No daemon runs here, which is an error in this mode.

@@ -128,6 +128,7 @@ def test_every_part_is_ready_after_a_rehearsal(
         "daily_checklist": "off",
         "data_retention": "off",
         "backups": "off",
+        "exports": "off",
     }, told
     assert house.run("doctor").returncode == 0
     rehearsed = house.run(*rehearse)

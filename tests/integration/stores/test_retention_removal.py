@@ -183,9 +183,7 @@ def test_the_command_tells_first(
     assert "nothing was removed: repeat it with --yes" in capsys.readouterr().out
     assert sessions(world, "AAA") == ALL
     assert run(["retention", "apply", "--yes"]) == 0
-    assert (
-        "curated/bars_1d 2024-02-01 to 2024-02-29: 5 rows went, 0 stay" in capsys.readouterr().out
-    )
+    assert "curated/bars_1d 2024-02-01 to 2024-02-29: 5 rows went\n" in capsys.readouterr().out
     assert run(["retention", "plan"]) == 0
     assert capsys.readouterr().out == "nothing is older than is kept\n"
     configure(world, [{"name": "x", "datasets": ["curated/*"], "keep": "30d"}], at_most=0.1)
