@@ -7,7 +7,7 @@ What does not: runs (run_facts.py), judging (market_data/alerts).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BACKFILL = "dagster/backfill"
 NAMED_ASSETS = 3
 _BACKFILLS = 100
+_IN_PLACE_OF = "dagster/parent_backfill_id", "dagster/root_backfill_id"
 
 
 def tick_facts(instance: dg.DagsterInstance, since: float, ticks: int) -> list[TickFact]:
@@ -53,22 +54,31 @@ def backfill_facts(
     instance: dg.DagsterInstance, since: float, watched: Iterable[str]
 ) -> list[BackfillFact]:
     """Backfills that were asked for after `since`, and those that are watched already."""
-    found = {
-        b.backfill_id: b
-        for b in instance.get_backfills(limit=_BACKFILLS)
-        if b.backfill_timestamp >= since
-    }
+    recent = instance.get_backfills(limit=_BACKFILLS)
+    found = {b.backfill_id: b for b in recent if b.backfill_timestamp >= since}
     for backfill_id in set(watched) - set(found):
         known = instance.get_backfill(backfill_id)
         if known is not None:
             found[backfill_id] = known
-    return [_backfill(instance, b) for b in found.values()]
+    replaced = _replaced(recent)
+    return [_backfill(instance, b, replaced) for b in found.values()]
 
 
-def _backfill(instance: dg.DagsterInstance, found: PartitionBackfill) -> BackfillFact:
+def _replaced(recent: Iterable[PartitionBackfill]) -> set[str]:
+    """Backfills in whose place another one was asked for ("Re-execute"), which succeeded."""
+    from dagster._core.execution.backfill import BulkActionStatus
+
+    good = (b.tags for b in recent if b.status is BulkActionStatus.COMPLETED_SUCCESS)
+    return {tags[name] for tags in good for name in _IN_PLACE_OF if name in tags}
+
+
+def _backfill(
+    instance: dg.DagsterInstance, found: PartitionBackfill, replaced: Collection[str]
+) -> BackfillFact:
     from dagster._core.execution.backfill import BulkActionStatus
 
     failed = found.status in (BulkActionStatus.FAILED, BulkActionStatus.FAILING)
+    failed = failed and found.backfill_id not in replaced
     over = found.status not in (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING)
     keys = sorted(key.to_user_string() for key in found.asset_selection or ())
     moved = found.backfill_timestamp

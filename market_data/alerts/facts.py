@@ -122,7 +122,7 @@ class BackfillFact:
         backfill_id: of the backfill.
         title: a few words.
         over: whether nothing of it is left to run.
-        failed: whether it ended as failed.
+        failed: whether it ended as failed, and none that was asked for in its place succeeded.
         moved: when it, or a run of it, changed last.
         error: what ended it.
     """

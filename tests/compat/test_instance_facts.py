@@ -67,13 +67,13 @@ def test_ticks(instance: dg.DagsterInstance):
 
 
 def test_backfills(instance: dg.DagsterInstance):
-    def add(name: str, status: BulkActionStatus, age: float) -> None:
+    def add(name: str, status: BulkActionStatus, age: float, **tags: str) -> None:
         instance.add_backfill(
             PartitionBackfill(
                 name,
                 status,
                 from_failure=False,
-                tags={},
+                tags={f"dagster/{kind}_backfill_id": other for kind, other in tags.items()},
                 backfill_timestamp=NOW - age,
                 asset_selection=[dg.AssetKey(["raw", "bars"])],
                 serialized_asset_backfill_data="{}",
@@ -101,6 +101,15 @@ def test_backfills(instance: dg.DagsterInstance):
     )
     (moving,) = [f for f in backfill_facts(instance, NOW - 1_000, []) if f.backfill_id == "new"]
     assert moving.moved.timestamp() > NOW - 60
+
+    # Asked for again: once that has succeeded, nothing is left of the failure.
+    add("again", BulkActionStatus.FAILED, 50, parent="failed", root="failed")
+    assert {f.backfill_id for f in backfill_facts(instance, NOW - 1_000, []) if f.failed} == {
+        "failed",
+        "again",
+    }
+    add("third", BulkActionStatus.COMPLETED_SUCCESS, 20, parent="again", root="failed")
+    assert not any(f.failed for f in backfill_facts(instance, NOW - 1_000, []))
 
 
 def test_heartbeats(instance: dg.DagsterInstance):
