@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
 from market_data.errors import ConfigurationError, StoreUnavailableError
 from market_data.failover.state import Decision, Standing
 from market_data.operations.data_retention import NAME as RETENTION
+from market_data.ports import BarStore
 from market_data.timeframes import Timeframe
 from tests.support.small_world import DAYS, NOW, SYMBOLS, all_told, fill, small_world
 from tests.support.worlds import World
@@ -43,16 +44,38 @@ def configure(world: World, rules: Sequence[dict[str, Any]], at_most: float = 1.
 
 
 @pytest.fixture
+def timescale_store(empty_timescale_url: str) -> Iterator[BarStore]:
+    from adapters.timescale.factory import open_connections, open_store
+    from adapters.timescale.settings import TimescaleSettings
+
+    opened = open_connections(TimescaleSettings(url=empty_timescale_url))
+    yield open_store(opened)
+    opened.close()
+
+
+@pytest.fixture(params=["lake", "timescale"])
+def on_both(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    """The same on either store."""
+    served = request.param == "timescale"
+    return housed(tmp_path, request.getfixturevalue("timescale_store") if served else None)
+
+
+@pytest.fixture
 def world(tmp_path: Path) -> World:
-    """Two shares of five days of February, seen so that two of these are older than 30 days."""
-    made = small_world(tmp_path)
+    """An installation in files."""
+    return housed(tmp_path, None)
+
+
+def housed(tmp_path: Path, store: BarStore | None) -> World:
+    """Two shares of five days of February, seen so that three of these are older than 30 days."""
+    made = small_world(tmp_path, store)
     config = tmp_path / "config"
     config.mkdir()
     for file in (PROJECT / "config").glob("*.yaml"):
         (config / file.name).write_bytes(file.read_bytes())
     (config / "reference").symlink_to(PROJECT / "config" / "reference")
     (config / "formats").symlink_to(PROJECT / "config" / "formats")
-    made = World(made.settings.model_copy(update={"config_dir": config}), made.now)
+    made = World(made.settings.model_copy(update={"config_dir": config}), made.now, store)
     fill(made)
     # The 15th stays: 30 days before the 16th of March.
     return made.later(NOW.replace(month=3, day=16))
@@ -70,7 +93,8 @@ def sessions(world: World, symbol: str) -> list[date]:
 ALL = [date.fromisoformat(day) for day in DAYS]
 
 
-def test_what_is_older_goes_and_comes_back_from_the_raw_log(world: World):
+def test_what_is_older_goes_and_comes_back_from_the_raw_log(on_both: World):
+    world = on_both
     configure(world, RULES)
     before = all_told(world)
     (bars, scores) = leaving_of(world.settings, world.platform)
