@@ -144,8 +144,8 @@ class Settings(BaseSettings):
     def _folder(self, name: str) -> Path:
         if self.lake_uri:
             raise UnsupportedOperationError(
-                f"this works on files, and the {name} lies at {self.lake_uri}: copy that with the "
-                "object store's own tools, or do it where EMP_LAKE_URI is not set"
+                f"this works on files, and the {name} lies at {self._place(name)}: copy that with "
+                "the object store's own tools, or do it where EMP_LAKE_URI is not set"
             )
         return self.data_dir.resolve() / name
 

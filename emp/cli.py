@@ -65,6 +65,7 @@ from market_data.errors import (
     BootstrapModeWarning,
     MarketDataError,
     MissingFeaturesWarning,
+    NoVersionsWarning,
     StoreAwayWarning,
     UnjudgedBarsWarning,
     UnknownActionsWarning,
@@ -78,6 +79,7 @@ TOLD = (
     StoreAwayWarning,
     UnjudgedBarsWarning,
     MissingFeaturesWarning,
+    NoVersionsWarning,
 )
 """Warnings that a person at a command line is told."""
 

@@ -6,6 +6,7 @@ What does not: printing (emp/commands/lake.py), how a table does it (adapters/st
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,13 @@ import polars as pl
 
 from emp.arguments import Symbols, bounds_of, listed
 from emp.moments import Moment, instant, period
-from emp.platforms import platform_of
-from market_data.errors import ConfigurationError, DatasetMissingError, UnsupportedOperationError
+from emp.platforms import installation, platform_of
+from market_data.errors import (
+    ConfigurationError,
+    DatasetMissingError,
+    NoVersionsWarning,
+    UnsupportedOperationError,
+)
 from market_data.pipeline import lake_losses
 from market_data.pipeline.platform import Progress, silent
 from market_data.pipeline.upkeep import dataset_named, stored_datasets, table_of
@@ -164,6 +170,11 @@ class Repaired:
     remade: bool
     cures: list[str]
 
+    @property
+    def whole(self) -> bool:
+        """Nothing is wrong, and no repair was left unfinished."""
+        return self.damage.none and self.lost.is_empty()
+
 
 def repair(
     dataset: str,
@@ -175,6 +186,8 @@ def repair(
     progress: Progress = silent,
 ) -> Repaired:
     """What is wrong with a table; without `dry_run` it is mended, and lost sessions made anew.
+
+    A repair that was killed is finished by the next one.
 
     Args:
         dataset: its name.
@@ -194,18 +207,52 @@ def repair(
     named = dataset_named(platform, dataset)
     table = table_of(platform, named)
     damage = table.damage(thorough=thorough)
-    if damage.none:
-        return Repaired(damage, lake_losses.losses(platform, named, damage), None, False, [])
-    lost = lake_losses.losses(platform, named, damage)
+    unfinished = Unfinished(installation(settings), dataset)
+    lost = pl.concat([unfinished.lost(), lake_losses.losses(platform, named, damage)]).unique(
+        ["symbol", "session"], keep="last", maintain_order=True
+    )
     tended = None
-    if not dry_run:
+    if not dry_run and not (damage.none and lost.is_empty()):
+        # A process that dies from here on must not take with it what it knew of the losses.
+        unfinished.keep(lost)
         _, tended = table.repair(thorough=thorough)
         if tended.changed.height:  # told by what later versions had written
             lost = tended.changed.with_columns(told_by=pl.lit("later versions"))
+            unfinished.keep(lost)
     remade = tended is not None and remake and lake_losses.is_made_anew(named)
     if remade:
         lake_losses.remake(platform, named, lost, progress)
-    return Repaired(damage, lost, tended, remade, lake_losses.cures(platform, named, lost))
+    cures = lake_losses.cures(platform, named, lost)
+    if tended is not None and lake_losses.is_made_anew(named) and not remade:
+        cures = [f"emp lake repair {dataset} --yes"]  # it remembers what is to be made anew
+    elif tended is not None:
+        unfinished.done()
+    return Repaired(damage, lost, tended, remade, cures)
+
+
+class Unfinished:
+    """What a repair that has not ended yet knew to be lost; a file below the data folder."""
+
+    def __init__(self, settings: Settings, dataset: str) -> None:
+        folder = settings.data_dir.resolve() / "repairs"
+        self._file = folder / f"{dataset.replace('/', '.')}.parquet"
+
+    def lost(self) -> pl.DataFrame:
+        """Rows of LOSSES; none where every repair has ended."""
+        if not self._file.exists():
+            return pl.DataFrame(schema=lake_losses.LOSSES)
+        return pl.read_parquet(self._file)
+
+    def keep(self, lost: pl.DataFrame) -> None:
+        """Remember them, in one step."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._file.with_suffix(".tmp")
+        lost.select(list(lake_losses.LOSSES)).write_parquet(draft)
+        draft.replace(self._file)
+
+    def done(self) -> None:
+        """They are made anew, or a person was told."""
+        self._file.unlink(missing_ok=True)
 
 
 def restore(
@@ -257,12 +304,21 @@ def tables_named(dataset: str | None, settings: Settings | None) -> dict[str, Ve
     if dataset is not None:
         return {dataset: _table(dataset, settings)}
     platform = platform_of(settings)
-    found = {}
+    found, refused = {}, []
     for known in stored_datasets(platform):
         try:
             table = table_of(platform, known)
             table.footprint()
-        except (DatasetMissingError, UnsupportedOperationError):
+        except DatasetMissingError:
+            continue
+        except UnsupportedOperationError:
+            refused.append(known.name)
             continue
         found[known.name] = table
+    if refused:
+        warnings.warn(
+            f"left alone, since TimescaleDB keeps no versions: {', '.join(refused)}",
+            NoVersionsWarning,
+            stacklevel=2,
+        )
     return found

@@ -39,6 +39,10 @@ class BootstrapModeWarning(UserWarning):
     """EMP_MODE=auto came to bootstrap mode, since institutional mode lacks settings."""
 
 
+class NoVersionsWarning(UserWarning):
+    """Datasets were left alone whose engine keeps no versions."""
+
+
 class SchemaError(MarketDataError):
     """A frame or an answer has not the shape it was promised to have."""
 

@@ -26,7 +26,7 @@ def lost_among(files: TableFiles, named: pl.DataFrame, *, thorough: bool) -> dic
     Args:
         files: of the table.
         named: rows of `Snapshot.files`.
-        thorough: read every file whole; else its size and its footer are looked at.
+        thorough: read every file whole; else its size is looked at, and on a disk its footer.
 
     Returns:
         Path to what is wrong with it.
@@ -45,11 +45,10 @@ def lost_among(files: TableFiles, named: pl.DataFrame, *, thorough: bool) -> dic
 
 def _readable(files: TableFiles, path: str, *, whole: bool) -> bool:
     try:
-        content = files.read(path)
         if whole:
-            pl.read_parquet(content, hive_partitioning=False)
-        else:
-            pl.read_parquet_schema(content)
+            pl.read_parquet(files.read(path), hive_partitioning=False)
+        elif (local := files.local_path(path)) is not None:
+            pl.read_parquet_schema(local)
     except (pl.exceptions.PolarsError, FileNotFoundError):
         return False
     return True

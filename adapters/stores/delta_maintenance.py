@@ -14,6 +14,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from adapters.stores.delta_damage import damaged, lost_among
 from adapters.stores.delta_snapshot import Snapshot
 from adapters.stores.delta_table import Change, DeltaFiles
 from market_data.errors import ConfigurationError
@@ -98,6 +99,10 @@ def optimize(table: DeltaFiles) -> Tended:
         TableDamagedError: a file is gone or cannot be read.
     """
     table.opened()
+    named = table.snapshot().files
+    # Also of folders that are left alone, which perhaps nobody reads for months.
+    if lost := lost_among(table.place.files, named, thorough=False):
+        raise damaged(table.place, named, lost)
     before = footprint(table)
     units = compact(table)
     with table.place.reached():

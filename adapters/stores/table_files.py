@@ -60,6 +60,10 @@ class TableFiles:
             return BytesIO((self._local / path).read_bytes())
         return BytesIO(self._remote.get(path))
 
+    def local_path(self, path: str) -> Path | None:
+        """Where a file lies; None on an object store."""
+        return None if self._local is None else self._local / path
+
     def size(self, path: str) -> int | None:
         """Bytes of a file; None where there is none."""
         if self._local is None:

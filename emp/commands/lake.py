@@ -14,6 +14,8 @@ from emp.output import Format, print_json, print_line, records, table, write_fra
 from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from emp.lake import Repaired
     from market_data.ports.lake import Footprint, Tended
 
@@ -211,7 +213,7 @@ def repair(
 
     settings = settings_of(context)
     found = mend(dataset, settings, thorough=thorough)
-    if not found.damage.none and not dry_run:
+    if not found.whole and not dry_run:
         if not yes and not as_json:
             _tell_damage(dataset, found)
         if _agreed([], f"go on without what {dataset} lost", yes=yes):
@@ -228,7 +230,7 @@ def repair(
         print_json(_as_json(dataset, found))
     else:
         _tell_damage(dataset, found)
-    if not found.damage.none and found.tended is None:
+    if not found.whole and found.tended is None:
         raise typer.Exit(1)
 
 
@@ -265,9 +267,7 @@ def _tell_one(tended: Tended) -> None:
     if tended.changed.height:
         count = tended.changed.height
         print_line(f"  {count} symbol-sessions {'would be' if tended.dry_run else 'are'} others:")
-        print_line(table(tended.changed.head(_SHOWN)))
-        if count > _SHOWN:
-            print_line(f"  ... and {count - _SHOWN} more; --json lists all")
+        _tell_first(tended.changed)
     for note in tended.notes:
         print_line(f"  {note}")
 
@@ -282,21 +282,18 @@ def _stored(size: Footprint) -> str:
 
 def _tell_damage(dataset: str, found: Repaired) -> None:
     damage = found.damage
-    if damage.none:
+    if found.whole:
         print_line(f"{dataset}: whole, every file of its newest version is there")
         return
-    if damage.log:
-        print_line(f"{dataset}: {damage.log}")
-    for path, what in damage.lost.items():
-        print_line(f"{dataset}: {path} is {what}")
+    wrong = [damage.log] if damage.log else [f"{p} is {what}" for p, what in damage.lost.items()]
+    for sentence in wrong or ["a repair was not finished"]:
+        print_line(f"{dataset}: {sentence}")
     if damage.ranges.height:
         print_line("What the log says of lost files:")
         print_line(table(damage.ranges))
     if found.lost.height:
         print_line(f"{found.lost.height} symbol-sessions lost rows:")
-        print_line(table(found.lost.head(_SHOWN)))
-        if found.lost.height > _SHOWN:
-            print_line(f"... and {found.lost.height - _SHOWN} more; --json lists all")
+        _tell_first(found.lost)
     if found.tended is not None:
         _tell_one(found.tended)
     if found.remade:
@@ -305,11 +302,17 @@ def _tell_damage(dataset: str, found: Repaired) -> None:
         print_line(f"to do: {cure}")
 
 
+def _tell_first(rows: pl.DataFrame) -> None:
+    print_line(table(rows.head(_SHOWN)))
+    if rows.height > _SHOWN:
+        print_line(f"... and {rows.height - _SHOWN} more; --json lists all")
+
+
 def _as_json(dataset: str, found: Repaired) -> dict[str, Any]:
     damage = found.damage
     return {
         "dataset": dataset,
-        "whole": damage.none,
+        "whole": found.whole,
         "log": damage.log,
         "lost_files": dict(damage.lost),
         "lost_rows": damage.rows,

@@ -252,6 +252,7 @@ def test_a_lost_file_is_a_clear_error_and_is_mended(lake: Path, how: str) -> Non
         lambda: fresh.latest(D1),
         lambda: fresh.counts(D1),
         lambda: put(fresh, grid(2.0, dataset=D1), D1),
+        lambda: fresh.table(D1).optimize() if how != "overwritten" else fresh.scan(D1),
         lambda: fresh.table(D1).restore(1, dry_run=False) and fresh.scan(D1),
     ):
         with pytest.raises(TableDamagedError, match=rf"curated/bars_1d.*{lost.name}.*lake repair"):

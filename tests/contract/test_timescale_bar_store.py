@@ -219,7 +219,7 @@ def test_a_commit_that_the_server_could_not_tell_of_is_no_foreign_one(
     assert_frame_equal(store.scan(M1, **slice_), bar)
 
 
-@pytest.mark.parametrize("operation", ["history", "compact", "vacuum"])
+@pytest.mark.parametrize("operation", ["history", "compact", "vacuum", "table"])
 def test_what_the_engine_has_not_is_refused(store: TimescaleStore, operation: str) -> None:
     with pytest.raises(UnsupportedOperationError):
         getattr(store, operation)(M1)

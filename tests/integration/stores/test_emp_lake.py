@@ -174,6 +174,35 @@ def test_lost_raw_bars_are_asked_for_again(world: World, shell: Shell) -> None:
     assert told(shell("lake", "repair", name, "--json"))["whole"]
 
 
+@pytest.mark.parametrize("how", ["killed", "left"])
+def test_a_repair_that_did_not_end_remembers_what_was_lost(
+    world: World, shell: Shell, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    before = all_told(world)
+    data_files(world, D1.name)[0].unlink()
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if how == "killed":
+        with monkeypatch.context() as patched:
+            patched.setattr("market_data.pipeline.lake_losses.remake", die)
+            assert shell("lake", "repair", D1.name, "--yes")[0] != 0
+    else:
+        status, text = shell("lake", "repair", D1.name, "--yes", "--no-remake")
+        assert status == 0
+        assert f"to do: emp lake repair {D1.name} --yes" in text
+    assert world.platform.store.scan(D1).is_empty()
+    status, text = shell("lake", "repair", D1.name)
+    assert status == 1
+    assert "a repair was not finished" in text
+    assert "10 symbol-sessions lost rows" in text
+    assert shell("lake", "repair", D1.name, "--yes")[0] == 0
+    for name, frame in all_told(world).items():
+        assert_frame_equal(frame, before[name])
+    assert told(shell("lake", "repair", D1.name, "--json"))["whole"]
+
+
 def test_lost_scores_are_scored_anew(world: World, shell: Shell) -> None:
     before = all_told(world)
     (file,) = data_files(world, "quality/scores")
