@@ -90,6 +90,12 @@ def page() -> str:
         "\n## marts/regime_stats\n\nBars, wins and returns of the next bar by symbol, session, "
         "timeframe, regime and volatility. All numbers add up: mean and deviation over any "
         "sessions follow from the sums, as the table of each run shows.\n"
+        "\n## features/predictions\n\nA run of this asset asks a model of yours about every bar of "
+        "its range: `model: package.module:name`, `timeframe`, `groups` in the run's "
+        "configuration. The model has `name`, `version` and `predict(frame)`, which gives a number "
+        "per row or several by name; `needs` names features that must not be empty. Rows keep the "
+        "versions of the model and of the features; a row in which a needed feature is missing "
+        "has no value. Other models' rows stay.\n"
         "\n## Definitions in force\n\n| group | definition |\n|---|---|\n"
     )
     lines += [f"| {group.key} | `{group.definition}` |\n" for group in GROUPS]

@@ -12,6 +12,7 @@ from emp_assets.exports.all_exports import exports_assets, exports_checks
 from emp_assets.features.bar_features import bar_features_assets, bar_features_checks
 from emp_assets.features.confluence import confluence_asset, confluence_checks
 from emp_assets.features.macro_context import macro_context_asset, macro_context_checks
+from emp_assets.features.predictions import predictions_asset, predictions_checks
 from emp_assets.marts.regime_stats import regime_stats_asset, regime_stats_checks
 from emp_assets.operations.daily_checklist import daily_checklist
 from emp_assets.operations.data_retention import data_retention
@@ -55,6 +56,7 @@ def all_assets(universe: Universe, terms: VendorTable) -> list[dg.AssetsDefiniti
         confluence_asset(universe),
         macro_context_asset(universe),
         regime_stats_asset(universe),
+        predictions_asset(universe),
         ingest_reports,
         slo_report,
         data_retention,
@@ -80,6 +82,7 @@ def all_checks(universe: Universe) -> list[dg.AssetChecksDefinition]:
         confluence_checks(universe),
         macro_context_checks(universe),
         regime_stats_checks(universe),
+        predictions_checks(universe),
         *exports_checks(universe),
         fred_releases_checks(universe),
         fred_observations_checks(universe),

@@ -86,7 +86,9 @@ def _compared(stored: pl.DataFrame, now: pl.DataFrame, key: Sequence[str]) -> pl
         now.with_columns(_now=pl.lit(value=True)), on=on, how="full", coalesce=True
     )
     there, due = pl.col("_stored").is_not_null(), pl.col("_now").is_not_null()
-    redefined = there & due & (pl.col("definition") != pl.col("definition_right"))
+    redefined = pl.lit(value=False)
+    if "definition" in now.columns:
+        redefined = there & due & (pl.col("definition") != pl.col("definition_right"))
     differs = pl.any_horizontal(pl.lit(value=False), *(_differs(c) for c in cells))
     return both.select(
         *on,

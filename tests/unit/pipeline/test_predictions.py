@@ -1,0 +1,131 @@
+"""Predictions: who is asked about which rows, and what is kept of the answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from emp_assets.features.predictions import PredictionsConfig, load_model
+from market_data.datasets import FEATURES, PREDICTIONS_DATASET
+from market_data.errors import ConfigurationError, MarketDataError
+from market_data.features.registry import group_of
+from market_data.pipeline.feature_inspection import inspect_predictions
+from market_data.pipeline.platform import Platform
+from market_data.pipeline.predicting import predict_range
+from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass, Instrument
+from tests.support.toy_models import Forgetful, Momentum, Several, Wordy, momentum_2
+from tests.support.worlds import World
+
+D1, PRICE = Timeframe.D1, group_of("price_1d_v1")
+DATASET = FEATURES[PRICE.key]
+SYMBOLS = ("AAA", "BBB")
+DAYS = [date(2024, 1, 1) + timedelta(days=n) for n in range(40)]
+RANGE = (DAYS[0], DAYS[-1])
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    instruments = (
+        Instrument(symbol=s, asset_class=AssetClass.CRYPTO, calendar="24/7") for s in SYMBOLS
+    )
+    world = World.at(tmp_path, datetime(2024, 3, 1, tzinfo=UTC)).register(
+        instruments=tuple(instruments)
+    )
+    keys = [(s, datetime(d.year, d.month, d.day, tzinfo=UTC), d) for s in SYMBOLS for d in DAYS]
+    rows = pl.DataFrame(
+        keys,
+        schema={n: DATASET.schema.dtypes[n] for n in ("symbol", "ts", "session")},
+        orient="row",
+    ).with_columns(
+        available_at=pl.col("ts") + timedelta(days=1),
+        ret_1=pl.when(pl.col("session") > DAYS[0]).then(pl.int_range(pl.len()) % 7 / 100),
+        definition=pl.lit(PRICE.definition),
+    )
+    world.platform.store.replace(
+        DATASET, DATASET.schema.conform(rows), sessions=RANGE, symbols=SYMBOLS
+    )
+    return world.platform
+
+
+def stored(platform: Platform) -> pl.DataFrame:
+    return platform.store.scan(PREDICTIONS_DATASET)
+
+
+def test_predictions_are_kept_with_the_versions_of_model_and_features(platform: Platform) -> None:
+    made = predict_range(platform, Momentum(), SYMBOLS, D1, [PRICE], *RANGE)
+    assert (made.rows.height, made.empty) == (80, 2)
+    rows = stored(platform)
+    assert rows.height == 80
+    given = platform.store.scan(DATASET)
+    assert rows["value"].to_list() == pytest.approx(
+        [None if v is None else 2 * v for v in given["ret_1"]], nan_ok=True
+    )
+    told = ["model", "model_version", "output", "features"]
+    assert rows.select(told).unique().rows() == [
+        ("momentum", "1", "prediction", f"price_1d_v1@{PRICE.definition}")
+    ]
+    version = platform.store.version(PREDICTIONS_DATASET)
+    predict_range(platform, Momentum(), SYMBOLS, D1, [PRICE], DAYS[5], DAYS[9])
+    assert platform.store.version(PREDICTIONS_DATASET) == version
+    assert not inspect_predictions(platform, DAYS[30], DAYS[-1]).findings.height
+
+
+def test_other_models_and_versions_stay(platform: Platform) -> None:
+    predict_range(platform, Momentum(), SYMBOLS, D1, [PRICE], *RANGE)
+    before = stored(platform)
+    predict_range(platform, momentum_2, SYMBOLS, D1, [PRICE], DAYS[5], DAYS[9])
+    predict_range(platform, Several(name="several"), ["AAA"], D1, [PRICE], DAYS[5], DAYS[9])
+    rows = stored(platform)
+    assert rows.height == 80 + 10 + 10
+    own = (pl.col("model") == "momentum") & (pl.col("model_version") == "1")
+    assert rows.filter(own).equals(before)
+    assert {*rows.filter(model="several")["output"]} == {"up", "size"}
+
+
+def test_a_leap_of_the_predictions_is_told(platform: Platform) -> None:
+    predict_range(platform, Momentum(), SYMBOLS, D1, [PRICE], *RANGE)
+    rows = stored(platform)
+    there = (pl.col("symbol") == "AAA") & (pl.col("session") == DAYS[35])
+    odd = rows.with_columns(value=pl.when(there).then(50.0).otherwise("value"))
+    platform.store.replace(PREDICTIONS_DATASET, odd, sessions=RANGE, symbols=SYMBOLS)
+    found = inspect_predictions(platform, DAYS[30], DAYS[-1]).findings
+    assert found.select("check", "code", "symbol", "session").rows() == [
+        ("drift", "feature_shift", "AAA", DAYS[35])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "words"),
+    [
+        (Forgetful(), MarketDataError, "asked about 78 rows and answers with 77"),
+        (Wordy(), MarketDataError, "answers with no numbers"),
+        (Momentum(needs=("rsi_14",)), ConfigurationError, "needs rsi_14: no group has it"),
+    ],
+)
+def test_answers_that_are_none_leave_nothing(
+    platform: Platform, model: Momentum, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        predict_range(platform, model, SYMBOLS, D1, [PRICE], *RANGE)
+    assert stored(platform).is_empty()
+
+
+def test_models_come_by_their_import_path() -> None:
+    path = "tests.support.toy_models"
+    assert load_model(f"{path}:momentum_2").version == "2"
+    assert load_model(f"{path}:Momentum").version == "1"
+    for wrong, words in (
+        ("", "takes package.module:name"),
+        (f"{path}:gone", "cannot be loaded"),
+        ("no.such.module:model", "cannot be loaded"),
+        (f"{path}:nothing", "is no model"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            load_model(wrong)
+    assert PredictionsConfig(timeframe="1h").chosen_groups()[1][0].key == "price_1h_v1"
+    with pytest.raises(ConfigurationError, match="no features of '30m'"):
+        PredictionsConfig(timeframe="30m").chosen_groups()
