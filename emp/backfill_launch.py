@@ -81,10 +81,12 @@ class Way:
     Attributes:
         local: here, to its end; by the daemon otherwise.
         watch: its progress is shown until it is over; of a local one it always is.
+        ui: address of the webserver that begins it; empty for that of this machine.
     """
 
     local: bool
     watch: bool = False
+    ui: str = ""
 
     @property
     def first_state(self) -> BackfillState:
@@ -120,7 +122,7 @@ def added(
         settings, policy, wish, pilot=pilot, off_peak=off_peak, snapshot=snapshot
     )
     with Narrator() as narrator:
-        for line in plan_lines(found, "", []):
+        for line in plan_lines(found, "", None):
             narrator.say(line)
         if found.plan.off_peak:
             narrator.say(f"its pieces begin between {policy.off_peak} (backfill.off_peak)")
@@ -198,7 +200,9 @@ def go(settings: Settings, operations: Operations, name: str | None, way: Way) -
     if name is None:
         print_json({"state": "nothing to do"})
         return 0
-    return _drive(settings, operations, name) if way.local else _hand_over(operations, name, way)
+    if way.local:
+        return _drive(settings, operations, name)
+    return _hand_over(settings, operations, name, way)
 
 
 def shown_to_its_end(
@@ -231,15 +235,17 @@ def shown_to_its_end(
         time.sleep(every)
 
 
-def _hand_over(operations: Operations, name: str, way: Way) -> int:
+def _hand_over(settings: Settings, operations: Operations, name: str, way: Way) -> int:
+    from emp.backfill_graphql import begun
     from emp.backfills import status_told
 
     paused = (BackfillState.PAUSED,)
     operations.backfills.move(name, paused, BackfillState.RUNNING, moment())
+    with Narrator() as narrator:
+        narrator.say(begun(settings, operations, name, way.ui))
+        narrator.say(f"'emp backfill watch {name}' shows it")
     if way.watch:
         return shown_to_its_end(operations, name)
-    with Narrator() as narrator:
-        narrator.say(f"the sensor drive_backfills takes it; 'emp backfill watch {name}' shows it")
     print_json(status_told(operations.backfills.get(name), moment()))
     return 0
 

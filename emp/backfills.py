@@ -192,8 +192,8 @@ def plan_told(found: Planned, refused: str, below: list[str]) -> dict[str, Any]:
     }
 
 
-def plan_lines(found: Planned, refused: str, below: list[str]) -> list[str]:
-    """A plan in sentences."""
+def plan_lines(found: Planned, refused: str, below: list[str] | None) -> list[str]:
+    """A plan in sentences; nothing of what lies downstream where that is None."""
     plan, estimate = found.plan, found.plan.estimate
     request = plan.request
     pilot = "pilot of " if plan.pilot else ""
@@ -216,8 +216,9 @@ def plan_lines(found: Planned, refused: str, below: list[str]) -> list[str]:
         f"time: about {span(estimate.seconds)}, of which {span(estimate.vendors)} for vendors "
         f"({based})",
         *(sentence for cost in found.costs for sentence in cost.sentences()),
-        f"downstream: {', '.join(below) or 'nothing'}",
     ]
+    if below is not None:
+        lines.append(f"downstream: {', '.join(below) or 'nothing'}")
     if refused:
         lines.append(f"it would be refused: {refused}")
     return lines

@@ -18,7 +18,6 @@ from adapters.clock import process_began
 from jobs.backfill_piece import TAG_TOKEN, end_lost_runs, perform, tags_of
 from market_data.backfill.driving import Launch, Performed, attempt
 from market_data.backfill.plans import Piece
-from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, PieceState
 from market_data.pipeline.platform import Progress
 from resources.platform import PlatformResource
@@ -118,12 +117,12 @@ def _keep_first(platform: PlatformResource, backfill: Backfill, tell: Progress) 
     ensure(settings, platform.open(), states, backfill, keep, tell)
 
 
-def piece_request(launch: Launch, policy: BackfillPolicy) -> dg.RunRequest:
+def piece_request(launch: Launch, seconds: float) -> dg.RunRequest:
     """The run of a claimed piece.
 
     Args:
         launch: the claim.
-        policy: how long it may take.
+        seconds: how long it may take.
     """
     name, number = launch.backfill.id, launch.piece.number
     config = {"backfill": name, "number": number, "token": launch.token}
@@ -133,7 +132,7 @@ def piece_request(launch: Launch, policy: BackfillPolicy) -> dg.RunRequest:
         tags={
             **tags_of(launch.backfill, launch.piece),
             TAG_TOKEN: launch.token,
-            "dagster/max_runtime": str(int(policy.max_runtime.total_seconds())),
+            "dagster/max_runtime": str(int(seconds)),
             # A piece whose process dies is begun again by the sensor, which knows what was done.
             "dagster/max_retries": "0",
         },

@@ -67,7 +67,7 @@ def backfill_sensor(policy: BackfillPolicy) -> dg.SensorDefinition:
                     continue
                 _, launch = rounds.play(backfill.id)
                 if launch is not None:
-                    requests.append(piece_request(launch, policy))
+                    requests.append(piece_request(launch, policy.max_runtime.total_seconds()))
         if not requests:
             return dg.SkipReason(f"{len(live)} under way, whose pieces are at work or wait")
         return dg.SensorResult(run_requests=requests)

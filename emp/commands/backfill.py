@@ -25,6 +25,7 @@ from emp.commands.backfill_options import (
     SymbolsOption,
     TargetArgument,
     ThoroughOption,
+    UiOption,
     VendorOption,
     WatchOption,
 )
@@ -57,9 +58,10 @@ Examples:\n
   emp backfill launch bars_1m --days 700 --off-peak --watch\n
   emp backfill launch 3f2a9c51d0b7 --local
 
-Dagster's daemon runs it; with --local this command does, and exits with 0 where every piece
-succeeded. With an id, one that was paused or whose processes died goes on where it was. Progress
-goes to stderr, one JSON document to stdout.
+Dagster runs it: a webserver that answers is asked for the first piece over GraphQL; the daemon goes
+on with the others, and begins it where no webserver runs. With --local this command runs it, and
+exits with 0 where every piece succeeded. With an id, one that was paused or whose processes died
+goes on where it was. Progress goes to stderr, one JSON document to stdout.
 """
 WATCH_EXAMPLES = """
 Examples:\n
@@ -179,6 +181,7 @@ def launch(
     off_peak: OffPeakOption = False,
     local: LocalOption = False,
     watch: WatchOption = False,
+    ui: UiOption = "",
     no_snapshot: NoSnapshotOption = False,
     engine: EngineOption = "local",
 ) -> None:
@@ -187,7 +190,9 @@ def launch(
     from emp.backfills import Wish
 
     settings, operations = _opened(context)
-    way = Way(local=local, watch=watch)
+    if local and ui:
+        raise ConfigurationError("give either --local or --ui")
+    way = Way(local=local, watch=watch, ui=ui)
     if not local:
         check_daemon(settings)
     if "bars_" not in target:
@@ -239,7 +244,9 @@ def watch(
 
 
 @app.command("retry-failed", epilog=RETRY_EXAMPLES)
-def retry_failed(context: typer.Context, id_: IdArgument, *, local: LocalOption = False) -> None:
+def retry_failed(
+    context: typer.Context, id_: IdArgument, *, local: LocalOption = False, ui: UiOption = ""
+) -> None:
     """Run the pieces of a backfill again that did not succeed."""
     from emp.backfill_launch import Way, check_daemon, go, moment
     from market_data.backfill.records import BackfillState, PieceState
@@ -254,7 +261,7 @@ def retry_failed(context: typer.Context, id_: IdArgument, *, local: LocalOption 
     if not local:
         check_daemon(settings)
     kept.again(backfill.id, (PieceState.FAILED, PieceState.HELD))
-    way = Way(local=local)
+    way = Way(local=local, ui=ui)
     kept.move(backfill.id, (BackfillState.FAILED,), way.first_state, moment())
     raise typer.Exit(go(settings, operations, backfill.id, way))
 

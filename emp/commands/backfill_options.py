@@ -79,6 +79,14 @@ OffPeakOption = Annotated[
 WatchOption = Annotated[
     bool, typer.Option("--watch", help="Show its progress until it is over, as 'watch' does.")
 ]
+UiOption = Annotated[
+    str,
+    typer.Option(
+        "--ui",
+        metavar="URL",
+        help="Dagster's webserver; http://127.0.0.1 and EMP_UI_PORT, if not given.",
+    ),
+]
 PilotOption = Annotated[
     bool, typer.Option("--pilot", help="Only the newest few sessions of it, to try and to measure.")
 ]

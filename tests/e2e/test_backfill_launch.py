@@ -1,4 +1,4 @@
-"""A user launches a backfill from a terminal; the daemon beside it takes it to its end."""
+"""A user launches a backfill from a terminal; webserver and daemon beside it take it to its end."""
 
 from __future__ import annotations
 
@@ -23,11 +23,16 @@ def emp(server: DagsterServer, *words: str) -> Any:
     env = {**clean, "EMP_DATA_DIR": str(server.data_dir)}
     done = run_python(["-m", "emp", "backfill", *words], env=env)
     assert done.returncode == 0, done.stderr
+    if words[0] == "launch":
+        # Over GraphQL: it is in the queue before any tick of the daemon.
+        assert "has queued its first piece, run " in done.stderr
     return json.loads(done.stdout)
 
 
-def test_the_daemon_takes_a_backfill_to_its_end(server: DagsterServer) -> None:
-    name = emp(server, "launch", *ASKED)["id"]
+def test_a_running_instance_takes_a_backfill_to_its_end(server: DagsterServer) -> None:
+    launched = emp(server, "launch", *ASKED, "--ui", server.url)
+    assert launched["pieces"] == {"claimed": 1} or launched["pieces"] == {"running": 1}
+    name = launched["id"]
     deadline = time.monotonic() + 200
     while (told := emp(server, "status", name, "--json"))["state"] == "running":
         assert time.monotonic() < deadline, told
