@@ -26,6 +26,7 @@ MODULES = (
     "request_budget",
     "vendors",
     "detectors",
+    "real_detectors",
     "quality",
 )
 

@@ -71,6 +71,14 @@ def _ratios(counts: Mapping[Row, Count]) -> Iterator[Ratio]:
 
 def _write(counts: Mapping[Row, Count]) -> None:
     """Replace the table of docs/quality.md."""
+    rows = rows_of(counts)
+    before, rest = DOCS.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    DOCS.write_text(f"{before}{BEGIN}\n{chr(10).join(rows)}\n{END}{after}")
+
+
+def rows_of(counts: Mapping[Row, Count]) -> list[str]:
+    """The lines of a table."""
     rows = [
         "| detector | planted | series | precision | recall | false alarms per 1,000 bars |",
         "|---|---|---|---|---|---|",
@@ -78,9 +86,7 @@ def _write(counts: Mapping[Row, Count]) -> None:
     for names, count in counts.items():
         cells = (*names, _share(count.precision), _share(count.recall))
         rows.append(f"| {' | '.join(cells)} | {count.alarms:.2f} |")
-    before, rest = DOCS.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    DOCS.write_text(f"{before}{BEGIN}\n{chr(10).join(rows)}\n{END}{after}")
+    return rows
 
 
 def table() -> dict[Row, tuple[float | None, float | None, float]]:

@@ -1,7 +1,8 @@
 """Invented series: what the detectors are measured on.
 
 What belongs here: series, their limits, the record of a spoilt one. What does not: the ways in
-which they are spoilt (price_faults.py, trials_of_sessions.py, trials_of_actions.py).
+which they are spoilt (price_faults.py, trials_of_sessions.py, trials_of_actions.py), reading real
+ones (real_series.py).
 
 Two kinds of series: the sample vendor's (normal returns, sessions, openings that gap), and returns
 of Student's t with three degrees of freedom (fat tails) at the volatilities and spike sizes that
@@ -22,6 +23,7 @@ from adapters.configuration import load_thresholds
 from adapters.settings import Settings
 from adapters.vendors.sample.instruments import INSTRUMENTS
 from adapters.vendors.sample.truth import daily_bars, minute_bars
+from benchmarks.real_series import real_bars
 from market_data.quality.thresholds import Thresholds
 from market_data.schemas import CORPORATE_ACTIONS, PRICES
 from market_data.timeframes import Timeframe
@@ -42,6 +44,7 @@ class Kind:
         spike: relative size of a planted spike.
         symbol: the sample vendor's instrument; empty for fat tails.
         volatility: of fat-tailed returns.
+        real: a group of real_series.py; then the series are none that are invented.
     """
 
     asset_class: str
@@ -49,6 +52,7 @@ class Kind:
     spike: float
     symbol: str = ""
     volatility: float = 0.0
+    real: str = ""
 
     @property
     def daily(self) -> bool:
@@ -58,7 +62,8 @@ class Kind:
     @property
     def name(self) -> str:
         """For a table."""
-        return f"{self.asset_class} {self.timeframe}, {'sample' if self.symbol else 'fat tails'}"
+        made = self.real or ("sample" if self.symbol else "fat tails")
+        return f"{self.asset_class} {self.timeframe}, {made}"
 
 
 KINDS = (
@@ -72,6 +77,17 @@ KINDS = (
     Kind("fx", Timeframe.M1, 0.03, symbol="DEMO-EURUSD"),
     Kind("fx", Timeframe.M1, 0.03, volatility=0.0002),
     Kind("crypto", Timeframe.M1, 0.03, symbol="DEMO-BTC"),
+    Kind("index", Timeframe.D1, 0.10, volatility=0.01),
+    Kind("index", Timeframe.M1, 0.03, volatility=0.0003),
+    Kind("future", Timeframe.D1, 0.10, volatility=0.012),
+    Kind("future", Timeframe.M1, 0.03, volatility=0.0003),
+)
+REAL_KINDS = (
+    Kind("equity", Timeframe.D1, 0.10, real="shares"),
+    Kind("index", Timeframe.D1, 0.10, real="indices"),
+    Kind("fx", Timeframe.D1, 0.05, real="EURUSD"),
+    Kind("crypto", Timeframe.D1, 0.20, real="BTCUSD"),
+    Kind("future", Timeframe.M1, 0.03, real="6E of January 2024"),
 )
 
 
@@ -105,7 +121,10 @@ def limits_of(kind: Kind) -> pl.DataFrame:
 
 def series(kind: Kind, seed: int) -> pl.DataFrame:
     """Sound bars of a kind: number, symbol, session, ts, open, high, low, close, volume."""
-    made = _sample(kind, seed) if kind.symbol else _fat_tailed(kind, seed)
+    if kind.real:
+        made = real_bars(kind.real, seed)
+    else:
+        made = _sample(kind, seed) if kind.symbol else _fat_tailed(kind, seed)
     return made.select(
         "session",
         "ts",

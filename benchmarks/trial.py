@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.planted import Kind
+from market_data.quality.volume import TRADED
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def is_daily_equity(kind: Kind) -> bool:
 
 def has_volume(kind: Kind) -> bool:
     """Whether its volume means traded units, and it has sessions enough to tell the usual one."""
-    return kind.asset_class != "fx" and (kind.daily or is_sampled(kind))
+    return kind.asset_class in TRADED and (kind.daily or is_sampled(kind))
 
 
 def is_sampled(kind: Kind) -> bool:

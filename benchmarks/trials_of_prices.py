@@ -27,6 +27,7 @@ from market_data.universe import AssetClass, Instrument
 TICKS = "false tick"
 ONE, SEVERAL, SPLIT = "spike of one bar", "spike of 1 to 4 bars", "split, reported"
 DOCUMENTS = "the documents' rule"
+WICK, WICKS = "wick", ("open, high or low off by a spike", "open, high or low off by 3 spikes")
 _ALWAYS = (date.min, date.max)
 _SHARE = Instrument(symbol="AAA", asset_class=AssetClass.EQUITY, calendar="XNYS")
 
@@ -110,9 +111,9 @@ TRIALS = (
     _trial(TICKS, SPLIT, plant.split, _ticks, is_equity),
     _trial(DOCUMENTS, ONE, plant.spikes(1), _by_documents),
     _trial(DOCUMENTS, SPLIT, plant.split, _by_documents, is_equity),
-    _trial("wick", "open, high or low off by a spike", plant.wicks(1), _wicks),
-    _trial("wick", "open, high or low off by 3 spikes", plant.wicks(3), _wicks),
-    _trial("wick", SPLIT, plant.split, _wicks, is_equity),
+    _trial(WICK, WICKS[0], plant.wicks(1), _wicks),
+    _trial(WICK, WICKS[1], plant.wicks(3), _wicks),
+    _trial(WICK, SPLIT, plant.split, _wicks, is_equity),
     _trial("unit error", "cents from one bar on", plant.cents(0), _unit),
     _trial("unit error", "cents for 1 to 15 bars", plant.cents(15), _unit),
     _trial("jump", "step of twice the limit, or an own one", plant.steps(2), _step),

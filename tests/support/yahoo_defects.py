@@ -96,8 +96,8 @@ def world_of_defects(folder: Path, data: Path) -> World:
         )
         spans.append(sessions_in(path))
     made.register(*vendors, instruments=tuple(instruments))
-    for (pair, name), vendor, span in zip(FILES, vendors, spans, strict=True):
-        report = made.load(vendor.name, "1d", symbol_of(name), *span, exported=pair.exported)
+    for (pair, name), served, span in zip(FILES, vendors, spans, strict=True):
+        report = made.load(served.name, "1d", symbol_of(name), *span, exported=pair.exported)
         if report.errors:
             raise AssertionError(report)
     symbols = tuple(symbol_of(name) for _, name in FILES)
