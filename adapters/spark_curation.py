@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from market_data.calendar_versions import calendar_name, rules_of, versioned
 from market_data.curation import CurationInput, CurationResult, curate
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _run(spark: SparkSession, wave: list[bytes], rules: Any) -> list[tuple[str, 
     import pyarrow as pa
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        given: CurationInput = pickle.loads(rules.value)  # noqa: S301 - sent by this program
+        given = _opened(rules.value)
         for batch in batches:
             for group in batch.column("rows").to_pylist():
                 yield _curated(given, group)
@@ -158,7 +159,19 @@ def _together(given: CurationInput, found: dict[str, list[pl.DataFrame]]) -> Cur
 
 
 def _without_rows(given: CurationInput) -> bytes:
-    return pickle.dumps(replace(given, native=(), minutes=()))
+    """All but the rows, and what the configuration of this process says of the calendars."""
+    calendars = {i.calendar: rules_of(i.calendar) for i in given.instruments}
+    return pickle.dumps((replace(given, native=(), minutes=()), calendars))
+
+
+def _opened(sent: bytes) -> CurationInput:
+    """The same in a process that has loaded no configuration."""
+    given: CurationInput
+    given, calendars = pickle.loads(sent)  # noqa: S301 - sent by this program
+    for code, rules in calendars.items():
+        if calendar_name(code) != code:
+            versioned(code, {calendar_name(code): rules})
+    return given
 
 
 def _bytes(frame: pl.DataFrame) -> bytes:

@@ -5,7 +5,6 @@ Without Spark: the function of an executor is called here.
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
@@ -15,7 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from adapters import spark_curation
-from adapters.spark_curation import _curated, _groups, _together, _waves, _without_rows
+from adapters.spark_curation import _curated, _groups, _opened, _together, _waves, _without_rows
 from market_data.curation import CurationInput, curate
 from market_data.pipeline.curate import slice_input
 from market_data.timeframes import Timeframe
@@ -42,7 +41,7 @@ def test_groups_together_give_the_whole(
     given: CurationInput, monkeypatch: pytest.MonkeyPatch, rows_of_a_group: int
 ):
     monkeypatch.setattr(spark_curation, "GROUP_ROWS", rows_of_a_group)
-    sent: CurationInput = pickle.loads(_without_rows(given))
+    sent = _opened(_without_rows(given))
     assert not sent.native
     found: dict[str, list[pl.DataFrame]] = {
         p: [] for p in ("bars", "quarantined", "drift", "counts")
@@ -76,7 +75,7 @@ def test_no_more_is_sent_at_a_time_than_a_wave_holds(monkeypatch: pytest.MonkeyP
 
 def test_now_travels_with_the_rules(given: CurationInput):
     at = datetime(2024, 2, 14, tzinfo=UTC)
-    assert pickle.loads(_without_rows(replace(given, now=at))).now == at
+    assert _opened(_without_rows(replace(given, now=at))).now == at
 
 
 def test_a_backfill_remembers_its_engine_and_passes_it_to_what_curates():
@@ -101,3 +100,21 @@ def test_a_backfill_remembers_its_engine_and_passes_it_to_what_curates():
     assert AssetKey(["curated", "bars_1d"]) in selection_of(piece, request).keys
     local = selection_of(piece, replace(request, engine="local")).ops
     assert local["curated__bars_1d"]["config"] == {"symbols": ["AAA"]}
+
+
+def test_an_executor_knows_the_calendars_of_the_configuration(
+    given: CurationInput, monkeypatch: pytest.MonkeyPatch
+):
+    from market_data import calendar_versions
+    from market_data.calendar_rules import CalendarRules
+    from market_data.calendar_versions import rules_of, versioned
+
+    rules = CalendarRules()
+    code = versioned("fx", {"fx": rules})
+    share = given.instruments[0].model_copy(update={"calendar": code})
+    sent = _without_rows(replace(given, instruments=[share]))
+    monkeypatch.setattr(calendar_versions, "_KNOWN", {})
+    with pytest.raises(Exception, match="has not loaded"):
+        rules_of(code)
+    assert _opened(sent).instruments == [share]
+    assert rules_of(code) == rules
