@@ -7,7 +7,7 @@ What does not: the verdict (market_data/quality/health.py), printing it (emp).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -29,12 +29,10 @@ from market_data.pipeline.views import kept_symbols
 from market_data.quality.findings import KEY
 from market_data.quality.health import JUDGED, Health, health, judge_sessions
 from market_data.quality.score import RED
-from market_data.quality.thresholds import Rules
 from market_data.quality.unusable import with_unusable
 from market_data.quality.view import limits_of
 from market_data.schemas import SCORES
 from market_data.timeframes import Timeframe
-from market_data.universe import Instrument
 
 _NOBODY = pl.DataFrame(schema={"symbol": pl.String(), "session": pl.Date(), "by": pl.String()})
 WINDOW_DAYS = 7
@@ -127,39 +125,59 @@ def _left_behind(
         .filter(pl.lit(value=True) if kept is None else pl.col("symbol").is_in(kept))
         .sort("symbol")
     )
-    known = {i.symbol: i for i in platform.universe.instruments}
-    due = _DueSessions(days, as_of, platform.clock.now())
-    rows = [
-        (symbol, session, RED, None, None, 1, 0, "stale")
-        for symbol, last in asked.iter_rows()
-        if (instrument := known.get(symbol)) is not None
-        for session in due.after(
-            last, instrument, platform.thresholds.rule(instrument.asset_class, timeframe)
+    now = platform.clock.now()
+    due = asked.join(_due(platform, timeframe, days, as_of, now), on="symbol").filter(
+        pl.col("session") > pl.col("last")
+    )
+    return due.select(
+        "symbol",
+        "session",
+        status=pl.lit(RED),
+        score=pl.lit(None, pl.Float64),
+        coverage=pl.lit(None, pl.Float64),
+        errors=pl.lit(1, pl.UInt32),
+        warnings=pl.lit(0, pl.UInt32),
+        codes=pl.lit("stale"),
+    )
+
+
+def _due(
+    platform: Platform,
+    timeframe: Timeframe,
+    days: tuple[date, date],
+    as_of: datetime,
+    now: datetime,
+) -> pl.DataFrame:
+    """Columns symbol, session: of a range, what was over at `as_of` and is late now."""
+    rules = platform.thresholds.rule
+    traded = pl.DataFrame(
+        [
+            (i.symbol, i.calendar, rules(i.asset_class, timeframe).stale_error, i.listed,
+             i.delisted)
+            for i in platform.universe.instruments
+        ],
+        schema={"symbol": pl.String, "calendar": pl.String, "lag": pl.Duration("us"),
+                "listed": pl.Date, "delisted": pl.Date},
+        orient="row",
+    )  # fmt: skip
+    first, last = days
+    found = [
+        trading_sessions(calendar, first, min(last, newest)).select(
+            "session", calendar=pl.lit(calendar), lag=pl.lit(lag, pl.Duration("us"))
         )
+        for calendar, lag in traded.select("calendar", "lag").unique().sort("calendar").iter_rows()
+        if (newest := last_closed_session(calendar, min(as_of, now - lag))) >= first
     ]
-    return pl.DataFrame(rows, schema=JUDGED, orient="row")
-
-
-@dataclass(frozen=True)
-class _DueSessions:
-    """Sessions of a range that were over at `as_of` and are late now."""
-
-    days: tuple[date, date]
-    as_of: datetime
-    now: datetime
-    newest: dict[tuple[str, timedelta], date] = field(default_factory=dict)
-
-    def after(self, asked: date, instrument: Instrument, limits: Rules) -> list[date]:
-        """Those of an instrument behind the last one that was asked for, oldest first."""
-        key = instrument.calendar, limits.stale_error
-        if key not in self.newest:
-            late = min(self.as_of, self.now - limits.stale_error)
-            self.newest[key] = last_closed_session(instrument.calendar, late)
-        first = max(asked + timedelta(days=1), self.days[0], instrument.listed or date.min)
-        last = min(self.newest[key], self.days[1], instrument.delisted or date.max)
-        if first > last:
-            return []
-        return trading_sessions(instrument.calendar, first, last)["session"].to_list()
+    if not found:
+        return pl.DataFrame(schema={"symbol": pl.String(), "session": pl.Date()})
+    return (
+        traded.join(pl.concat(found), on=["calendar", "lag"])
+        .filter(
+            (pl.col("session") >= pl.col("listed")).fill_null(value=True),
+            (pl.col("session") <= pl.col("delisted")).fill_null(value=True),
+        )
+        .select("symbol", "session")
+    )
 
 
 def judged_range(
