@@ -5,7 +5,7 @@ which files are complete (market_data/automation/drop.py), what becomes of a bat
 (jobs/take_in_files.py).
 
 A batch lies in inbox/<folder>/<batch> of the data folder, under the names that its files had. It is
-linked there where the disk allows it, and copied otherwise.
+copied there: of a file that is linked, every writer of the one would change the other.
 """
 
 from __future__ import annotations
@@ -86,17 +86,11 @@ def gather(
         for file in files:
             source, target = place / file.name, gathered.folder / file.name
             try:
-                status = source.stat()
+                is_same = _copied(source, target, file)
             except FileNotFoundError:
                 (gathered.names if target.exists() else gathered.gone).append(file.name)
                 continue
-            if (status.st_size, status.st_mtime_ns) != (file.size, file.changed):
-                gathered.changed.append(file.name)
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.unlink(missing_ok=True)
-            _link(source, target)
-            gathered.names.append(file.name)
+            (gathered.names if is_same else gathered.changed).append(file.name)
     return gathered
 
 
@@ -121,9 +115,7 @@ def clear(
     for file in files:
         source = place / file.name
         with suppress(FileNotFoundError):
-            status = source.stat()
-            same = (status.st_size, status.st_mtime_ns) == (file.size, file.changed)
-            if file.name in taken and same:
+            if file.name in taken and _is_still(source, file):
                 source.unlink()
                 if folder.marker:
                     Path(f"{source}{folder.marker}").unlink(missing_ok=True)
@@ -144,9 +136,26 @@ def _files(place: Path, below: str) -> Iterator[tuple[str, os.stat_result]]:
                 yield name, entry.stat()
 
 
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        # Another disk, or one that knows no links.
-        shutil.copy2(source, target)
+def _copied(source: Path, target: Path, file: Dropped) -> bool:
+    """Bring a file to its batch, whole or not at all; whether it is still the one that was found.
+
+    Raises:
+        FileNotFoundError: it is no more.
+    """
+    if not _is_still(source, file):
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Its name is one that is never taken for a file of the batch.
+    part = target.with_name(f".{target.name}.part")
+    shutil.copy2(source, part)
+    if not _is_still(source, file):
+        # Somebody began to write while it was copied.
+        part.unlink()
+        return False
+    part.replace(target)
+    return True
+
+
+def _is_still(source: Path, file: Dropped) -> bool:
+    status = source.stat()
+    return (status.st_size, status.st_mtime_ns) == (file.size, file.changed)

@@ -6,7 +6,8 @@ files are complete (sensors/dropped_files.py), what they hold (adapters/registra
 The files are brought to where nobody changes them, each is looked into by itself, unknown symbols
 are registered, and one ranged run per stretch of sessions lands, curates, checks and scores their
 bars. Only then do they leave the folder. A file that cannot be read stays there, is named in the
-report and fails the run, after the others have landed. The same files again change nothing.
+report and fails the run, after the others have landed. The same files again change nothing. While
+the warehouse is away files land, and what is left out is noted.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +19,12 @@ from pydantic import Field
 from adapters.configuration import load_universe, register
 from adapters.dropped_files import Dropped, Gathered, clear, gather, leave_out
 from adapters.registration.dropped import Content, content_of
+from jobs.failover import note_left_out, reduced
 from jobs.inner_runs import run_inside
 from jobs.ranged_run import bars_selection
 from market_data.automation.drop import DropFolder
 from market_data.errors import ConfigurationError
+from market_data.failover.state import Standing
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.slice_report import PartReport, PartStatus, grade_of, overall
 from market_data.ports import Outcome, Report
@@ -171,16 +174,21 @@ def _take_in(
         context.log.info(sentence)
     leave_out(gathered, content.broken)
     taken = _TakenIn(folder, context.run_id, opened, gathered, content)
+    failover = platform.operations.open().failover
     for first, last in content.ranges():
         feed = content.feed(folder, gathered.folder, (first, last))
         context.log.info("%d symbols, sessions %s to %s", len(feed.symbols), first, last)
         chosen = bars_selection(
             content.timeframe, [feed], (first, last), symbols=list(feed.symbols)
         )
+        standing, span = failover.standing(), (first, last)
+        if standing is Standing.AWAY:
+            made, now = [content.timeframe], opened.clock.now()
+            note_left_out(failover, made, feed.symbols, span, at=now, run_id=context.run_id)
         name = f"{folder.name} {first}"
-        part = run_inside(context, definitions, chosen, name, PARENT_TAG)
+        part = run_inside(context, definitions, reduced(chosen, standing), name, PARENT_TAG)
         taken.parts.append(part)
-        _judge(taken, feed.symbols, (first, last), part)
+        _judge(taken, feed.symbols, span, part)
     leave_out(gathered, [name for name in gathered.names if name in taken.failed])
     clear(settings, folder, gathered, files)
     return taken

@@ -17,12 +17,15 @@ import pytest
 import yaml
 
 from adapters.configuration import register
+from adapters.registration.dropped import content_of
 from adapters.settings import PROJECT, Settings
 from emp.inbox import folders
 from jobs.take_in_files import NAME
 from market_data.automation.drop import DropFolder
 from market_data.calendars import trading_sessions
 from market_data.datasets import curated_bars, raw_bars
+from market_data.failover.state import Decision, Standing
+from market_data.pipeline.missed import replay
 from market_data.timeframes import Timeframe
 from market_data.universe import VendorConfig
 from sensors.dropped_files import dropped_files_sensor
@@ -224,3 +227,64 @@ def test_a_run_that_died_is_run_again_with_the_same_rows(
     assert house.run(request)
     assert house.raw() == len(DAYS) + 1
     assert list(house.place.iterdir()) == []
+
+
+def test_a_file_that_is_written_over_while_it_is_taken_in_spoils_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(house.place, "AAA")
+    request = house.ticks()
+
+    def written_over(*given: Any) -> Any:
+        """Somebody writes into the same file, and is half way, after the batch was brought away."""
+        with (house.place / "AAA.csv").open("r+") as file:
+            file.write(file.read().replace("10.5,100", "1")[:60])
+            file.truncate(60)
+        return content_of(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jobs.take_in_files.content_of", written_over)
+        assert house.run(request)
+    assert house.raw() == len(DAYS)
+    # What was taken in is kept as it was; what is written now is another file.
+    (archived,) = (house.made.settings.data_dir / "inbox" / "broker").rglob("AAA.csv")
+    assert archived.read_text().count("10.5,100") == len(DAYS)
+    assert (house.place / "AAA.csv").stat().st_size == 60
+
+
+def test_a_copy_that_was_cut_off_is_none(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(house.place, "AAA")
+    request = house.ticks()
+
+    def cut_off(source: Path, target: Path) -> None:
+        Path(target).write_text(Path(source).read_text()[:40])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017
+        patch.setattr("adapters.dropped_files.shutil.copy2", cut_off)
+        house.made.defs.resolve_job_def(NAME).execute_in_process(
+            instance=house.made.instance, run_config=request.run_config
+        )
+    # Its sender takes it back meanwhile: the part of it that was copied is nothing to go by.
+    file.unlink()
+    assert house.run(request)
+    assert (house.report()["gone"], house.raw()) == (["AAA.csv"], 0)
+
+
+def test_while_the_warehouse_is_away_files_land_and_what_is_left_out_is_noted(
+    house: House,
+) -> None:
+    write(house.place, "AAA")
+    request = house.ticks()
+    failover = (house.made.defs.resources or {})["platform"].operations.open().failover
+    now = house.made.platform.clock.now()
+    away = Decision(now, Standing.NORMAL, Standing.AWAY, "it does not answer")
+    assert failover.take(away, after=0)
+    assert house.run(request)
+    assert (house.raw(), house.stored().height) == (len(DAYS), 0)
+    assert list(house.place.iterdir()) == []
+    (missed,) = failover.open()
+    assert (missed.dataset, missed.symbols) == ("curated/bars_1d", ("AAA",))
+    assert missed.sessions == (DAYS[0], DAYS[-1])
+    replay(house.made.platform, missed)
+    assert house.stored().height == len(DAYS)
