@@ -12,6 +12,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import emp
+from adapters.cache.cached_store import CachedBarStore
+from adapters.timescale.bar_store import TimescaleStore
 from emp.cli import run
 from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError, VersionGoneError
@@ -113,6 +115,29 @@ def test_wrong_questions_are_answered(world: World, shell: Shell) -> None:
         emp.get_lake_rows(D1.name, at="2001-01-01", settings=world.settings)
     with pytest.raises(ConfigurationError):
         emp.get_lake_rows("bars", settings=world.settings)
+
+
+def test_what_timescaledb_keeps_is_refused_by_name_and_never_left_out_silently(
+    world: World, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As TimescaleDB's store answers; it is asked for nothing else here.
+    server = TimescaleStore.__new__(TimescaleStore)
+    monkeypatch.setattr(CachedBarStore, "table", lambda _, dataset: server.table(dataset))
+    for words in (
+        ("history", D1.name),
+        ("show", D1.name),
+        ("optimize", D1.name),
+        ("vacuum", D1.name, "--yes"),
+        ("restore", D1.name, "--version", "1", "--yes"),
+        ("repair", D1.name, "--yes"),
+    ):
+        status, text = shell("lake", *words)
+        assert status == 1, words
+        assert "bars_1d on TimescaleDB keeps no versions" in text
+    status, text = shell("lake", "optimize")
+    assert status == 0
+    assert "raw/first_bars_1d: optimize" in text
+    assert "left alone, since TimescaleDB keeps no versions: curated/bars_1m" in text
 
 
 def test_upkeep_tells_files_and_bytes(world: World, shell: Shell) -> None:
