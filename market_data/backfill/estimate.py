@@ -94,9 +94,15 @@ def _fitted(measured: Iterable[Measured]) -> tuple[float, float]:
     """The start and the scale that fit some pieces: least squares of the relative errors.
 
     Small pieces tell of the start, large ones of the scale. Where all are alike, what they cannot
-    tell is drawn from the default rates: a pilot of seconds makes no claim about hours.
+    tell is drawn from the default rates: a pilot of seconds makes no claim about hours. The start
+    is drawn to that of a machine as fast as this one: on one that is busy, or slow, the default
+    start would weigh as much as what was measured.
     """
-    aa, ay = DRAWN / LAUNCH_SECONDS**2, DRAWN / LAUNCH_SECONDS
+    measured = list(measured)
+    start = LAUNCH_SECONDS * median(
+        max(m.seconds, 0.1) / (LAUNCH_SECONDS + m.work) for m in measured
+    )
+    aa, ay = DRAWN / start**2, DRAWN / start
     bb, by, ab = DRAWN, DRAWN, 0.0
     for one in measured:
         seconds = max(one.seconds, 0.1)

@@ -183,3 +183,14 @@ def test_whoever_launches_the_policy_says_what_is_kept_and_when_it_begins() -> N
 def test_a_pilot_that_does_not_speak_for_it(changes: dict[str, Any]) -> None:
     pilot = replace(done(plan_of(1, pilot=True)), **changes)
     assert "--pilot" in refusal(plan_of(2), [pilot], SMALL, NOW)
+
+
+def test_a_busy_machine_is_believed() -> None:
+    """A pilot that took eight times as long as elsewhere: the same again takes as long."""
+    for slower in (0.3, 1.0, 8.0, 40.0):
+        pilot = Measured(0.2, slower * (LAUNCH_SECONDS + 0.2), {}, {})
+        told = Rates.of([pilot]).work([0.2])
+        assert told == pytest.approx(pilot.seconds, rel=0.05), slower
+    # It says nothing of hours of work.
+    slow = Rates.of([Measured(0.2, 8.0 * LAUNCH_SECONDS, {}, {})])
+    assert 3_600 * 0.9 <= slow.work([3_600]) <= 3_600 * 8.0
