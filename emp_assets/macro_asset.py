@@ -19,6 +19,7 @@ from emp_assets.bar_checks import session_checks
 from emp_assets.metadata import add_session_metadata, column_schema, materialised, run_range
 from emp_assets.naming import OWNERS, vendor_pool
 from emp_assets.noting import noted
+from emp_assets.pacing import await_turn
 from emp_assets.partitions import ONE_RUN, announced_partitions, session_range
 from emp_assets.retrying import retried
 from market_data.pipeline.inspection import Inspection
@@ -88,6 +89,8 @@ def macro_asset(
         context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> dg.MaterializeResult[None]:
         first, last = session_range(context.partition_keys)
+        if key.path[0] == "raw":
+            await_turn(context)
         with retried(context), _noted(context, platform, (first, last)):
             made = make(context, platform.open(), first, last)
         per_session = {

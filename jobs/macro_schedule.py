@@ -11,12 +11,14 @@ from datetime import date, timedelta
 import dagster as dg
 
 from adapters.vendors.fred.cost import LONG
-from emp_assets.retrying import RETRY_TAG, retry_waits
-from jobs.automation.limits import run_limits
+from jobs.automation.ends import ended_ticks
+from jobs.automation.requests import tick_tags
+from jobs.automation.ticks import cut_off, due
 from jobs.failover import reduced
 from jobs.macro_run import macro_selection
 from jobs.ranged_run import checks_of, range_tags
 from jobs.vendor_jobs import MACRO_JOB
+from market_data.automation.cutoff import Turn, turn
 from market_data.automation.policy import AutomationPolicy
 from market_data.datasets import MACRO_CALENDAR
 from market_data.failover.state import MissedSlice, Standing
@@ -55,6 +57,8 @@ def macro_schedule(policy: AutomationPolicy, *, running: bool) -> dg.ScheduleDef
     ) -> dg.RunRequest | dg.SkipReason:
         if reason := platform.open().macro.off():
             return dg.SkipReason(f"FRED is off: {reason}")
+        if reason := _held(context, platform, policy):
+            return dg.SkipReason(reason)
         sessions = range_of(context.scheduled_execution_time.date())
         standing = _told_what_is_left_out(platform, sessions)
         selection = reduced(macro_selection(sessions), standing)
@@ -66,12 +70,24 @@ def macro_schedule(policy: AutomationPolicy, *, running: bool) -> dg.ScheduleDef
             asset_check_keys=sorted(checks_of(known, selection)),
             tags={
                 **range_tags(sessions),
-                RETRY_TAG: retry_waits(policy.retries),
-                **run_limits(policy, again=1),
+                **tick_tags(policy, NAME, due(context), again=1),
             },
         )
 
     return daily_macro_releases
+
+
+def _held(
+    context: dg.ScheduleEvaluationContext, platform: PlatformResource, policy: AutomationPolicy
+) -> str:
+    """Why a tick asks for nothing after failures in a row; empty where it may."""
+    at, states = due(context), platform.operations.open().automation
+    before = states.get(NAME)
+    ends = ended_ticks(context.instance, NAME, policy.cutoff.failures + 1)
+    after, decided = turn(before, ends, at, policy.cutoff)
+    if after != before:
+        states.keep(after, at)
+    return cut_off(after) if decided is Turn.SKIP else ""
 
 
 def _told_what_is_left_out(platform: PlatformResource, sessions: tuple[date, date]) -> Standing:

@@ -50,15 +50,26 @@ def slice_requests(
         standing: of the warehouse; while it is away the runs fetch and do no more.
         again: see `run_limits`.
     """
-    known = tuple(checks)
-    common = {
+    known, common = tuple(checks), tick_tags(policy, name, at, again=again)
+    return [_request(known, common, part, standing) for part in parts]
+
+
+def tick_tags(policy: AutomationPolicy, name: str, at: datetime, *, again: int) -> dict[str, str]:
+    """The tags of every run that a schedule asks vendors with.
+
+    Args:
+        policy: pauses, jitter, limits.
+        name: of the schedule.
+        at: when its tick was due, UTC.
+        again: see `run_limits`.
+    """
+    return {
         SCHEDULE_TAG: name,
         TICK_TAG: at.isoformat(),
         START_TAG: (at + jitter(name, at, policy.jitter)).isoformat(),
         RETRY_TAG: retry_waits(policy.retries),
         **run_limits(policy, again=again),
     }
-    return [_request(known, common, part, standing) for part in parts]
 
 
 def jitter(name: str, at: datetime, longest: timedelta) -> timedelta:

@@ -69,7 +69,7 @@ def bars_schedule(timed: Timed, policy: AutomationPolicy, plan: Plan) -> dg.Sche
         before = states.get(timed.name)
         ends = ended_ticks(context.instance, timed.name, policy.cutoff.failures + 1)
         after, decided = turn(before, ends, at, policy.cutoff)
-        parts = _cut_off(after) if decided is Turn.SKIP else plan(context, platform.open)
+        parts = cut_off(after) if decided is Turn.SKIP else plan(context, platform.open)
         if isinstance(parts, str):
             # A probe is spent by a tick that asks for something.
             after = replace(after, probed_at=after.probed_at and before.probed_at)
@@ -102,7 +102,7 @@ def due(context: dg.ScheduleEvaluationContext) -> datetime:
     return context.scheduled_execution_time.astimezone(UTC)
 
 
-def _cut_off(state: CutoffState) -> str:
+def cut_off(state: CutoffState) -> str:
     """Why a schedule that is cut off asks for nothing."""
     return (
         f"cut off since {state.cut_at:%Y-%m-%d %H:%M} UTC, after {state.failures} failed ticks in "

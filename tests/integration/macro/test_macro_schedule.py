@@ -10,7 +10,9 @@ import dagster as dg
 import pytest
 
 from adapters.backend import open_operations
+from emp_assets.pacing import START_TAG
 from jobs.automation.limits import MAX_RUNTIME_TAG
+from jobs.automation.requests import SCHEDULE_TAG, TICK_TAG
 from jobs.macro_schedule import NAME, macro_schedule, range_of
 from jobs.vendor_jobs import MACRO_JOB
 from market_data.automation.policy import AutomationPolicy
@@ -32,8 +34,9 @@ TODAY = datetime(2024, 11, 1, 16, 15, tzinfo=UTC)
 
 @pytest.fixture
 def built(tmp_path: Path) -> Iterator[Graph]:
-    with graph(tmp_path) as built:
-        yield built
+    # A tick opens the instance anew, which one in memory does not survive.
+    with graph(tmp_path) as made, dg.instance_for_test() as instance:
+        yield Graph(made.settings, instance)
 
 
 def tick(built: Graph) -> dg.RunRequest | dg.SkipReason:
@@ -43,9 +46,11 @@ def tick(built: Graph) -> dg.RunRequest | dg.SkipReason:
         repository_def=built.defs.get_repository_def(),
         resources=built.defs.resources,
     ) as context:
-        told = macro_schedule(AutomationPolicy(), running=False)(context)
-    assert isinstance(told, dg.RunRequest | dg.SkipReason)
-    return told
+        told = built.defs.resolve_schedule_def(NAME).evaluate_tick(context)
+    if not told.run_requests:
+        return dg.SkipReason(told.skip_message)
+    (request,) = told.run_requests
+    return request
 
 
 def test_it_is_there_and_off(built: Graph) -> None:
@@ -85,6 +90,27 @@ def test_a_day_is_one_ranged_run(built: Graph, monkeypatch: pytest.MonkeyPatch) 
     assert (query["realtime_start"], query["realtime_end"]) == ("2024-10-25", "2024-12-26")
     assert built.platform.store.scan(MACRO_CALENDAR).height == 4
     assert tick(built) == request, "the same day asks for the same run"
+
+
+def test_a_schedule_that_fails_again_and_again_is_told_of_and_pauses_as_others_do(
+    built: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRED_API_KEY", KEY)
+    request = tick(built)
+    assert isinstance(request, dg.RunRequest)
+    pause = datetime.fromisoformat(request.tags[START_TAG]) - TODAY
+    assert timedelta(0) <= pause <= AutomationPolicy().jitter
+    assert (request.tags[SCHEDULE_TAG], request.tags[TICK_TAG]) == (NAME, TODAY.isoformat())
+    job = built.defs.get_repository_def().get_job(MACRO_JOB)
+    for days in (3, 2, 1):
+        tags = {**request.tags, TICK_TAG: (TODAY - timedelta(days=days)).isoformat()}
+        run = built.instance.create_run_for_job(job, tags=tags)
+        built.instance.report_run_failed(run)
+    # It ticks once a day: it is told of, and skips nothing.
+    assert isinstance(tick(built), dg.RunRequest)
+    states = open_operations(built.settings.local_operations_url).automation
+    (state,) = states.all()
+    assert (state.name, state.failures, state.cut_at) == (NAME, 3, TODAY)
 
 
 def test_while_the_warehouse_is_away_it_fetches_alone_and_notes_the_calendar(
