@@ -164,7 +164,12 @@ def _moved(bars: pl.DataFrame, limits: pl.DataFrame) -> pl.Series:
     ratio = pl.col("close") / pl.col("close").shift()
     rows = bars.select(((ratio >= least) | (ratio <= 1 / least)).arg_true()).to_series()
     symbols = bars.get_column("symbol")
-    firsts = bars.select((~_same_symbol()).fill_null(value=True).arg_true()).to_series()
+    # Sorted by symbol: looking each one up is cheaper than comparing all bars.
+    named = limits.get_column("symbol")
+    places = pl.Series(symbols.search_sorted(named, side="left"), dtype=pl.UInt32)
+    there = places < bars.height
+    places, named = places.filter(there), named.filter(there)
+    firsts = places.filter(symbols[places] == named)
     within = bars[firsts].select(
         pl.max_horizontal(_ratio("close", "open"), _ratio("open", "close"))
     )
