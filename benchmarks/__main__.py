@@ -11,6 +11,7 @@ from pathlib import Path
 
 MODULES = (
     "curation",
+    "features",
     "delta_store",
     "lake",
     "exports",
@@ -23,6 +24,7 @@ MODULES = (
     "launch",
     "event_log",
     "long_file",
+    "long_backfill",
     "request_budget",
     "vendors",
     "detectors",
