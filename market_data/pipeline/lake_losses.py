@@ -55,8 +55,7 @@ def losses(platform: Platform, dataset: Dataset, damage: Damage) -> pl.DataFrame
     found = damage.sessions.with_columns(told_by=pl.lit("former files"))
     if damage.ranges.is_empty():
         return found.select(list(LOSSES)).sort("symbol", "session")
-    expected, teller = _expected(platform, dataset, damage)
-    lost = (
+    told = [
         _within(expected, damage.ranges)
         .join(damage.left, on=["symbol", "session"], how="left", suffix="_left")
         .select(
@@ -67,12 +66,37 @@ def losses(platform: Platform, dataset: Dataset, damage: Damage) -> pl.DataFrame
             told_by=pl.lit(teller),
         )
         .filter(pl.col("rows_after") < pl.col("rows_before"))
-    )
-    return (
-        pl.concat([found.select(list(LOSSES)), lost.select(list(LOSSES))])
+        for teller, expected in _expected(platform, dataset, damage).items()
+    ]
+    lost = (
+        pl.concat([found.select(list(LOSSES)), *(rows.select(list(LOSSES)) for rows in told)])
         .sort("symbol", "session", "rows_before", descending=[False, False, True])
         .unique(["symbol", "session"], keep="first", maintain_order=True)
     )
+    # Nobody knows: then it is everything that may have been in there, and never nothing.
+    return lost if lost.height else _everything(platform, damage.ranges)
+
+
+def _everything(platform: Platform, ranges: pl.DataFrame) -> pl.DataFrame:
+    """Every symbol and day between what the log says of lost files; at least a row of each."""
+    found = [pl.DataFrame(schema=LOSSES)]
+    for low, high, first, last in ranges.select(
+        "symbol_from", "symbol_to", "session_from", "session_to"
+    ).iter_rows():
+        if None in (low, high, first, last):
+            continue
+        known = {i.symbol for i in platform.universe.instruments if low <= i.symbol <= high}
+        days = pl.date_range(first, last, eager=True).alias("session")
+        found.append(
+            pl.DataFrame({"symbol": sorted({low, high, *known})})
+            .join(days.to_frame(), how="cross")
+            .with_columns(
+                rows_before=pl.lit(1, pl.Int64),
+                rows_after=pl.lit(0, pl.Int64),
+                told_by=pl.lit("range of the file"),
+            )
+        )
+    return pl.concat(found).unique(["symbol", "session"]).sort("symbol", "session")
 
 
 def _within(expected: pl.DataFrame, ranges: pl.DataFrame) -> pl.DataFrame:
@@ -88,20 +112,16 @@ def _within(expected: pl.DataFrame, ranges: pl.DataFrame) -> pl.DataFrame:
     return expected.filter(pl.any_horizontal(pl.lit(value=False), *inside))
 
 
-def _expected(platform: Platform, dataset: Dataset, damage: Damage) -> tuple[pl.DataFrame, str]:
-    """Rows that there should be by symbol and session, and who says so."""
+def _expected(platform: Platform, dataset: Dataset, damage: Damage) -> dict[str, pl.DataFrame]:
+    """Rows that there should be by symbol and session, by who says so."""
     first, last = damage.ranges.select(
         pl.col("session_from").min(), pl.col("session_to").max()
     ).row(0)
-    nothing = pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date, "rows": pl.Int64})
     if first is None:
-        return nothing, ""
+        return {}
     sessions: tuple[date, date] = (first, last)
-    if vendor := _vendor_of(platform, dataset):
-        known = platform.ledger.read(
-            timeframe=vendor.timeframe, vendors=[vendor.vendor], sessions=sessions
-        ).filter(pl.col("outcome") == "rows")
-        return known.select("symbol", "session", pl.col("rows").cast(pl.Int64)), "ledger"
+    if source := _vendor_of(platform, dataset):
+        return {"ledger": _fetched(platform, source.timeframe, [source.vendor], sessions)}
     if dataset.name in (SCORES_DATASET.name, FLAGS_DATASET.name):
         bars = [
             platform.store.scan(
@@ -110,13 +130,31 @@ def _expected(platform: Platform, dataset: Dataset, damage: Damage) -> tuple[pl.
             for timeframe in Timeframe
         ]
         counted = pl.concat(bars).group_by("symbol", "session").agg(rows=pl.len().cast(pl.Int64))
-        return counted, "bars"
-    if timeframe_of(dataset) is None:
-        return nothing, ""
+        return {"bars": counted}
+    timeframe = timeframe_of(dataset)
+    if timeframe is None:
+        return {}
     scored = platform.store.scan(
         SCORES_DATASET, sessions=sessions, columns=["symbol", "session", "dataset", "observed"]
     ).filter((pl.col("dataset") == dataset.name) & (pl.col("observed") > 0))
-    return scored.select("symbol", "session", rows=pl.col("observed").cast(pl.Int64)), "scores"
+    observed = scored.select("symbol", "session", rows=pl.col("observed").cast(pl.Int64))
+    # Vendors' rows are not all curated; but where they gave some, a session is not without any.
+    given = pl.concat(
+        _fetched(platform, made_of, None, sessions) for made_of in {timeframe, Timeframe.M1}
+    )
+    some = given.select("symbol", "session", rows=pl.lit(1, pl.Int64)).unique()
+    return {"scores": observed, "ledger": some}
+
+
+def _fetched(
+    platform: Platform,
+    timeframe: Timeframe | None,
+    vendors: Sequence[str] | None,
+    sessions: tuple[date, date],
+) -> pl.DataFrame:
+    known = platform.ledger.read(timeframe=timeframe, vendors=vendors, sessions=sessions)
+    rows = known.filter((pl.col("outcome") == "rows") & (pl.col("rows") > 0))
+    return rows.select("symbol", "session", pl.col("rows").cast(pl.Int64))
 
 
 def timeframe_of(dataset: Dataset) -> Timeframe | None:

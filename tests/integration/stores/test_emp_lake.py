@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from polars.testing import assert_frame_equal
 
 import emp
 from adapters.cache.cached_store import CachedBarStore
+from adapters.operations import SqlLedger
 from adapters.timescale.bar_store import TimescaleStore
 from emp.cli import run
 from market_data.datasets import curated_bars
@@ -236,3 +238,26 @@ def test_lost_scores_are_scored_anew(world: World, shell: Shell) -> None:
     assert status == 0, text
     for name, frame in all_told(world).items():
         assert_frame_equal(frame, before[name])
+
+
+@pytest.mark.parametrize("forgotten", ["scores", "ledger and scores"])
+def test_losses_are_named_where_scores_or_ledger_do_not_know_them(
+    world: World, shell: Shell, monkeypatch: pytest.MonkeyPatch, forgotten: str
+) -> None:
+    before = world.platform.store.scan(D1)
+    for file in data_files(world, "quality/scores"):
+        shutil.rmtree(file.parents[1], ignore_errors=True)
+    if forgotten != "scores":
+        empty = world.platform.ledger.read().clear()
+        monkeypatch.setattr(SqlLedger, "read", lambda *_, **__: empty)
+    data_files(world, D1.name)[0].unlink()
+    status, text = shell("lake", "repair", D1.name, "--yes", "--json")
+    assert status == 0, text
+    found = json.JSONDecoder().raw_decode(text[text.index("{") :])[0]
+    keys = {(row["symbol"], row["session"]) for row in found["lost"]}
+    wanted = {(symbol, day) for symbol in SYMBOLS for day in DAYS}
+    # What nobody knows is everything that may have been in the file: other symbols as well.
+    assert keys == wanted if forgotten == "scores" else keys > wanted
+    teller = "ledger" if forgotten == "scores" else "range of the file"
+    assert {row["told_by"] for row in found["lost"]} == {teller}
+    assert_frame_equal(world.platform.store.scan(D1), before)
