@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from market_data.calendars import bar_starts, trading_sessions, with_bar_end
+from market_data.ordering import sort_if_needed
 from market_data.schemas import UTC
 from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
@@ -36,8 +37,6 @@ SERIES = pl.Schema(
 """Columns of `series`. Prices and volume are on the basis of the symbol's first session here: as
 traded they are price / factor and volume * factor. `missing`: bars that the calendar expects
 between the one before and this one; 0 for the first."""
-
-_KEY = ["symbol", "ts"]
 
 
 def series(
@@ -61,7 +60,7 @@ def series(
     Raises:
         ConfigurationError: a calendar is unknown.
     """
-    sound = bars.sort(_KEY).with_columns(pl.col("volume").fill_nan(None))
+    sound = sort_if_needed(bars).with_columns(pl.col("volume").fill_nan(None))
     placed = [
         _placed(own, calendar, timeframe)
         for calendar, own in _by_calendar(sound, instruments).items()
@@ -69,7 +68,7 @@ def series(
     ]
     if not placed:
         return pl.DataFrame(schema=SERIES)
-    ordered = pl.concat(placed).sort(_KEY)
+    ordered = sort_if_needed(pl.concat(placed))
     first = pl.col("symbol") != pl.col("symbol").shift()
     missing = (pl.col("slot") - pl.col("slot").shift() - 1).clip(lower_bound=0)
     counted = ordered.with_columns(
