@@ -29,7 +29,16 @@ OTHERS = {
     "POSTGRES_PUBLISHED_PORT": "docker/compose.yaml: port of PostgreSQL on 127.0.0.1",
     "REDIS_PUBLISHED_PORT": "docker/compose.yaml: port of Redis on 127.0.0.1",
     "KAFKA_PUBLISHED_PORT": "docker/compose.yaml: port of Kafka on 127.0.0.1",
-    "EMP_SERVICES_DIR": "`make services`, docker/build-image: folder of downloads that are kept",
+    "EMP_SPARK_IMAGE": "docker/compose.spark.yaml: name of the platform's image with Spark",
+    "SPARK_WORKER_CORES": "docker/compose.spark.yaml: processors of each worker",
+    "SPARK_WORKER_MEMORY": "docker/compose.spark.yaml: memory of each worker",
+    "SPARK_UI_PUBLISHED_PORT": "docker/compose.spark.yaml: port of the master's page on 127.0.0.1",
+    "JAVA_HOME": "Spark: folder of the Java runtime; else the `java` on the path",
+    "PYSPARK_PYTHON": "Spark: Python of the executors; this program's own unless set",
+    "SPARK_CONF_DIR": "Spark: folder of spark-defaults.conf",
+    "PYSPARK_SUBMIT_ARGS": "Spark: options as spark-submit takes them",
+    "EMP_SERVICES_DIR": "`make services`, docker/build-image, docker/fetch-jdbc-driver: folder of "
+    "downloads that are kept",
     "EMP_SERVICES_RUN_DIR": "`make services`: folder of the servers' data, logs and sockets",
 }
 """By name: who reads it, and for what."""

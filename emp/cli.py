@@ -95,6 +95,7 @@ EMP_BACKUP_DIR folder of backups, best on another disk |
 EMP_BACKUP_KEEP how many of the newest backups stay (default: all) |
 EMP_EXPORT_ENGINE spark (the default) or polars, which needs no Java |
 EMP_EXPORT_DIR folder of exports (default: exports/ below EMP_DATA_DIR) |
+EMP_EXPORT_KEEP_HOURS hours for which replaced files of an export stay (default: 48) |
 EMP_YAHOO_URL replaces Yahoo's address, for a proxy or a test |
 EMP_REQUEST_PATIENCE seconds that a request to a vendor waits for its turn (default: 90) |
 EMP_REQUEST_MARGIN seconds that a request may be on its way to a vendor (default: 150) |

@@ -227,7 +227,12 @@ def lands(world: World, timeframe: Timeframe, curator: SparkCurator | None, span
     symbols = [i.symbol for i in world.platform.universe.instruments if i.symbol in REAL]
     report = curate_sessions(world.platform, timeframe, symbols, *span, **how)
     bars = world.platform.store.scan(curated_bars(timeframe))
-    refused = world.platform.quarantine.read(sessions=WHOLE).drop("seen_at")
+    # What names a fetch differs between two installations that fetch the same.
+    refused = (
+        world.platform.quarantine.read(sessions=WHOLE)
+        .drop("seen_at", "fetch_id", "row_id")
+        .sort(pl.all().cast(pl.String))
+    )
     return Landed(report.rows, report.quarantined, bars, refused)
 
 
