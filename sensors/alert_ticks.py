@@ -12,14 +12,14 @@ change nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
 import dagster as dg
 
-from market_data.alerts.alert import Alert, Kind, Phase, Sighting
+from market_data.alerts.alert import Alert, Kind, Phase, Sighting, Trouble
 from market_data.alerts.automation_sources import (
     sightings_of_cut_offs,
     sightings_of_parked,
@@ -39,7 +39,7 @@ from market_data.alerts.platform_sources import (
     sightings_of_ticks,
 )
 from market_data.alerts.rules import AlertRules, Watch
-from market_data.alerts.scopes import market_days
+from market_data.alerts.scopes import MarketDays, every_day, market_days
 from market_data.alerts.sources import sightings_of_run
 from market_data.automation.policy import DailyRules
 from market_data.errors import MarketDataError
@@ -69,7 +69,6 @@ def look_at_runs(
 ) -> dg.SensorResult:
     """Look at the runs that ended since the last tick."""
     from adapters.alerts.configuration import load_alert_rules
-    from adapters.configuration import load_universe
 
     instance = context.instance
     if not context.cursor:
@@ -81,7 +80,7 @@ def look_at_runs(
         return _runs_seen(read, "no run has ended")
     terms, rules = asset_terms(context.repository_def), load_alert_rules(platform.settings())
     runs = [run for run_id in run_ids if (run := run_fact(instance, run_id, terms)) is not None]
-    days = market_days(load_universe(platform.settings()))
+    days = _market_days(platform)
 
     def look(live: Mapping[str, Alert]) -> list[Sighting]:
         # A run may mend what an earlier one of the same tick has opened.
@@ -94,6 +93,26 @@ def look_at_runs(
 
     messages = _evaluate(platform, look, rules)
     return _runs_seen(read, f"{len(runs)} runs, {messages} messages")
+
+
+def _market_days(platform: PlatformResource) -> MarketDays:
+    """Days with a session; every day where the configuration of instruments cannot be read.
+
+    It is read where a run has mended a part of a failure alone, and nobody else waits for it.
+    """
+    from adapters.configuration import load_universe
+
+    known: list[MarketDays] = []
+
+    def days(trouble: Trouble) -> Collection[date]:
+        if not known:
+            try:
+                known.append(market_days(load_universe(platform.settings())))
+            except MarketDataError:
+                known.append(every_day)
+        return known[0](trouble)
+
+    return days
 
 
 def look_at_the_platform(
