@@ -13,7 +13,8 @@ import pytest
 
 from adapters.settings import Settings
 from definitions import build_definitions
-from market_data.features.registry import FEATURE_TIMEFRAMES
+from market_data.features.checks import CHECKS as FEATURE_CHECKS
+from market_data.features.registry import FEATURE_TIMEFRAMES, GROUPS
 from market_data.operations.reports import MAKERS
 from market_data.timeframes import Timeframe
 
@@ -105,6 +106,9 @@ def test_the_graph_has_the_layers_and_datasets_of_the_design(defs: dg.Definition
         "operations/export_drill",
         *(f"operations/{name}" for name in MAKERS),
         *(f"curated/bars_{t}" for t in Timeframe),
+        *(group.dataset for group in GROUPS),
+        "features/predictions",
+        "marts/regime_stats",
         *(f"exports/spark_bars_{t}" for t in Timeframe),
         *(f"exports/spark_features_{t}" for t in FEATURE_TIMEFRAMES),
         *(f"raw/{v}_bars_{t}" for v in ("sample_a", "sample_b") for t in ("1m", "1d")),
@@ -154,6 +158,12 @@ def test_every_dataset_with_sessions_is_checked(defs: dg.Definitions):
         for s in defs.resolve_all_asset_specs()
         if s.partitions_def is not None and s.key.path[-1] != "quarantine"
     }
+    features = {name for name in bars if name.startswith(("features/", "marts/"))}
+    assert len(features) == len(GROUPS) + 2
+    judged = {name: checked.pop(name) for name in features}
+    bars -= features
+    assert judged.pop("features/predictions") == {"schema", "null_rate", "drift", "run_summary"}
+    assert judged == {n: {*FEATURE_CHECKS, "run_summary"} for n in judged}
     assert checked.pop("reference/instruments") == {"current", "aliases", "calendars", "tickers"}
     assert checked.pop("reference/trading_sessions") == {"coverage", "changes"}
     assert checked.pop("operations/readiness") == {"ready", "cache_health", "kafka_readiness"}
