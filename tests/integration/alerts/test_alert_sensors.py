@@ -335,3 +335,27 @@ def test_a_failed_range_that_is_mended_run_by_run_is_recovered_once(
     assert runs <= keys(recovered)
     assert house.run(MONDAY, FRIDAY).success
     assert house.ticks() == []
+
+
+def test_instruments_that_cannot_be_read_keep_no_alert_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    """A typing error in a file is no reason to be silent about runs: every day has to be mended."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("market_data.pipeline.inspection.evaluate_bars", broken)
+        assert not house.run(DAYS[0], DAYS[2]).success
+    (opened,) = house.ticks()
+    assert house.run(DAYS[0], DAYS[1]).success
+    (house.config / "universe.yaml").write_text("instruments: [")
+    # The look is taken, and what was mended is remembered.
+    assert house.ticks() == []
+    alerts = open_operations(house.graph.settings.local_operations_url).alerts.newest()
+    kept = {a.fingerprint: [(str(p.first), str(p.last)) for p in a.mended] for a in alerts}
+    spans = {key: parts for key, parts in kept.items() if f"{DAYS[0]}..{DAYS[2]}" in key}
+    assert spans
+    assert all(parts == [(DAYS[0], DAYS[1])] for parts in spans.values()), kept
+    assert set(spans) <= keys(opened)
