@@ -10,8 +10,8 @@ import pytest
 from adapters.exports import spark_engine
 from adapters.exports.spark_engine import SparkEngine
 from adapters.exports.verifying import read_back
+from tests.support import lost_executor
 from tests.support.exports import MINUTES, bars, exporter, put, quiet
-from tests.support.lost_executor import losing_its_executor
 from tests.support.spark import spark_session
 from tests.support.spark_cluster import spark_cluster
 
@@ -44,14 +44,18 @@ def test_a_standalone_cluster_writes_what_one_machine_writes(
 def test_an_executor_that_is_lost_costs_nothing_but_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    from pyspark import cloudpickle
+
     put(tmp_path, MINUTES, bars())
     alone = exporter(tmp_path).run(MINUTES, None, RUN, quiet)
     lost: list[Any] = []
+    # Executors have this program, and not its tests.
+    cloudpickle.register_pickle_by_value(lost_executor)
 
     def losing(*given: Any) -> Any:
         frame = spark_frame(*given)
         lost.append(frame)
-        return frame.mapInArrow(losing_its_executor, frame.schema)
+        return frame.mapInArrow(lost_executor.losing_its_executor, frame.schema)
 
     spark_frame = spark_engine.spark_frame
     monkeypatch.setattr(spark_engine, "spark_frame", losing)
