@@ -36,11 +36,14 @@ with it: features after it, labels before it.
 import emp
 
 found = emp.get_features_for_training(
-    ["AAPL", "MSFT"], "2020-01-02", "2023-12-29", "1h",
+    ["AAPL", "MSFT"],
+    "2020-01-02",
+    "2023-12-29",
+    "1h",
     groups=["price_1h_v1", "indicators_1d_v1", "confluence_v1"],
 )
-values, missing = found.to_numpy()          # also to_polars(), to_pandas(), to_parquet(path)
-found.metadata["groups"]                    # versions, definitions, digests of what was read
+values, missing = found.to_numpy()  # also to_polars(), to_pandas(), to_parquet(path)
+found.metadata["groups"]  # versions, definitions, digests of what was read
 now = emp.get_features_for_inference(["AAPL"], timeframe="1h", mode="latest")
 ```
 

@@ -24,8 +24,8 @@ alerts = sa.Table(
     sa.Column("mended", LongText(), nullable=False, server_default="[]"),
     sa.Index(None, "phase", "last_seen"),
 )
-"""Every thing that was in trouble; `trouble`, `told` and `mended` are JSON. A closed one stays for a while,
-so that a late look at it is known to be late."""
+"""Every thing that was in trouble; `trouble`, `told` and `mended` are JSON. A closed one stays for
+a while, so that a late look at it is known to be late."""
 
 _waiting = sa.text("sent_at IS NULL AND refused_at IS NULL")
 

@@ -109,4 +109,6 @@ def test_the_shipped_file_holds_the_defaults() -> None:
 def test_every_topic_of_a_report_is_named() -> None:
     text = (PROJECT / "docs" / "operations.md").read_text()
     for dimension in set(Dimension) - {"daily_bars", "intraday_bars", "quality"}:
-        assert re.search(rf"telemetry\.(ingest|operational|data_backbone)\.{dimension} ", text), dimension
+        assert re.search(rf"telemetry\.(ingest|operational|data_backbone)\.{dimension} ", text), (
+            dimension
+        )
