@@ -32,6 +32,7 @@ from benchmarks.ratio import Ratio
 from benchmarks.rounds import Times
 from market_data.exports.jobs import bars_job
 from market_data.timeframes import Timeframe
+from tests.support.memory import peak_bytes
 
 JOB = bars_job(Timeframe.M1)
 ROUNDS = 3
@@ -72,15 +73,8 @@ def with_polars(root: Path, rounds: int) -> dict[str, Any]:
         "seconds": taken,
         "rows": manifest.rows,
         "digest": manifest.digest,
-        "bytes": most_memory(),
+        "bytes": peak_bytes(),
     }
-
-
-def most_memory() -> int:
-    """The most that this process had in memory; `ru_maxrss` would count its parent's as well."""
-    status = Path("/proc/self/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
 
 
 def with_spark(root: Path, rounds: int) -> dict[str, Any]:

@@ -42,6 +42,7 @@ from market_data.calendars import trading_sessions
 from market_data.pipeline.backfill import plan_backfill
 from market_data.universe import AssetClass, Instrument
 from tests.support.institution import institution
+from tests.support.memory import peak_bytes
 
 SERVERS = ("TIMESCALEDB_URL", "EMP_OPERATIONS_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS")
 SYMBOLS = tuple(f"BENCH{i:02d}" for i in range(50))
@@ -120,14 +121,12 @@ def performed(
 
 def work(words: list[str]) -> None:
     """The process of a piece: works on it, and tells its peak in KiB."""
-    import resource
-
     from emp.backfill_driver import work_on_piece
 
     name, number, token = words
     with market():
         assert work_on_piece(read(Settings), name, int(number), token, debug=False)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print(peak_bytes() // 1024)
 
 
 def run() -> list[Ratio]:

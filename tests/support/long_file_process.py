@@ -8,7 +8,6 @@ the most rows that came at once, peak memory of the process in GiB, seconds.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from market_data.pipeline.planning import IngestRequest
 from market_data.ports import FetchRequest, FetchResult
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument, VendorConfig
+from tests.support.memory import peak_bytes
 
 START = datetime(2005, 1, 1, tzinfo=UTC)
 SYMBOL = "LONG"
@@ -113,7 +113,7 @@ def main() -> None:
                 "largest": vendor.largest,
                 "curated": curated.rows,
                 "newest": newest.isoformat(),
-                "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2,
+                "peak_gib": peak_bytes() / 1024**3,
                 "ingest_seconds": round(landed - started, 1),
                 "curate_seconds": round(ended - landed, 1),
             }

@@ -15,16 +15,18 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+ROOT = Path(__file__).resolve().parents[3]
 ROWS = 3_000_000
 GIB = 1024**3
 
 READ = """
-import json, resource, sys, time
+import json, sys, time
 from datetime import UTC, datetime
 from adapters.vendors.files.spec import load_format
 from adapters.vendors.files.vendor import FilesVendor
 from market_data.ports import FetchRequest, SymbolRequest
 from market_data.universe import Instrument
+from tests.support.memory import peak_bytes
 
 spec = load_format("plain")
 asked = (SymbolRequest(Instrument(symbol="X", asset_class="fx", calendar="fx"), "X"),)
@@ -37,7 +39,7 @@ for result in FilesVendor("plain", spec, sys.argv[1]).fetch(
     rows += len(result.frame)
     largest = max(largest, len(result.frame))
 seconds = time.perf_counter() - began
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+peak = peak_bytes()
 print(json.dumps({"rows": rows, "largest": largest, "seconds": seconds, "peak": peak}))
 """
 
@@ -76,7 +78,11 @@ def test_rows_stream(big: Path, tmp_path: Path, packing: str) -> None:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.write(big, "big.csv")
     done = subprocess.run(
-        [sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", READ, str(path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
