@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[3]
 RUNBOOK = ROOT / "docs/runbooks/redis-outage.md"
 INGEST = ["ingest", "--vendor", "sample_a", "--start", "2024-02-12", "--end", "2024-02-16"]
 WARNING = "reads go to the store"
-HITS_OF_ONE_READ = 2
-"""Bars, and the flags that are kept of them."""
+HITS_OF_ONE_READ = 3
+"""Bars, the flags that are kept of them, and the scores, which tell whether they were judged."""
 
 
 @pytest.fixture
