@@ -9,13 +9,15 @@ vendor adapters hand over bar starts in UTC).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 import polars as pl
 
 FOREIGN_DAY = "foreign_day"
 """Flag of curated daily bars over a day that is not the instrument's own session."""
+LATEST_DAY_END = timedelta(days=2, hours=12)
+"""How long after a date's midnight in UTC the last day anywhere ends that began on it."""
 SPLITS_DISPUTED = "splits_disputed"
 """Flag of prices that are divided by a split or not: one is on record that their vendor had not
 told, that came to light after they were fetched, or that they do not show. Asking for them again

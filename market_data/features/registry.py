@@ -136,9 +136,16 @@ _FEATURES = {
     Kind.MACRO_CONTEXT: definitions.MACRO_CONTEXT,
 }
 
+_REVISIONS = {Timeframe.D1: 2}
+"""Of the groups of a timeframe. 1d: bars over a vendor's own day are known when that has ended."""
+
 GROUPS = (
-    *(FeatureGroup(k, t, _FEATURES[k]) for t in FEATURE_TIMEFRAMES for k in BAR_KINDS),
-    FeatureGroup(Kind.CONFLUENCE, None, _FEATURES[Kind.CONFLUENCE]),
+    *(
+        FeatureGroup(k, t, _FEATURES[k], revision=_REVISIONS.get(t, 1))
+        for t in FEATURE_TIMEFRAMES
+        for k in BAR_KINDS
+    ),
+    FeatureGroup(Kind.CONFLUENCE, None, _FEATURES[Kind.CONFLUENCE], revision=2),
     FeatureGroup(Kind.MACRO_CONTEXT, None, _FEATURES[Kind.MACRO_CONTEXT]),
 )
 """Every group, those of short timeframes first."""

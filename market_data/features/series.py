@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from market_data.basis import FOREIGN_DAY, LATEST_DAY_END
 from market_data.calendars import bar_starts, trading_sessions, with_bar_end
 from market_data.ordering import sort_if_needed
 from market_data.schemas import UTC
@@ -36,7 +37,8 @@ SERIES = pl.Schema(
 )
 """Columns of `series`. Prices and volume are on the basis of the symbol's first session here: as
 traded they are price / factor and volume * factor. `missing`: bars that the calendar expects
-between the one before and this one; 0 for the first."""
+between the one before and this one; 0 for the first. `available_at`: the end of the bar, and never
+before that of one before it."""
 
 
 def series(
@@ -48,8 +50,8 @@ def series(
     """Make a series of usable bars.
 
     Args:
-        bars: symbol, ts, session, high, low, close, volume, unadjusted; any order, one row per
-            symbol and ts.
+        bars: symbol, ts, session, high, low, close, volume, flags, unadjusted; any order, one row
+            per symbol and ts.
         instruments: of these symbols.
         timeframe: of the bars.
         actions: rows of CORPORATE_ACTIONS, one per symbol, ex_date and kind; splits count.
@@ -72,7 +74,9 @@ def series(
     first = pl.col("symbol") != pl.col("symbol").shift()
     missing = (pl.col("slot") - pl.col("slot").shift() - 1).clip(lower_bound=0)
     counted = ordered.with_columns(
-        missing=pl.when(first.fill_null(value=True)).then(0).otherwise(missing)
+        missing=pl.when(first.fill_null(value=True)).then(0).otherwise(missing),
+        # A row sees the bars before it: where one of these ends later, so does what is known.
+        available_at=pl.col("available_at").cum_max().over("symbol"),
     )
     return _on_one_basis(counted, actions).select(SERIES.names())
 
@@ -89,7 +93,7 @@ def _by_calendar(bars: pl.DataFrame, instruments: Sequence[Instrument]) -> dict[
 def _placed(bars: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataFrame:
     """Adds available_at and slot: the number of each bar among all that the calendar expects."""
     first, last = bars.select(a=pl.col("session").min(), b=pl.col("session").max()).row(0)
-    ended = with_bar_end(bars, calendar, timeframe).rename({"bar_end": "available_at"})
+    ended = _ended(bars, calendar, timeframe)
     sessions = trading_sessions(calendar, first, last).select(
         "session",
         begin=pl.coalesce("expected_from", "open"),
@@ -107,6 +111,21 @@ def _placed(bars: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataF
     # As integers: a search in times of a zone converts each of them.
     slot = grid["ts"].dt.epoch("us").search_sorted(ended["ts"].dt.epoch("us"), side="right")
     return ended.with_columns(slot=slot.cast(pl.Int64))
+
+
+def _ended(bars: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataFrame:
+    """Adds available_at, never before the bar's end.
+
+    Which day of its own a vendor's daily bar is over does not stand in curated bars: it ends at the
+    latest when such a day ends wherever it may be.
+    """
+    ended = with_bar_end(bars, calendar, timeframe).rename({"bar_end": "available_at"})
+    if timeframe.is_intraday:
+        return ended
+    midnight = pl.col("session").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    latest = pl.max_horizontal("available_at", midnight + LATEST_DAY_END)
+    foreign = pl.col("flags").str.contains(FOREIGN_DAY, literal=True)
+    return ended.with_columns(available_at=pl.when(foreign).then(latest).otherwise("available_at"))
 
 
 def _on_one_basis(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:

@@ -33,7 +33,7 @@ from market_data.pipeline.read import read_bars
 from market_data.timeframes import Timeframe
 
 _DAY = timedelta(days=1)
-_COLUMNS = ["symbol", "ts", "session", "high", "low", "close", "volume"]
+_COLUMNS = ["symbol", "ts", "session", "high", "low", "close", "volume", "flags"]
 
 
 class FeatureBars:
@@ -52,7 +52,7 @@ class FeatureBars:
         self._moment = as_of or platform.clock.now()
 
     def read(self, symbols: Sequence[str], first: date, last: date) -> pl.DataFrame:
-        """symbol, ts, session, high, low, close, volume of usable bars, sorted by (symbol, ts)."""
+        """symbol, ts, session, high, low, close, volume, flags of usable bars, by (symbol, ts)."""
         with warnings.catch_warnings():
             # What is withheld is counted as missing, row by row.
             warnings.simplefilter("ignore", WithheldBarsWarning)

@@ -14,7 +14,7 @@ from typing import Literal
 
 import polars as pl
 
-from market_data.basis import FOREIGN_DAY
+from market_data.basis import FOREIGN_DAY, LATEST_DAY_END
 from market_data.errors import MarketDataError
 from market_data.ordering import is_sorted, repeats_key, runs, sort_if_needed
 from market_data.quality.findings import KEY
@@ -30,8 +30,6 @@ from market_data.timeframes import Timeframe
 from market_data.universe import Instrument
 
 SERIES = ["symbol", "session", "ts", *PRICES, "volume"]
-_LATEST_END = timedelta(days=2, hours=12)
-"""How long after a date's midnight in UTC the last day anywhere ends that began on it."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ class BarsView:
     def _runs_on_its_own_day(self) -> pl.Expr:
         midnight = pl.col("session").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
         foreign = pl.col("flags").str.contains(FOREIGN_DAY, literal=True)
-        return foreign & (midnight + _LATEST_END > self.now)
+        return foreign & (midnight + LATEST_DAY_END > self.now)
 
     def _end(self) -> pl.Expr:
         if not self.timeframe.is_intraday:

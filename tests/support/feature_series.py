@@ -48,6 +48,7 @@ def bars_of(
                 low=pl.Series(low),
                 close=pl.Series(close),
                 volume=pl.Series(volume, dtype=pl.Float64),
+                flags=pl.lit(""),
             )
         )
     return pl.concat(frames).sort("symbol", "ts")

@@ -222,3 +222,22 @@ def test_regimes_follow_from_their_limits() -> None:
         ("RISE", "trending_up", "medium"),
         ("WILD", "volatile_chop", "high"),
     ]
+
+
+def test_a_bar_over_a_vendors_own_day_is_not_known_before_it_ends() -> None:
+    """London's midnight is two hours after New York's five o'clock; the flag tells no zone."""
+    bars = bars_of({"AAA": walk(3, 30)})
+    day = bars["session"][10]
+    odd = pl.when(session=day).then(pl.lit("side_bid,foreign_day")).otherwise(pl.lit(""))
+    rows = compute(series_of(bars.with_columns(flags=odd)), GROUPS)
+    plain = compute(series_of(bars), GROUPS)
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    latest = midnight + timedelta(days=2, hours=12)
+    ended = rows[Kind.PRICE]["available_at"]
+    # The next day's row has that bar in its windows, the one after ends later of itself.
+    assert ended[9:14].to_list() == [
+        midnight, latest, latest, midnight + timedelta(days=3), midnight + timedelta(days=4)
+    ]  # fmt: skip
+    assert rows[Kind.LABELS]["fwd_end_1"][8:11].to_list() == [midnight, latest, latest]
+    same = [f.name for f in GROUPS[0].features]
+    assert_frame_equal(rows[Kind.PRICE].select(same), plain[Kind.PRICE].select(same))
