@@ -38,6 +38,7 @@ from market_data.pipeline.rollback import (
     fetched_since,
     make_anew,
     put_slices_back,
+    refuse_unless_whole,
 )
 from market_data.ports.backfills import Backfills
 from market_data.ports.withdrawals import Withdrawals
@@ -124,7 +125,8 @@ class Rollbacks:
 
         Raises:
             ConfigurationError: it cannot be rolled back; the message says why.
-            CopyMismatchError: a store does not tell what was put there.
+            CopyMismatchError: the snapshot has lost rows, and nothing is written; or a store does
+                not tell what was put there.
             StorageError: a disk takes no more.
             StoreUnavailableError: a server does not answer.
         """
@@ -133,6 +135,7 @@ class Rollbacks:
                 return Rolled(backfill.state, done=False)
             self._check(backfill)
             before, scope = self._snapshot(backfill), scope_of(backfill.plan)
+            refuse_unless_whole(before.bars, scope.stored, before.rows)
             if backfill.state is not BackfillState.ROLLING_BACK:
                 found = self._found(backfill, before, runs)
                 self.tell("keeping what is there now, for --undo")
@@ -154,7 +157,8 @@ class Rollbacks:
 
         Raises:
             ConfigurationError: it is not rolled back.
-            CopyMismatchError: a store does not tell what was put there.
+            CopyMismatchError: the snapshot has lost rows, and nothing is written; or a store does
+                not tell what was put there.
             StorageError: a disk takes no more.
             StoreUnavailableError: a server does not answer.
         """
@@ -167,6 +171,7 @@ class Rollbacks:
             self._refuse_later(backfill)
             before = self._snapshot(backfill)
             after, scope = open_snapshot(before.folder / _AFTER), scope_of(backfill.plan)
+            refuse_unless_whole(after.bars, scope.stored, after.rows)
             was, found = _read(before)
             self._move(backfill, rolled, BackfillState.ROLLING_BACK)
             self.withdrawals.reinstate(backfill.id)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,10 +22,11 @@ import polars as pl
 from adapters.disk import writing_to
 from adapters.operations.scope_state import ScopeState, SqlScopeStates
 from adapters.settings import Settings
+from adapters.sides import copying_alone
 from adapters.stores.delta_bar_store import DeltaBarStore
 from market_data.backfill.records import Backfill
 from market_data.backfill.scope import Scope, scope_of
-from market_data.errors import ConfigurationError
+from market_data.errors import ConfigurationError, StoreConflictError
 from market_data.pipeline.platform import Platform, Progress
 from market_data.pipeline.rollback import keep_slices
 from market_data.ports import BarStore
@@ -85,7 +87,7 @@ def take(
     Raises:
         StorageError: the disk takes no more.
     """
-    draft = folder.with_name(folder.name + _PARTIAL)
+    draft = _draft_of(folder)
     at = platform.clock.now()
     with writing_to(folder.parent):
         shutil.rmtree(draft, ignore_errors=True)
@@ -112,14 +114,15 @@ def ensure(
 ) -> None:
     """Take the snapshot that a backfill names, where nobody has yet: before its first piece works.
 
-    It is whole before any piece begins, so one that is not there, and cannot have been removed for
-    its age, was never taken.
+    It is whole before any piece begins, so one that is not there was never taken or is lost. One
+    that is lost is not taken anew, since it would hold what the backfill itself has made: the
+    backfill goes on, and cannot be rolled back.
 
     Args:
         settings: of the installation.
         platform: its configuration and ports.
         states: of its operations database.
-        backfill: a piece of which is about to begin.
+        backfill: a piece of which is about to begin: as it is kept since that piece was claimed.
         keep: how long snapshots stay.
         tell: hears of progress.
 
@@ -131,10 +134,29 @@ def ensure(
     if not name or now - backfill.created_at > keep:
         return
     folder = snapshots_folder(settings) / name
-    if not (folder / _CONTENT).exists():
-        remove_old(settings, keep, now)
-        kept = take(platform, states, scope_of(backfill.plan), folder, tell)
-        tell(f"snapshot of {kept.rows:,} rows, to roll back to")
+    if (folder / _CONTENT).exists():
+        return
+    draft = _draft_of(folder)
+    if _has_begun(backfill) and not draft.exists():
+        tell(f"the snapshot {name} is lost: backfill {backfill.id} cannot be rolled back")
+        return
+    with writing_to(folder.parent):
+        # As long as a draft is there, no piece has worked: who is killed leaves it.
+        draft.mkdir(parents=True, exist_ok=True)
+    remove_old(settings, keep, now, states.snapshots_in_use())
+    kept = take(platform, states, scope_of(backfill.plan), folder, tell)
+    tell(f"snapshot of {kept.rows:,} rows, to roll back to")
+
+
+def _has_begun(backfill: Backfill) -> bool:
+    """Whether an attempt was made before the one that is about to begin."""
+    return any(
+        p.attempts > 1 if p.state.is_taken else p.attempts or p.run_id for p in backfill.pieces
+    )
+
+
+def _draft_of(folder: Path) -> Path:
+    return folder.with_name(folder.name + _PARTIAL)
 
 
 def open_snapshot(folder: Path) -> Snapshot:
@@ -148,16 +170,36 @@ def open_snapshot(folder: Path) -> Snapshot:
     except FileNotFoundError:
         raise ConfigurationError(
             f"the snapshot {folder} is gone: it was removed after snapshots_keep "
-            "(config/automation.yaml), or by hand; a backup of that time has it"
+            "(config/automation.yaml), by hand, or lost; a backup of that time has it"
         ) from None
     taken_at = datetime.fromisoformat(content["taken_at"])
     return Snapshot(folder, taken_at, content["rows"], content.get("actions"))
 
 
-def remove_old(settings: Settings, keep: timedelta, now: datetime) -> list[str]:
-    """Remove snapshots that are older than this, and what killed ones left; their names."""
-    root, gone = snapshots_folder(settings), []
+def remove_old(
+    settings: Settings, keep: timedelta, now: datetime, in_use: Collection[str]
+) -> list[str]:
+    """Remove snapshots that are older than this, and what killed ones left; their names.
+
+    None goes while somebody copies or rolls back.
+
+    Args:
+        settings: of the installation.
+        keep: how long snapshots stay.
+        now: the moment.
+        in_use: names of snapshots that stay: of rollbacks that have begun.
+    """
+    try:
+        with copying_alone(settings):
+            return list(_removed(snapshots_folder(settings), keep, now, in_use))
+    except StoreConflictError:
+        return []
+
+
+def _removed(root: Path, keep: timedelta, now: datetime, in_use: Collection[str]) -> Iterator[str]:
     for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        if folder.name in in_use:
+            continue
         if folder.name.endswith(_PARTIAL):
             old = now.timestamp() - folder.stat().st_mtime > _ABANDONED.total_seconds()
         else:
@@ -168,5 +210,4 @@ def remove_old(settings: Settings, keep: timedelta, now: datetime) -> list[str]:
         if old:
             with writing_to(root):
                 shutil.rmtree(folder)
-            gone.append(folder.name)
-    return gone
+            yield folder.name

@@ -41,7 +41,8 @@ def take_snapshot(
     if not plan.snapshot:
         return
     with _rollbacks(settings, tell) as parts:
-        remove_old(settings, policy.snapshots_keep, parts.platform.clock.now())
+        now, in_use = parts.platform.clock.now(), parts.states.snapshots_in_use()
+        remove_old(settings, policy.snapshots_keep, now, in_use)
         folder = snapshots_folder(settings) / plan.snapshot
         kept = take(parts.platform, parts.states, scope_of(plan), folder, tell)
     tell(f"snapshot of {kept.rows:,} rows, to roll back to")

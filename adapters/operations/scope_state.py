@@ -16,9 +16,12 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from adapters.operations.automation_models import backfills
 from adapters.operations.database import reading, writing
 from adapters.operations.frames import among, filters, read_frame, write_frame
 from adapters.operations.models import corporate_actions, ledger, quarantine
+from market_data.backfill.plans import BackfillPlan
+from market_data.backfill.records import BackfillState
 from market_data.backfill.scope import Asked, Scope
 from market_data.schemas import LEDGER, UTC
 from market_data.timeframes import Timeframe
@@ -79,6 +82,14 @@ class SqlScopeStates:
             pl.concat([pl.DataFrame(schema=_DECISIONS), *rejected]).unique("row_id").sort("row_id"),
             newest or 0,
         )
+
+    def snapshots_in_use(self) -> set[str]:
+        """Names of the snapshots of backfills whose rollback, or taking it back, has begun."""
+        table = backfills.c
+        begun = sa.select(table.plan).where(table.state == str(BackfillState.ROLLING_BACK))
+        with reading(self._engine) as connection:
+            plans = connection.execute(begun).scalars().all()
+        return {BackfillPlan.from_json(plan).snapshot for plan in plans}
 
     def learned(self, scope: Scope, after: int) -> pl.DataFrame:
         """Corporate actions that came after a number from those who were asked, of what was asked.

@@ -61,10 +61,37 @@ def keep_slices(store: BarStore, kept: BarStore, slices: Iterable[Stored], tell:
     return rows
 
 
+def refuse_unless_whole(kept: BarStore, slices: Iterable[Stored], rows: int) -> None:
+    """Nothing is put back of a snapshot that has lost rows: what is missing would be removed.
+
+    Args:
+        kept: the snapshot.
+        slices: of which it holds rows.
+        rows: as many were kept.
+
+    Raises:
+        CopyMismatchError: it holds others.
+    """
+    found = sum(
+        kept.scan(
+            part.dataset, symbols=part.symbols, sessions=part.sessions, columns=["symbol"]
+        ).height
+        for whole in slices
+        for part in whole.parts()
+    )
+    if found != rows:
+        raise CopyMismatchError(
+            f"the snapshot holds {found} rows of the {rows} that were kept: nothing is put back; "
+            "a backup of that time has it"
+        )
+
+
 def put_slices_back(
     platform: Platform, kept: BarStore, slices: Iterable[Stored], tell: Progress
 ) -> int:
     """Make slices of the store hold what was kept of them; how many rows those are.
+
+    Call `refuse_unless_whole` first.
 
     Raises:
         CopyMismatchError: a slice does not tell what was put there.

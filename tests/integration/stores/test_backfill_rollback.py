@@ -21,14 +21,15 @@ from adapters.backfill_turns import open_turns
 from adapters.operations import SqlBackfills, open_database
 from adapters.operations.scope_state import SqlScopeStates
 from adapters.rollback import Rollbacks
-from adapters.snapshots import remove_old, snapshots_folder, take
+from adapters.sides import copying_alone
+from adapters.snapshots import ensure, open_snapshot, remove_old, snapshots_folder, take
 from adapters.stores.withdrawals import WithdrawnFetches
 from market_data.backfill.estimate import Estimate
 from market_data.backfill.plans import BackfillPlan, BackfillRequest, Piece
 from market_data.backfill.records import BackfillState, PieceState
 from market_data.backfill.scope import scope_of
 from market_data.datasets import STORED, raw_bars
-from market_data.errors import ConfigurationError
+from market_data.errors import ConfigurationError, CopyMismatchError
 from market_data.pipeline.ingest import ingest
 from market_data.pipeline.planning import IngestRequest
 from market_data.pipeline.platform import silent
@@ -354,12 +355,70 @@ def test_what_stands_in_the_way_is_named(in_files: House) -> None:
     perform(house, later, LATER + timedelta(minutes=3), "another")
     parts.back(later, [])
     parts.back(backfill, [])
-    assert remove_old(house.world.settings, timedelta(days=1), datetime.now(UTC)) == [
+    assert remove_old(house.world.settings, timedelta(days=1), datetime.now(UTC), ()) == [
         "kept",
         "later",
     ]
     with pytest.raises(ConfigurationError, match="is gone"):
         parts.forth(backfill)
+
+
+def test_a_snapshot_that_has_lost_rows_removes_nothing(in_files: House) -> None:
+    """What it lacks would be put back as nothing."""
+    house = in_files
+    backfill = launch(house)
+    spoil(house)
+    perform(house, backfill)
+    spoilt = house.told()
+    kept = snapshots_folder(house.world.settings) / "kept" / "warehouse"
+    shutil.rmtree(kept / "curated")
+    with pytest.raises(CopyMismatchError, match="nothing is put back"):
+        house.rollbacks().back(backfill, [])
+    same(house.told(), spoilt)
+    assert house.rollbacks().kept.get(backfill).state is BackfillState.SUCCEEDED
+
+
+def test_no_snapshot_goes_while_a_rollback_needs_it(in_files: House) -> None:
+    house, settings = in_files, in_files.world.settings
+    late, month = datetime.now(UTC), timedelta(days=30)
+    backfill = launch(house)
+    perform(house, backfill)
+    parts = house.rollbacks()
+    with copying_alone(settings):
+        assert remove_old(settings, month, late, ()) == []
+    # Its process is gone, and its lock with it.
+    assert parts.kept.move(backfill, [BackfillState.SUCCEEDED], BackfillState.ROLLING_BACK, LATER)
+    in_use = parts.states.snapshots_in_use()
+    assert in_use == {"kept"}
+    assert remove_old(settings, month, late, in_use) == []
+    assert remove_old(settings, month, late, ()) == ["kept"]
+
+
+def test_a_snapshot_that_is_lost_midway_is_not_taken_of_what_the_backfill_made(
+    in_files: House,
+) -> None:
+    house, settings = in_files, in_files.world.settings
+    parts, said = house.rollbacks(), list[str]()
+    backfill = parts.kept.add(plan_of(snapshot="kept"), at=LATER, author="a sensor")
+    folder = snapshots_folder(settings) / "kept"
+
+    def begin() -> None:
+        known = parts.kept.get(backfill)
+        ensure(settings, parts.platform, parts.states, known, timedelta(days=30), said.append)
+
+    assert parts.kept.claim(backfill, 0, "token", LATER)
+    begin()
+    assert folder.exists()
+    shutil.rmtree(folder)
+    assert parts.kept.release(backfill, 0, "token")
+    assert parts.kept.claim(backfill, 0, "again", LATER)
+    begin()
+    assert not folder.exists()
+    assert said[-1] == f"the snapshot kept is lost: backfill {backfill} cannot be rolled back"
+    # One that was killed while it took the snapshot has made nothing yet: it is taken.
+    folder.with_name("kept.partial").mkdir()
+    begin()
+    assert open_snapshot(folder).rows > 0
 
 
 def test_splits_that_it_alone_has_brought_go_with_it(house: House) -> None:
