@@ -9,7 +9,6 @@ joined by bar; of any other group a row takes the newest one that had ended by t
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -17,10 +16,11 @@ from typing import Any
 
 import polars as pl
 
-from market_data.datasets import FEATURES, curated_bars
-from market_data.errors import ConfigurationError, MarketDataError, MissingFeaturesWarning
+from market_data.datasets import FEATURES
+from market_data.errors import ConfigurationError, MarketDataError
 from market_data.features.labels import HORIZONS
 from market_data.features.registry import FeatureGroup, Kind, group_for
+from market_data.pipeline.feature_gaps import before_the_last_bar, warn_of_missing
 from market_data.pipeline.platform import Platform
 from market_data.quality.digest import rows_digest
 from market_data.timeframes import Timeframe
@@ -29,6 +29,8 @@ from market_data.wording import few
 ROW = ("symbol", "ts", "session", "available_at")
 OLDEST = timedelta(days=14)
 """A row of another timeframe that ended longer before is not taken: nobody trades by it."""
+_AHEAD = timedelta(days=4)
+"""How far the session of a row of another group may lie after that of a bar that ends no sooner."""
 _KEY = ["symbol", "ts"]
 
 
@@ -89,7 +91,7 @@ def training_rows(
     """
     reader = _Reader(platform, tuple(symbols), timeframe, tuple(groups), outdated)
     rows = reader.rows(sessions)
-    _warn_of_missing(platform, symbols, timeframe, sessions, rows)
+    warn_of_missing(platform, symbols, timeframe, sessions, rows)
     names: list[str] = []
     if labels:
         rows, names = reader.with_labels(rows, sessions)
@@ -155,11 +157,12 @@ def rows_of_session(
     *,
     outdated: bool = False,
 ) -> FeatureRows:
-    """The last row of each symbol in one session, each as it was known when its bar ended.
+    """The row of each symbol's last bar in one session, as it was known when that bar ended.
 
     Raises:
         ConfigurationError: as `training_rows`.
-        MarketDataError: rows are by another definition; or a symbol has no row in the session.
+        MarketDataError: rows are by another definition; or a symbol has no row of the last bar
+            that its calendar expects in the session.
     """
     reader = _Reader(platform, tuple(symbols), timeframe, tuple(groups), outdated)
     rows = reader.rows((session, session))
@@ -168,6 +171,12 @@ def rows_of_session(
         raise MarketDataError(
             f"{few(missing)} has no {timeframe} bar with features in session {session}; 'emp "
             "features make' makes what is missing"
+        )
+    if early := before_the_last_bar(platform, newest, timeframe, session):
+        raise MarketDataError(
+            f"the last {timeframe} bar of {few(early)} in session {session} has no features; 'emp "
+            "features make' makes them where the bar is there, mode='latest' with a time takes "
+            "the newest row that had ended"
         )
     aged = newest.with_columns(age_seconds=pl.lit(0.0))
     told = {"at": str(session), "mode": "exact", "missing": []}
@@ -230,10 +239,15 @@ class _Reader:
         )
         return joined, group.names
 
-    def _read(self, group: FeatureGroup, sessions: tuple[date, date]) -> pl.DataFrame:
+    def _read(
+        self, group: FeatureGroup, sessions: tuple[date, date], *, until: Any = None
+    ) -> pl.DataFrame:
+        """The stored rows of a group; with a moment, those known by then."""
         rows = self._platform.store.scan(
             FEATURES[group.key], symbols=self._symbols, sessions=sessions
         )
+        if until is not None:
+            rows = rows.filter(pl.col("available_at") <= until)
         other = rows.filter(pl.col("definition") != group.definition)
         if other.height and not self._outdated:
             days = other["session"].unique().sort()
@@ -263,8 +277,10 @@ class _Reader:
         suffix = f"_{group.timeframe}" if group.timeframe else ""
         names = {n: f"{n}{suffix}" for n in group.names}
         self._take(list(names.values()))
-        around = sessions[0] - OLDEST - timedelta(days=3), sessions[1]
-        told = self._read(group, around).sort("available_at")
+        # A session may begin, and be told of, when the one before it ends.
+        around = sessions[0] - OLDEST - timedelta(days=3), sessions[1] + _AHEAD
+        told = self._read(group, around, until=rows["available_at"].max())
+        told = told.sort("available_at", "ts")
         cells = told.select(
             "symbol", "available_at", **{new: pl.col(old) for old, new in names.items()}
         )
@@ -277,29 +293,3 @@ class _Reader:
         if twice:
             raise ConfigurationError(f"two of these groups have the column {few(twice)}")
         self.columns += names
-
-
-def _warn_of_missing(
-    platform: Platform,
-    symbols: Sequence[str],
-    timeframe: Timeframe,
-    sessions: tuple[date, date],
-    rows: pl.DataFrame,
-) -> None:
-    """Tell of bars that are served and have no features."""
-    bars = platform.store.scan(
-        curated_bars(timeframe),
-        symbols=symbols,
-        sessions=sessions,
-        columns=[*_KEY, "session", "dq_status", "final"],
-    ).filter(pl.col("final"), pl.col("dq_status") != "error")
-    missing = bars.join(rows.select(_KEY), on=_KEY, how="anti")
-    if missing.height:
-        days = missing["session"].unique().sort()
-        warnings.warn(
-            f"{missing.height} of {bars.height} {timeframe} bars have no features (sessions "
-            f"{days[0]} to {days[-1]}): 'emp features make' makes "
-            "them",
-            MissingFeaturesWarning,
-            stacklevel=4,
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,54 @@ def test_exact_inference_has_a_row_of_every_symbol_or_fails(settings: Settings) 
     assert day.frame["session"].to_list() == [date(2024, 2, 23)] * 2
     with pytest.raises(MarketDataError, match="AAA has no 1d bar"):
         emp.get_features_for_inference(SYMBOLS, "2024-02-24", mode="exact", settings=settings)
+
+
+def test_the_last_row_of_a_range_knows_what_it_does_in_a_longer_one(settings: Settings) -> None:
+    """What is told as the next session begins is known to the bar that ends there."""
+    store = World(settings, datetime(2024, 3, 1, tzinfo=UTC)).platform.store
+    group = group_for(Kind.MACRO_CONTEXT)
+    dataset, name = (
+        FEATURES[group.key],
+        next(f.name for f in group.features if f.dtype.is_numeric()),
+    )
+    days = bar_starts("24/7", D1, FIRST, LAST)
+    rows = days.select(
+        "ts",
+        "session",
+        symbol=pl.lit("COIN"),
+        available_at="ts",
+        definition=pl.lit(group.definition),
+        **{name: pl.col("session").dt.ordinal_day().cast(dataset.schema.dtypes[name])},
+    )
+    store.replace(dataset, dataset.schema.conform(rows), sessions=(FIRST, LAST), symbols=["COIN"])
+    short, longer = (
+        emp.get_features_for_training(
+            "COIN", "2024-02-20", last, groups=["price_1d_v1", group.key], settings=settings,
+            include_labels=False,
+        )
+        for last in ("2024-02-23", "2024-02-26")
+    )  # fmt: skip
+    assert short.frame[name].to_list() == [52, 53, 54, 55]
+    assert_frame_equal(short.frame, longer.frame.head(4), check_exact=True)
+    assert short.metadata["groups"][group.key]["rows"] == 4 + 14 + 3 + 1
+
+
+def test_the_row_of_a_session_is_that_of_its_last_bar(settings: Settings) -> None:
+    store, dataset = World(settings, datetime(2024, 3, 1, tzinfo=UTC)).platform.store, "price_1h_v1"
+    day, close = date(2024, 2, 23), datetime(2024, 2, 23, 21, tzinfo=UTC)
+    found = emp.get_features_for_inference(
+        SYMBOLS, day, "1h", mode="exact", groups=dataset, settings=settings
+    )
+    assert found.frame["available_at"].to_list() == [close, datetime(2024, 2, 24, tzinfo=UTC)]
+    rows = store.scan(FEATURES[dataset])
+    gone = (pl.col("symbol") == "AAA") & (pl.col("available_at") == close)
+    put = partial(store.replace, FEATURES[dataset], sessions=(FIRST, LAST), symbols=SYMBOLS)
+    put(frame=rows.filter(~gone))
+    with pytest.raises(MarketDataError, match="last 1h bar of AAA in session 2024-02-23 has no"):
+        emp.get_features_for_inference(
+            SYMBOLS, day, "1h", mode="exact", groups=dataset, settings=settings
+        )
+    put(frame=rows)
 
 
 def test_rows_by_another_definition_and_rows_that_are_missing_are_told(tmp_path: Path) -> None:
