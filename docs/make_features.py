@@ -101,7 +101,7 @@ def page() -> str:
         "configuration. The model has `name`, `version` and `predict(frame)`, which gives a number "
         "per row or several by name; `needs` names features that must not be empty. Rows keep the "
         "versions of the model and of the features; a row in which a needed feature is missing "
-        "has no value. Other models' rows stay.\n"
+        "has no value. Rows of other models, versions and timeframes stay.\n"
         "\n## Definitions in force\n\n| group | definition |\n|---|---|\n"
     )
     lines += [f"| {group.key} | `{group.definition}` |\n" for group in GROUPS]

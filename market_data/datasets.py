@@ -110,7 +110,7 @@ FEATURES = {group.key: _features(group) for group in GROUPS}
 PREDICTIONS_DATASET = Dataset(
     "features/predictions",
     PREDICTIONS,
-    ("symbol", "ts", "model", "model_version", "output"),
+    ("symbol", "ts", "timeframe", "model", "model_version", "output"),
     Layout.YEAR,
 )
 

@@ -17,6 +17,7 @@ PREDICTIONS = FrameSchema(
         column("ts", UTC, "start of the bar that the features are of, UTC"),
         SESSION,
         column("available_at", UTC, "end of that bar: the features speak of nothing later"),
+        column("timeframe", pl.String(), "of that bar"),
         column("model", pl.String(), "name of the model"),
         column("model_version", pl.String(), "version of the model, as it says itself"),
         column("output", pl.String(), "which of the model's outputs"),
@@ -30,7 +31,7 @@ PREDICTIONS = FrameSchema(
         column("inputs_digest", pl.String(), "digest of the features that the row was made of"),
     ),
 )
-"""One row per bar, model, version and output."""
+"""One row per bar of a timeframe, model, version and output."""
 
 REGIME_STATS = FrameSchema(
     "regime statistics",

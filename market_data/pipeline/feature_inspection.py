@@ -65,19 +65,20 @@ def inspect_regime_stats(platform: Platform, first: date, last: date) -> Inspect
 
 
 def inspect_predictions(platform: Platform, first: date, last: date) -> Inspection:
-    """Judge predictions, each model and output by itself: empty values, and leaps of the mean."""
+    """Judge predictions, each series of a model by itself: empty values, and leaps of the mean."""
     dataset = PREDICTIONS_DATASET
     begin = first - _BEFORE[Timeframe.D1]
     history = platform.store.scan(dataset, sessions=(begin, last))
     within = history.filter(pl.col("session").is_between(first, last))
-    parts = [within.clear(), *within.partition_by("model", "model_version", "output")]
+    series = ["timeframe", "model", "model_version", "output"]
+    parts = [within.clear(), *within.partition_by(series)]
     outcomes = [
         evaluate_features(
             own,
             own,
             history.join(
-                own.select("model", "model_version", "output").unique(),
-                on=["model", "model_version", "output"],
+                own.select(series).unique(),
+                on=series,
                 how="semi",
                 maintain_order="left",
             ),

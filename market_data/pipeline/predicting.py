@@ -70,7 +70,9 @@ def predict_range(
     last: date,
     progress: Progress = silent,
 ) -> Predicted:
-    """Ask a model about every bar of a range, and keep what it says; other models' rows stay.
+    """Ask a model about every bar of a range, and keep what it says.
+
+    Rows of other models, versions and timeframes stay.
 
     Args:
         platform: where features are and predictions go.
@@ -97,8 +99,11 @@ def predict_range(
                 given = training_rows(platform, symbols, timeframe, groups, span, labels=False)
             said = predictions(model, given)
             stored = platform.store.scan(PREDICTIONS_DATASET, symbols=symbols, sessions=span)
-            # The same bar may be one of several timeframes: their features tell them apart.
-            own = (pl.col("model") == model.name) & (pl.col("model_version") == model.version)
+            own = (
+                (pl.col("model") == model.name)
+                & (pl.col("model_version") == model.version)
+                & (pl.col("timeframe") == str(timeframe))
+            )
             rows = pl.concat([stored.filter(~own), said]).sort(PREDICTIONS_DATASET.sort)
             platform.store.replace(PREDICTIONS_DATASET, rows, sessions=span, symbols=symbols)
         parts.append(said)
@@ -135,6 +140,7 @@ def predictions(model: Model, given: FeatureRows) -> pl.DataFrame:
                 keys.with_columns(value=values), on=["symbol", "ts"], how="left",
                 maintain_order="left",
             ).with_columns(
+                timeframe=pl.lit(given.metadata["timeframe"]),
                 model=pl.lit(model.name),
                 model_version=pl.lit(model.version),
                 output=pl.lit(name),

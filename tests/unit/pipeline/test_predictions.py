@@ -11,7 +11,7 @@ import pytest
 from emp_assets.features.predictions import PredictionsConfig, load_model
 from market_data.datasets import FEATURES, PREDICTIONS_DATASET
 from market_data.errors import ConfigurationError, MarketDataError
-from market_data.features.registry import group_of
+from market_data.features.registry import FeatureGroup, group_of
 from market_data.pipeline.feature_inspection import inspect_predictions
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.predicting import predict_range
@@ -40,15 +40,21 @@ def platform(tmp_path: Path) -> Platform:
         keys,
         schema={n: DATASET.schema.dtypes[n] for n in ("symbol", "ts", "session")},
         orient="row",
-    ).with_columns(
-        available_at=pl.col("ts") + timedelta(days=1),
-        ret_1=pl.when(pl.col("session") > DAYS[0]).then(pl.int_range(pl.len()) % 7 / 100),
-        definition=pl.lit(PRICE.definition),
     )
-    world.platform.store.replace(
-        DATASET, DATASET.schema.conform(rows), sessions=RANGE, symbols=SYMBOLS
-    )
+    put(world.platform, rows, PRICE)
     return world.platform
+
+
+def put(platform: Platform, bars: pl.DataFrame, group: FeatureGroup) -> None:
+    """Store prices of a group for some bars."""
+    assert group.timeframe is not None
+    rows = bars.with_columns(
+        available_at=pl.col("ts") + group.timeframe.duration,
+        ret_1=pl.when(pl.col("session") > DAYS[0]).then(pl.int_range(pl.len()) % 7 / 100),
+        definition=pl.lit(group.definition),
+    )
+    dataset = FEATURES[group.key]
+    platform.store.replace(dataset, dataset.schema.conform(rows), sessions=RANGE, symbols=SYMBOLS)
 
 
 def stored(platform: Platform) -> pl.DataFrame:
@@ -84,6 +90,20 @@ def test_other_models_and_versions_stay(platform: Platform) -> None:
     own = (pl.col("model") == "momentum") & (pl.col("model_version") == "1")
     assert rows.filter(own).equals(before)
     assert {*rows.filter(model="several")["output"]} == {"up", "size"}
+
+
+def test_predictions_of_another_timeframe_stay(platform: Platform) -> None:
+    """The bars of both begin at midnight."""
+    hourly = group_of("price_1h_v1")
+    put(platform, platform.store.scan(DATASET).select("symbol", "ts", "session"), hourly)
+    predict_range(platform, Momentum(), SYMBOLS, D1, [PRICE], *RANGE)
+    before = stored(platform)
+    predict_range(platform, Momentum(), SYMBOLS, Timeframe.H1, [hourly], *RANGE)
+    rows = stored(platform)
+    assert rows.filter(timeframe="1d").equals(before)
+    assert rows.filter(timeframe="1h").height == before.height == 80
+    assert not rows.select(PREDICTIONS_DATASET.key).is_duplicated().any()
+    assert not inspect_predictions(platform, DAYS[30], DAYS[-1]).findings.height
 
 
 def test_a_leap_of_the_predictions_is_told(platform: Platform) -> None:

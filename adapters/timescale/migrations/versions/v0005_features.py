@@ -112,6 +112,7 @@ PREDICTIONS = """
     ts timestamp with time zone not null,
     session date not null,
     available_at timestamp with time zone not null,
+    timeframe text collate "C" not null,
     model text collate "C" not null,
     model_version text collate "C" not null,
     output text collate "C" not null,
@@ -155,7 +156,7 @@ TABLES = {
         PREDICTIONS,
         "ts",
         "1 year",
-        "symbol, ts, model, model_version, output",
+        "symbol, ts, timeframe, model, model_version, output",
     ),
     "marts.regime_stats": (
         REGIME_STATS,
