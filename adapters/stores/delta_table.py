@@ -67,6 +67,12 @@ class Change:
         mine = pl.col("unit").is_in(self.units) | self.beside
         return set(snapshot.files.filter(mine)["path"])
 
+    def is_in(self, snapshot: Snapshot) -> bool:
+        """Whether a snapshot holds what the change takes in, and nothing of what it takes out."""
+        paths = set(snapshot.files["path"])
+        added, removed = ({one.path for one in some} for some in (self.adds, self.removes))
+        return bool(added) and added <= paths and paths.isdisjoint(removed)
+
 
 class DeltaFiles:
     """One dataset of a lake.
@@ -281,8 +287,10 @@ class DeltaFiles:
             for attempt in range(COMMIT_ATTEMPTS):
                 try:
                     handle = self._ready()
-                    if change.seen(self.snapshot()) != expected:
-                        return False
+                    newest = self.snapshot()
+                    if change.seen(newest) != expected:
+                        # Of a commit that landed, the answer may be lost: its files are in use.
+                        return change.is_in(newest)
                     with self.place.reached():
                         handle.create_write_transaction(
                             [*change.adds, *change.removes],

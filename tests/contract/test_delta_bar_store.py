@@ -24,6 +24,8 @@ from bar_store_suite import (
     grid,
     put,
 )
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 from polars.testing import assert_frame_equal
 
 from adapters.stores.delta_bar_store import DeltaBarStore
@@ -254,6 +256,28 @@ def test_the_month_before_is_looked_at_until_the_commit(
     with pytest.raises(SessionConflictError) if refused else nullcontext():
         store.replace(M1, ours, sessions=(february, february), symbols=["AAPL"])
     assert store.scan(M1)["close"].to_list() == [8.0] if refused else [8.0, 9.0]
+
+
+def test_a_commit_whose_answer_was_lost_keeps_its_files(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object store that answers a repeated conditional write says that somebody was first."""
+    store = DeltaBarStore(lake)
+    put(store, grid())
+    real, lost = DeltaTable.create_write_transaction, 0
+
+    def landing(self: DeltaTable, *args: Any, **how: Any) -> None:
+        nonlocal lost
+        real(self, *args, **how)
+        if lost == 0:
+            lost += 1
+            raise CommitFailedError("412")
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", landing)
+    put(store, grid(7.0))
+    assert lost == 1
+    assert_frame_equal(DeltaBarStore(lake).scan(M1), grid(7.0).sort("symbol", "ts"))
+    assert [v.operation for v in store.history(M1)] == ["replace", "replace", "CREATE TABLE"]
 
 
 def test_threads_share_one_store(lake: Path) -> None:
