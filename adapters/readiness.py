@@ -309,7 +309,7 @@ def _exports(evidence: Evidence) -> Section:
     from adapters.exports.looking import export_states, source_of, store_of
 
     settings = evidence.found.settings
-    source = source_of(evidence.found, evidence.platform.store)
+    source = source_of(evidence.found, evidence.platform)
     return evaluate_exports(
         export_states(store_of(settings), source),
         evidence.operations.reports.newest(EXPORT, limit=_EXPORTS),

@@ -31,7 +31,9 @@ from benchmarks.delta_store import SYMBOLS, bars
 from benchmarks.ratio import Ratio
 from benchmarks.rounds import Times
 from market_data.exports.jobs import bars_job
+from market_data.exports.marks import Verdicts
 from market_data.timeframes import Timeframe
+from tests.support.exports import Decided
 from tests.support.memory import peak_bytes
 
 JOB = bars_job(Timeframe.M1)
@@ -54,7 +56,8 @@ def make_lake(root: Path, copies: int = 1) -> None:
 
 def exporter(root: Path, engine: Engine, name: str) -> Exporter:
     store = ExportStore(root / name, timedelta(0))
-    return Exporter(store, LakeSource(str(root)), engine, SystemClock(), "1")
+    said = Verdicts(DeltaBarStore(root), Decided())
+    return Exporter(store, LakeSource(str(root), said), engine, SystemClock(), "1")
 
 
 def quiet(_: str) -> None:

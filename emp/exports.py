@@ -81,7 +81,7 @@ def parts_of(settings: Settings) -> tuple[ExportStore, Source]:
     from adapters.modes import decide
 
     found = decide(settings)
-    return store_of(settings), source_of(found, open_platform(settings).store)
+    return store_of(settings), source_of(found, open_platform(settings))
 
 
 def planned(source: Source, wish: Wish) -> list[Planned]:

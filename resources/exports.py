@@ -44,11 +44,14 @@ class ExportsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def source(self) -> "Source":
         """Where the rows come from."""
         from adapters.exports.sources import LakeSource, TimescaleSource
+        from market_data.exports.marks import Verdicts
 
-        warehouse = self.platform.warehouse
+        warehouse, platform = self.platform.warehouse, self.platform.open()
+        verdicts = Verdicts(platform.store, platform.annotations)
         if isinstance(warehouse, TimescaleWarehouseResource):
-            return TimescaleSource(warehouse.open(), warehouse.timescale.settings())
-        return LakeSource(warehouse.root)
+            settings = warehouse.timescale.settings()
+            return TimescaleSource(warehouse.open(), settings, verdicts)
+        return LakeSource(warehouse.root, verdicts)
 
     def exporter(self) -> "Exporter":
         """What a run needs; Spark starts when it is asked to write."""

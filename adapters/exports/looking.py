@@ -16,7 +16,8 @@ from adapters.settings import Settings
 from market_data.errors import CopyMismatchError
 from market_data.exports.health import ExportState
 from market_data.exports.jobs import export_jobs
-from market_data.ports import BarStore
+from market_data.exports.marks import Verdicts
+from market_data.pipeline.platform import Platform
 
 
 def store_of(settings: Settings) -> ExportStore:
@@ -24,16 +25,17 @@ def store_of(settings: Settings) -> ExportStore:
     return ExportStore(settings.export_root, timedelta(hours=settings.export_keep_hours))
 
 
-def source_of(found: Installation, store: BarStore) -> Source:
+def source_of(found: Installation, platform: Platform) -> Source:
     """Where the rows of exports come from.
 
     Args:
         found: the installation with its mode decided.
-        store: its curated datasets.
+        platform: its curated datasets, and what is said of them.
     """
+    verdicts = Verdicts(platform.store, platform.annotations)
     if found.servers is not None:
-        return TimescaleSource(store, found.servers.timescale)
-    return LakeSource(found.settings.warehouse_place)
+        return TimescaleSource(platform.store, found.servers.timescale, verdicts)
+    return LakeSource(found.settings.warehouse_place, verdicts)
 
 
 def export_states(store: ExportStore, source: Source) -> dict[str, ExportState]:

@@ -35,7 +35,7 @@ def opened_exporter(settings: Settings) -> Iterator[Exporter]:
         ConfigurationError: a setting is missing or wrong.
     """
     platform = open_platform(settings)
-    source = source_of(decide(settings), platform.store)
+    source = source_of(decide(settings), platform)
 
     def over(engine: Engine) -> Exporter:
         store = store_of(settings)

@@ -6,8 +6,8 @@ checks. What does not: what Spark needs of it (spark_reading.py), writing (engin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
@@ -17,7 +17,8 @@ import polars as pl
 from adapters.stores.delta_snapshot import Snapshot
 from adapters.stores.delta_table import DeltaFiles
 from market_data.datasets import Dataset, Layout
-from market_data.exports.jobs import ExportJob, Unit, unit
+from market_data.exports.jobs import ExportJob, Unit, unit, whole_range
+from market_data.exports.marks import MARKS, Verdict, Verdicts, put_on, with_token
 from market_data.ports import BarStore
 
 if TYPE_CHECKING:
@@ -41,11 +42,15 @@ class Reading(Protocol):
         ...
 
     def versions(self, units: Sequence[Unit]) -> dict[str, str]:
-        """By unit, a token that changes when its rows change."""
+        """By unit, a token that changes when its rows change, or what is said of them."""
+        ...
+
+    def marks(self, wanted: Unit) -> pl.DataFrame:
+        """Rows of MARKS: bars of a unit that checks or people say something of."""
         ...
 
     def parts(self, wanted: Unit) -> Iterator[pl.LazyFrame]:
-        """The rows of a unit that are handed out, in parts that fit memory or stream."""
+        """The rows of a unit that are handed out, marked, in parts that fit memory or stream."""
         ...
 
     def frame(self, wanted: Unit) -> pl.DataFrame:
@@ -61,22 +66,46 @@ class Source(Protocol):
         ...
 
 
+@dataclass
+class _Said:
+    """What is said of the bars of a reading: looked up once, so that all of a run sees the same."""
+
+    job: ExportJob
+    verdicts: Verdicts
+    by_unit: dict[str, Verdict] = field(default_factory=dict)
+
+    def of(self, units: Sequence[Unit]) -> list[Verdict]:
+        if missing := [one for one in units if one.name not in self.by_unit]:
+            whole = self.verdicts.of(self.job, whole_range(missing))
+            self.by_unit |= {one.name: whole.within(one.sessions) for one in missing}
+        return [self.by_unit[one.name] for one in units]
+
+    def mixed(self, units: Sequence[Unit], versions: dict[str, str]) -> dict[str, str]:
+        """Versions of units with what is said of their bars."""
+        return {
+            one.name: with_token(versions[one.name], verdict.token(one.sessions))
+            for one, verdict in zip(units, self.of(units), strict=True)
+        }
+
+
 @dataclass(frozen=True)
 class LakeSource:
     """Curated datasets on Delta Lake.
 
     Attributes:
         root: folder, or URI on an object store, of the warehouse.
+        verdicts: what is said of bars.
     """
 
     root: str
+    verdicts: Verdicts
 
     def read(self, job: ExportJob) -> LakeReading:
         """One snapshot; writers may go on."""
         from adapters.stores.object_settings import options_of
 
         table = DeltaFiles(self.root, job.dataset, options_of(self.root))
-        return LakeReading(job, self.root, table, table.snapshot())
+        return LakeReading(job, self.root, table, table.snapshot(), _Said(job, self.verdicts))
 
 
 @dataclass(frozen=True)
@@ -87,6 +116,7 @@ class LakeReading:
     root: str
     table: DeltaFiles
     snapshot: Snapshot
+    said: _Said
     kind: str = LAKE
 
     def held(self) -> tuple[date, date] | None:
@@ -98,11 +128,12 @@ class LakeReading:
         return min(p.first for p in periods), max(p.last for p in periods)
 
     def versions(self, units: Sequence[Unit]) -> dict[str, str]:
-        """By unit, a hash of its files' names: every write makes new ones."""
-        return {
+        """By unit, a hash of its files' names, every write makes new ones, and of what is said."""
+        names = {
             one.name: sha256("\n".join(sorted(self._files(one)["path"])).encode()).hexdigest()
             for one in units
         }
+        return self.said.mixed(units, names)
 
     def paths(self, units: Sequence[Unit]) -> list[str]:
         """The files of some units, for an engine that reads them itself."""
@@ -113,7 +144,20 @@ class LakeReading:
         """One lazy frame over the unit's files."""
         files = self._files(wanted)
         if not files.is_empty():
-            yield self.table.scan(files).filter(self.job.served())
+            rows = put_on(self.table.scan(files), self.marks(wanted))
+            yield rows.filter(self.job.served())
+
+    def marks(self, wanted: Unit) -> pl.DataFrame:
+        """Rows of MARKS of a unit, over the same files."""
+        files = self._files(wanted)
+        if files.is_empty():
+            return pl.DataFrame(schema=MARKS)
+
+        def read(of: pl.DataFrame, sessions: tuple[date, date]) -> pl.DataFrame:
+            rows = self.table.scan(files).filter(pl.col("session").is_between(*sessions))
+            return rows.join(of.lazy(), on=of.columns, how="semi").collect()
+
+        return _marks(self.job, self.said, wanted, read)
 
     def frame(self, wanted: Unit) -> pl.DataFrame:
         """The same, collected."""
@@ -131,14 +175,16 @@ class TimescaleSource:
     Attributes:
         store: reads them.
         settings: where they are, for an engine that reads them itself.
+        verdicts: what is said of bars.
     """
 
     store: BarStore
     settings: TimescaleSettings
+    verdicts: Verdicts
 
     def read(self, job: ExportJob) -> TimescaleReading:
         """The tables, whose rows may change while they are read: compare `versions`."""
-        return TimescaleReading(job, self.store, self.settings)
+        return TimescaleReading(job, self.store, self.settings, _Said(job, self.verdicts))
 
 
 @dataclass(frozen=True)
@@ -148,6 +194,7 @@ class TimescaleReading:
     job: ExportJob
     store: BarStore
     settings: TimescaleSettings
+    said: _Said
     kind: str = TIMESCALE
 
     def held(self) -> tuple[date, date] | None:
@@ -159,17 +206,29 @@ class TimescaleReading:
         return months.min(), last.last  # type: ignore[return-value]
 
     def versions(self, units: Sequence[Unit]) -> dict[str, str]:
-        """By unit, what the store says of the version of its sessions."""
-        return {
+        """By unit, what the store says of the version of its sessions, and what is said of them."""
+        stored = {
             one.name: self.store.version(self.job.dataset, sessions=one.sessions) for one in units
         }
+        return self.said.mixed(units, stored)
 
     def parts(self, wanted: Unit) -> Iterator[pl.LazyFrame]:
         """One lazy frame per statement."""
+        marks = self.marks(wanted)
         for sessions in self.statements(wanted):
             rows = self.store.scan(self.job.dataset, sessions=sessions)
             if not rows.is_empty():
-                yield rows.lazy().filter(self.job.served())
+                yield put_on(rows.lazy(), marks).filter(self.job.served())
+
+    def marks(self, wanted: Unit) -> pl.DataFrame:
+        """Rows of MARKS of a unit."""
+
+        def read(of: pl.DataFrame, sessions: tuple[date, date]) -> pl.DataFrame:
+            symbols = of["symbol"].unique().sort().to_list()
+            rows = self.store.scan(self.job.dataset, symbols=symbols, sessions=sessions)
+            return rows.join(of, on=of.columns, how="semi")
+
+        return _marks(self.job, self.said, wanted, read)
 
     def frame(self, wanted: Unit) -> pl.DataFrame:
         """The same in one frame."""
@@ -177,13 +236,32 @@ class TimescaleReading:
 
     def statements(self, wanted: Unit) -> list[tuple[date, date]]:
         """The ranges of sessions that are asked for one after the other."""
-        if self.job.dataset.layout is Layout.YEAR:
-            return [wanted.sessions]
-        starts = [
-            wanted.first + n * _STATEMENT
-            for n in range((wanted.last - wanted.first) // _STATEMENT + 1)
-        ]
-        return [(s, min(s + _STATEMENT - timedelta(days=1), wanted.last)) for s in starts]
+        return _statements(self.job, wanted)
+
+
+def _statements(job: ExportJob, wanted: Unit) -> list[tuple[date, date]]:
+    if job.dataset.layout is Layout.YEAR:
+        return [wanted.sessions]
+    starts = [
+        wanted.first + n * _STATEMENT for n in range((wanted.last - wanted.first) // _STATEMENT + 1)
+    ]
+    return [(s, min(s + _STATEMENT - timedelta(days=1), wanted.last)) for s in starts]
+
+
+def _marks(
+    job: ExportJob,
+    said: _Said,
+    wanted: Unit,
+    read: Callable[[pl.DataFrame, tuple[date, date]], pl.DataFrame],
+) -> pl.DataFrame:
+    """Rows of MARKS of a unit, of the sessions alone of which anything is said."""
+    found = [pl.DataFrame(schema=MARKS)]
+    (verdict,) = said.of([wanted])
+    for sessions in _statements(job, wanted):
+        of = verdict.concerned(sessions)
+        if not of.is_empty():
+            found.append(verdict.marks(read(of, sessions)))
+    return pl.concat(found)
 
 
 def _whole(dataset: Dataset, parts: Iterator[pl.LazyFrame]) -> pl.DataFrame:

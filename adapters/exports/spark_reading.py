@@ -88,8 +88,36 @@ def spark_frame(
         frame = _jdbc(spark, settings, job, reading.settings, predicates)
     else:
         raise ConfigurationError(f"Spark cannot read {reading.kind}")
+    if job.withholds:
+        frame = _marked(spark, frame, pl.concat([reading.marks(unit) for unit in units]))
     served = frame.filter(job.where) if job.where else frame
     return served.select(*job.dataset.schema.names)
+
+
+def _marked(spark: SparkSession, frame: DataFrame, marks: pl.DataFrame) -> DataFrame:
+    """Rows with the flags and statuses of `marks`, which every executor gets as a whole."""
+    if marks.is_empty():
+        return frame
+    import pyarrow as pa
+    from pyspark.sql import functions as f
+
+    types = pa.schema(
+        [
+            ("symbol", pa.string()),
+            ("ts", pa.timestamp("us", tz="UTC")),
+            ("_flags", pa.string()),
+            ("_status", pa.string()),
+        ]
+    )
+    told = marks.to_arrow(compat_level=pl.CompatLevel.oldest()).rename_columns(types.names)
+    said = spark.createDataFrame(told.cast(types))
+    joined = frame.join(f.broadcast(said), ["symbol", "ts"], "left")
+    return joined.withColumns(
+        {
+            "flags": f.coalesce("_flags", "flags"),
+            "dq_status": f.coalesce("_status", "dq_status"),
+        }
+    )
 
 
 def _jdbc(
@@ -136,7 +164,13 @@ def _predicates(job: ExportJob, reading: TimescaleReading, units: Sequence[Unit]
     first, last = whole_range(units)
     time = table_of(job.dataset).time
     found = []
-    for start, end in chunks(reading.settings, job):
+    known = chunks(reading.settings, job)
+    if not known and reading.held() is not None:
+        raise ConfigurationError(
+            f"TimescaleDB tells of no chunk of {job.dataset.name}, which has rows: the table is no "
+            "hypertable, or the user of TIMESCALEDB_URL may not see it as one"
+        )
+    for start, end in known:
         # A bar starts less than three days from the midnight of its session.
         if end.date().toordinal() < first.toordinal() - 3:
             continue

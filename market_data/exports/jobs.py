@@ -68,12 +68,20 @@ class ExportJob:
         return {"dq_status", "final"} <= set(self.dataset.schema.names)
 
     @property
+    def timeframe(self) -> Timeframe | None:
+        """Of the curated bars that it is of; None where it is of something else."""
+        return next((t for t in Timeframe if curated_bars(t).name == self.dataset.name), None)
+
+    @property
     def where(self) -> str:
-        """Which rows are handed out, in SQL; empty for all."""
+        """Which rows are handed out, in SQL; empty for all.
+
+        It is about rows with the marks that are put on while they are read, see marks.py.
+        """
         return "dq_status <> 'error' and final" if self.withholds else ""
 
     def served(self) -> pl.Expr:
-        """The same as an expression."""
+        """The same as an expression, about the same rows."""
         if not self.withholds:
             return pl.lit(value=True)
         return (pl.col("dq_status") != "error") & pl.col("final")

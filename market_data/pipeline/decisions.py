@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Protocol
 
 import polars as pl
 
 from market_data.curation.marks import session_marks, with_marks
 from market_data.datasets import curated_bars
 from market_data.pipeline.platform import Platform
-from market_data.ports import Annotation, Decision
+from market_data.ports import Annotation, Annotations, Decision
 from market_data.quality.annotations import UNUSABLE, marked_by, preferences, standing, unusable
 from market_data.timeframes import Timeframe
 
@@ -23,8 +24,17 @@ MADE_OF_MINUTES = pl.col("source").str.ends_with(f"@{Timeframe.M1}")
 """Bars of a longer timeframe that curation made of a vendor's minutes."""
 
 
+class Decided(Protocol):
+    """Whatever knows where decisions are; a platform does."""
+
+    @property
+    def annotations(self) -> Annotations:
+        """The decisions."""
+        ...
+
+
 def decisions(
-    platform: Platform,
+    platform: Decided,
     dataset: str | None,
     sessions: tuple[date, date],
     as_of: datetime | None = None,
@@ -42,7 +52,7 @@ def preferred_vendors(
 
 
 def bar_decisions(
-    platform: Platform,
+    platform: Decided,
     timeframe: Timeframe,
     sessions: tuple[date, date],
     as_of: datetime | None = None,

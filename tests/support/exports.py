@@ -6,6 +6,7 @@ What belongs here: rows, a lake of them, exporters. What does not: data of vendo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,8 +19,12 @@ from adapters.exports.running import Exporter
 from adapters.exports.sources import LakeSource
 from adapters.exports.store import ExportStore
 from adapters.stores.delta_bar_store import DeltaBarStore
-from market_data.datasets import Dataset
+from market_data.datasets import FLAGS_DATASET, Dataset
 from market_data.exports.jobs import ExportJob, bars_job
+from market_data.exports.marks import Verdicts
+from market_data.ports import Annotation, Decision
+from market_data.quality.bar_flags import BAR_FLAGS
+from market_data.quality.kept_flags import flags_to_keep
 from market_data.timeframes import Timeframe
 
 NOW = datetime(2024, 4, 1, tzinfo=UTC)
@@ -27,6 +32,37 @@ MINUTES = bars_job(Timeframe.M1)
 DAYS = bars_job(Timeframe.D1)
 SESSIONS = (date(2024, 1, 30), date(2024, 2, 2))
 SYMBOLS = ("AAA", "BBB")
+
+
+class Decided:
+    """Decisions of a test, in memory."""
+
+    def __init__(self, *made: Annotation) -> None:
+        self.made = [replace(one, id=number) for number, one in enumerate(made, 1)]
+
+    def add(self, annotation: Annotation) -> int:
+        """Keep one."""
+        number = len(self.made) + 1
+        self.made.append(replace(annotation, id=number))
+        return number
+
+    def read(
+        self,
+        *,
+        dataset: str | None = None,
+        symbol: str | None = None,
+        sessions: tuple[date, date] | None = None,
+    ) -> list[Annotation]:
+        """Those that were asked for."""
+        first, last = sessions or (date.min, date.max)
+        return [
+            one
+            for one in self.made
+            if dataset in (None, one.dataset)
+            and symbol in (None, one.symbol)
+            and one.first_session <= last
+            and one.last_session >= first
+        ]
 
 
 def bars(
@@ -82,14 +118,72 @@ def exporter(
     now: datetime = NOW,
     keep: timedelta = timedelta(hours=48),
     name: str = "exports",
+    decided: Decided | None = None,
 ) -> Exporter:
     """An exporter of the lake below `root`; Polars unless another engine is given."""
+    verdicts = Verdicts(DeltaBarStore(root / "warehouse"), decided or Decided())
     return Exporter(
         ExportStore(root / name, keep),
-        LakeSource(str(root / "warehouse")),
+        LakeSource(str(root / "warehouse"), verdicts),
         engine or PolarsEngine(),
         FixedClock(now),
         "r1",
+    )
+
+
+def flag(
+    root: Path, job: ExportJob, rows: pl.DataFrame, *flags: tuple[str, date, int | None, str]
+) -> None:
+    """Keep flags of bars: symbol, session, which bar of it (None: all of them), code."""
+    said = [
+        {
+            "symbol": symbol,
+            "session": session,
+            "ts": None if bar is None else _nth(rows, symbol, session, bar),
+            "check": "a check",
+            "code": code,
+            "severity": "error" if code == "unit_error" else "warn",
+        }
+        for symbol, session, bar, code in flags
+    ]
+    found = pl.DataFrame(said, schema=BAR_FLAGS)
+    kept = flags_to_keep(found, rows, dataset=job.dataset.name, found_at=NOW)
+    first, last = rows["session"].min(), rows["session"].max()
+    assert isinstance(first, date)
+    assert isinstance(last, date)
+    DeltaBarStore(root / "warehouse").replace(
+        FLAGS_DATASET,
+        FLAGS_DATASET.schema.conform(kept.with_columns(rule_version=pl.lit("r1"))),
+        sessions=(first, last),
+        symbols=rows["symbol"].unique().to_list(),
+    )
+
+
+def _nth(rows: pl.DataFrame, symbol: str, session: date, bar: int) -> datetime:
+    found = rows.filter(pl.col("symbol") == symbol, pl.col("session") == session).sort("ts")
+    start: datetime = found["ts"][bar]
+    return start
+
+
+def decision(
+    symbol: str,
+    session: date,
+    decided: Decision = Decision.UNUSABLE,
+    *,
+    job: ExportJob = MINUTES,
+    codes: tuple[str, ...] = (),
+) -> Annotation:
+    """A decision about a session."""
+    return Annotation(
+        created_at=NOW,
+        author="somebody",
+        dataset=job.dataset.name,
+        symbol=symbol,
+        first_session=session,
+        last_session=session,
+        decision=decided,
+        reason="it was looked at",
+        codes=codes,
     )
 
 

@@ -170,7 +170,7 @@ def test_commands_write_list_and_verify(
 def test_readiness_tells_of_exports_that_are_old_or_failed(world: Graph):
     def section(at: datetime) -> Any:
         found = decide(world.settings)
-        states = export_states(store_of(world.settings), source_of(found, world.platform.store))
+        states = export_states(store_of(world.settings), source_of(found, world.platform))
         return evaluate_exports(states, reports(world), at, configured=False)
 
     now = SystemClock().now()
