@@ -59,6 +59,7 @@ class SparkEngine:
         self, job: ExportJob, reading: Reading, units: Sequence[Unit], folder: Path, tell: Tell
     ) -> list[Facts]:
         """Write all units as one Spark job, see the protocol."""
+        from pyspark.sql import Observation
         from pyspark.sql import functions as f
 
         if isinstance(reading, LakeReading) and not reading.paths(units):
@@ -72,13 +73,41 @@ class SparkEngine:
             tell(f"{job.name}: {len(units)} units, {spark.sparkContext.master}")
             for name in job.partitions:
                 frame = frame.withColumn(name, f.date_format("session", _FORMATS[name]))
+            entered = Observation()
+            frame = frame.observe(entered, f.count(f.lit(1)).alias("rows"))
             writer = frame.write.mode("append").partitionBy(*job.partitions)
             writer.parquet(folder.resolve().as_uri())
         for checksum in folder.rglob(".*.crc"):
             checksum.unlink()
-        made = [str(path) for path in sorted(folder.rglob("*.parquet"))]
+        made = _written(folder)
         tell(f"{job.name}: reading {len(made)} files back")
-        return read_back(spark, made)
+        found = read_back(spark, made)
+        all_there(int(entered.get["rows"]), found, folder)
+        return found
+
+
+def _written(folder: Path) -> list[str]:
+    return [str(path) for path in sorted(folder.rglob("*.parquet"))]
+
+
+def all_there(entered: int, found: Sequence[Facts], folder: Path) -> None:
+    """Compare the rows that Spark began to write with those of the files that are there.
+
+    Args:
+        entered: rows that executors took.
+        found: the files as they are seen here.
+        folder: that they lie in.
+
+    Raises:
+        StorageError: they are not the same: an executor wrote elsewhere.
+    """
+    there = sum(file.rows for file in found)
+    if there != entered:
+        raise StorageError(
+            f"executors wrote {entered:,} rows, the files below {folder} hold {there:,}: "
+            "EMP_EXPORT_DIR has to be a folder that every worker shares with this machine, under "
+            "the same path"
+        )
 
 
 def read_back(spark: SparkSession, paths: Sequence[str]) -> list[Facts]:

@@ -15,6 +15,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from adapters.configuration import load_thresholds
+from adapters.exports import spark_engine
 from adapters.exports.running import Exporter
 from adapters.exports.settings import SparkSettings
 from adapters.exports.sources import TimescaleSource
@@ -27,7 +28,9 @@ from adapters.timescale.factory import open_connections, open_store
 from adapters.timescale.settings import TimescaleSettings
 from market_data.curation import CurationInput, curate
 from market_data.datasets import curated_bars
+from market_data.errors import StorageError
 from market_data.exports.jobs import bars_job, export_jobs
+from market_data.exports.marks import Verdicts
 from market_data.pipeline.curate import curate_sessions
 from market_data.schemas import RAW_BARS
 from market_data.timeframes import Timeframe
@@ -36,9 +39,12 @@ from tests.support.exports import (
     MINUTES,
     NOW,
     SESSIONS,
+    Decided,
     bars,
+    decision,
     exported,
     exporter,
+    flag,
     put,
     quiet,
 )
@@ -102,6 +108,35 @@ def test_both_engines_write_the_same_layout_and_rows(tmp_path: Path, engine: Spa
     assert sum(p.is_file() for p in folder.rglob("*")) == len(other.files)
 
 
+def test_both_engines_put_on_what_checks_and_people_said(tmp_path: Path, engine: SparkEngine):
+    put(tmp_path, MINUTES, rows := bars())
+    day, other = SESSIONS
+    flag(tmp_path, MINUTES, rows, ("AAA", day, 0, "unit_error"), ("BBB", day, 2, "wick"))
+    said = Decided(decision("AAA", other))
+    polars = exporter(tmp_path, decided=said)
+    spark = exporter(tmp_path, engine, name="spark", decided=said)
+    one, two = (made.run(MINUTES, None, RUN, quiet) for made in (polars, spark))
+    # One bar in another unit, and the three of a session that nobody is to use.
+    assert one.rows == two.rows == 24 - 1 - 3
+    assert [(u.name, u.digest, u.source_version) for u in one.units] == [
+        (u.name, u.digest, u.source_version) for u in two.units
+    ]
+    assert "wick" in exported(spark, MINUTES)["flags"].to_list()
+    assert against_source(spark.store, spark.source, MINUTES, SESSIONS, NOW).is_empty()
+
+
+def test_files_that_are_not_where_they_are_looked_for_make_no_export(
+    tmp_path: Path, engine: SparkEngine, monkeypatch: pytest.MonkeyPatch
+):
+    """A worker that does not share the folder writes into one of its own."""
+    put(tmp_path, MINUTES, bars())
+    made = exporter(tmp_path, engine)
+    monkeypatch.setattr(spark_engine, "_written", lambda _: [])
+    with pytest.raises(StorageError, match=r"wrote 24 rows.*hold 0.*EMP_EXPORT_DIR"):
+        made.run(MINUTES, None, RUN, quiet)
+    assert made.store.newest(MINUTES) is None
+
+
 def test_real_bars_come_out_the_same(tmp_path: Path, engine: SparkEngine, test_data: Path):
     """23 years of AAPL and two weeks of EURUSD by the minute, from two dealers."""
     now = datetime(2021, 4, 2, tzinfo=UTC)
@@ -158,7 +193,7 @@ def timescale(timescale_url: str) -> Iterator[TimescaleSource]:
             sessions=sessions,
             symbols=["AAA", "BBB"],
         )
-    yield TimescaleSource(store, settings)
+    yield TimescaleSource(store, settings, Verdicts(store, Decided()))
     connections.close()
 
 

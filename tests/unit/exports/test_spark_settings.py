@@ -7,14 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from adapters.exports import spark_session
+from adapters.exports import spark_reading, spark_session
 from adapters.exports.settings import SparkSettings
-from adapters.exports.spark_engine import _is_local, _without_login
+from adapters.exports.spark_engine import _is_local, _without_login, all_there
 from adapters.exports.spark_reading import _jdbc, jdbc_properties
 from adapters.exports.spark_session import java_version, prepare, spark_config
 from adapters.timescale.settings import TimescaleSettings
-from market_data.errors import ConfigurationError
-from tests.support.exports import MINUTES
+from market_data.errors import ConfigurationError, StorageError
+from tests.support.exports import MINUTES, SESSIONS
 
 SERVER = TimescaleSettings(
     url="postgresql://us%40er:p%2Fw@db.example:6543/emp?sslmode=require"  # type: ignore[arg-type]
@@ -27,7 +27,8 @@ def test_a_master_and_options_are_passed_on(tmp_path: Path):
     told = spark_config(
         SparkSettings(
             master="spark://host:7077",
-            options="spark.executor.memory=4g spark.ui.enabled=true spark.sql.session.timeZone=X",
+            options="spark.executor.memory=4g spark.ui.enabled=true spark.sql.session.timeZone=X "
+            "spark.sql.files.ignoreMissingFiles=true spark.sql.files.ignoreCorruptFiles=true",
             jdbc_jar=jar,
         )
     )
@@ -37,7 +38,32 @@ def test_a_master_and_options_are_passed_on(tmp_path: Path):
     assert told["spark.jars"] == str(jar)
     # What exports rely on is not to be changed.
     assert told["spark.sql.session.timeZone"] == "UTC"
+    assert told["spark.sql.files.ignoreMissingFiles"] == "false"
+    assert told["spark.sql.files.ignoreCorruptFiles"] == "false"
     assert "spark.master" not in spark_config(SparkSettings())
+
+
+def test_rows_that_lie_elsewhere_are_an_error_that_names_the_folder():
+    file = SimpleNamespace(rows=7)
+    all_there(14, [file, file], Path("/exports/x"))  # type: ignore[list-item]
+    all_there(0, [], Path("/exports/x"))
+    for found in ([file], []):
+        with pytest.raises(
+            StorageError, match=r"14 rows.*/exports/x.*EMP_EXPORT_DIR.*every worker"
+        ):
+            all_there(14, found, Path("/exports/x"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("held", [SESSIONS, None])
+def test_a_table_with_rows_has_chunks(monkeypatch: pytest.MonkeyPatch, held: object):
+    monkeypatch.setattr(spark_reading, "chunks", lambda *_: [])
+    reading = SimpleNamespace(settings=SERVER, held=lambda: held)
+    units = MINUTES.units(*SESSIONS)
+    if held is None:
+        assert spark_reading._predicates(MINUTES, reading, units) == []  # type: ignore[arg-type]
+        return
+    with pytest.raises(ConfigurationError, match="no chunk of curated/bars_1m"):
+        spark_reading._predicates(MINUTES, reading, units)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("options", ["executor.memory=4g", "spark.executor.memory", "spark.a=1 b"])
