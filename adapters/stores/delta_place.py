@@ -127,6 +127,27 @@ class TablePlace:
             log.remove([name])
         return aside.uri
 
+    def mark(self, name: str) -> None:
+        """Leave a mark of this name beside the log; the same again changes nothing."""
+        if self.local is not None:
+            self.local.mkdir(parents=True, exist_ok=True)
+            (self.local / name).touch()
+        else:
+            Objects(self.uri, self._options).put(name, b"")
+
+    def is_marked(self, name: str) -> bool:
+        """Whether a mark of this name is there."""
+        if self.local is not None:
+            return (self.local / name).exists()
+        return Objects(self.uri, self._options).size(name) is not None
+
+    def unmark(self, name: str) -> None:
+        """Take a mark away."""
+        if self.local is not None:
+            (self.local / name).unlink(missing_ok=True)
+        else:
+            Objects(self.uri, self._options).remove([name])
+
     @contextmanager
     def reached(self) -> Iterator[None]:
         """Typed errors where an object store does not answer.

@@ -20,13 +20,14 @@ import polars as pl
 
 from adapters.stores.delta_damage import lost_among
 from adapters.stores.delta_maintenance import footprint
-from adapters.stores.delta_snapshot import Snapshot
+from adapters.stores.delta_snapshot import Snapshot, files_frame
 from adapters.stores.delta_table import Change, DeltaFiles
 from adapters.stores.slices import files_of, rows_of
 from market_data.errors import TableDamagedError, UnsupportedOperationError
 from market_data.ordering import sort_if_needed
 from market_data.ports.lake import CHANGED, LEFT, Damage, Footprint, Tended
 
+_UNFINISHED = ".repairing"
 _RANGES = {
     "file": pl.String(),
     "symbol_from": pl.String(),
@@ -48,14 +49,21 @@ def damage(table: DeltaFiles, *, thorough: bool) -> Damage:
         snapshot = table.snapshot()
     except TableDamagedError as error:
         wrong = str(error).partition(" is damaged: ")[2].partition(". Put its")[0]
-        empty = pl.DataFrame(schema=CHANGED)
-        return Damage({}, wrong or str(error), None, pl.DataFrame(schema=_RANGES), empty)
+        return _of_log(wrong or str(error), _later(table))
+    if table.place.is_marked(_UNFINISHED):
+        return _of_log("its log was mended, and its rows did not all come in again")
     lost = lost_among(table.place.files, snapshot.files, thorough=thorough)
     named = snapshot.files.filter(pl.col("path").is_in(list(lost)))
     rows = None if named["rows"].null_count() else int(named["rows"].sum())
     ranges = _ranges(named)
     losses = _losses(table, snapshot, named)
     return Damage(lost, "", rows, ranges, losses, _left(table, snapshot, named, ranges))
+
+
+def _of_log(wrong: str, later: pl.DataFrame | None = None) -> Damage:
+    """A log that is to be mended, and what later versions than its newest good one wrote."""
+    sessions = pl.DataFrame(schema=CHANGED) if later is None else later
+    return Damage({}, wrong, None, pl.DataFrame(schema=_RANGES), sessions)
 
 
 def _left(
@@ -215,6 +223,9 @@ def _mend_log(table: DeltaFiles, found: Damage) -> Tended:
     files = table.place.log_files()
     moment = datetime.now(UTC)
     with table.writers_away():
+        if _is_raw(table):
+            # From here on the log may be whole before its rows are; the mark tells until then.
+            table.place.mark(_UNFINISHED)
         good = _newest_good(table, files)
         # The hint may point at what goes; without it the whole log is listed.
         aside = [name for name in files if good is None or _version(name) > good]
@@ -239,9 +250,10 @@ def _mend_log(table: DeltaFiles, found: Damage) -> Tended:
     changed = pl.DataFrame(schema=CHANGED)
     if _is_raw(table):
         notes.append(f"{_taken_in(table)} rows of files that no version named came in again")
+        table.place.unmark(_UNFINISHED)
         after = footprint(table)
     else:
-        changed = _written_since(table)
+        changed = found.sessions
         notes.append(
             "what later versions wrote is left out: the sessions named here are to be made anew"
         )
@@ -249,6 +261,14 @@ def _mend_log(table: DeltaFiles, found: Damage) -> Tended:
         name, "repair", False, before, after, removed=tuple(aside), notes=tuple(notes),
         changed=changed,
     )  # fmt: skip
+
+
+def _later(table: DeltaFiles) -> pl.DataFrame:
+    """What versions wrote that cannot be opened, told before anything is laid aside: CHANGED."""
+    good = None if _is_raw(table) else _newest_good(table, table.place.log_files())
+    if good is None:
+        return pl.DataFrame(schema=CHANGED)
+    return _written_since(table, Snapshot(good, files_frame(table.opened(good), table.dataset)))
 
 
 def _version(name: str) -> int:
@@ -290,9 +310,8 @@ def _taken_in(table: DeltaFiles) -> int:
     return back
 
 
-def _written_since(table: DeltaFiles) -> pl.DataFrame:
-    """Symbol-sessions of files that no version names and that hold others rows than the table."""
-    snapshot = table.snapshot()
+def _written_since(table: DeltaFiles, snapshot: Snapshot) -> pl.DataFrame:
+    """Symbol-sessions of files that a version does not name and that hold other rows than it."""
     found = [pl.DataFrame(schema=CHANGED)]
     for unit in _units_stored(table):
         held = snapshot.of([unit])

@@ -365,6 +365,41 @@ def test_a_raw_log_without_its_log_has_all_its_rows_again(tmp_path: Path) -> Non
     assert_frame_equal(DeltaRawLog(tmp_path).revisions(RAW), before)
 
 
+def test_a_repair_of_a_log_that_died_is_not_taken_for_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = DeltaRawLog(tmp_path)
+    for number in range(3):
+        log.append(RAW, fetch(number, everything(float(number))))
+    before = log.revisions(RAW)
+    newest = tmp_path / RAW.name / "_delta_log" / f"{3:020d}.json"
+    newest.write_text("{")
+
+    def die(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("adapters.stores.delta_repair._taken_in", die)
+        with pytest.raises(KeyboardInterrupt):
+            DeltaRawLog(tmp_path).table(RAW).repair()
+    table = DeltaRawLog(tmp_path).table(RAW)
+    assert not table.damage().none
+    table.repair()
+    assert table.damage().none
+    assert_frame_equal(DeltaRawLog(tmp_path).revisions(RAW), before)
+
+
+def test_what_later_versions_wrote_is_known_before_the_log_is_mended(
+    lake: Path, three: DeltaLakeTable
+) -> None:
+    (lake / D1.name / "_delta_log" / f"{3:020d}.json").write_text("{")
+    table = DeltaBarStore(lake).table(D1)
+    wrong = table.damage().sessions
+    assert set(wrong["session"]) == set(SESSIONS)
+    _, done = table.repair()
+    assert_frame_equal(done.changed, wrong)
+
+
 def test_a_first_write_that_died_is_no_lost_log(
     lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
