@@ -5,20 +5,27 @@ the policy (market_data/retention), who starts it (jobs/automation/retention.py,
 emp/commands/retention.py).
 
 The raw logs stay: they hold what vendors said. Bars and macro events go only where the raw logs
-make the same keys again; what they do not make stays and is told. What is made of bars goes by its
-age alone. A removal goes month by month, each in one atomic step; one that was killed is finished
-by the same call again.
+make the same keys again; what they do not make stays and is told. Scores and flags go only where
+the bars that they speak of are gone: reads withhold bars by them. A removal goes month by month,
+each in one atomic step; one that was killed is finished by the same call again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import polars as pl
 
-from market_data.datasets import MACRO_CALENDAR, STORED, Dataset, curated_bars
+from market_data.datasets import (
+    FLAGS_DATASET,
+    MACRO_CALENDAR,
+    SCORES_DATASET,
+    STORED,
+    Dataset,
+    curated_bars,
+)
 from market_data.pipeline.curate import curate_slice, lock_names
 from market_data.pipeline.macro_calendar import calendar_of
 from market_data.pipeline.platform import Platform, Progress, silent
@@ -27,6 +34,9 @@ from market_data.retention.policy import DataRetention
 from market_data.timeframes import Timeframe
 
 _DAY = timedelta(days=1)
+_JUDGEMENTS = SCORES_DATASET, FLAGS_DATASET
+_JUDGED = "dataset", "symbol", "session"
+"""Of which bars a score or a flag speaks."""
 _BARS = {curated_bars(t).name: t for t in Timeframe}
 
 
@@ -37,7 +47,8 @@ class Removed:
     Attributes:
         removal: what was asked for.
         gone: rows that went.
-        kept: rows that stay, because the raw logs do not make them again.
+        kept: rows that stay: bars that the raw logs do not make again, and what speaks of bars that
+            are stored.
     """
 
     removal: Removal
@@ -68,6 +79,8 @@ def _leaving(platform: Platform, policy: DataRetention, dataset: Dataset, today:
             mine.sort("month").partition_by("month", as_dict=True, maintain_order=True).items()
         ):
             found += _of_month(platform, dataset, month, horizon, rows)
+    if dataset in _JUDGEMENTS:
+        found = [r for old in found if (r := _without_bars(platform, policy, old, today))]
     found.sort(key=lambda removal: removal.sessions)
     held = int(months["rows"].sum())
     return Leaving(dataset.name, sum(r.rows for r in found), held, tuple(found))
@@ -118,8 +131,52 @@ def _remove(platform: Platform, removal: Removal) -> Removed:
     stays = dataset.schema.empty()
     if dataset.name in _BARS or dataset == MACRO_CALENDAR:
         stays = held.join(_made_again(platform, removal), on=["symbol", "ts"], how="anti")
+    elif dataset in _JUDGEMENTS:
+        stays = held.join(_with_bars(platform, symbols, span), on=list(_JUDGED), how="semi")
     platform.store.replace(dataset, stays, sessions=span, symbols=symbols)
     return Removed(removal, held.height - stays.height, stays.height)
+
+
+def _with_bars(
+    platform: Platform, symbols: Sequence[str], sessions: tuple[date, date]
+) -> pl.DataFrame:
+    """Columns dataset, symbol, session: of which bars are stored."""
+    found = [
+        platform.store.scan(
+            curated_bars(timeframe),
+            symbols=symbols,
+            sessions=sessions,
+            columns=["symbol", "session"],
+        )
+        .unique()
+        .select(pl.lit(name).alias("dataset"), "symbol", "session")
+        for name, timeframe in _BARS.items()
+    ]
+    return pl.concat(found)
+
+
+def _without_bars(
+    platform: Platform, policy: DataRetention, asked: Removal, today: date
+) -> Removal | None:
+    """What may go of scores or flags: those whose bars are gone, or go before them."""
+    where = asked.symbols, asked.sessions
+    held = platform.store.scan(
+        asked.dataset, symbols=where[0], sessions=where[1], columns=list(_JUDGED)
+    )
+    horizons = [
+        (name, symbol, horizon)
+        for name in _BARS
+        for symbol, horizon in policy.horizons(name, asked.symbols, today).items()
+    ]
+    schema = {"dataset": pl.String(), "symbol": pl.String(), "horizon": pl.Date()}
+    going = pl.DataFrame(horizons, schema=schema, orient="row")
+    staying = _with_bars(platform, *where).join(going, on=["dataset", "symbol"], how="left")
+    staying = staying.filter(pl.col("horizon").is_null() | (pl.col("session") >= pl.col("horizon")))
+    rows = held.join(staying, on=list(_JUDGED), how="anti")
+    if rows.is_empty():
+        return None
+    symbols = tuple(rows["symbol"].unique().sort())
+    return replace(asked, symbols=symbols, rows=rows.height)
 
 
 def _made_again(platform: Platform, removal: Removal) -> pl.DataFrame:

@@ -18,6 +18,8 @@ from market_data.durations import Duration
 
 SLACK = timedelta(days=14)
 """Sessions may be so far apart: holidays. A history counts as whole where it begins so late."""
+_MAY_GO = "curated/", "quality/"
+"""The layers that are made anew of the raw logs whenever their sessions are."""
 Patterns = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -34,7 +36,8 @@ class RetentionRule(_Strict):
         symbols: patterns of symbols.
         target: with less history it warns; None where none has to be there.
         minimum: with less history it fails.
-        keep: rows of sessions that are older may go; None keeps them for good.
+        keep: rows of sessions that are older may go; None keeps them for good. Only of curated and
+            quality datasets.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -62,6 +65,17 @@ class RetentionRule(_Strict):
                 raise ValueError(
                     f"{self.name}: no dataset of the warehouse is called {pattern}; the raw logs "
                     "hold what vendors said, and are kept for good"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _made_again(self) -> Self:
+        """Nothing makes features and forecasts of former days again by itself."""
+        for dataset in STORED if self.keep is not None else ():
+            if self.of_dataset(dataset.name) and not dataset.name.startswith(_MAY_GO):
+                raise ValueError(
+                    f"{self.name}: keep would remove rows of {dataset.name}, which nothing makes "
+                    "again by itself; name datasets of curated/ and quality/"
                 )
         return self
 

@@ -20,11 +20,13 @@ from adapters.settings import PROJECT
 from definitions import build_definitions
 from emp.cli import run
 from jobs.automation.retention import NAME
-from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
+from market_data.datasets import FLAGS_DATASET, SCORES_DATASET, curated_bars, raw_bars
 from market_data.errors import ConfigurationError, StoreUnavailableError
 from market_data.failover.state import Decision, Standing
 from market_data.operations.data_retention import NAME as RETENTION
+from market_data.pipeline.removing import remove
 from market_data.ports import BarStore
+from market_data.retention.leaving import Removal
 from market_data.timeframes import Timeframe
 from tests.support.small_world import DAYS, NOW, SYMBOLS, all_told, fill, small_world
 from tests.support.worlds import World
@@ -100,14 +102,16 @@ def test_what_is_older_goes_and_comes_back_from_the_raw_log(on_both: World):
     (bars, scores) = leaving_of(world.settings, world.platform)
     assert (bars.dataset, bars.rows, bars.held) == ("curated/bars_1d", 3, 10)
     assert bars.sessions == (date(2024, 2, 1), date(2024, 2, 14))
-    assert (scores.dataset, scores.rows) == ("quality/scores", 6)
+    # Of BBB the bars stay, and so do their scores.
+    assert (scores.dataset, scores.rows) == ("quality/scores", 3)
 
     done = apply_retention(world.settings, world.platform, operations(world))
-    assert (done.gone, done.kept) == (9, 0)
+    assert (done.gone, done.kept) == (6, 0)
     assert sessions(world, "AAA") == ALL[3:]
     assert sessions(world, "BBB") == ALL
     left = world.platform.store.scan(SCORES_DATASET)
-    assert set(left["session"]) == set(ALL[3:])
+    assert left.filter(symbol="AAA")["session"].to_list() == ALL[3:]
+    assert left.filter(symbol="BBB")["session"].to_list() == ALL
     assert len(before["raw first"]) == len(
         world.platform.raw_log.revisions(raw_bars("first", Timeframe.D1))
     )
@@ -139,6 +143,37 @@ def test_what_the_raw_log_does_not_make_stays_and_is_told(world: World):
     (newest,) = operations(world).reports.newest(REPORT)
     assert newest.status == "warn"
     assert newest.body["removed"][0]["kept"] == 1
+
+
+def test_flags_and_scores_stay_as_long_as_their_bars(world: World):
+    """A bar in error is withheld by its flag: without it, it would be served."""
+    store = world.platform.store
+    row = {"symbol": "AAA", "session": ALL[0], "dataset": BARS.name, "bar": NOW.replace(month=2)}
+    said = {"scope": "bar", "code": "spike", "severity": "error", "found_by": "false_ticks"}
+    when = {"digest": 1, "found_at": NOW, "rule_version": "1"}
+    flag = FLAGS_DATASET.schema.conform(pl.DataFrame([row | said | when]))
+    where = {"sessions": (ALL[0], ALL[0]), "symbols": ["AAA"]}
+    store.replace(FLAGS_DATASET, flag, **where)
+    judged = [{"name": "judged", "datasets": ["quality/*"], "keep": "30d"}]
+    configure(world, judged)
+    assert leaving_of(world.settings, world.platform) == []
+    asked = [Removal(d, ("AAA",), (ALL[0], ALL[0]), 1) for d in (FLAGS_DATASET, SCORES_DATASET)]
+    assert [(r.gone, r.kept) for r in remove(world.platform, asked)] == [(0, 1), (0, 1)]
+    assert store.scan(FLAGS_DATASET, **where).height == 1
+
+    configure(world, [*judged, RULES[1]])
+    done = apply_retention(world.settings, world.platform, operations(world))
+    assert {r.removal.dataset.name: r.gone for r in done.done} == {
+        "curated/bars_1d": 6, "quality/scores": 6, "quality/bar_flags": 1,
+    }  # fmt: skip
+    assert store.scan(FLAGS_DATASET, **where).is_empty()
+
+
+@pytest.mark.parametrize("dataset", ["features/*", "features/predictions", "marts/*", "*"])
+def test_what_nothing_makes_again_is_refused(world: World, dataset: str):
+    configure(world, [{"name": "lost", "datasets": [dataset], "keep": "400d"}])
+    with pytest.raises(ConfigurationError, match=r"retention\.yaml: .*nothing makes again"):
+        leaving_of(world.settings, world.platform)
 
 
 def test_a_removal_that_is_killed_is_finished_by_the_next(
@@ -173,7 +208,7 @@ def test_a_mistyped_policy_empties_no_store(world: World):
     assert [f.dataset for f in done.held_back] == ["curated/bars_1d", "quality/scores"]
     assert done.gone == 0
     assert sessions(world, "AAA") == ALL
-    assert apply_retention(world.settings, world.platform, operations(world), whole=True).gone == 9
+    assert apply_retention(world.settings, world.platform, operations(world), whole=True).gone == 6
 
 
 def test_nothing_is_removed_while_the_warehouse_is_away(world: World):
@@ -201,7 +236,7 @@ def test_the_command_tells_first(
     assert run(["retention", "plan", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [(one["dataset"], one["rows"], one["of"]) for one in told] == [
-        ("curated/bars_1d", 5, 10), ("quality/scores", 10, 10),
+        ("curated/bars_1d", 5, 10), ("quality/scores", 5, 10),
     ]  # fmt: skip
     assert run(["retention", "apply"]) == 0
     assert "nothing was removed: repeat it with --yes" in capsys.readouterr().out
