@@ -22,6 +22,8 @@ from tests.support.processes import still_runs
 from tests.support.servers import new_database, server_url
 
 ROOT = Path(__file__).resolve().parents[3]
+A_TICK = 60.0
+"""Seconds that Dagster gives the tick of a sensor, which a code server lets end before it ends."""
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -86,7 +88,7 @@ def daemon(house: Institution, tmp_path: Path) -> Iterator[subprocess.Popen[byte
         deadline = time.monotonic() + 180
         while running(house) and time.monotonic() < deadline:
             time.sleep(0.5)
-        _, left = psutil.wait_procs(family, timeout=30)
+        _, left = psutil.wait_procs(family, timeout=A_TICK)
         left = [orphan for orphan in left if still_runs(orphan)]
         for orphan in left:
             orphan.kill()
