@@ -30,7 +30,12 @@ carries the digest of the definition that made it. This page is written by
 
 The daily run makes them after the scores; in the UI each group is an asset. `emp features make`
 makes a range anew, as one run. Rows beside the range that its bars have a part in are made anew
-with it: features after it, labels before it.
+with it: features after it, labels before it, confluence and regime statistics on both sides.
+
+Stored rows stay as they were made until then. Where bars, people's decisions or splits change after
+features were made, a frame still gives the rows of before, also of bars that readers no longer get;
+the check of the dataset tells of rows that would be others now. Only rows by another definition are
+refused.
 
 ```python
 import emp
@@ -52,7 +57,8 @@ now = emp.get_features_for_inference(["AAPL"], timeframe="1h", mode="latest")
 - **Nothing from the future.** A row needs nothing that came after its bar ended (`available_at`).
   A daily bar over a vendor's own day (flag `foreign_day`) counts as ended 60 hours after midnight
   UTC of its date, when such a day is over wherever it is; a row is never known before the one
-  before it.
+  before it. So confluence takes such a day only where it is known within the session after it,
+  as a Friday's on Monday.
   In a frame, groups of other timeframes give the newest row that had ended by then, none older than
   14 days. Values are those of the newest revision of each bar; who trains on what was known at some
   moment reads bars with `as_of`.

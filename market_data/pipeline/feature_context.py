@@ -14,10 +14,12 @@ import polars as pl
 from market_data.calendars import trading_sessions
 from market_data.datasets import FEATURES, MACRO_CALENDAR, REGIME_STATS_DATASET, Dataset
 from market_data.features.confluence import confluence
+from market_data.features.labels import FURTHEST
 from market_data.features.macro_context import LOOK_BACK, macro_context
 from market_data.features.regime_stats import regime_stats
 from market_data.features.registry import FEATURE_TIMEFRAMES, Kind, group_for
 from market_data.features.schemas import REGIME_STATS
+from market_data.features.windows import touched_until
 from market_data.macro.bias import currencies_of
 from market_data.pipeline.curate import chunks, lock_names
 from market_data.pipeline.features import FeatureReport
@@ -39,17 +41,13 @@ def make_confluence(
 ) -> FeatureReport:
     """Make the stored confluence of a range what the stored regimes say now.
 
-    The session after the range is made anew where it is stored: its bars look back into it.
+    Stored sessions after the range whose regimes the bars of the range have a part in are made
+    anew first, and the one after these: its bars look back into them.
     """
     dataset = FEATURES[group_for(Kind.CONFLUENCE).key]
     report = FeatureReport(group_for(Kind.CONFLUENCE))
-    after = last + _DAY, last + LONGEST_CLOSURE
-    keys = ["symbol", "session"]
-    stored = platform.store.scan(dataset, symbols=symbols, sessions=after, columns=keys).unique()
-    for day in sorted(_next_sessions(stored)):
-        span = day, day
-        kept = stored.filter(pl.col("session") == day)["symbol"].to_list()
-        report.beside += _replaced(platform, dataset, kept, span, confluence_now).height
+    after = _after(platform, dataset, symbols, last)
+    report.beside = _renewed(platform, dataset, symbols, after, confluence_now)
     for span in chunks(first, last, 31):
         progress(f"confluence: {span[0]} to {span[1]}")
         report.count(_replaced(platform, dataset, symbols, span, confluence_now))
@@ -81,16 +79,20 @@ def make_regime_stats(
 ) -> pl.DataFrame:
     """Make the stored statistics of a range what stored regimes and labels say now.
 
-    The sessions before it in which the next bars of labels fall are those of the labels: they are
-    counted when their own sessions are.
+    Stored sessions beside it are made anew with it: those before, whose labels are told by bars of
+    the range, and those after, whose regimes these have a part in.
 
     Returns:
         Rows of REGIME_STATS of the range.
     """
+    dataset = REGIME_STATS_DATASET
+    before = first - timedelta(days=max(FURTHEST.values())), first - _DAY
+    for beside in (_after(platform, dataset, symbols, last), before):
+        _renewed(platform, dataset, symbols, beside, regime_stats_now)
     parts = [REGIME_STATS.empty()]
     for span in chunks(first, last, 31):
         progress(f"regime statistics: {span[0]} to {span[1]}")
-        parts.append(_replaced(platform, REGIME_STATS_DATASET, symbols, span, regime_stats_now))
+        parts.append(_replaced(platform, dataset, symbols, span, regime_stats_now))
     return pl.concat(parts)
 
 
@@ -103,9 +105,30 @@ def _replaced(
     return rows
 
 
-def _next_sessions(stored: pl.DataFrame) -> set[date]:
-    """The first session of each symbol."""
-    return {*stored.group_by("symbol").agg(pl.col("session").min())["session"]}
+def _renewed(
+    platform: Platform, dataset: Dataset, symbols: Sequence[str], span: _Span, make: _Make
+) -> int:
+    """Make the sessions of a range anew that are stored; how many rows they have."""
+    count, keys = 0, ["symbol", "session"]
+    for part in [*chunks(*span, 31)][::-1]:
+        with platform.locks.hold(lock_names(dataset.name, *part)):
+            stored = platform.store.scan(dataset, symbols=symbols, sessions=part, columns=keys)
+            if stored.is_empty():
+                continue
+            rows = make(platform, stored["symbol"].unique().sort().to_list(), part)
+            rows = rows.join(stored.unique(), on=keys, how="semi", maintain_order="left")
+            platform.store.replace(dataset, rows, sessions=part, symbols=symbols)
+            count += rows.height
+    return count
+
+
+def _after(platform: Platform, dataset: Dataset, symbols: Sequence[str], last: date) -> _Span:
+    """The sessions after a range that are stored and whose regimes it has a part in."""
+    furthest = max(touched_until(t, last) for t in FEATURE_TIMEFRAMES) + LONGEST_CLOSURE
+    span = last + _DAY, furthest
+    found = platform.store.scan(dataset, symbols=symbols, sessions=span, columns=["session"])
+    until = found["session"].max()
+    return last + _DAY, until if isinstance(until, date) else last
 
 
 def confluence_now(platform: Platform, symbols: Sequence[str], span: _Span) -> pl.DataFrame:
