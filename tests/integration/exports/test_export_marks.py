@@ -13,8 +13,12 @@ from polars.testing import assert_frame_equal
 
 import emp
 from adapters.exports.running import Exporter
-from adapters.exports.sources import LakeSource
+from adapters.exports.sources import LakeSource, TimescaleSource
 from adapters.exports.verifying import against_source, outdated
+from adapters.stores.delta_bar_store import DeltaBarStore
+from adapters.timescale.factory import open_connections, open_store
+from adapters.timescale.settings import TimescaleSettings
+from market_data.datasets import FLAGS_DATASET
 from market_data.errors import UnjudgedBarsWarning, WithheldBarsWarning
 from market_data.exports.jobs import ExportJob, bars_job
 from market_data.exports.marks import Verdicts
@@ -140,6 +144,30 @@ def test_what_is_said_later_makes_the_unit_outdated_and_stale(tmp_path: Path, sa
     assert again.rows == {"decision": 21, "flag": 24, "taken back": 24}[said]
     assert outdated(made.source.read(MINUTES), again) == []
     assert against_source(made.store, made.source, MINUTES, SESSIONS, NOW).is_empty()
+
+
+def test_marks_are_put_on_rows_of_timescaledb_as_on_those_of_the_lake(
+    tmp_path: Path, timescale_url: str
+):
+    put(tmp_path, MINUTES, rows := bars(symbols=SYMBOLS))
+    flag(tmp_path, MINUTES, rows, *FLAGS)
+    lake, decided = DeltaBarStore(tmp_path / "warehouse"), Decided(*DECISIONS)
+    settings = TimescaleSettings(url=timescale_url)  # type: ignore[arg-type]
+    connections = open_connections(settings)
+    try:
+        store = open_store(connections)
+        for dataset in (MINUTES.dataset, FLAGS_DATASET):
+            store.replace(dataset, lake.scan(dataset), sessions=SESSIONS, symbols=list(SYMBOLS))
+        source = TimescaleSource(store, settings, Verdicts(store, decided))
+        made = replace(exporter(tmp_path, name="timescale"), source=source)
+        there = made.run(MINUTES, SESSIONS, RUN, quiet)
+        here = exporter(tmp_path, decided=decided).run(MINUTES, SESSIONS, RUN, quiet)
+        assert there.rows == 24 - 1 - 3
+        assert there.digest == here.digest
+        decided.add(decision("AAPL", TUESDAY))
+        assert outdated(source.read(MINUTES), there) == ["year=2024/month=01"]
+    finally:
+        connections.close()
 
 
 def _taking_back(session: date) -> Annotation:
