@@ -20,7 +20,11 @@ from market_data.datasets import FEATURES
 from market_data.errors import ConfigurationError, MarketDataError
 from market_data.features.labels import HORIZONS
 from market_data.features.registry import FeatureGroup, Kind, group_for
-from market_data.pipeline.feature_gaps import before_the_last_bar, warn_of_missing
+from market_data.pipeline.feature_gaps import (
+    before_the_last_bar,
+    of_served_bars,
+    warn_of_missing,
+)
 from market_data.pipeline.platform import Platform
 from market_data.quality.digest import rows_digest
 from market_data.timeframes import Timeframe
@@ -213,6 +217,7 @@ class _Reader:
         rows = pl.concat(frame.select(ROW) for frame in read.values()).unique(_KEY).sort(_KEY)
         if until is not None:
             rows = rows.filter(pl.col("available_at") <= until)
+        rows = of_served_bars(self._platform, self._symbols, self._timeframe, rows)
         for group in self._groups:
             if group.timeframe is self._timeframe:
                 rows = self._beside(rows, read[group.key], group)

@@ -1,4 +1,4 @@
-"""What a feature frame lacks, against the bars that are served and the calendar.
+"""What a feature frame lacks or has too much, against the bars that are served and the calendar.
 
 What belongs here: bars without features, sessions whose last bar has none. What does not: the rows
 themselves (feature_frames.py), the checks of stored features (feature_inspection.py).
@@ -15,6 +15,7 @@ import polars as pl
 from market_data.calendars import bar_starts, trading_sessions
 from market_data.datasets import curated_bars
 from market_data.errors import MissingFeaturesWarning
+from market_data.pipeline.feature_bars import FeatureBars
 from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe
 
@@ -44,6 +45,25 @@ def _last_start(calendar: str, timeframe: Timeframe, session: date) -> datetime 
     expected = grid.filter(pl.col("ts") >= pl.col("begin"), pl.col("ts") < pl.col("end"))
     found = expected["ts"].max()
     return found if isinstance(found, datetime) else None
+
+
+def of_served_bars(
+    platform: Platform, symbols: Sequence[str], timeframe: Timeframe, rows: pl.DataFrame
+) -> pl.DataFrame:
+    """The rows whose bars readers still get; a warning tells of the others."""
+    days = rows["session"].to_list()
+    if not days:
+        return rows
+    bars = FeatureBars(platform, timeframe).read(symbols, min(days), max(days))
+    served = rows.join(bars.select(_KEY), on=_KEY, how="semi", maintain_order="left")
+    if gone := rows.height - served.height:
+        warnings.warn(
+            f"{gone} {timeframe} rows of features are left out: their bars are not served any "
+            "more; 'emp features make' makes those anew that had a part in them",
+            MissingFeaturesWarning,
+            stacklevel=4,
+        )
+    return served
 
 
 def warn_of_missing(

@@ -226,6 +226,27 @@ def test_the_row_of_a_session_is_that_of_its_last_bar(settings: Settings) -> Non
     put(frame=rows)
 
 
+def test_rows_whose_bars_are_not_served_any_more_are_left_out(settings: Settings) -> None:
+    store = World(settings, datetime(2024, 3, 1, tzinfo=UTC)).platform.store
+    kept, day = store.scan(curated_bars(D1)), date(2024, 2, 23)
+    there = (pl.col("symbol") == "COIN") & (pl.col("session") == day)
+    status = pl.when(there).then(pl.lit("error")).otherwise("dq_status")
+    put = partial(store.replace, curated_bars(D1), sessions=(FIRST, LAST), symbols=SYMBOLS)
+    put(frame=kept.with_columns(dq_status=status))
+    try:
+        with pytest.warns(MissingFeaturesWarning, match="1 1d rows of features are left out"):
+            found = emp.get_features_for_training("COIN", *WITHIN, settings=settings)
+        assert found.frame.height == 7
+        assert day not in found.frame["session"].to_list()
+        with (
+            pytest.raises(MarketDataError, match="COIN has no 1d bar with features"),
+            pytest.warns(MissingFeaturesWarning),
+        ):
+            emp.get_features_for_inference("COIN", day, mode="exact", settings=settings)
+    finally:
+        put(frame=kept)
+
+
 def test_rows_by_another_definition_and_rows_that_are_missing_are_told(tmp_path: Path) -> None:
     house = installed(tmp_path)
     store, dataset = World(house, datetime(2024, 3, 1, tzinfo=UTC)).platform.store, FEATURES

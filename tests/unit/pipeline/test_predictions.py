@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from emp_assets.features.predictions import PredictionsConfig, load_model
-from market_data.datasets import FEATURES, PREDICTIONS_DATASET
+from market_data.datasets import FEATURES, PREDICTIONS_DATASET, curated_bars
 from market_data.errors import ConfigurationError, MarketDataError
 from market_data.features.registry import FeatureGroup, group_of
 from market_data.pipeline.feature_inspection import inspect_predictions
@@ -17,6 +17,7 @@ from market_data.pipeline.platform import Platform
 from market_data.pipeline.predicting import predict_range
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
+from tests.support.feature_series import curated
 from tests.support.toy_models import Forgetful, Momentum, Several, Wordy, momentum_2
 from tests.support.worlds import World
 
@@ -46,8 +47,15 @@ def platform(tmp_path: Path) -> Platform:
 
 
 def put(platform: Platform, bars: pl.DataFrame, group: FeatureGroup) -> None:
-    """Store prices of a group for some bars."""
+    """Store some bars and their prices as features."""
     assert group.timeframe is not None
+    prices = {n: pl.lit(1.0) for n in ("open", "high", "low", "close", "volume")}
+    platform.store.replace(
+        curated_bars(group.timeframe),
+        curated(bars.with_columns(**prices)),
+        sessions=RANGE,
+        symbols=SYMBOLS,
+    )
     rows = bars.with_columns(
         available_at=pl.col("ts") + group.timeframe.duration,
         ret_1=pl.when(pl.col("session") > DAYS[0]).then(pl.int_range(pl.len()) % 7 / 100),
