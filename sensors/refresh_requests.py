@@ -70,7 +70,9 @@ def _tick(
             opened, operations = platform.open(), platform.operations.open()
             bodies = [message.body for message in batch.messages]
             live = operations.backfills.live()
-            found = answer(opened, bodies, rules, policy.backfill, live)
+            pilots_from = opened.clock.now() - policy.backfill.pilot_valid
+            over = operations.backfills.since(pilots_from)
+            found = answer(opened, bodies, rules, policy.backfill, live, over)
             poison = [
                 Parked(m.partition, m.place, (m.body or b"").decode(errors="replace"), reason)
                 for m, reason in ((batch.messages[n], why) for n, why in found.poison.items())

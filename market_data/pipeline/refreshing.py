@@ -30,7 +30,8 @@ class Answered:
 
     Attributes:
         plans: what is launched.
-        poison: place of a message among them, to the reason why it can never be done.
+        poison: place of a message among them, to the reason why it is not done: it never can be, or
+            it is so large that a person has to try it with a pilot first.
         known: wishes for which a backfill waits already, or of which nothing lacks.
     """
 
@@ -45,6 +46,7 @@ def answer(
     rules: MessageRules,
     policy: BackfillPolicy,
     live: Sequence[Backfill],
+    known: Sequence[Backfill] = (),
 ) -> Answered:
     """What is launched for some messages; nobody is asked and nothing is written.
 
@@ -54,26 +56,42 @@ def answer(
         rules: how many backfills they become.
         policy: how these are cut.
         live: backfills that are under way.
+        known: those that are over; among them is the pilot of a large one.
 
     Raises:
         StorageError: what is used of a vendor's limits cannot be read.
     """
     reader = _Reader(platform, rules.largest)
-    wishes: list[BackfillRequest] = []
+    wishes: dict[int, BackfillRequest] = {}
     poison: dict[int, str] = {}
     for place, body in enumerate(bodies):
         try:
-            wishes.append(reader.read(body))
+            wishes[place] = reader.read(body)
         except PoisonError as error:
             poison[place] = str(error)
-    joined = coalesce(wishes, rules.backfills)
+    joined = coalesce(list(wishes.values()), rules.backfills)
     left = [wish for wish in joined if not any(_says(one, wish) for one in live)]
     plans = [
         plan_backfill(platform, wish, policy, rates_of(live, wish.dataset)).plan for wish in left
     ]
     now = platform.clock.now()
-    useful = tuple(guarded(plan, live, policy, now).plan for plan in plans if plan.pieces)
-    return Answered(useful, poison, len(joined) - len(useful))
+    launches = [guarded(plan, [*live, *known], policy, now) for plan in plans if plan.pieces]
+    for launch in launches:
+        if launch.refused:
+            asked = launch.plan.request
+            poison |= {n: launch.refused for n, wish in wishes.items() if _meets(asked, wish)}
+    useful = tuple(launch.plan for launch in launches if not launch.refused)
+    return Answered(useful, poison, len(joined) - len(launches))
+
+
+def _meets(asked: BackfillRequest, wish: BackfillRequest) -> bool:
+    """Whether a wish became a part of what is asked for."""
+    return (
+        asked.dataset == wish.dataset
+        and not set(asked.symbols).isdisjoint(wish.symbols)
+        and asked.first <= wish.last
+        and wish.first <= asked.last
+    )
 
 
 class _Reader:
