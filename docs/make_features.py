@@ -35,8 +35,8 @@ with it: features after it, labels before it, confluence and regime statistics o
 Stored rows stay as they were made until then. Where bars, people's decisions or splits change after
 features were made, a frame still gives the numbers of before, and the check of the dataset tells of
 rows that would be others now. A frame leaves out, with a warning, its own rows whose bars readers
-no longer get; windows, labels and rows of other timeframes that such a bar had a part in stay. Rows by
-another definition are refused.
+no longer get; windows, labels and rows of other timeframes that such a bar had a part in stay.
+Rows by another definition are refused.
 
 ```python
 import emp
