@@ -32,6 +32,9 @@ from market_data.errors import ConfigurationError
 from market_data.universe import Universe
 
 _OF_TESTS = "EMP_TEST_"
+_OF_OTHERS = ("AWS_", "SPARK_")
+"""Other programs have many variables of these beginnings: one is noted where it nearly is one that
+is read here."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,12 @@ def _unread(classes: list[type[BaseSettings]]) -> Iterator[Problem]:
         if name.startswith(_OF_TESTS) or not name.startswith(prefixes):
             continue
         if name not in known:
-            nearest = get_close_matches(name, sorted(known), n=1)
+            nearest = get_close_matches(name, sorted(known), n=1, cutoff=_cutoff(name))
+            if name.startswith(_OF_OTHERS) and not nearest:
+                continue
             meant = f"; is {nearest[0]} meant?" if nearest else ""
             yield Problem(name, f"nothing reads it{meant}")
+
+
+def _cutoff(name: str) -> float:
+    return 0.9 if name.startswith(_OF_OTHERS) else 0.6

@@ -85,7 +85,7 @@ class Reading(Generic[S]):
 
 def variables_of(settings: type[BaseSettings]) -> Iterator[Variable]:
     """The variables that a settings class reads, in the order of its fields."""
-    meanings = _meanings(settings)
+    meanings = meanings_of(settings)
     for name, field in settings.model_fields.items():
         yield Variable(
             names=_names(settings, name, field),
@@ -95,14 +95,14 @@ def variables_of(settings: type[BaseSettings]) -> Iterator[Variable]:
         )
 
 
-def _meanings(settings: type[BaseSettings]) -> dict[str, str]:
+def meanings_of(settings: type[BaseModel]) -> dict[str, str]:
     """What the source says below each field, in one line.
 
     Pydantic would read the source as well, of every class and in every process that starts.
     """
     found: dict[str, str] = {}
     for kind in reversed(settings.__mro__):
-        if not issubclass(kind, BaseSettings) or kind is BaseSettings:
+        if not issubclass(kind, BaseModel) or kind in (BaseModel, BaseSettings):
             continue
         source = ast.parse(textwrap.dedent(inspect.getsource(kind)))
         body = [line for own in source.body if isinstance(own, ast.ClassDef) for line in own.body]

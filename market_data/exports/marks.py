@@ -1,8 +1,9 @@
 """What checks and people say of bars that are exported, put on while they are read.
 
 What belongs here: kept flags and decisions of a range as they are at one moment, which stored bars
-they change, a token of them. What does not: what follows from one (flagging.py and decisions.py of
-market_data/pipeline), reading bars (adapters/exports/sources.py).
+they change, a token of them. What does not: what follows from one
+(market_data/pipeline/flagging.py and market_data/pipeline/decisions.py), reading bars
+(adapters/exports/sources.py).
 
 The store keeps bars as they were curated. Whoever reads them past the client has to put on what the
 client puts on, or bars in error are handed out as good ones.

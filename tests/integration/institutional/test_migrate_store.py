@@ -26,7 +26,12 @@ from adapters.settings import Settings
 from adapters.stores.delta_bar_store import DeltaBarStore
 from adapters.stores.reference_tables import TABLES, ReferenceTables
 from emp.cli import run
-from market_data.datasets import MACRO_CALENDAR
+from market_data.datasets import (
+    FEATURES,
+    MACRO_CALENDAR,
+    PREDICTIONS_DATASET,
+    REGIME_STATS_DATASET,
+)
 from market_data.macro.calendar import build_calendar
 from market_data.ports import Annotation, Decision
 from market_data.schemas import INSTRUMENTS, TRADING_SESSIONS
@@ -46,9 +51,11 @@ EMPTY = {
     *(f"operations/alert{name}" for name in ("s", "_outbox", "_routes", "_silences", "_told")),
     *("operations/answer_shapes", "operations/shape_changes"),
     *(f"operations/backfill{name}" for name in ("s", "_keys", "_pieces")),
+    *(dataset.name for dataset in FEATURES.values()),
+    *(PREDICTIONS_DATASET.name, REGIME_STATS_DATASET.name),
 }
 """What the folder below holds nothing of: nobody was alerted, no answer of a vendor has a shape
-that is watched, nothing was filled back."""
+that is watched, nothing was filled back, no features were made."""
 
 READ = """
 import sys, emp, emp.client

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from pydantic import SecretStr
 
 from adapters.cache.policy import CachePolicy
 from adapters.cache.redis_cache import RedisCache
@@ -47,7 +48,8 @@ def mute() -> Iterator[Mute]:
 
 def test_a_redis_that_hangs_costs_one_time_out(mute: Mute) -> None:
     """Each wait is a connection of its own; whoever asks afterwards leaves it alone at once."""
-    cache = RedisCache(RedisSettings(host="127.0.0.1", port=mute.port, socket_timeout=0.1), POLICY)
+    place = SecretStr(f"redis://127.0.0.1:{mute.port}/0")
+    cache = RedisCache(RedisSettings(url=place, socket_timeout=0.1), POLICY)
     assert not cache.idle
     assert cache.get("bars") is None
     assert cache.idle

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.settings import Settings
+from adapters.variables import meanings_of, variables_of
 from adapters.vendors.profile import Means
 from adapters.vendors.registry import PROFILES, VENDOR_SETTINGS, build_vendor, profile_of
 from market_data.errors import ConfigurationError
@@ -62,12 +63,13 @@ def test_every_package_of_a_vendor_has_its_profile_in_the_list() -> None:
 def test_every_settings_class_says_what_it_allows() -> None:
     for kind in VENDOR_SETTINGS:
         assert kind().allowances
-        assert all(field.description for field in kind.model_fields.values()), kind
+        assert all(variable.meaning for variable in variables_of(kind)), kind
 
 
 def test_every_option_says_what_it_does() -> None:
     for profile in PROFILES.values():
-        assert all(f.description for f in profile.options.model_fields.values()), profile.reader
+        told = meanings_of(profile.options)
+        assert all(told.get(name) for name in profile.options.model_fields), profile.reader
 
 
 def test_what_is_lacking_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
