@@ -20,7 +20,7 @@ from adapters.timescale.connection import Connections
 from adapters.timescale.factory import open_connections, open_reference_tables, open_store
 from adapters.timescale.migration import HEAD, configuration
 from adapters.timescale.settings import TimescaleSettings
-from market_data.datasets import curated_bars
+from market_data.datasets import FEATURES, curated_bars
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
 from tests.support.timescale_process import MINUTES, rows, workers
@@ -92,8 +92,8 @@ def test_an_empty_database_is_migrated_once_by_many(empty_timescale_url: str):
             "select count(*) from timescaledb_information.hypertables"
         ).fetchone()
         stores = connection.execute("select count(*) from emp.identity").fetchone()
-    # Bars of seven lengths, their flags, scores and macro events.
-    assert (revisions, tables, stores) == ([(HEAD,)], (10,), (1,))
+    # Bars of seven lengths, their flags, scores and macro events; features, predictions, regimes.
+    assert (revisions, tables, stores) == ([(HEAD,)], (10 + len(FEATURES) + 2,), (1,))
 
 
 def test_migrating_again_changes_nothing(timescale_url: str, store: TimescaleStore):
