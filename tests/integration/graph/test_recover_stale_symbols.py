@@ -134,7 +134,7 @@ def test_one_that_ended_long_ago_is_left_alone(house: House) -> None:
 
 
 def test_many_at_once_need_a_person(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("market_data.pipeline.recovery.refusal", lambda *_: "too many")
+    monkeypatch.setattr("market_data.backfill.guards.refusal", lambda *_: "too many")
     assert house.tick() == []
     assert house.report().body["given_up"] == ["1d|BBB"]
 
