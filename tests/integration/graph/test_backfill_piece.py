@@ -164,7 +164,8 @@ def test_a_run_whose_process_is_gone_is_recorded_as_failed(world: Graph) -> None
 
 
 def test_features_alone_and_after_the_bars(world: Graph) -> None:
-    run(world, piece_of(world, WISH), WISH)
+    bars = replace(WISH, overwrite_curated=True)
+    run(world, piece_of(world, bars), bars)
     request = replace(WISH, overwrite_features=True, last=date(2024, 3, 7))
     piece = piece_of(world, request)
     assert (piece.curated, piece.features) == (False, True)

@@ -119,7 +119,7 @@ def test_a_fetch_size_below_ten_thousand_is_refused():
 def test_without_the_driver_the_setting_is_named():
     session = SimpleNamespace(conf=SimpleNamespace(get=lambda *_: ""))
     with pytest.raises(ConfigurationError, match="EMP_SPARK_JDBC_JAR"):
-        _jdbc(session, SparkSettings(), MINUTES, SERVER, ["true"])  # type: ignore[arg-type]
+        _jdbc(session, SparkSettings(jdbc_jar=None), MINUTES, SERVER, ["true"])  # type: ignore[arg-type]
 
 
 def test_where_spark_runs_is_told_without_a_login():
