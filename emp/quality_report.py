@@ -14,7 +14,7 @@ import polars as pl
 
 from emp.annotations import listed
 from market_data.datasets import curated_bars
-from market_data.pipeline.health import WINDOW_DAYS, judged_range
+from market_data.pipeline.health import judged_range
 from market_data.pipeline.views import kept_symbols
 from market_data.quality.health import health
 from market_data.quality.report import DatasetReport, dataset_report
@@ -70,15 +70,16 @@ def _report(
     platform: Platform, dataset: str, first: date, last: date, symbols: Sequence[str] | None
 ) -> DatasetReport:
     seen = judged_range(platform, dataset, first, last, symbols=symbols)
-    since = max(first, last - timedelta(days=WINDOW_DAYS))
+    # Of the whole period: a headline over its end alone would pass over what the page shows below.
     verdict = health(
         dataset,
-        seen.sessions.filter(pl.col("session") >= since),
+        seen.sessions,
         seen.limits,
         as_of=platform.clock.now(),
-        sessions=(since, last),
-        accepted=seen.accepted.filter(pl.col("session") >= since).height,
-        unusable_by=seen.unusable.filter(pl.col("session") >= since)["by"].to_list(),
+        sessions=(first, last),
+        accepted=seen.accepted.height,
+        unusable_by=seen.unusable["by"].to_list(),
+        named=seen.named,
     )
     drift = seen.inspection.measured.get("drift", pl.DataFrame())
     if symbols is not None and drift.width:

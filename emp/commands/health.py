@@ -18,7 +18,7 @@ Examples:\n
 
 The sessions that were over at --as-of are judged by what is known of them now.
 
-Exit status: 0, or 2 with --fail-on-quality where it is RED.
+Exit status: 0, or 2 with --fail-on-quality where it is RED, or any session of any symbol is.
 """
 
 SHOWN_REASONS = 12
@@ -38,7 +38,7 @@ def health(
     ] = None,
     days: Annotated[int, typer.Option(min=1, help="Days before that which are looked at.")] = 7,
     fail_on_quality: Annotated[
-        bool, typer.Option("--fail-on-quality", help="Exit with 2 where it is RED.")
+        bool, typer.Option("--fail-on-quality", help="Exit with 2 where it or any session is RED.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,5 +65,6 @@ def health(
             print_line(f"  {reason.status:<6} {reason.text}")
         if len(found.reasons) > SHOWN_REASONS:
             print_line(f"  and {len(found.reasons) - SHOWN_REASONS} more (--json has all)")
-    if fail_on_quality and found.status == RED:
+    # A dataset may be YELLOW although a check found an error in some of it.
+    if fail_on_quality and (found.status == RED or found.counts[RED]):
         raise typer.Exit(2)

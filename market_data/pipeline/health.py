@@ -6,8 +6,8 @@ What does not: the verdict (market_data/quality/health.py), printing it (emp).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -52,6 +52,8 @@ class JudgedRange:
         limits: symbol, asset_class and every limit.
         accepted: rows of `market_data.quality.annotations.ACCEPTED`.
         unusable: symbol, session, by: judged sessions that somebody marked unusable, and who.
+        named: symbols that the question names, and whether there ever was a bar of each; none where
+            it is about all.
     """
 
     dataset: str
@@ -62,6 +64,7 @@ class JudgedRange:
     limits: pl.DataFrame
     accepted: pl.DataFrame
     unusable: pl.DataFrame
+    named: Mapping[str, bool] = field(default_factory=dict)
 
 
 def health_of(
@@ -101,16 +104,30 @@ def health_of(
         sessions=(first, last),
         accepted=seen.accepted.height,
         unusable_by=seen.unusable["by"].to_list(),
+        named=seen.named,
     )
 
 
 def _left_behind(
-    platform: Platform, dataset: str, timeframe: Timeframe, days: tuple[date, date], as_of: datetime
+    platform: Platform,
+    dataset: str,
+    timeframe: Timeframe,
+    days: tuple[date, date],
+    as_of: datetime,
+    never: Sequence[str],
 ) -> pl.DataFrame:
     """Sessions of a range that were due and that nobody has asked for, as RED rows of JUDGED.
 
     A check looks for bars up to the last session that was asked for. When the asking itself stops,
-    there is nothing that it could miss.
+    or never began for a symbol that the question names, there is nothing that it could miss.
+
+    Args:
+        platform: configuration, ledger and clock.
+        dataset: its name.
+        timeframe: of its bars.
+        days: first and last session.
+        as_of: the moment.
+        never: named symbols of which there never was a bar.
     """
     layer, _, rest = dataset.partition("/")
     if layer == "quality" or dataset in MACRO:
@@ -123,21 +140,23 @@ def _left_behind(
         .group_by("symbol")
         .agg(pl.col("last").max())
         .filter(pl.lit(value=True) if kept is None else pl.col("symbol").is_in(kept))
-        .sort("symbol")
     )
+    unasked = [symbol for symbol in never if symbol not in set(asked["symbol"])]
+    nobody = pl.DataFrame({"symbol": unasked}, schema={"symbol": pl.String})
+    asked = pl.concat([asked, nobody], how="diagonal").sort("symbol")
     now = platform.clock.now()
     due = asked.join(_due(platform, timeframe, days, as_of, now), on="symbol").filter(
-        pl.col("session") > pl.col("last")
+        (pl.col("session") > pl.col("last")).fill_null(value=True)
     )
     return due.select(
         "symbol",
         "session",
         status=pl.lit(RED),
         score=pl.lit(None, pl.Float64),
-        coverage=pl.lit(None, pl.Float64),
+        coverage=pl.lit(0.0),
         errors=pl.lit(1, pl.UInt32),
         warnings=pl.lit(0, pl.UInt32),
-        codes=pl.lit("stale"),
+        codes=pl.when(pl.col("last").is_null()).then(pl.lit("no_data")).otherwise(pl.lit("stale")),
     )
 
 
@@ -221,7 +240,9 @@ def judged_range(
     sessions = judge_sessions(
         held, scores if scored else None, findings, limits, as_of=moment, now=now
     )
-    behind = _left_behind(platform, dataset, timeframe, (first, last), moment)
+    unseen = sorted(set(symbols or ()) - set(held["symbol"]))
+    never = _never(platform, dataset, timeframe, unseen)
+    behind = _left_behind(platform, dataset, timeframe, (first, last), moment, never)
     if symbols is not None:
         behind = behind.filter(pl.col("symbol").is_in(list(symbols)))
     sessions = pl.concat([sessions, behind]).unique(KEY, keep="first").sort(KEY)
@@ -237,7 +258,25 @@ def judged_range(
         limits,
         accepted,
         marked,
+        {symbol: symbol not in never for symbol in symbols or ()},
     )
+
+
+def _never(
+    platform: Platform, dataset: str, timeframe: Timeframe, symbols: Sequence[str]
+) -> tuple[str, ...]:
+    """Those of some symbols of which a dataset never held anything."""
+    if not symbols or dataset in MACRO:
+        return tuple(symbols)
+    layer, _, rest = dataset.partition("/")
+    if layer == "raw":
+        vendor = rest.removesuffix(f"_bars_{timeframe}")
+        held = platform.raw_log.read(raw_bars(vendor, timeframe), symbols=symbols)
+    elif dataset == SCORES_DATASET.name:
+        held = platform.store.scan(SCORES_DATASET, symbols=symbols)
+    else:
+        held = platform.store.latest(curated_bars(timeframe), symbols=symbols)
+    return tuple(symbol for symbol in symbols if symbol not in set(held["symbol"]))
 
 
 def inspected(

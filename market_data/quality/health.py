@@ -10,15 +10,21 @@ What is known of them is what is known now: bars that were fetched or mended lat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
-from market_data.quality.annotations import UNUSABLE
 from market_data.quality.findings import ERROR, KEY, WARN
+from market_data.quality.health_reasons import (
+    Reason,
+    reasons_of_classes,
+    reasons_of_codes,
+    reasons_of_named,
+    reasons_of_symbols,
+)
 from market_data.quality.score import GREEN, RED, YELLOW
 from market_data.schemas import FINDINGS, SCORES
 
@@ -40,25 +46,6 @@ JUDGED = pl.Schema(
 )
 """Columns of `judge_sessions`: `errors` and `warnings` count findings, `codes` are theirs,
 comma-separated; score and coverage are null where there is no score."""
-
-
-@dataclass(frozen=True)
-class Reason:
-    """One thing that keeps a dataset from being GREEN.
-
-    Attributes:
-        status: RED where it alone makes the dataset RED, else YELLOW.
-        code: of the findings, or what was measured (red_share, score, nothing).
-        symbols: how many it concerns.
-        symbol_sessions: the same in symbol-sessions.
-        text: one sentence.
-    """
-
-    status: str
-    code: str
-    symbols: int
-    symbol_sessions: int
-    text: str
 
 
 @dataclass(frozen=True)
@@ -197,31 +184,42 @@ def health(
     sessions: tuple[date, date],
     accepted: int = 0,
     unusable_by: Sequence[str] = (),
+    named: Mapping[str, bool] | None = None,
 ) -> Health:
     """The verdict over a window of sessions.
 
     RED where nothing was due, or where of an asset class more than `block_share` of the
     symbol-sessions are RED, more than that share of the symbols are in their newest session, or
-    the mean score is below `score_error`. YELLOW where any symbol-session is not GREEN. Else GREEN.
+    the mean score is below `score_error`; where the coverage of any symbol over the window is below
+    its `coverage_error`; where there never was a bar of a symbol that was named. YELLOW where any
+    symbol-session is not GREEN, or nothing of a named symbol was due. Else GREEN.
 
     Args:
         dataset: its name.
         judged: rows of JUDGED.
-        limits: symbol, asset_class, block_share, score_warn, score_error.
+        limits: symbol, asset_class, block_share, coverage_error, score_warn, score_error.
         as_of: the moment, UTC.
         sessions: first and last day that `judged` is about.
         accepted: how many findings of these days somebody accepted.
         unusable_by: who marked sessions among them unusable.
+        named: symbols that the question names, and whether there ever was a bar of each.
     """
     per_class = judged.join(
         limits.select("symbol", "asset_class", "block_share", "score_error"),
         on="symbol",
         how="left",
     )
-    reasons = [*_reasons_of_classes(per_class), *_reasons_of_codes(judged, unusable_by)]
+    reasons = [
+        *reasons_of_named(named or {}, judged),
+        *reasons_of_symbols(judged, limits),
+        *reasons_of_classes(per_class),
+        *reasons_of_codes(judged, unusable_by),
+    ]
+    reasons.sort(key=lambda reason: reason.status != RED)
     if judged.is_empty():
         text = f"no session of {sessions[0]} to {sessions[1]} was due: nothing is known of it"
-        reasons = [Reason(RED, "nothing", 0, 0, text)]
+        reasons = [r for r in reasons if r.status == RED]
+        reasons.append(Reason(RED, "nothing", 0, 0, text))
     reds = any(reason.status == RED for reason in reasons)
     mean = judged["score"].mean()
     return Health(
@@ -235,78 +233,3 @@ def health(
         score=mean if isinstance(mean, float) else None,
         accepted=accepted,
     )
-
-
-def _reasons_of_classes(rows: pl.DataFrame) -> list[Reason]:
-    """What makes a dataset RED, by asset class."""
-    bad = pl.col("status") == RED
-    newest = pl.col("session") == pl.col("session").max().over("symbol")
-    classes = (
-        rows.with_columns(bad=bad, newest=newest)
-        .group_by("asset_class")
-        .agg(
-            pl.col("block_share", "score_error").first(),
-            red=pl.col("bad").sum(),
-            total=pl.len(),
-            red_newest=(pl.col("bad") & pl.col("newest")).sum(),
-            symbols=pl.col("symbol").n_unique(),
-            red_symbols=pl.col("symbol").filter("bad").n_unique(),
-            score=pl.col("score").mean(),
-        )
-        .sort("asset_class")
-    )
-    reasons = []
-    for row in classes.iter_rows(named=True):
-        name, share = row["asset_class"] or "unknown symbols", row["block_share"] or 0.0
-        if row["red"] > share * row["total"]:
-            text = (
-                f"{name}: {row['red']} of {row['total']} symbol-sessions are RED, more than "
-                f"{share:.0%}"
-            )
-            reasons.append(Reason(RED, "red_share", row["red_symbols"], row["red"], text))
-        elif row["red_newest"] > share * row["symbols"]:
-            text = (
-                f"{name}: of {row['symbols']} symbols {row['red_newest']} are RED in their newest "
-                f"session, more than {share:.0%}"
-            )
-            newest_red = row["red_newest"]
-            reasons.append(Reason(RED, "red_share", newest_red, newest_red, text))
-        if row["score"] is not None and row["score"] < (row["score_error"] or 0.0):
-            text = f"{name}: the mean score is {row['score']:.2f}, below {row['score_error']}"
-            reasons.append(Reason(RED, "score", row["symbols"], row["total"], text))
-    return reasons
-
-
-def _reasons_of_codes(judged: pl.DataFrame, unusable_by: Sequence[str]) -> list[Reason]:
-    """What was found, the codes of RED symbol-sessions first, then the most frequent."""
-    codes = (
-        judged.filter(pl.col("status") != GREEN)
-        .with_columns(
-            code=pl.when(pl.col("codes") == "").then(pl.lit("score")).otherwise("codes"),
-            red=pl.col("status") == RED,
-        )
-        .with_columns(pl.col("code").str.split(","))
-        .explode("code")
-        .sort("session", "symbol", descending=[True, False])
-        .group_by("code", maintain_order=True)
-        .agg(
-            pl.col("red").sum(),
-            symbols=pl.col("symbol").n_unique(),
-            rows=pl.len(),
-            newest=pl.format("{} {}", pl.col("symbol").first(), pl.col("session").first()),
-        )
-        .sort("red", "rows", "code", descending=[True, True, False])
-    )
-    who = f"; marked unusable by {', '.join(sorted(set(unusable_by)))}"
-    return [
-        Reason(
-            YELLOW,
-            row["code"],
-            row["symbols"],
-            row["rows"],
-            f"{row['code']}: {row['rows']} symbol-session(s) of {row['symbols']} symbol(s), "
-            f"{row['red']} of them RED; the newest is {row['newest']}"
-            + (who if row["code"] == UNUSABLE and unusable_by else ""),
-        )
-        for row in codes.iter_rows(named=True)
-    ]

@@ -48,7 +48,7 @@ class DatasetReport:
     """What the page shows of one dataset.
 
     Attributes:
-        health: the verdict over the newest days of the period.
+        health: the verdict over the period.
         sessions: how many sessions there are.
         symbols: per symbol, worst first: symbol, sessions, score, coverage, red, yellow, codes.
         scores: heat map of status and score.

@@ -37,6 +37,8 @@ def listed(symbol: str, calendar: str) -> Instrument:
 
 
 COIN, SHARE, SOUND = listed("COIN", "24/7"), listed("SHARE", "XNYS"), listed("SOUND", "24/7")
+UNASKED = listed("UNASKED", "XNYS")
+"""Nobody ever asked for it."""
 ASKED = {"COIN": LAST, "SHARE": date(2024, 3, 7), "SOUND": LAST}
 """Until when each was asked for; for the days of SHARE behind that nobody asked."""
 LACKING = {date(2024, 3, 8), date(2024, 3, 11), LAST}
@@ -46,7 +48,7 @@ LACKING = {date(2024, 3, 8), date(2024, 3, 11), LAST}
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder: Path = tmp_path_factory.mktemp("judged")
-    opened = World.at(folder, NOON).register(instruments=(COIN, SHARE, SOUND))
+    opened = World.at(folder, NOON).register(instruments=(COIN, SHARE, SOUND, UNASKED))
     for one in (COIN, SHARE, SOUND):
         days = trading_sessions(one.calendar, FIRST, ASKED[one.symbol])["open"].to_list()
         lacking = LACKING if one is COIN else set()
@@ -120,3 +122,21 @@ def test_days_that_nobody_asked_for_are_red_in_the_summary_too(world: World) -> 
     # Two days after its close a session is late; until then nobody need have asked for it.
     earlier = judged_range(world.platform, RAW, FIRST, LAST, symbols=["SHARE"]).sessions
     assert earlier.filter(status="RED")["session"].to_list() == [date(2024, 3, 8)]
+
+
+@pytest.mark.parametrize("dataset", [CURATED, RAW])
+def test_a_named_symbol_that_nobody_ever_asked_for_is_no_silence(
+    world: World, dataset: str
+) -> None:
+    assert health_of(world.platform, dataset, symbols=["SOUND"]).status != "RED"
+    found = health_of(world.platform, dataset, symbols=["SOUND", "UNASKED"])
+    assert (found.status, found.symbols) == ("RED", 2)
+    assert "never any bar of UNASKED" in found.reasons[0].text
+    rows = judged_range(world.platform, dataset, FIRST, LAST, symbols=["SOUND", "UNASKED"])
+    told = rows.sessions.filter(symbol="UNASKED")
+    assert set(told["status"]) == {"RED"}
+    assert set(told["codes"]) == {"no_data"}
+    # Unless somebody names it, a symbol that nobody wanted is no defect.
+    assert "UNASKED" not in set(
+        judged_range(world.platform, dataset, FIRST, LAST).sessions["symbol"]
+    )

@@ -171,6 +171,52 @@ def test_a_session_without_a_score_is_yellow_where_there_should_be_one(
     assert set(raw["status"]) == {"GREEN"}
 
 
+def test_one_symbol_among_many_without_bars_is_red(limits: pl.DataFrame) -> None:
+    """By its own coverage over the window: a share of the class never sees it."""
+    absent = [finding("AAA", d, "no_data", "error") for d in DAYS[:-1]]
+    found = verdict(limits, *absent[:1])
+    assert (found.status, found.counts["RED"]) == ("YELLOW", 1)
+    found = verdict(limits, *absent)
+    assert (found.status, [r.code for r in found.reasons]) == ("RED", ["coverage", "no_data"])
+    assert "lacking of AAA" in found.reasons[0].text
+    # One of the three may be on its way and does not count.
+    assert "33%, below 75%" in found.reasons[0].text
+
+
+def test_bars_on_their_way_lower_no_coverage(limits: pl.DataFrame) -> None:
+    """Two of four sessions are absent, one of them young: two of three are covered, and not RED."""
+    absent = [finding("AAA", d, "no_data", "error") for d in (DAYS[0], DAYS[-1])]
+    young = datetime(2024, 2, 29, 21, tzinfo=UTC) + timedelta(hours=30)
+    limits = limits.with_columns(coverage_error=pl.lit(0.6))
+    assert verdict(limits, *absent, as_of=young).status == "YELLOW"
+    assert verdict(limits, *absent, as_of=young + timedelta(days=2)).status == "RED"
+
+
+def test_coverage_within_sessions_counts_too(limits: pl.DataFrame) -> None:
+    thin = pl.when(pl.col("symbol") == "BBB").then(pl.lit(0.7)).otherwise("coverage")
+    found = verdict(limits, scored=scores().with_columns(coverage=thin))
+    assert (found.status, found.reasons[0].code) == ("RED", "coverage")
+
+
+def test_a_named_symbol_of_which_nothing_is_known_is_told(limits: pl.DataFrame) -> None:
+    judged = judge_sessions(expected(), scores(), FINDINGS.empty(), limits, as_of=NOON)
+
+    def ask(named: dict[str, bool]) -> tuple[str, list[tuple[str, str]]]:
+        found = health(
+            "curated/bars_1d",
+            judged,
+            limits,
+            as_of=NOON,
+            sessions=(DAYS[0], DAYS[-1]),
+            named=named,
+        )
+        return found.status, [(r.status, r.code) for r in found.reasons]
+
+    assert ask({"AAA": True, "BBB": True}) == ("GREEN", [])
+    assert ask({"AAA": True, "DDD": False}) == ("RED", [("RED", "never")])
+    assert ask({"AAA": True, "DDD": True}) == ("YELLOW", [("YELLOW", "nothing")])
+
+
 def test_its_json_names_all_of_it(limits: pl.DataFrame) -> None:
     assert verdict(limits, finding("AAA", DAYS[1], "flat_run", "warn")).told() == {
         "dataset": "curated/bars_1d",
