@@ -88,12 +88,14 @@ def daemon(house: Institution, tmp_path: Path) -> Iterator[subprocess.Popen[byte
         deadline = time.monotonic() + 180
         while running(house) and time.monotonic() < deadline:
             time.sleep(0.5)
+        unended = running(house)
         _, left = psutil.wait_procs(family, timeout=A_TICK)
         left = [orphan for orphan in left if still_runs(orphan)]
         for orphan in left:
             orphan.kill()
         log.close()
         assert not left, left
+        assert not unended, f"{unended} runs have not ended"
 
 
 def test_every_part_is_ready_after_a_rehearsal(
