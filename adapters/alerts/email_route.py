@@ -16,7 +16,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 
-from adapters.alerts.route import DeliveryError, RefusedError
+from adapters.alerts.route import DeliveryError, RefusedError, UnansweredError
 from adapters.alerts.secrets import secret
 from market_data.alerts import Message
 from market_data.alerts.rules import EmailRoute
@@ -36,6 +36,7 @@ class _Deadline:
 
     def __init__(self, seconds: float) -> None:
         self.over = False
+        self.begun = False
         self._handles: list[socket.socket] = []
         self._lock = threading.Lock()
         self._timer = threading.Timer(seconds, self._end)
@@ -105,6 +106,7 @@ class Email:
         letter = self._letter(message)
         deadline = _Deadline(self._rules.timeout.total_seconds() + _SEVERAL)
         with self._told(deadline), deadline, self._session(deadline) as server:
+            deadline.begun = True
             refused = server.send_message(letter)
         if refused:
             # The others have it: sending it again would not help these.
@@ -171,4 +173,7 @@ class Email:
         except (smtplib.SMTPException, OSError) as error:
             what = "no end of the conversation" if deadline.over else type(error).__name__
             place = f"{self._rules.host}:{self._rules.port}"
-            raise DeliveryError(f"route {self.name}: {what} at {place}") from None
+            # The library tells a time-out as a lost connection.
+            late = deadline.over or TimeoutError in {type(error), type(error.__context__)}
+            lost = UnansweredError if deadline.begun and late else DeliveryError
+            raise lost(f"route {self.name}: {what} at {place}") from None

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from adapters.alerts.route import DeliveryError, RefusedError, UnfinishedError
+from adapters.alerts.route import DeliveryError, RefusedError, UnansweredError, UnfinishedError
 from adapters.alerts.secrets import secret
 from adapters.runbooks import is_web
 from adapters.tls import trusted
@@ -57,19 +57,20 @@ class _Http:
         """One request, over after the route's timeout.
 
         Raises:
-            DeliveryError: it was not answered with 2xx in that time.
+            DeliveryError: it was not answered with 2xx.
+            UnansweredError: it was sent whole, and nothing came back in that time.
         """
         told = f"route {self.name}: no answer within {self._seconds:g} s"
-        ended = threading.Event()
+        ended, handed = threading.Event(), threading.Event()
         try:
-            status, pause = self._asked(url, content, headers, ended)
+            status, pause = self._asked(url, content, headers, ended, handed)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise ConfigurationError(f"route {self.name}: its address is no URL") from None
         except httpx.TimeoutException:
-            raise DeliveryError(told) from None
+            raise _late(handed)(told) from None
         except (httpx.HTTPError, RuntimeError, OSError) as error:
             if ended.is_set():
-                raise DeliveryError(told) from None
+                raise _late(handed)(told) from None
             if not isinstance(error, httpx.HTTPError):
                 raise
             # Not chained: some texts of the library repeat the address.
@@ -87,8 +88,12 @@ class _Http:
         content: Any,
         headers: Mapping[str, str],
         ended: threading.Event,
+        handed: threading.Event,
     ) -> tuple[int, str]:
-        """Status and Retry-After of the answer; `ended` is set where its time ran out."""
+        """Status and Retry-After of the answer.
+
+        `ended` is set where its time ran out, `handed` as soon as the request is sent whole.
+        """
         seconds = self._seconds
         with httpx.Client(verify=trusted(), timeout=seconds, follow_redirects=False) as client:
 
@@ -96,7 +101,9 @@ class _Http:
                 ended.set()
                 client.close()
 
-            def go_on(_event: str, _info: Mapping[str, Any]) -> None:
+            def go_on(event: str, _info: Mapping[str, Any]) -> None:
+                if event.endswith("send_request_body.complete"):
+                    handed.set()
                 # A connection that comes after the end is not closed with the client.
                 if ended.is_set():
                     raise httpx.ReadTimeout("")
@@ -203,6 +210,11 @@ class PagerDuty(_Http):
                 **({"links": links} if links else {}),
             }
         ]
+
+
+def _late(handed: threading.Event) -> type[DeliveryError]:
+    """What it is that no answer came in time."""
+    return UnansweredError if handed.is_set() else DeliveryError
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What every route promises, and the two ways in which it may fail.
+"""What every route promises, and the ways in which it may fail.
 
 What belongs here: the protocol and its errors. What does not: any route.
 """
@@ -25,6 +25,10 @@ class DeliveryError(MarketDataError):
         self.taken = taken
 
 
+class UnansweredError(DeliveryError):
+    """A route has the whole message, as far as we know, and has not answered in time."""
+
+
 class UnfinishedError(DeliveryError):
     """A message of several parts took its whole time, and came further: the rest may follow."""
 
@@ -46,6 +50,7 @@ class AlertRoute(Protocol):
 
         Raises:
             DeliveryError: it has not, or nobody knows; the message is tried again.
+            UnansweredError: it was handed over, and no answer came in time.
             UnfinishedError: it has some parts of it; the others may follow at once.
             RefusedError: it never will.
             ConfigurationError: a setting is missing; the message is tried again.

@@ -5,7 +5,12 @@ What does not: the outbox (adapters/operations/alert_outbox.py), how a route sen
 
 Every route has a lease, a queue and pauses of its own, and a thread while it is sent to: one that
 is down or slow holds up no other. Within a route the next message leaves when the one before has
-arrived, or was refused for good. Pauses grow from 5 seconds to 5 minutes.
+arrived, was refused for good, or was set aside. Pauses grow from 5 seconds to 5 minutes.
+
+A message whose attempt failed gets twice the time with the next one, up to LONGEST_TIMEOUT, so that
+a slow answer is waited for. One that was handed over so often as PATIENT_ATTEMPTS says and never
+answered is set aside, as if refused: it may well have arrived, and later ones would never leave.
+What could not be handed over, or was answered with an error, is never set aside: the route is down.
 """
 
 from __future__ import annotations
@@ -17,10 +22,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adapters.alerts.opening import open_route
-from adapters.alerts.route import AlertRoute, DeliveryError, RefusedError, UnfinishedError
-from adapters.operations.alert_outbox import RouteHealth, SqlAlertOutbox, Waiting
+from adapters.alerts.route import (
+    AlertRoute,
+    DeliveryError,
+    RefusedError,
+    UnansweredError,
+    UnfinishedError,
+)
+from adapters.operations.alert_outbox import SqlAlertOutbox
+from adapters.operations.alert_records import RouteHealth, Waiting
 from market_data.alerts.facts import RouteFact
-from market_data.alerts.rules import AlertRules, Route
+from market_data.alerts.rules import LONGEST_TIMEOUT, AlertRules, Route
 from market_data.errors import ConfigurationError
 from market_data.ports.clock import Clock
 
@@ -28,7 +40,11 @@ KEPT = timedelta(days=30)
 """How long a message that was sent stays, to be looked at or sent again."""
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 300.0
+PATIENT_ATTEMPTS = 6
+"""With the time-outs growing, the last four of these have the longest."""
 _MARGIN = timedelta(seconds=60)
+_GRACE = 30.0
+"""Seconds by which an attempt may outlast the pass; the first one always may."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +54,7 @@ class Sent:
     Attributes:
         route: its name.
         sent: messages that it took.
-        refused: messages that it will never take.
+        refused: messages that it will never take, or never answers.
         error: what ended the pass; empty where nothing did.
         busy: another sender is at it.
     """
@@ -76,7 +92,7 @@ class AlertSender:
         """Send what waits and is due, for so long; an attempt that is under way is waited for.
 
         Args:
-            seconds: no further message is begun after so long.
+            seconds: no further message is begun after so long, nor one that might take much longer.
 
         Returns:
             What was done at the routes that anything was due at, in their order.
@@ -108,28 +124,32 @@ class AlertSender:
 
     def _pass(self, rules: Route, health: RouteHealth, deadline: float) -> Sent:
         # A sender that dies blocks its route for no longer than this.
-        lease = self._outbox.lease(rules.name, term=rules.timeout + _MARGIN)
+        lease = self._outbox.lease(rules.name, term=LONGEST_TIMEOUT + _MARGIN)
         if not lease.take():
             return Sent(rules.name, busy=True)
-        route = self._open(rules)
-        sent = refused = 0
-        failures = health.failures
+        sent = refused = attempts = 0
+        failures, patience = health.failures, timedelta(0)
         try:
             while time.monotonic() < deadline:
                 # A message that another has sent meanwhile is not found any more.
                 waiting = self._outbox.first(rules.name) if lease.take() else None
                 if waiting is None:
                     break
+                # What one message needed, the next ones need as well.
+                patience = max(patience, timeout_after(waiting.attempts, rules.timeout))
+                if attempts and time.monotonic() + patience.total_seconds() > deadline + _GRACE:
+                    break
+                attempts += 1
                 try:
-                    route.deliver(waiting.message)
+                    self._route(rules, patience).deliver(waiting.message)
                 except RefusedError as error:
                     self._outbox.mark_refused(waiting, str(error), at=self._clock.now())
                     refused += 1
                 except UnfinishedError as error:
                     self._outbox.note_taken(waiting, error.taken)
                 except (DeliveryError, ConfigurationError) as error:
-                    self._wait(waiting, error, failures)
-                    return Sent(rules.name, sent, refused, str(error))
+                    aside = self._wait(waiting, error, failures)
+                    return Sent(rules.name, sent, refused + aside, str(error))
                 else:
                     self._outbox.mark_sent(waiting, at=self._clock.now())
                     sent, failures = sent + 1, 0
@@ -137,7 +157,16 @@ class AlertSender:
             lease.give_back()
         return Sent(rules.name, sent, refused)
 
-    def _wait(self, waiting: Waiting, error: Exception, failures: int) -> None:
+    def _route(self, rules: Route, patience: timedelta) -> AlertRoute:
+        return self._open(rules.model_copy(update={"timeout": patience}))
+
+    def _wait(self, waiting: Waiting, error: Exception, failures: int) -> bool:
+        """Let a message wait, or set it aside; whether it is set aside."""
+        if isinstance(error, UnansweredError) and waiting.attempts + 1 >= PATIENT_ATTEMPTS:
+            told = f"{error}, {waiting.attempts + 1} attempts: set aside, it may have arrived"
+            soon = timedelta(seconds=FIRST_PAUSE)
+            self._outbox.set_aside(waiting, told, at=self._clock.now(), pause=soon)
+            return True
         asked = None
         if isinstance(error, DeliveryError):
             asked = error.after
@@ -147,11 +176,17 @@ class AlertSender:
         self._outbox.mark_failed(
             waiting, str(error), at=self._clock.now(), pause=timedelta(seconds=pause)
         )
+        return False
 
 
 def pause_after(failures: int) -> float:
     """Seconds until the next attempt, after so many failures in a row before this one."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures, 10))
+
+
+def timeout_after(attempts: int, first: timedelta) -> timedelta:
+    """How long the next attempt may take, after so many of one message that failed."""
+    return min(LONGEST_TIMEOUT, first * 2.0 ** min(attempts, 10))
 
 
 def summary(done: Sequence[Sent]) -> str:

@@ -6,7 +6,8 @@ What does not: bars and scores (adapters/stores), rules about market data (marke
 """
 
 from adapters.operations.actions import SqlActionLog
-from adapters.operations.alert_outbox import Kept, RouteHealth, SqlAlertOutbox, Waiting
+from adapters.operations.alert_outbox import SqlAlertOutbox
+from adapters.operations.alert_records import Kept, RouteHealth, Waiting
 from adapters.operations.alerts import Evaluated, SqlAlerts
 from adapters.operations.annotations import SqlAnnotations
 from adapters.operations.automation_state import SqlAutomationStates

@@ -10,7 +10,6 @@ sender that dies after sending and before `mark_sent` leaves it to be sent again
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,60 +17,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from adapters.operations.alert_models import alert_outbox, alert_routes
+from adapters.operations.alert_records import Kept, RouteHealth, Waiting
 from adapters.operations.database import reading, writing
 from adapters.operations.frames import upsert_into
 from adapters.operations.leases import Lease
 from market_data.alerts import Message
 from market_data.alerts.message import from_json
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A message that waits, and its place in the order of all."""
-
-    sequence: int
-    message: Message
-    attempts: int
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A message as the outbox remembers it; times are aware, None for not at all."""
-
-    message_id: str
-    route: str
-    state: str
-    title: str
-    created_at: datetime
-    attempts: int
-    sent_at: datetime | None
-    refused_at: datetime | None
-    error: str
-
-
-@dataclass(frozen=True)
-class RouteHealth:
-    """How a route fares.
-
-    Attributes:
-        route: its name.
-        waiting: messages that wait for it.
-        oldest: since when the oldest does.
-        failures: attempts in a row that failed.
-        next_at: when the next attempt is made; None where it can be at once.
-        down_since: when the first of these failed.
-        refused: messages that it refused for good.
-        error: of the last attempt.
-    """
-
-    route: str
-    waiting: int = 0
-    oldest: datetime | None = None
-    failures: int = 0
-    next_at: datetime | None = None
-    down_since: datetime | None = None
-    refused: int = 0
-    error: str = ""
 
 
 class SqlAlertOutbox:
@@ -144,33 +95,23 @@ class SqlAlertOutbox:
         with writing(self._engine) as connection:
             connection.execute(kept.values(body=body))
 
+    def set_aside(self, waiting: Waiting, error: str, *, at: datetime, pause: timedelta) -> None:
+        """Give a message up that a route never answered; it counts as refused, the next goes on.
+
+        The route has taken nothing: since when it is down stays known.
+        """
+        message = waiting.message
+        values: dict[str, Any] = {"refused_at": at, "body": message.having(0).to_json()}
+        with writing(self._engine) as connection:
+            _note_failure(connection, waiting, error, values)
+            _note_down(connection, message.route, error, at, pause, failures=sa.literal(0))
+
     def mark_failed(self, waiting: Waiting, error: str, *, at: datetime, pause: timedelta) -> None:
         """Remember that an attempt failed, and when the next is made."""
-        table, route = alert_outbox.c, waiting.message.route
+        more = alert_routes.c.failures + 1
         with writing(self._engine) as connection:
-            connection.execute(
-                sa.update(alert_outbox)
-                .where(table.id == waiting.sequence)
-                .values(attempts=table.attempts + 1, error=error)
-            )
-            row = {
-                "route": route,
-                "failures": 1,
-                "next_at": at + pause,
-                "down_since": at,
-                "error": error,
-            }
-            insert = upsert_into(alert_routes, connection).values(row)
-            connection.execute(
-                insert.on_conflict_do_update(
-                    index_elements=["route"],
-                    set_={
-                        "failures": alert_routes.c.failures + 1,
-                        "next_at": insert.excluded.next_at,
-                        "error": insert.excluded.error,
-                    },
-                )
-            )
+            _note_failure(connection, waiting, error, {})
+            _note_down(connection, waiting.message.route, error, at, pause, failures=more)
 
     def health(self, routes: Sequence[str]) -> list[RouteHealth]:
         """How routes fare, those that are named and those that messages wait for."""
@@ -252,7 +193,8 @@ class SqlAlertOutbox:
         Args:
             since: those that were made at or after it; None for all.
             route: only those to it.
-            refused: only those that a route refused; else also those that were sent.
+            refused: only those that a route refused or never answered; else also those that were
+                sent.
             dry_run: only count them.
 
         Returns:
@@ -270,7 +212,8 @@ class SqlAlertOutbox:
             with reading(self._engine) as connection:
                 count = sa.select(sa.func.count()).select_from(alert_outbox).where(*wanted)
                 return int(connection.execute(count).scalar_one())
-        again = sa.update(alert_outbox).where(*wanted).values(sent_at=None, refused_at=None)
+        fresh = {"sent_at": None, "refused_at": None, "attempts": 0}
+        again = sa.update(alert_outbox).where(*wanted).values(fresh)
         with writing(self._engine) as connection:
             return connection.execute(again).rowcount
 
@@ -301,3 +244,37 @@ class SqlAlertOutbox:
 
 def _waits() -> list[sa.ColumnElement[bool]]:
     return [alert_outbox.c.sent_at.is_(None), alert_outbox.c.refused_at.is_(None)]
+
+
+def _note_failure(
+    connection: Connection, waiting: Waiting, error: str, values: dict[str, Any]
+) -> None:
+    table = alert_outbox.c
+    failed = sa.update(alert_outbox).where(table.id == waiting.sequence)
+    connection.execute(failed.values(**values, attempts=table.attempts + 1, error=error))
+
+
+def _note_down(
+    connection: Connection,
+    route: str,
+    error: str,
+    at: datetime,
+    pause: timedelta,
+    *,
+    failures: sa.ColumnElement[int],
+) -> None:
+    """How a route stands after an attempt; `failures` where it is known to be down already."""
+    row = {
+        "route": route,
+        "failures": 1,
+        "next_at": at + pause,
+        "down_since": at,
+        "error": error,
+    }
+    insert = upsert_into(alert_routes, connection).values(row)
+    new = {
+        "failures": failures,
+        "next_at": insert.excluded.next_at,
+        "error": insert.excluded.error,
+    }
+    connection.execute(insert.on_conflict_do_update(index_elements=["route"], set_=new))

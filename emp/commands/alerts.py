@@ -218,7 +218,8 @@ def replay(
     ] = None,
     route: RouteOption = None,
     refused: Annotated[
-        bool, typer.Option("--refused", help="Only messages that a route refused.")
+        bool,
+        typer.Option("--refused", help="Only messages that a route refused or never answered."),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say how many there are.")

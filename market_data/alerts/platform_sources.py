@@ -138,7 +138,7 @@ def sightings_of_routes(
                 fingerprint, now, _trouble(Kind.ROUTE, Severity.ERROR, group, what, fact.error)
             )
         elif fact.refused:
-            what = f"it refused {fact.refused} messages for good"
+            what = f"it refused, or never answered, {fact.refused} messages: they are set aside"
             yield Sighting(
                 fingerprint, now, _trouble(Kind.ROUTE, Severity.ERROR, group, what, fact.error)
             )

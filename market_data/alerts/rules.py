@@ -22,6 +22,9 @@ from market_data.durations import Duration
 VariableName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
 """Name of an environment variable: what it holds must not stand here."""
 Patterns: TypeAlias = tuple[str, ...]
+LONGEST_TIMEOUT = timedelta(seconds=40)
+"""No attempt takes longer: with the 15 seconds that some routes get on top it fits the minute that
+Dagster gives a tick."""
 
 
 class _Strict(BaseModel):
@@ -39,7 +42,7 @@ class RouteRules(_Strict):
             named: of all, and of what is about no asset.
         owners: it is told of assets of these owners; none named: of all.
         recovered: whether it is told that a trouble is over.
-        timeout: how long one attempt may take.
+        timeout: how long a first attempt may take; later ones get more (adapters/alerts/sender.py).
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -48,9 +51,7 @@ class RouteRules(_Strict):
     groups: Patterns = ()
     owners: Patterns = ()
     recovered: bool = True
-    timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(seconds=30))] = timedelta(
-        seconds=10
-    )
+    timeout: Annotated[Duration, Field(gt=timedelta(0), le=LONGEST_TIMEOUT)] = timedelta(seconds=10)
 
     def takes(self, trouble: Trouble) -> bool:
         """Whether the route is told of a trouble; never of itself."""

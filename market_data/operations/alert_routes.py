@@ -37,8 +37,8 @@ def evaluate_alert_routes(routes: Sequence[RouteFact], open_alerts: int) -> Sect
     reasons += [
         Reason(
             Grade.WARN,
-            f"route {route.name} refused {route.refused} messages: 'emp alerts replay --refused' "
-            "sends them again",
+            f"route {route.name} refused or never answered {route.refused} messages: "
+            "'emp alerts replay --refused' sends them again",
         )
         for route in routes
         if route.refused

@@ -17,7 +17,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from adapters.alerts.sender import FIRST_PAUSE, LONGEST_PAUSE, AlertSender, pause_after
+from adapters.alerts.sender import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    PATIENT_ATTEMPTS,
+    AlertSender,
+    pause_after,
+    timeout_after,
+)
 from adapters.clock import FixedClock, SystemClock
 from adapters.operations import SqlAlerts, open_database
 from market_data.alerts import AlertRules, Message, Phase, Severity
@@ -136,7 +143,7 @@ def test_an_hour_down_500s_and_time_outs_lose_nothing_and_keep_the_order(
 ):
     told = rules(HOOK)
     messages = tell(store, 3, told)
-    server.reply(PATH, failing(500), failing(503), slow(json_body({}), 0.8), failing(500))
+    server.reply(PATH, failing(500), failing(503), slow(json_body({}), 2.6), failing(500))
     now = START
     attempts = 0
     while now < START + timedelta(hours=1):
@@ -170,6 +177,79 @@ def test_an_answer_that_comes_too_late_is_one_message_under_one_id(
     (second,) = sender.drain()
     assert second.sent == 2
     assert ids(server)[:2] == [message.id, message.id]
+
+
+def test_a_slow_answer_is_waited_for_longer_with_every_attempt(
+    store: SqlAlerts, server: ReplayServer
+):
+    """What one message needed is what the next ones get at once."""
+    told = rules(HOOK)
+    messages = tell(store, 1, told)
+    server.reply(PATH, slow(json_body({}), 0.8))
+    sender = AlertSender(store.outbox, told, SystemClock())
+    assert sender.drain()[0].sent == 0
+    store.outbox.hurry("hook")
+    assert sender.drain()[0].sent == 2
+    assert ids(server) == [messages[0].id, messages[0].id, messages[1].id]
+
+
+def test_a_route_that_never_answers_gets_every_message_and_none_is_lost(
+    store: SqlAlerts, server: ReplayServer, monkeypatch: pytest.MonkeyPatch
+):
+    attempts = 3
+    monkeypatch.setattr("adapters.alerts.sender.PATIENT_ATTEMPTS", attempts)
+    monkeypatch.setattr("adapters.alerts.sender.LONGEST_TIMEOUT", timedelta(seconds=0.5))
+    told = rules(HOOK)
+    messages = tell(store, 1, told)
+    server.reply(PATH, slow(json_body({}), 1.0))
+    sender = AlertSender(store.outbox, told, FixedClock(START))
+    for _ in range(attempts * len(messages)):
+        store.outbox.hurry("hook")
+        sender.drain()
+    # In their order, each so often as it is worth, and no word that the route were well.
+    assert ids(server) == [m.id for m in messages for _ in range(attempts)]
+    (health,) = store.outbox.health(["hook"])
+    assert (health.waiting, health.refused, health.down_since) == (0, len(messages), START)
+    kept = store.outbox.messages(undelivered=True)
+    assert all("set aside, it may have arrived" in m.error for m in kept)
+    server.reply(PATH, json_body({}))
+    assert store.outbox.replay(refused=True) == len(messages)
+    store.outbox.hurry("hook")
+    assert sender.drain()[0].sent == len(messages)
+    assert ids(server)[-len(messages) :] == [m.id for m in messages]
+    assert store.outbox.health(["hook"])[0] == type(health)("hook")
+
+
+def test_what_cannot_be_handed_over_is_never_set_aside(
+    store: SqlAlerts, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ALERT_URL", "http://127.0.0.1:9/hook")
+    told = rules(HOOK)
+    messages = tell(store, 1, told)
+    for _ in range(2 * PATIENT_ATTEMPTS):
+        store.outbox.hurry("hook")
+        AlertSender(store.outbox, told, SystemClock()).drain()
+    (health,) = store.outbox.health(["hook"])
+    assert (health.waiting, health.refused) == (len(messages), 0)
+
+
+def test_a_pass_begins_no_message_that_might_outlast_the_tick(
+    store: SqlAlerts, server: ReplayServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("adapters.alerts.sender._GRACE", 0.0)
+    told = rules({**HOOK, "timeout": "5s"})
+    tell(store, 1, told)
+    sender = AlertSender(store.outbox, told, SystemClock())
+    assert [done.sent for done in sender.drain(seconds=3.0)] == [1]
+    assert [done.sent for done in sender.drain(seconds=30.0)] == [1]
+
+
+def test_an_answer_may_take_half_a_minute():
+    """By the third attempt at the latest, whatever the first one was given."""
+    first = rules({**HOOK, "timeout": "10s"}).routes[0].timeout
+    times = [timeout_after(n, first).total_seconds() for n in range(PATIENT_ATTEMPTS)]
+    assert times == [10, 20, 40, 40, 40, 40]
+    assert rules({**HOOK, "timeout": "40s"}).routes[0].timeout == timedelta(seconds=40)
 
 
 def test_a_message_that_is_refused_for_good_holds_up_no_other(

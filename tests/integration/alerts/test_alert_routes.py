@@ -16,7 +16,12 @@ import pytest
 
 from adapters.alerts.opening import open_route
 from adapters.alerts.plain_routes import Console
-from adapters.alerts.route import DeliveryError, RefusedError, UnfinishedError
+from adapters.alerts.route import (
+    DeliveryError,
+    RefusedError,
+    UnansweredError,
+    UnfinishedError,
+)
 from market_data.alerts import Alert, Message, Phase, Severity, State, probe_message
 from market_data.alerts.message import from_json, grouped
 from market_data.alerts.rules import ConsoleRoute
@@ -108,7 +113,7 @@ def test_slack_reads_no_mark_in_a_finding(server: ReplayServer):
         (failing(400), RefusedError),
         (failing(413), RefusedError),
         (redirect("http://example.invalid/"), DeliveryError),
-        (slow(json_body({}), 1.0), DeliveryError),
+        (slow(json_body({}), 1.0), UnansweredError),
         (Reply(status=429, headers={"Retry-After": "77"}), DeliveryError),
     ],
 )
