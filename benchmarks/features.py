@@ -56,8 +56,8 @@ def in_polars(bars: pl.DataFrame, first: date = FIRST, last: date = LAST) -> lis
     for begin, start, end in stretches(M1, first, last):
         day = pl.col("session")
         near = bars.filter(day >= begin - LOOK_BACK[M1], day <= end)
-        made = compute(series(warm_up(near, begin), known, M1, none), GROUPS)
-        found += [rows.filter(day.is_between(start, end)) for rows in made.values()]
+        whole = series(warm_up(near, begin), known, M1, none)
+        found += compute(whole, GROUPS, (start, end)).values()
     return found
 
 

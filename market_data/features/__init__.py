@@ -4,7 +4,7 @@
     definitions.py the texts and numbers of each column
     series.py      bars as features take them: usable ones, on one basis, with gaps counted
     prices.py, indicators.py, regimes.py   features of bars, volumes among them in prices.py
-    grouping.py    working along the series of each symbol
+    arrays.py, averages.py   windows and averages along the series of each symbol
     labels.py      what came after a bar; never a feature
     confluence.py  the six timeframes together
     macro_context.py   releases around a session

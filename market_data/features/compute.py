@@ -7,63 +7,142 @@ there are (market_data/pipeline/features.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from market_data.features.definitions import PRICE, UNITS
-from market_data.features.grouping import highest, lowest, with_positions
-from market_data.features.indicators import with_indicators
+from market_data.features.definitions import PRICE, UNITS, Feature
 from market_data.features.labels import with_labels
-from market_data.features.prices import with_prices, with_volumes
-from market_data.features.regimes import with_regimes
+from market_data.features.regimes import WORDS, regimes
 from market_data.features.registry import FeatureGroup, Kind
 
-_NEEDS_PRICES = {Kind.PRICE, Kind.REGIME}
-_NEEDS_INDICATORS = {Kind.INDICATORS, Kind.REGIME}
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from market_data.features.arrays import Bars, Values
+
+_TOGETHER = 1 << 14
+"""Rows of whole symbols that are computed at once: their columns fit the processor's cache."""
+_ROW = ("symbol", "ts", "session", "available_at")
 
 
-def compute(series: pl.DataFrame, groups: Iterable[FeatureGroup]) -> dict[Kind, pl.DataFrame]:
-    """The rows of some groups of one timeframe, for every bar of a series.
+def compute(
+    series: pl.DataFrame,
+    groups: Iterable[FeatureGroup],
+    sessions: tuple[date, date] | None = None,
+) -> dict[Kind, pl.DataFrame]:
+    """The rows of some groups of one timeframe.
 
     Args:
         series: columns of `market_data.features.series.SERIES`, sorted by (symbol, ts): the bars
             that rows are wanted of, and those before them that their windows reach.
         groups: of one timeframe, see `market_data.features.registry.bar_groups`.
+        sessions: first and last one that rows are wanted of; None for all of the series.
 
     Returns:
         By kind: columns of the group's schema, in the order of the series.
     """
+    days = series["session"]
+    inside = days.is_between(*sessions) if sessions is not None else days.is_not_null()
     wanted = {group.kind: group for group in groups}
-    frame = with_positions(series)
-    if wanted.keys() & _NEEDS_PRICES:
-        frame = with_prices(frame)
-    if Kind.VOLUME in wanted:
-        frame = with_volumes(frame)
-    if wanted.keys() & _NEEDS_INDICATORS:
-        frame = with_indicators(frame)
-    if Kind.REGIME in wanted:
-        frame = with_regimes(frame.with_columns(_still=highest("close", 20) == lowest("close", 20)))
-    if Kind.LABELS in wanted:
-        timeframe = wanted[Kind.LABELS].timeframe
-        assert timeframe is not None  # noqa: S101  labels are of bars
-        frame = with_labels(frame, timeframe)
-    return {kind: _rows(frame, group) for kind, group in wanted.items()}
+    made = {}
+    if labels := wanted.pop(Kind.LABELS, None):
+        assert labels.timeframe is not None  # noqa: S101  labels are of bars
+        told = with_labels(series, labels.timeframe).filter(inside)
+        made[Kind.LABELS] = _rows(told, labels, told.select(labels.names))
+    if wanted:
+        rows = series.filter(inside)
+        factor = None if (rows["factor"] == 1).all() else rows["factor"]
+        cells = _cells(series, list(wanted.values()), inside.arg_true().to_numpy())
+        for kind, group in wanted.items():
+            columns = [_column(f, cells[f.name], factor) for f in group.features]
+            made[kind] = _rows(rows, group, pl.DataFrame(columns))
+    return made
 
 
-def _rows(frame: pl.DataFrame, group: FeatureGroup) -> pl.DataFrame:
-    """The columns of a group, each on the basis of its own session."""
-    factor = pl.col("factor")
-    back = {PRICE: lambda c: c / factor, UNITS: lambda c: c * factor}
-    cells = [
-        back.get(f.unit, lambda c: c)(pl.col(f.name)).cast(f.dtype).alias(f.name)
-        for f in group.features
-    ]
-    return frame.select(
-        "symbol",
-        "ts",
-        "session",
-        "available_at",
-        *cells,
-        definition=pl.lit(group.definition),
-    )
+def _rows(rows: pl.DataFrame, group: FeatureGroup, cells: pl.DataFrame) -> pl.DataFrame:
+    whole = rows.select(_ROW).hstack(cells)
+    return whole.with_columns(definition=pl.lit(group.definition))
+
+
+def _cells(
+    series: pl.DataFrame, groups: Sequence[FeatureGroup], wanted: NDArray[np.integer[Any]]
+) -> dict[str, Values]:
+    """The columns of groups in the rows of some numbers, on the basis of the series."""
+    import numpy as np
+
+    names = {name for group in groups for name in group.names}
+    cells = {name: np.empty(len(wanted)) for name in names}
+    kinds = {group.kind for group in groups}
+
+    def fill(some: tuple[int, Bars]) -> None:
+        first, bars = some
+        begin, end = np.searchsorted(wanted, (first, first + bars.bounds[-1]))
+        own = wanted[begin:end].astype(np.intp) - first
+        found = _computed(bars, kinds)
+        for name in names:
+            # None is out of bounds: to say so spares a copy.
+            np.take(found[name], own, out=cells[name][begin:end], mode="clip")
+
+    # As many at a time as Polars works with: NumPy lets go of the interpreter meanwhile.
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+        deque(pool.map(fill, _together(series)), maxlen=0)
+    return cells
+
+
+def _together(series: pl.DataFrame) -> Iterator[tuple[int, Bars]]:
+    """The bars of a few symbols at a time, and the number of their first row."""
+    import numpy as np
+
+    from market_data.features.arrays import Bars
+
+    names = ("high", "low", "close", "volume", "missing")
+    columns = {name: series[name].cast(pl.Float64).to_numpy() for name in names}
+    ends = np.cumsum(series["symbol"].rle().struct.field("len").to_numpy()).tolist()
+    bounds = [0]
+    for count, end in enumerate(ends, 1):
+        bounds.append(end)
+        if end - bounds[0] >= _TOGETHER or count == len(ends):
+            first = bounds[0]
+            some = {name: values[first:end] for name, values in columns.items()}
+            yield first, Bars(**some, bounds=[bound - first for bound in bounds])
+            bounds = [end]
+
+
+def _computed(bars: Bars, kinds: set[Kind]) -> dict[str, Values]:
+    import numpy as np
+
+    from market_data.features.indicators import average_range, indicators
+    from market_data.features.prices import prices, volumes
+
+    found: dict[str, Values] = {}
+    # What has nothing below its line is no value, and no warning.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if kinds & {Kind.PRICE, Kind.REGIME}:
+            found |= prices(bars)
+        if Kind.VOLUME in kinds:
+            found |= volumes(bars)
+        if Kind.INDICATORS in kinds:
+            found |= indicators(bars)
+        elif Kind.REGIME in kinds:
+            found |= average_range(bars)
+        if Kind.REGIME in kinds:
+            found |= regimes(bars, found)
+    return found
+
+
+def _column(feature: Feature, cells: Values, factor: pl.Series | None) -> pl.Series:
+    """The cells of a feature, each on the basis of its own session."""
+    column = pl.Series(feature.name, cells, nan_to_null=True)
+    if words := WORDS.get(feature.name):
+        return pl.Series(feature.name, words).gather(column.cast(pl.UInt32))
+    if factor is not None and feature.unit == PRICE:
+        return column / factor
+    if factor is not None and feature.unit == UNITS:
+        return column * factor
+    return column.cast(feature.dtype)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from market_data.features.grouping import AFTER
 from market_data.timeframes import Timeframe
 
 HORIZONS = (1, 5, 20)
@@ -28,13 +27,14 @@ def with_labels(frame: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     """Adds the columns of the group labels.
 
     Args:
-        frame: columns of `market_data.features.series.SERIES`, with positions.
+        frame: columns of `market_data.features.series.SERIES`, sorted by (symbol, ts).
         timeframe: of the bars.
     """
     found = []
     for n in HORIZONS:
         days = (pl.col("session").shift(-n) - pl.col("session")).dt.total_days()
-        there = (pl.col(AFTER) >= n) & (days <= FURTHEST[timeframe])
+        same = pl.col("symbol").shift(-n) == pl.col("symbol")
+        there = same & (days <= FURTHEST[timeframe])
         later = pl.when(there)
         found += [
             later.then(pl.col("close").shift(-n) / pl.col("close") - 1).alias(f"fwd_ret_{n}"),

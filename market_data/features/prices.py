@@ -6,57 +6,37 @@ averages with names (indicators.py).
 
 from __future__ import annotations
 
-import polars as pl
+import numpy as np
 
-from market_data.features.grouping import along, before, highest, lowest, since
+from market_data.features.arrays import Bars, Values, emptied, share_not_above
 
 _WINDOW = 20
 
 
-def with_prices(frame: pl.DataFrame) -> pl.DataFrame:
-    """Adds the columns of the group price, and sma_20.
-
-    Args:
-        frame: columns of `market_data.features.series.SERIES`, with positions.
-    """
-    close = pl.col("close")
-    stepped = frame.with_columns(
-        *((close / before("close", n) - 1).alias(f"ret_{n}") for n in (1, 5, 20)),
-        *(
-            since(n - 1, pl.col("missing").rolling_sum(n - 1)).alias(f"num_missing_in_window_{n}")
-            for n in (5, 20)
-        ),
-    )
-    averaged = along(
-        stepped,
-        {
-            "ma_5": close.rolling_mean(5),
-            "ma_20": close.rolling_mean(20),
-            "vol_20": pl.col("ret_1").rolling_std(20),
-        },
-    )
-    # Rounding along a series that stands still must not look like movement.
-    still = highest("ret_1", 20) == lowest("ret_1", 20)
-    return averaged.with_columns(vol_20=since(20, pl.when(still).then(0.0).otherwise("vol_20")))
+def prices(bars: Bars) -> dict[str, Values]:
+    """The columns of the group price."""
+    found = {f"ret_{n}": bars.close / bars.before(bars.close, n) - 1 for n in (1, 5, 20)}
+    found["ma_5"], found["ma_20"] = means(bars, 5, 20)
+    squares = bars.since(_WINDOW, bars.squares(found["ret_1"], _WINDOW))
+    found["vol_20"] = np.sqrt(squares / (_WINDOW - 1))
+    for n, count in zip((5, 20), bars.sums(bars.missing, 4, 19), strict=True):
+        found[f"num_missing_in_window_{n}"] = bars.since(n - 1, count)
+    return found
 
 
-def with_volumes(frame: pl.DataFrame) -> pl.DataFrame:
-    """Adds the columns of the group volume.
+def means(bars: Bars, *lengths: int) -> list[Values]:
+    """The mean of the last closes, for each of some lengths in ascending order."""
+    sums = bars.sums(bars.close, *lengths)
+    return [total / n for n, total in zip(lengths, sums, strict=True)]
 
-    Args:
-        frame: columns of `market_data.features.series.SERIES`, with positions.
-    """
-    volume = pl.col("volume")
-    averaged = along(
-        frame,
-        {"vol_ma_20": volume.rolling_mean(_WINDOW), "_deviation": volume.rolling_std(_WINDOW)},
-    )
-    mean = pl.col("vol_ma_20")
-    moved = highest("volume", _WINDOW) > lowest("volume", _WINDOW)
-    not_above = pl.sum_horizontal(
-        (volume.shift(n) <= volume).cast(pl.Int32) for n in range(_WINDOW)
-    )
-    return averaged.with_columns(
-        vol_zscore_20=pl.when(moved).then((volume - mean) / pl.col("_deviation")),
-        vol_percentile_20=pl.when(moved.is_not_null()).then(not_above / _WINDOW),
-    ).drop("_deviation")
+
+def volumes(bars: Bars) -> dict[str, Values]:
+    """The columns of the group volume."""
+    volume = bars.volume
+    (total,) = bars.sums(volume, _WINDOW)
+    mean = total / _WINDOW
+    deviation = np.sqrt(bars.squares(volume, _WINDOW) / (_WINDOW - 1))
+    # Rounding along a volume that stands still must not look like movement.
+    score = emptied((volume - mean) / deviation, bars.still(volume, _WINDOW))
+    share = emptied(share_not_above(volume, _WINDOW), np.isnan(mean))
+    return {"vol_ma_20": mean, "vol_zscore_20": score, "vol_percentile_20": share}

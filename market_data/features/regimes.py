@@ -6,7 +6,11 @@ regimes (market_data/features/regime_stats.py), the timeframes together (conflue
 
 from __future__ import annotations
 
-import polars as pl
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from market_data.features.arrays import Bars, Values
 
 TRENDING = 25.0
 """A directional index above this is a trend."""
@@ -16,36 +20,36 @@ LOW, MEDIUM = 0.01, 0.025
 
 UP, DOWN, UNDECIDED = "trending_up", "trending_down", "trending"
 CHOP, QUIET = "volatile_chop", "quiet_range"
+WORDS = {
+    "regime": (UP, DOWN, UNDECIDED, CHOP, QUIET),
+    "volatility": ("low", "medium", "high"),
+}
+"""What the numbers of these columns stand for, from 0 on."""
 
 
-def with_regimes(frame: pl.DataFrame) -> pl.DataFrame:
-    """Adds the columns of the group regime.
+def regimes(bars: Bars, known: Mapping[str, Values]) -> dict[str, Values]:
+    """The columns of the group regime; those of WORDS as numbers.
 
     Args:
-        frame: close, ma_5, ma_20, atr_14, adx_14, and `_still`: whether the last 20 closes are one.
+        bars: that they are of.
+        known: ma_5, ma_20, atr_14 and adx_14.
     """
-    step = (pl.col("ma_5") - pl.col("ma_20")).sign().cast(pl.Int64)
-    ratio, adx, trend = pl.col("atr_ratio"), pl.col("adx_14"), pl.col("trend")
-    return frame.with_columns(
-        trend=pl.when(step.is_not_null()).then(pl.when("_still").then(0).otherwise(step)),
-        atr_ratio=pl.col("atr_14") / pl.col("close"),
-    ).with_columns(
-        regime=pl.when(adx.is_null() | trend.is_null() | ratio.is_null())
-        .then(None)
-        .when((adx > TRENDING) & (trend > 0))
-        .then(pl.lit(UP))
-        .when((adx > TRENDING) & (trend < 0))
-        .then(pl.lit(DOWN))
-        .when(adx > TRENDING)
-        .then(pl.lit(UNDECIDED))
-        .when(ratio > VOLATILE)
-        .then(pl.lit(CHOP))
-        .otherwise(pl.lit(QUIET)),
-        volatility=pl.when(ratio.is_null())
-        .then(None)
-        .when(ratio < LOW)
-        .then(pl.lit("low"))
-        .when(ratio < MEDIUM)
-        .then(pl.lit("medium"))
-        .otherwise(pl.lit("high")),
-    )
+    import numpy as np
+
+    from market_data.features.arrays import emptied
+
+    trend = np.sign(known["ma_5"] - known["ma_20"])
+    trend[bars.still(bars.close, 20)] = 0.0
+    share, adx = known["atr_14"] / bars.close, known["adx_14"]
+    # Numbers in the order of WORDS: a comparison that holds is 1.
+    trending = adx > TRENDING
+    direction = 2 - 2 * (trend > 0) - (trend < 0)
+    regime = direction * trending + (4 - 1 * (share > VOLATILE)) * ~trending
+    volatility = 2 - 1 * (share < MEDIUM) - (share < LOW)
+    unknown = np.isnan(adx) | np.isnan(trend) | np.isnan(share)
+    return {
+        "trend": trend,
+        "atr_ratio": share,
+        "regime": emptied(regime.astype(np.float64), unknown),
+        "volatility": emptied(volatility.astype(np.float64), np.isnan(share)),
+    }

@@ -136,12 +136,18 @@ _FEATURES = {
     Kind.MACRO_CONTEXT: definitions.MACRO_CONTEXT,
 }
 
-_REVISIONS = {Timeframe.D1: 2}
-"""Of the groups of a timeframe. 1d: bars over a vendor's own day are known when that has ended."""
+
+def _revision(kind: Kind, timeframe: Timeframe) -> int:
+    """1d, 2: bars over a vendor's own day are known when that has ended.
+
+    All but labels, one more: windows carry no rounding along; other last digits.
+    """
+    return 1 + (timeframe is Timeframe.D1) + (kind is not Kind.LABELS)
+
 
 GROUPS = (
     *(
-        FeatureGroup(k, t, _FEATURES[k], revision=_REVISIONS.get(t, 1))
+        FeatureGroup(k, t, _FEATURES[k], revision=_revision(k, t))
         for t in FEATURE_TIMEFRAMES
         for k in BAR_KINDS
     ),

@@ -71,14 +71,18 @@ def series(
     if not placed:
         return pl.DataFrame(schema=SERIES)
     ordered = sort_if_needed(pl.concat(placed))
-    first = pl.col("symbol") != pl.col("symbol").shift()
+    first = (ordered["symbol"] != ordered["symbol"].shift()).fill_null(value=True)
     missing = (pl.col("slot") - pl.col("slot").shift() - 1).clip(lower_bound=0)
-    counted = ordered.with_columns(
-        missing=pl.when(first.fill_null(value=True)).then(0).otherwise(missing),
-        # A row sees the bars before it: where one of these ends later, so does what is known.
-        available_at=pl.col("available_at").cum_max().over("symbol"),
-    )
-    return _on_one_basis(counted, actions).select(SERIES.names())
+    counted = ordered.with_columns(missing=pl.when(first).then(0).otherwise(missing))
+    return _on_one_basis(_known_in_order(counted, first), actions).select(SERIES.names())
+
+
+def _known_in_order(bars: pl.DataFrame, first: pl.Series) -> pl.DataFrame:
+    """A row sees the bars before it: where one of these ends later, so does what is known."""
+    ended = bars["available_at"]
+    if not ((ended < ended.shift()) & ~first).any():
+        return bars
+    return bars.with_columns(pl.col("available_at").cum_max().over("symbol"))
 
 
 def _by_calendar(bars: pl.DataFrame, instruments: Sequence[Instrument]) -> dict[str, pl.DataFrame]:
@@ -108,9 +112,16 @@ def _placed(bars: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataF
         .join(sessions, on="session", maintain_order="left")
         .filter(pl.col("ts") >= pl.col("begin"), pl.col("ts") < pl.col("end"))
     )
-    # As integers: a search in times of a zone converts each of them.
-    slot = grid["ts"].dt.epoch("us").search_sorted(ended["ts"].dt.epoch("us"), side="right")
-    return ended.with_columns(slot=slot.cast(pl.Int64))
+    return ended.with_columns(slot=_place(grid["ts"], ended["ts"]))
+
+
+def _place(grid: pl.Series, ts: pl.Series) -> pl.Series:
+    """How many times of a grid are no later, of times that mostly ascend."""
+    import numpy as np
+
+    # NumPy begins each search where the one before it ended.
+    found = np.searchsorted(grid.to_physical().to_numpy(), ts.to_physical().to_numpy(), "right")
+    return pl.Series(found, dtype=pl.Int64)
 
 
 def _ended(bars: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataFrame:
@@ -130,12 +141,14 @@ def _ended(bars: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataFr
 
 def _on_one_basis(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
     """Adds factor, the product of the splits since the symbol's first session, and works it in."""
+    told = actions.filter(pl.col("kind") == "split")
+    if told.is_empty():
+        return bars.with_columns(factor=pl.lit(1.0))
     firsts = bars.group_by("symbol").agg(
         first=pl.col("session").min(), last=pl.col("session").max()
     )
     splits = (
-        actions.filter(pl.col("kind") == "split")
-        .join(firsts, on="symbol")
+        told.join(firsts, on="symbol")
         .filter(pl.col("ex_date") > pl.col("first"), pl.col("ex_date") <= pl.col("last"))
         .sort("symbol", "ex_date")
         .select("symbol", "ex_date", factor=pl.col("value").cum_prod().over("symbol"))

@@ -67,9 +67,24 @@ def warm_up(bars: pl.DataFrame, begin: date) -> pl.DataFrame:
         bars: symbol and session, sorted by (symbol, ts).
         begin: first day of the stretch.
     """
-    earlier = pl.col("session") < begin
-    rank = earlier.cast(pl.Int64).cum_sum(reverse=True).over("symbol")
-    return bars.filter(~earlier | (rank <= WARM_UP))
+    return _nearest(bars, pl.col("session") < begin, -WARM_UP)
+
+
+def look_ahead(bars: pl.DataFrame, last: date, count: int) -> pl.DataFrame:
+    """The bars until a day and, of each symbol, so many after it.
+
+    Args:
+        bars: symbol and session, sorted by (symbol, ts).
+        last: that day.
+        count: how many.
+    """
+    return _nearest(bars, pl.col("session") > last, count)
+
+
+def _nearest(bars: pl.DataFrame, outside: pl.Expr, count: int) -> pl.DataFrame:
+    """Without bars outside of which so many of their symbol lie between them and the inside."""
+    there = pl.col("symbol").shift(count) == pl.col("symbol")
+    return bars.filter(~(outside & outside.shift(count, fill_value=False) & there))
 
 
 def short_of(bars: pl.DataFrame, begin: date, first: date, last: date) -> list[str]:

@@ -25,7 +25,7 @@ from market_data.errors import (
 )
 from market_data.features.labels import FURTHEST, HORIZONS
 from market_data.features.series import series
-from market_data.features.windows import LOOK_BACK, short_of, warm_up
+from market_data.features.windows import LOOK_BACK, look_ahead, short_of, warm_up
 from market_data.pipeline.adjusting import of_unknown_splits
 from market_data.pipeline.imputing import NEVER
 from market_data.pipeline.platform import Platform
@@ -98,8 +98,7 @@ class FeatureBars:
             oldest = self.read(short, self._platform.universe.first_session, begin - _DAY)
             kept = near.filter((day >= begin) | ~pl.col("symbol").is_in(short))
             near = pl.concat([oldest, kept]).sort("symbol", "ts")
-        ahead = (day > last).cast(pl.Int64).cum_sum().over("symbol")
-        wanted = warm_up(near, begin).filter(ahead <= max(HORIZONS))
+        wanted = look_ahead(warm_up(near, begin), last, max(HORIZONS))
         universe = self._platform.universe
         return series(
             wanted,

@@ -215,10 +215,11 @@ class _Maker:
         for names in _batches(self.symbols):
             read = bars.read(names, begin, until)
             for start, first, last in stretches(self.timeframe, labels_from, span[1]):
-                made = compute(bars.stretch(read, start, first, last), self.groups)
+                series = bars.stretch(read, start, first, last)
+                made = compute(series, self.groups, (first, last))
                 for kind, rows in made.items():
-                    since = first if kind is Kind.LABELS else max(first, span[0])
-                    parts[kind].append(rows.filter(pl.col("session").is_between(since, last)))
+                    before = kind is not Kind.LABELS and first < span[0]
+                    parts[kind].append(_since(rows, span[0]) if before else rows)
         return {kind: pl.concat(rows).sort("symbol", "ts") for kind, rows in parts.items()}
 
     def _earliest(self, first: date) -> date:
@@ -246,6 +247,10 @@ class _Maker:
         names = [n for g in self.groups for n in lock_names(FEATURES[g.key].name, *span)]
         # Who reads the bars last also writes last.
         return self.platform.locks.hold(sorted(names))
+
+
+def _since(rows: pl.DataFrame, first: date) -> pl.DataFrame:
+    return rows.filter(pl.col("session") >= first)
 
 
 def _batches(symbols: Sequence[str]) -> Iterator[Sequence[str]]:

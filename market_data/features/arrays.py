@@ -1,0 +1,210 @@
+"""Bars of some symbols as arrays, and windows along them.
+
+What belongs here: `Bars`, and what a window of n bars gives: sums, deviations, extremes, shares.
+What does not: averages without end (averages.py), what features are made of them (prices.py and
+its neighbours).
+
+Everything is an array of 64-bit numbers over all rows of a few symbols, small enough for the
+processor's cache; "no value" is NaN. A window is built by doubling: the sum of 2, 4, 8 ... bars is
+that of half as many and of as many before. So it holds no trace of what lies before it, costs a
+handful of additions whatever its length, and its bits depend on its own values alone. Windows run
+over the border between two symbols, and rows too near to the beginning of theirs are emptied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+_CACHED = 1 << 13
+"""Rows whose every window is computed at once where one value needs many passes."""
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars of some symbols, one symbol after the other.
+
+    Attributes:
+        high, low, close: prices on one basis.
+        volume: traded units; NaN where the vendor gave none.
+        missing: bars that the calendar expects between the one before and this one.
+        bounds: first row of each symbol, and the number of rows.
+    """
+
+    high: Values
+    low: Values
+    close: Values
+    volume: Values
+    missing: Values
+    bounds: Sequence[int]
+
+    def since(self, bars: int, values: Values) -> Values:
+        """The values, emptied in place where fewer bars of the symbol come before."""
+        for first, end in self.runs:
+            values[first : min(first + bars, end)] = np.nan
+        return values
+
+    def before(self, values: Values, bars: int) -> Values:
+        """The values so many bars before."""
+        return self.since(bars, earlier(values, bars))
+
+    def highest(self, values: Values, *lengths: int) -> list[Values]:
+        """The highest of the last bars, for each of some lengths in ascending order."""
+        found = _extremes(values, lengths, np.maximum)
+        return [self.since(n - 1, v) for n, v in zip(lengths, found, strict=True)]
+
+    def lowest(self, values: Values, *lengths: int) -> list[Values]:
+        """The lowest of the last bars, for each of some lengths in ascending order."""
+        found = _extremes(values, lengths, np.minimum)
+        return [self.since(n - 1, v) for n, v in zip(lengths, found, strict=True)]
+
+    def sums(self, values: Values, *lengths: int) -> list[Values]:
+        """The sum of the last bars, for each of some lengths in ascending order."""
+        found = _sums(values, lengths)
+        return [self.since(n - 1, v) for n, v in zip(lengths, found, strict=True)]
+
+    def squares(self, values: Values, length: int) -> Values:
+        """The sum of the squared distances of the last bars from their mean."""
+        return self.since(length - 1, _squares(values, length))
+
+    def still(self, values: Values, length: int) -> NDArray[np.bool_]:
+        """Whether the last bars are all equal; false where fewer come before."""
+        same = np.zeros(len(values), dtype=np.bool_)
+        np.equal(values[1:], values[:-1], out=same[1:])
+        for first, _ in self.runs:
+            same[first] = False
+        # So many equal neighbours: as a sum, by doubling.
+        done, wanted = 1, length - 1
+        while done < wanted:
+            step = min(done, wanted - done)
+            same[step:] &= same[:-step].copy()
+            same[:step] = False
+            done += step
+        return same
+
+    @property
+    def runs(self) -> list[tuple[int, int]]:
+        """First row of each symbol, and the one after its last."""
+        return list(zip(self.bounds[:-1], self.bounds[1:], strict=True))
+
+
+def earlier(values: Values, bars: int) -> Values:
+    """The values so many rows before, whatever symbol these are of."""
+    found = np.empty_like(values)
+    found[:bars] = np.nan
+    found[bars:] = values[: max(len(values) - bars, 0)]
+    return found
+
+
+def ratio(above: Values, below: Values) -> Values:
+    """One by the other; empty where nothing is below the line."""
+    found = above / below
+    return emptied(found, ~(below > 0))
+
+
+def emptied(values: Values, rows: NDArray[np.bool_]) -> Values:
+    """The values, emptied in place in some rows; cheap where these are few, unlike np.where."""
+    values[rows] = np.nan
+    return values
+
+
+def _extremes(values: Values, lengths: Sequence[int], of: np.ufunc) -> list[Values]:
+    found, reach, length = [], values, 1
+    for wanted in lengths:
+        while 2 * length <= wanted:
+            reach = _joined(of, reach, reach, length)
+            length *= 2
+        # Two windows that overlap reach over any length between.
+        found.append(_joined(of, reach, reach, wanted - length))
+    return found
+
+
+def _sums(values: Values, lengths: Sequence[int]) -> list[Values]:
+    doubled = [values]
+    while 2 ** len(doubled) <= lengths[-1]:
+        doubled.append(_joined(np.add, doubled[-1], doubled[-1], 2 ** (len(doubled) - 1)))
+    found = []
+    for wanted in lengths:
+        powers = [p for p in range(len(doubled)) if wanted >> p & 1]
+        whole = doubled[powers[-1]]
+        done = 1 << powers[-1]
+        for p in reversed(powers[:-1]):
+            whole = _joined(np.add, whole, doubled[p], done)
+            done += 1 << p
+        found.append(whole if whole is not values else values.copy())
+    return found
+
+
+def _joined(of: np.ufunc, newer: Values, older: Values, bars: int) -> Values:
+    """What two windows have together, the second of which ends so many bars before."""
+    if not bars:
+        return newer.copy()
+    found = np.empty_like(newer)
+    found[:bars] = newer[:bars]
+    of(newer[bars:], older[:-bars], out=found[bars:])
+    return found
+
+
+def _squares(values: Values, length: int) -> Values:
+    """By joining windows: of two, squares add up, and the distance of their means counts once.
+
+    Chan, Golub, LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Sample
+    Variances (1979), formula 2.1.
+    """
+    parts = [(1, values, np.zeros_like(values))]
+    while 2 * parts[-1][0] <= length:
+        parts.append(_pooled(parts[-1], parts[-1]))
+    whole = parts.pop()
+    for part in reversed(parts):
+        if whole[0] + part[0] <= length:
+            whole = _pooled(whole, part)
+    return whole[2]
+
+
+_Part = tuple[int, Values, Values]
+"""Length of a window, sum, sum of squares."""
+
+
+def _pooled(newer: _Part, older: _Part) -> _Part:
+    bars, sums, squares = newer
+    more, their_sums, their_squares = older
+    apart = sums[bars:] * (more / bars)
+    apart -= their_sums[:-bars]
+    apart *= apart
+    apart *= bars / (more * (bars + more))
+    apart += their_squares[:-bars]
+    return bars + more, _joined(np.add, sums, their_sums, bars), _spread(squares, apart, bars)
+
+
+def _spread(squares: Values, apart: Values, bars: int) -> Values:
+    found = np.empty_like(squares)
+    found[:bars] = squares[:bars]
+    np.add(squares[bars:], apart, out=found[bars:])
+    return found
+
+
+def share_not_above(values: Values, length: int) -> Values:
+    """Share of the last bars, whatever symbol they are of, that are not above the newest."""
+    count = np.ones(len(values), dtype=np.uint8)
+    for n in range(1, length):
+        count[n:] += (values[:-n] <= values[n:]).view(np.uint8)
+    return count / length
+
+
+def mean_distance(values: Values, middle: Values, length: int) -> Values:
+    """Mean distance of the last bars, whatever symbol they are of, from a value of the newest."""
+    found = np.full_like(values, np.nan)
+    for begin in range(length - 1, len(values), _CACHED):
+        end = min(begin + _CACHED, len(values))
+        mine, away = middle[begin:end], np.zeros(end - begin)
+        apart = np.empty_like(away)
+        for n in range(length):
+            np.subtract(values[begin - n : end - n], mine, out=apart)
+            np.abs(apart, out=apart)
+            away += apart
+        np.divide(away, length, out=found[begin:end])
+    return found

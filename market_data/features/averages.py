@@ -1,0 +1,95 @@
+"""Averages without end, along each symbol.
+
+What belongs here: exponential averages and the value that they begin with. What does not: windows
+(arrays.py), which averages there are (indicators.py).
+
+An average is the sum of all values so far, each weighing a constant part of what the one after it
+does. Such a sum over 2, 4, 8 ... values follows from two of half as many, so that a series of n
+bars takes log2(n) additions of arrays, and a row's bits depend on what lies before it alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from market_data.features.arrays import Bars, Values
+
+
+@dataclass(frozen=True)
+class Average:
+    """An average.
+
+    Attributes:
+        values: that it is made of.
+        weight: of the newest.
+        first: bars before the one that it begins with.
+        length: of the window whose mean it begins with; it ends with that bar.
+        of: what the sum of that window is divided by; 0 for its length.
+    """
+
+    values: Values
+    weight: float
+    first: int
+    length: int
+    of: int = 0
+
+
+def averaged(bars: Bars, wanted: Sequence[Average]) -> list[Values]:
+    """Averages over all symbols; NaN before they begin. No value from there on may be missing."""
+    found = [np.empty_like(one.values) for one in wanted]
+    weights = np.array([[one.weight] for one in wanted])
+    for first, end in bars.runs:
+        table = np.empty((len(wanted), end - first))
+        for row, one in zip(table, wanted, strict=True):
+            np.multiply(one.values[first:end], one.weight, out=row)
+            row[: one.first] = 0.0
+            if one.first < len(row):
+                row[one.first] = _begun(one, first)
+        _accumulate(table, 1 - weights)
+        for values, row, one in zip(found, table, wanted, strict=True):
+            row[: one.first] = np.nan
+            values[first:end] = row
+    return found
+
+
+def _begun(one: Average, first: int) -> float:
+    """What an average begins with: that of the values that are there."""
+    last = first + one.first
+    window = one.values[last - one.length + 1 : last + 1].tolist()
+    there = [value for value in window if value == value]  # noqa: PLR0124  no NaN
+    return math.fsum(there) / (one.of or len(there)) if there else math.nan
+
+
+def averaged_over_gaps(bars: Bars, one: Average) -> Values:
+    """An average of what is there: a missing value leaves it as it was."""
+    found = np.full_like(one.values, np.nan)
+    for first, end in bars.runs:
+        begin = first + one.first
+        if begin >= end:
+            continue
+        own = one.values[begin:end].copy()
+        own[0] = _begun(one, first)
+        known = ~np.isnan(own)
+        table = own[known][np.newaxis] * one.weight
+        if not table.size:
+            continue
+        table[0, 0] = own[known][0]
+        _accumulate(table, np.array([[1 - one.weight]]))
+        # Each row takes the newest value so far: none before the first.
+        newest = np.cumsum(known) - 1
+        found[begin:end] = np.where(newest >= 0, table[0][newest], np.nan)
+    return found
+
+
+def _accumulate(table: Values, kept: Values) -> None:
+    """Add to each value what is kept of all before it in its row, in place."""
+    step, spare = 1, np.empty_like(table)
+    while step < table.shape[1]:
+        np.multiply(table[:, :-step], kept, out=spare[:, step:])
+        table[:, step:] += spare[:, step:]
+        kept = kept * kept
+        step *= 2
