@@ -65,6 +65,12 @@ def repeats_key(frame: pl.DataFrame) -> pl.Series | None:
     return same if same.any() else None
 
 
+def starts_of_runs(frame: pl.DataFrame) -> pl.Series:
+    """Whether a row has another symbol or session than the row before it, as the first one has."""
+    symbol, session = frame.get_column("symbol"), frame.get_column("session")
+    return ((symbol != symbol.shift(1)) | (session != session.shift(1))).fill_null(value=True)
+
+
 def runs(frame: pl.DataFrame) -> pl.DataFrame:
     """The runs of rows of one symbol and session in a frame sorted by (symbol, ts).
 
@@ -77,8 +83,7 @@ def runs(frame: pl.DataFrame) -> pl.DataFrame:
             "symbol", "session", first="ts", last="ts", rows=pl.lit(0, dtype=pl.Int64)
         )
     symbol, session = frame.get_column("symbol"), frame.get_column("session")
-    changed = ((symbol != symbol.shift(1)) | (session != session.shift(1))).fill_null(value=True)
-    starts = changed.arg_true().cast(pl.Int64)
+    starts = starts_of_runs(frame).arg_true().cast(pl.Int64)
     ends = starts.tail(-1).append(pl.Series([frame.height], dtype=pl.Int64))
     ts = frame.get_column("ts")
     return pl.DataFrame(

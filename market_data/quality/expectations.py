@@ -148,11 +148,11 @@ def check_expectations(
         measured: what `market_data.quality.coverage.measure_coverage` said of it.
         expectations: what is expected.
     """
-    counted = view.bars.group_by(KEY).agg(stored=pl.len().cast(pl.Int64))
-    symbols = counted["symbol"].unique().sort().to_list()
+    symbols = sorted(i.symbol for i in view.instruments)
     bounds = expectations.bounds(view.dataset, symbols)
     if bounds.is_empty():
         return CheckOutcome()
+    counted = view.bars.group_by(KEY).agg(stored=pl.len().cast(pl.Int64))
     sessions = counted.join(bounds, on="symbol").join(
         measured.select(*KEY, "coverage", "closed"), on=KEY, how="left"
     )

@@ -91,7 +91,8 @@ def bars_before(edges: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
         one where they are in another unit, else null), until.
     """
     return (
-        bars.select(*KEY, "ts", "close")
+        bars.filter(pl.col("symbol").is_in(edges.get_column("symbol").implode()))
+        .select(*KEY, "ts", "close")
         .join(edges, on="symbol")
         .filter(pl.col("ts") < pl.col("until"))
         .with_columns(
