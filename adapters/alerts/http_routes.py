@@ -151,7 +151,10 @@ class Slack(_Http):
 
 
 class PagerDuty(_Http):
-    """Events v2: an opening triggers an incident under its id, which its recovery resolves."""
+    """Events v2: an opening triggers an incident under its id, which its recovery resolves.
+
+    An escalation triggers the incidents of its openings again, which PagerDuty adds to them.
+    """
 
     def __init__(self, rules: PagerDutyRoute) -> None:
         super().__init__(rules)
@@ -202,13 +205,15 @@ class PagerDuty(_Http):
         }
         pages = [a["runbook"] for a in alerts[:1] if is_web(a["runbook"])]
         links = [{"href": page, "text": "Runbook"} for page in pages]
+        openings: list[str] = message.body["openings"]
         return [
             {
                 "event_action": "trigger",
-                "dedup_key": message.id,
+                "dedup_key": incident,
                 "payload": payload,
                 **({"links": links} if links else {}),
             }
+            for incident in (openings if message.state is State.ESCALATED else [message.id])
         ]
 
 

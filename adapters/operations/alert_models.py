@@ -64,7 +64,7 @@ alert_told = sa.Table(
     _required("place", ShortText(), primary_key=True),
     _required("at", Instant()),
 )
-"""When a route was told of a group last: `place` is the group, `state` opened or recovered."""
+"""When a route was told of a group last: `place` is the group, `state` what it was told."""
 
 alert_routes = sa.Table(
     "alert_routes",

@@ -2,7 +2,7 @@
 
 What belongs here: keeping the states of the machine in market_data/alerts, and the one transaction
 in which looks are taken and messages are put into the outbox.
-What does not: deciding what is told (market_data/alerts/machine.py), delivery (alert_outbox.py).
+What does not: deciding what is told (market_data/alerts/telling.py), delivery (alert_outbox.py).
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def _read(
     )
     return {
         name: Alert(
-            name, _trouble(text), Phase(phase), first, last, due, seen, *_told(told), _parts(parts)
+            name, _trouble(text), Phase(phase), first, last, due, seen, *_told(told), *_parts(parts)
         )
         for name, text, phase, first, last, due, seen, told, parts in connection.execute(query)
     }
@@ -205,7 +205,13 @@ def _keep(connection: Connection, changed: Mapping[str, Alert]) -> None:
             "told": json.dumps(
                 {name: _telling(alert, name) for name in alert.told}, ensure_ascii=False
             ),
-            "mended": json.dumps([asdict(part) for part in alert.mended], default=str),
+            "mended": json.dumps(
+                [
+                    *(asdict(part) for part in alert.mended),
+                    *({**asdict(part), "wrong": True} for part in alert.broken),
+                ],
+                default=str,
+            ),
         }
         for alert in changed.values()
     ]
@@ -228,16 +234,18 @@ def _told(text: str) -> tuple[dict[str, str], dict[str, Trouble]]:
     return told, heard
 
 
-def _parts(text: str) -> tuple[Part, ...]:
-    return tuple(
-        Part(
+def _parts(text: str) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+    """The parts that are right, and those that were seen wrong."""
+    found: dict[bool, list[Part]] = {False: [], True: []}
+    for kept in json.loads(text):
+        part = Part(
             date.fromisoformat(kept["first"]),
             date.fromisoformat(kept["last"]),
             tuple(kept["symbols"]),
             datetime.fromisoformat(kept["at"]),
         )
-        for kept in json.loads(text)
-    )
+        found[kept.get("wrong", False)].append(part)
+    return tuple(found[False]), tuple(found[True])
 
 
 def _plain(trouble: Trouble) -> Any:

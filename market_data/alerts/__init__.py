@@ -1,8 +1,9 @@
 """Alerts: what is worth a message, when it is sent, and what it says.
 
 What belongs here: troubles and how they are made of facts (sources.py, platform_sources.py), the
-states of an alert (machine.py), messages (message.py), and the parsed form of config/alerts.yaml
-(rules.py). All of it is pure: facts and a moment in, alerts and messages out.
+states of an alert (machine.py), what is told when (telling.py), messages (message.py), and the
+parsed form of config/alerts.yaml (rules.py). All of it is pure: facts and a moment in, alerts and
+messages out.
 What does not: reading Dagster (sensors), keeping and sending (adapters/operations,
 adapters/alerts).
 """
@@ -17,9 +18,10 @@ from market_data.alerts.alert import (
     Sighting,
     Trouble,
 )
-from market_data.alerts.machine import Told, observe, tell
+from market_data.alerts.machine import observe
 from market_data.alerts.message import Message, State, probe_message
 from market_data.alerts.rules import AlertRules, Silence
+from market_data.alerts.telling import Told, tell
 
 __all__ = [
     "RUNBOOKS",

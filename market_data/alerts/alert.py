@@ -180,12 +180,14 @@ class Alert:
         trouble: as it was seen last.
         phase: where it stands.
         first_seen: when this trouble began.
-        last_seen: the newest look, good or bad; an older one changes nothing.
+        last_seen: the newest look at all of it, or at a part that is wrong.
         due: not told before.
         sightings: how often it was seen since it began.
         told: route to the id of the message that told it of this trouble.
         heard: route to the trouble as it was told, where it is another by now.
-        mended: parts of it that are right again while others are not.
+        mended: parts of it that are right, where looks were at parts.
+        broken: parts that were seen wrong, where looks were at parts: a look that is read late must
+            not bring back what broke after it.
     """
 
     fingerprint: str
@@ -198,6 +200,7 @@ class Alert:
     told: Mapping[str, str] = field(default_factory=dict)
     heard: Mapping[str, Trouble] = field(default_factory=dict)
     mended: tuple[Part, ...] = ()
+    broken: tuple[Part, ...] = ()
 
     def as_told_to(self, route: str) -> Alert:
         """With the trouble that a route was told of."""

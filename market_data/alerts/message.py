@@ -11,8 +11,9 @@ The JSON form, as a webhook gets it:
      "openings": [], "resolved": []}
 
 `id` is the idempotency key: the same message may arrive twice, never two messages under one id.
-`alerts` holds the first LISTED of them, worst first. A recovery names the messages that had opened
-what is over now (`openings`), and those of them of which nothing is left (`resolved`).
+`alerts` holds the first LISTED of them, worst first. An escalation, of what was told as a warning
+and is an error now, names the messages that had opened it (`openings`). A recovery names the
+messages that had opened what is over now, and those of them of which nothing is left (`resolved`).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class State(StrEnum):
     """What a message says."""
 
     OPENED = "opened"
+    ESCALATED = "escalated"
     RECOVERED = "recovered"
     TEST = "test"
 
@@ -51,7 +53,7 @@ class Message:
     Attributes:
         id: the idempotency key.
         route: whom.
-        state: opened, recovered or test.
+        state: opened, escalated, recovered or test.
         severity: the worst of its alerts.
         level: the most urgent of its alerts.
         group: of its alerts; of several groups, how many.
@@ -119,11 +121,11 @@ def grouped(
 
     Args:
         route: whom it goes to.
-        state: opened or recovered.
+        state: opened, escalated or recovered.
         alerts: what it is about.
         now: when.
         rules: say the levels.
-        openings: messages that had told of what is over.
+        openings: messages that had told of what is over, or worse.
         resolved: those of them of which nothing is left.
     """
     ordered = sorted(alerts, key=lambda a: (-a.trouble.severity.rank, a.fingerprint))
@@ -180,7 +182,9 @@ def _id(route: str, state: State, now: datetime, alerts: Sequence[Alert]) -> str
 
 
 def _title(state: State, level: Level, troubles: Sequence[Trouble], groups: Sequence[str]) -> str:
-    head = f"[{level}]" if state is State.OPENED else "[recovered]"
+    head = "[recovered]" if state is State.RECOVERED else f"[{level}]"
+    if state is State.ESCALATED:
+        head += " worse:"
     if len(troubles) == 1:
         return sanitised_text(f"{head} {troubles[0].title}{_sessions(troubles[0])}")
     kinds = Counter(t.check or str(t.kind).replace("_", " ") for t in troubles)
@@ -197,14 +201,14 @@ def _words(
     for alert in alerts[:_SHOWN]:
         trouble = alert.trouble
         line = f"- {rules.level(trouble)} {trouble.title}{_sessions(trouble)}"
-        if state is State.OPENED and trouble.detail:
+        if state is not State.RECOVERED and trouble.detail:
             line += f": {_short(trouble.detail)}"
         lines.append(line)
     if len(alerts) > _SHOWN:
         lines.append(f"- and {len(alerts) - _SHOWN} more: emp alerts list")
     if state is State.RECOVERED and left:
         lines.append(f"Other alerts of {left} of the messages that told of these are still open.")
-    if state is State.OPENED:
+    if state is not State.RECOVERED:
         pages = dict.fromkeys(rules.page(a.trouble) for a in alerts)
         lines += [f"What to do: {page}" for page in list(filter(None, pages))[:3]]
         runs = dict.fromkeys(rules.run_page(a.trouble) for a in alerts)

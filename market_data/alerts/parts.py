@@ -1,7 +1,10 @@
-"""What of a failure was mended so far: sessions and symbols, success by success.
+"""What of a failure was mended so far: sessions and symbols, look by look.
 
 What belongs here: the arithmetic of parts. What does not: which success speaks for which part
 (sources.py), what follows from it (machine.py).
+
+Of each session and symbol the newest look at it counts, in whatever order the looks are read; of a
+good and a bad one at the same moment the bad one.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from datetime import date, datetime, timedelta
 _DAY = timedelta(days=1)
 _SETTLED = timedelta(minutes=10)
 """Ends of runs are read in their order but for minutes: older parts that meet become one."""
+_REMEMBERED = 100
+"""So many of the newest bad looks at parts are remembered, for good ones that are read late."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,61 @@ class Part:
         """Whether the other one lies within."""
         inside = self.first <= other.first and other.last <= self.last
         return inside and (not self.symbols or _within(other.symbols, self.symbols))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What looks at parts of one thing have come to.
+
+    Attributes:
+        right: as far as it is known to be right.
+        wrong: what was seen wrong; what is right was taken out of it, and a look that is read late
+            must not bring back what was wrong after it.
+    """
+
+    right: tuple[Part, ...] = ()
+    wrong: tuple[Part, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.right or self.wrong)
+
+    @property
+    def newest(self) -> datetime | None:
+        """When the newest of these looks was."""
+        return max((part.at for part in (*self.right, *self.wrong)), default=None)
+
+    def with_right(self, part: Part, everything: Sequence[str]) -> Parts:
+        """With one more part that is right, but for what was wrong after that.
+
+        Args:
+            part: the look.
+            everything: the symbols that a part without any is about, as far as they are known.
+        """
+        pieces: tuple[Part, ...] = (part,)
+        for failed in self.wrong:
+            pieces = without(pieces, failed, everything)
+        right = self.right
+        for piece in pieces:
+            right = joined(right, piece)
+        return Parts(right, self.wrong)
+
+    def with_wrong(self, part: Part, everything: Sequence[str], whole: tuple[date, date]) -> Parts:
+        """With one more part that is wrong, but for what was right after that.
+
+        Args:
+            part: the look.
+            everything: as of `with_right`.
+            whole: first and last session of the thing: a look at all of it is never forgotten.
+        """
+        right = without(self.right, part, everything)
+        kept = [old for old in self.wrong if not (part.holds(old) and old.at <= part.at)]
+        if any(old.holds(part) and old.at >= part.at for old in kept):
+            return Parts(right, tuple(kept))
+        newest = sorted((*kept, part), key=lambda p: p.at)[-_REMEMBERED:]
+        all_of_it = Part(*whole, (), part.at)
+        always = [old for old in kept if old.holds(all_of_it) and old not in newest]
+        return Parts(right, (*always, *newest))
 
 
 def joined(parts: Sequence[Part], new: Part) -> tuple[Part, ...]:

@@ -95,6 +95,18 @@ def test_pagerduty_triggers_and_resolves_incidents_under_one_key(server: ReplayS
     assert (resolve["event_action"], resolve["dedup_key"]) == ("resolve", opened.id)
 
 
+def test_an_escalation_triggers_the_incidents_of_its_openings_again(server: ReplayServer):
+    first, second = "1" * 32, "2" * 32
+    route("pagerduty", server).deliver(message(State.ESCALATED, openings=[first, second]))
+    asked = [one.json for one in server.asked]
+    assert [(a["event_action"], a["dedup_key"]) for a in asked] == [
+        ("trigger", first),
+        ("trigger", second),
+    ]
+    assert {a["payload"]["severity"] for a in asked} == {"error"}
+    assert asked[0]["payload"]["summary"].startswith("[SEV-2] worse: ")
+
+
 def test_slack_reads_no_mark_in_a_finding(server: ReplayServer):
     odd = replace(trouble(), title="<!channel> & more")
     alert = Alert("k", odd, Phase.OPEN, START, START, START)

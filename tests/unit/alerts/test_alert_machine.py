@@ -151,9 +151,55 @@ def test_a_trouble_that_gets_worse_reaches_those_who_are_told_of_errors_alone():
     warned = house.evaluate([bad(START, severity=Severity.WARN)], START)
     assert [m.route for m in warned] == ["all"]
     worse = house.evaluate([bad(minutes(1), severity=Severity.ERROR)], minutes(1))
-    assert [m.route for m in worse] == ["pager"]
+    assert {m.route: str(m.state) for m in worse} == {"all": "escalated", "pager": "opened"}
     over = house.evaluate([good(minutes(2))], minutes(2))
     assert {(m.route, str(m.state)) for m in over} == {("all", "recovered"), ("pager", "recovered")}
+
+
+def test_a_rise_to_an_error_is_told_once_and_neither_a_fall_nor_a_count():
+    house = House(rules())
+    warn, error = {"severity": Severity.WARN}, {"severity": Severity.ERROR}
+    many = {"symbols": ("AAPL",) * 50, "symbol_count": 500}
+    (opened,) = house.evaluate([bad(START, **warn)], START)
+    assert house.evaluate([bad(minutes(1), **warn, **many)], minutes(1)) == []
+    (worse,) = house.evaluate([bad(minutes(2), **error, **many)], minutes(2))
+    assert (str(worse.state), str(worse.severity), str(worse.level)) == (
+        "escalated",
+        "error",
+        "SEV-2",
+    )
+    assert worse.title.startswith("[SEV-2] worse: ")
+    assert (worse.body["openings"], worse.body["resolved"]) == ([opened.id], [])
+    assert worse.body["symbols"] == 500
+    for minute, severity in enumerate((error, warn, error, warn), 3):
+        assert house.evaluate([bad(minutes(minute), **severity)], minutes(minute)) == []
+    (over,) = house.evaluate([good(minutes(8))], minutes(8))
+    assert (over.body["openings"], over.body["resolved"]) == ([opened.id], [opened.id])
+    assert over.body["severity"] == "error"
+    # After its end it may rise again.
+    again = [bad(minutes(9), **warn), bad(minutes(10), **error)]
+    told = [m for seen in again for m in house.evaluate([seen], seen.at)]
+    assert states(told) == ["opened", "escalated"]
+
+
+def test_an_alert_that_rises_before_anybody_was_told_is_told_once():
+    house = House(rules(late_data={"coverage": "15m"}))
+    young = {"sessions": (START.date(), START.date())}
+    house.evaluate([bad(START, severity=Severity.WARN, **young)], START)
+    house.evaluate([bad(minutes(1), severity=Severity.ERROR, **young)], minutes(1))
+    assert states(house.evaluate([], minutes(20))) == ["opened"]
+
+
+def test_rises_are_collected_and_held_back_by_a_silence():
+    house = House(rules(collect="5m"))
+    names = ("a", "b")
+    house.evaluate([bad(START, name, severity=Severity.WARN) for name in names], START)
+    assert states(house.evaluate([bad(minutes(1), "a")], minutes(1))) == ["escalated"]
+    assert house.evaluate([bad(minutes(2), "b")], minutes(2)) == []
+    house.silences.append(Silence(1, "*", minutes(30), "ann", "maintenance"))
+    assert house.evaluate([], minutes(10)) == []
+    (late,) = house.evaluate([], minutes(30))
+    assert [a["key"] for a in late.body["alerts"]] == ["b"]
 
 
 def test_a_recovery_names_what_its_route_was_told_of():
@@ -165,8 +211,9 @@ def test_a_recovery_names_what_its_route_was_told_of():
     for minute, seen in enumerate((two, three), 1):
         house.evaluate([bad(minutes(minute), **seen)], minutes(minute))
     over = {m.route: m.body for m in house.evaluate([good(minutes(3))], minutes(3))}
-    assert over["all"]["alerts"][0]["symbols"] == ["AAPL"]
-    assert (over["all"]["severity"], over["all"]["symbols"]) == ("warn", 1)
+    # It was told of the second as well: the warning had become an error.
+    assert over["all"]["alerts"][0]["symbols"] == ["AAPL", "MSFT"]
+    assert (over["all"]["severity"], over["all"]["symbols"]) == ("error", 2)
     assert over["pager"]["alerts"][0]["symbols"] == ["AAPL", "MSFT"]
     assert all("SPY" not in str(body) for body in over.values())
     again = house.evaluate([bad(minutes(4), **three)], minutes(4))
@@ -249,8 +296,8 @@ looks = st.lists(
 def test_whatever_happens_messages_alternate_and_the_last_word_is_true(
     history: list[tuple[bool, int, int]], collect: str, wait: str, warn_first: bool
 ):
-    """Of every thing, for every route: opened, recovered, opened ...; and after enough time the
-    last message says how the thing is."""
+    """Of every thing, for every route: opened, recovered, opened ..., with one escalation between
+    them at most; and after enough time the last message says how the thing is."""
     house = House(
         rules(
             console("all"),
@@ -275,7 +322,12 @@ def test_whatever_happens_messages_alternate_and_the_last_word_is_true(
     for message in house.sent:
         for alert in message.body["alerts"]:
             heard.setdefault((message.route, alert["key"]), []).append(str(message.state))
-    for told in heard.values():
+    for names, worse in heard.items():
+        text = " ".join(worse)
+        assert "escalated escalated" not in text
+        assert "recovered escalated" not in text
+        assert "escalated" not in worse[:1]
+        told = heard[names] = [state for state in worse if state != "escalated"]
         assert told == ["opened", "recovered"] * (len(told) // 2) + ["opened"] * (len(told) % 2)
     for name, is_bad in truth.items():
         told = heard.get(("all", name), [])

@@ -15,11 +15,11 @@ from adapters.backend import open_operations
 from adapters.settings import Settings
 from market_data.alerts import Alert, Phase, Sighting, State, observe, tell
 from market_data.alerts.facts import CheckFact, RunFact, StepFact
-from market_data.alerts.parts import Part, complete, joined, without
+from market_data.alerts.parts import Part, Parts, complete, joined, without
 from market_data.alerts.scopes import every_day, market_days
 from market_data.alerts.sources import sightings_of_run
 from market_data.universe import AssetClass, Instrument, Universe
-from tests.support.alert_rows import START, minutes, rules
+from tests.support.alert_rows import START, bad, minutes, rules, trouble
 from tests.support.operations_file import give_operations
 
 STEP = "raw__yahoo_bars_1d"
@@ -228,6 +228,70 @@ def test_parts_count_like_cells(history: list[tuple[bool, int, int, tuple[str, .
         cells = cells | touched if good else cells - touched
         parts = joined(parts, part) if good else without(parts, part, names)
         assert complete(parts, whole, names) == (len(cells) == 14)
+
+
+LOOKS = st.lists(
+    st.tuples(
+        st.booleans(),
+        st.integers(0, 3),
+        st.integers(0, 3),
+        st.sampled_from([("A",), ("B",), ("A", "B"), ()]),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(history=LOOKS, data=st.data())
+def test_an_alert_ends_when_its_newest_looks_are_good_in_whatever_order_they_are_read(
+    history: list[tuple[bool, int, int, tuple[str, ...], bool]], data: st.DataObject
+):
+    """Against a table of sessions and symbols that knows the newest look at each cell."""
+    whole = {"sessions": (day(0), day(3)), "symbols": ("A", "B"), "symbol_count": 2}
+    looks = []
+    cells = dict.fromkeys(((n, s) for n in range(4) for s in ("A", "B")), False)
+    for second, (good, one, other, symbols, of_all) in enumerate(history, 1):
+        at = START + timedelta(seconds=second)
+        first, last = (0, 3) if of_all else sorted((one, other))
+        names = () if of_all else symbols
+        part = None if of_all else Part(day(first), day(last), names, at)
+        looks.append(Sighting("check|a", at, None if good else trouble(**whole), part))
+        touched = ((n, s) for n in range(first, last + 1) for s in names or ("A", "B"))
+        cells |= dict.fromkeys(touched, good)
+    alerts: dict[str, Alert] = {}
+    told: list[str] = []
+    late = minutes(1)
+    for seen in [bad(START, **whole), *data.draw(st.permutations(looks))]:
+        alerts |= observe(alerts, [seen], rules())
+        done = tell({k: a for k, a in alerts.items() if a.phase is not Phase.CLOSED}, late, rules())
+        alerts |= done.alerts
+        told += [str(m.state) for m in done.messages]
+    assert (alerts["check|a"].phase is Phase.CLOSED) == all(cells.values())
+    assert told == ["opened", "recovered"] * (len(told) // 2) + ["opened"] * (len(told) % 2)
+
+
+def test_a_success_that_is_read_after_a_later_failure_of_other_days_counts():
+    house = House()
+    house.take(run(0, 9, START, error="boom"), run(5, 9, minutes(5), error="boom"))
+    assert house.take(run(0, 4, minutes(3))) == []
+    assert house.take(run(5, 9, minutes(6))) == ["recovered"]
+
+
+def test_what_broke_after_a_success_that_is_read_late_stays_broken():
+    house = House()
+    house.take(run(0, 9, START, error="boom"), run(4, 5, minutes(5), error="boom"))
+    assert house.take(run(0, 9, minutes(3))) == []
+    assert house.take(run(4, 5, minutes(6))) == ["recovered"]
+
+
+def test_bad_looks_that_are_remembered_stay_few():
+    looked = Parts()
+    for number in range(1_000):
+        one = Part(day(number), day(number), (), minutes(number))
+        looked = looked.with_wrong(one, (), (day(0), day(999)))
+    assert len(looked.wrong) == 100
 
 
 def test_a_look_at_a_part_opens_nothing():
