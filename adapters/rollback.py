@@ -1,8 +1,8 @@
 """Rolling a backfill back to its snapshot, and forth again.
 
-What belongs here: the steps and their order, what stands in the way, the record by which a rollback
-that was killed is finished. What does not: the single steps (market_data/pipeline/rollback.py,
-adapters/snapshots.py), what a person is shown (emp/backfill_rollback.py).
+What belongs here: the steps and their order, what stands in the way. What does not: the single
+steps (market_data/pipeline/rollback.py, adapters/snapshots.py), the record by which one that was
+killed is finished (rollback_record.py), what a person is shown (emp/backfill_rollback.py).
 
 Everything up to the change of state is only read or written aside, and done anew by whoever comes
 after a kill; everything after it makes something what the record says, however often. First the raw
@@ -12,23 +12,22 @@ they held: whoever curates in between arrives at the same.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import polars as pl
 
+from adapters import rollback_record
 from adapters.operations.scope_state import SqlScopeStates
 from adapters.settings import Settings
 from adapters.sides import copying_alone
 from adapters.snapshots import Snapshot, open_snapshot, snapshots_folder, take
 from market_data.backfill.driving import Turns
+from market_data.backfill.plans import Span
 from market_data.backfill.records import Backfill, BackfillState, PieceState
-from market_data.backfill.scope import Scope, scope_of
+from market_data.backfill.scope import Scope, Stored, scope_of
 from market_data.errors import ConfigurationError, StoreConflictError
 from market_data.pipeline.outdated import sessions_outdated
 from market_data.pipeline.platform import Platform, Progress
@@ -40,10 +39,10 @@ from market_data.pipeline.rollback import (
     put_slices_back,
     refuse_unless_whole,
 )
+from market_data.pipeline.rollback_others import made_by_others, make_others_anew, that_stay
 from market_data.ports.backfills import Backfills
 from market_data.ports.withdrawals import Withdrawals
 
-_RECORD = "rollback.json"
 _AFTER = "after"
 _LATER = 200
 """How many of the newest backfills are looked through for later ones."""
@@ -111,7 +110,7 @@ class Rollbacks:
         self._check(backfill)
         before = self._snapshot(backfill)
         if backfill.state is BackfillState.ROLLING_BACK:
-            found = _read(before)[1]
+            found = rollback_record.read(before)[1]
         else:
             found = self._found(backfill, before, runs)
         return replace(_told(backfill.state, before.rows, found), done=False)
@@ -135,14 +134,14 @@ class Rollbacks:
                 return Rolled(backfill.state, done=False)
             self._check(backfill)
             before, scope = self._snapshot(backfill), scope_of(backfill.plan)
-            refuse_unless_whole(before.bars, scope.stored, before.rows)
+            refuse_unless_whole(before.bars, _slices(before, scope), before.rows)
             if backfill.state is not BackfillState.ROLLING_BACK:
                 found = self._found(backfill, before, runs)
                 self.tell("keeping what is there now, for --undo")
-                take(self.platform, self.states, scope, before.folder / _AFTER, self.tell)
-                _write(before, backfill.state, found)
+                take(self.platform, self.states, backfill.plan, before.folder / _AFTER, self.tell)
+                rollback_record.write(before, backfill.state, found)
                 self._move(backfill, OVER, BackfillState.ROLLING_BACK)
-            _, found = _read(before)
+            _, found = rollback_record.read(before)
             self.withdrawals.withdraw(backfill.id, found.fetches)
             self.states.withdraw_actions(backfill.id, found.actions)
             rows = self._put(scope, before, found)
@@ -171,12 +170,13 @@ class Rollbacks:
             self._refuse_later(backfill)
             before = self._snapshot(backfill)
             after, scope = open_snapshot(before.folder / _AFTER), scope_of(backfill.plan)
-            refuse_unless_whole(after.bars, scope.stored, after.rows)
-            was, found = _read(before)
+            refuse_unless_whole(after.bars, _slices(after, scope), after.rows)
+            was, found = rollback_record.read(before)
             self._move(backfill, rolled, BackfillState.ROLLING_BACK)
             self.withdrawals.reinstate(backfill.id)
             self.states.reinstate_actions(backfill.id)
             since = fetched_since(self.platform, scope, after.taken_at, (), after.taken_at)
+            since = replace(since, others=self._others(backfill, after, ()))
             # What the backfill refused is refused again.
             rows = self._put(scope, after, replace(since, fetches={}, of_actions=found.of_actions))
             self._move(backfill, (BackfillState.ROLLING_BACK,), was)
@@ -186,10 +186,20 @@ class Rollbacks:
     def _put(self, scope: Scope, snapshot: Snapshot, found: Fetched) -> int:
         names = [fetch for fetches in found.fetches.values() for fetch in fetches]
         self.states.put_back(scope, snapshot.state, names, snapshot.taken_at)
-        rows = put_slices_back(self.platform, snapshot.bars, scope.stored, self.tell)
+        rows = put_slices_back(
+            self.platform,
+            snapshot.bars,
+            _slices(snapshot, scope),
+            self.tell,
+            stay=lambda slice_, now: that_stay(scope, slice_, found.others, now),
+        )
         make_anew(self.platform, found.touched, self.tell)
         # Prices of other sessions may have been divided by what was learned, or be from now on.
-        make_anew(self.platform, sessions_outdated(self.platform, found.of_actions), self.tell)
+        divided = sessions_outdated(self.platform, found.of_actions)
+        make_anew(self.platform, divided, self.tell)
+        changed = pl.concat([found.touched, divided]).select("symbol", "session", last="session")
+        spans = sorted({*found.others, *changed.iter_rows()})
+        make_others_anew(self.platform, scope, spans, self.tell)
         return rows
 
     @contextmanager
@@ -257,6 +267,7 @@ class Rollbacks:
         own = {*runs, *(piece.run_id for piece in backfill.pieces if piece.run_id)}
         scope = scope_of(backfill.plan)
         found = fetched_since(self.platform, scope, before.taken_at, own, backfill.changed_at)
+        found = replace(found, others=self._others(backfill, before, own))
         if before.actions is None:
             return found
         learned = brought_alone(
@@ -268,6 +279,19 @@ class Rollbacks:
             of_actions=tuple(learned["symbol"].unique().sort()),
         )
 
+    def _others(
+        self, backfill: Backfill, snapshot: Snapshot, runs: Collection[str]
+    ) -> tuple[Span, ...]:
+        """What others changed since a snapshot; `runs` are the backfill's own."""
+        scope, since = scope_of(backfill.plan), snapshot.taken_at
+        worked = [
+            other
+            for other in self.kept.since(since)
+            if other.id != backfill.id and any(piece.attempts for piece in other.pieces)
+        ]
+        slices = _slices(snapshot, scope)
+        return made_by_others(self.platform, scope, slices, snapshot.bars, since, runs, worked)
+
     def _move(self, backfill: Backfill, was: tuple[BackfillState, ...], to: BackfillState) -> None:
         now = self.platform.clock.now()
         if not self.kept.move(backfill.id, was, to, now):
@@ -277,34 +301,11 @@ class Rollbacks:
             )
 
 
+def _slices(snapshot: Snapshot, scope: Scope) -> tuple[Stored, ...]:
+    return scope.stored if snapshot.slices is None else snapshot.slices
+
+
 def _told(state: BackfillState, rows: int, found: Fetched) -> Rolled:
     fetches = sum(len(ids) for ids in found.fetches.values())
     rest = found.touched.height, len(found.actions)
     return Rolled(state, rows, found.rows, fetches, *rest)
-
-
-def _write(before: Snapshot, was: BackfillState, found: Fetched) -> None:
-    content: dict[str, Any] = {
-        "was": str(was),
-        "fetches": found.fetches,
-        "rows": found.rows,
-        "touched": found.touched.with_columns(pl.col("session").cast(pl.String)).rows(),
-        "actions": found.actions,
-        "of_actions": found.of_actions,
-    }
-    draft = before.folder / f".{_RECORD}"
-    draft.write_text(json.dumps(content))
-    draft.replace(before.folder / _RECORD)
-
-
-def _read(before: Snapshot) -> tuple[BackfillState, Fetched]:
-    path: Path = before.folder / _RECORD
-    content = json.loads(path.read_text())
-    touched = pl.DataFrame(
-        content["touched"],
-        schema={name: pl.String() for name in Fetched().touched.columns},
-        orient="row",
-    ).with_columns(pl.col("session").str.to_date())
-    fetches = {name: tuple(ids) for name, ids in content["fetches"].items()}
-    actions = tuple(content.get("actions", ())), tuple(content.get("of_actions", ()))
-    return BackfillState(content["was"]), Fetched(fetches, content["rows"], touched, *actions)

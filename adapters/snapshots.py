@@ -1,10 +1,12 @@
 """Snapshots: what the stores held of the scope of a backfill, in a folder of its own.
 
 What belongs here: taking one, whole or not at all, opening it, removing old ones. What does not:
-what is put back and when (adapters/rollback.py).
+which slices it holds (market_data/backfill/reach.py), what is put back and when
+(adapters/rollback.py).
 
-They lie below EMP_DATA_DIR/snapshots in both modes, bars and scores as Delta tables, what the
-operations database said as Parquet.
+They lie below EMP_DATA_DIR/snapshots in both modes, bars and what is made of them as Delta tables,
+what the operations database said as Parquet. `snapshot.json` says which slices a snapshot holds: of
+what lies outside of them nothing was kept, what lies inside and has no row there had none.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ import os
 import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -24,8 +27,11 @@ from adapters.operations.scope_state import ScopeState, SqlScopeStates
 from adapters.settings import Settings
 from adapters.sides import copying_alone
 from adapters.stores.delta_bar_store import DeltaBarStore
+from market_data.backfill.plans import BackfillPlan
+from market_data.backfill.reach import reach_of
 from market_data.backfill.records import Backfill
-from market_data.backfill.scope import Scope, scope_of
+from market_data.backfill.scope import Stored, scope_of
+from market_data.datasets import STORED
 from market_data.errors import ConfigurationError, StoreConflictError
 from market_data.pipeline.platform import Platform, Progress
 from market_data.pipeline.rollback import keep_slices
@@ -45,12 +51,15 @@ class Snapshot:
         taken_at: when.
         rows: how many it holds.
         actions: number of the newest corporate action then; None where nobody kept it.
+        slices: what it holds, of every dataset; None where an earlier version took it, which kept
+            the sessions of the backfill alone.
     """
 
     folder: Path
     taken_at: datetime
     rows: int
     actions: int | None = None
+    slices: tuple[Stored, ...] | None = None
 
     @property
     def bars(self) -> BarStore:
@@ -73,35 +82,40 @@ def snapshots_folder(settings: Settings) -> Path:
 
 
 def take(
-    platform: Platform, states: SqlScopeStates, scope: Scope, folder: Path, tell: Progress
+    platform: Platform, states: SqlScopeStates, plan: BackfillPlan, folder: Path, tell: Progress
 ) -> Snapshot:
-    """Keep what the stores hold of a scope.
+    """Keep what the stores hold of all that a backfill may change.
 
     Args:
         platform: configuration and ports.
         states: of its operations database.
-        scope: what is kept.
+        plan: of the backfill.
         folder: takes this name when all is in it; one of this name is replaced.
         tell: hears of progress.
 
     Raises:
         StorageError: the disk takes no more.
     """
-    draft = _draft_of(folder)
+    draft, slices = _draft_of(folder), reach_of(plan)
     at = platform.clock.now()
     with writing_to(folder.parent):
         shutil.rmtree(draft, ignore_errors=True)
         (draft / "warehouse").mkdir(parents=True)
-        rows = keep_slices(platform.store, DeltaBarStore(draft / "warehouse"), scope.stored, tell)
-        said = states.read(scope)
+        rows = keep_slices(platform.store, DeltaBarStore(draft / "warehouse"), slices, tell)
+        said = states.read(scope_of(plan))
         said.ledger.write_parquet(draft / "ledger.parquet")
         said.quarantine.write_parquet(draft / "quarantine.parquet")
-        content = {"taken_at": at.isoformat(), "rows": rows, "actions": said.actions}
+        content = {
+            "taken_at": at.isoformat(),
+            "rows": rows,
+            "actions": said.actions,
+            "slices": [_written(slice_) for slice_ in slices],
+        }
         (draft / _CONTENT).write_text(json.dumps(content))
         os.sync()
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
-    return Snapshot(folder, at, rows, said.actions)
+    return Snapshot(folder, at, rows, said.actions, slices)
 
 
 def ensure(
@@ -144,7 +158,7 @@ def ensure(
         # As long as a draft is there, no piece has worked: who is killed leaves it.
         draft.mkdir(parents=True, exist_ok=True)
     remove_old(settings, keep, now, states.snapshots_in_use())
-    kept = take(platform, states, scope_of(backfill.plan), folder, tell)
+    kept = take(platform, states, backfill.plan, folder, tell)
     tell(f"snapshot of {kept.rows:,} rows, to roll back to")
 
 
@@ -173,7 +187,23 @@ def open_snapshot(folder: Path) -> Snapshot:
             "(config/automation.yaml), by hand, or lost; a backup of that time has it"
         ) from None
     taken_at = datetime.fromisoformat(content["taken_at"])
-    return Snapshot(folder, taken_at, content["rows"], content.get("actions"))
+    held = content.get("slices")
+    slices = None if held is None else tuple(_slice(item) for item in held)
+    return Snapshot(folder, taken_at, content["rows"], content.get("actions"), slices)
+
+
+def _written(slice_: Stored) -> dict[str, Any]:
+    return {
+        "dataset": slice_.dataset.name,
+        "symbols": list(slice_.symbols),
+        "sessions": [day.isoformat() for day in slice_.sessions],
+    }
+
+
+def _slice(item: dict[str, Any]) -> Stored:
+    known = {dataset.name: dataset for dataset in STORED}
+    first, last = (date.fromisoformat(day) for day in item["sessions"])
+    return Stored(known[item["dataset"]], tuple(item["symbols"]), (first, last))
 
 
 def remove_old(

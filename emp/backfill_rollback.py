@@ -36,7 +36,6 @@ def take_snapshot(
         StoreUnavailableError: a server does not answer.
     """
     from adapters.snapshots import remove_old, snapshots_folder, take
-    from market_data.backfill.scope import scope_of
 
     if not plan.snapshot:
         return
@@ -44,7 +43,7 @@ def take_snapshot(
         now, in_use = parts.platform.clock.now(), parts.states.snapshots_in_use()
         remove_old(settings, policy.snapshots_keep, now, in_use)
         folder = snapshots_folder(settings) / plan.snapshot
-        kept = take(parts.platform, parts.states, scope_of(plan), folder, tell)
+        kept = take(parts.platform, parts.states, plan, folder, tell)
     tell(f"snapshot of {kept.rows:,} rows, to roll back to")
 
 

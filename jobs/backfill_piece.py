@@ -77,10 +77,11 @@ def selection_of(piece: Piece, request: BackfillRequest) -> Selection:
             symbols=piece.symbols,
             also=piece.also,
             features=piece.features,
+            features_of=piece.features_of,
         )
         return _curated_with(whole, request.engine)
     if request.layer == CURATED:
-        made = [request.timeframe]
+        made = piece.features_of or (request.timeframe,)
         return features_selection(made, sessions, symbols=piece.symbols, macro=False)
     keys = {raw_key(feed.vendor, piece.timeframe): feed for feed in feeds}
     ops: dict[str, Any] = {op_name(key): {"config": feed.config} for key, feed in keys.items()}

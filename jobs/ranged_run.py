@@ -29,6 +29,7 @@ from market_data.features.registry import FEATURE_TIMEFRAMES, bar_groups
 from market_data.pipeline.feed import Feed
 from market_data.timeframes import Timeframe
 from resources.event_batches import in_batches
+from resources.run_processes import end_lost_runs, process_tags
 
 Hear = Callable[[dg.EventLogEntry], None]
 """Takes every event of a run, while it happens."""
@@ -61,6 +62,7 @@ def bars_selection(
     symbols: Sequence[str],
     also: Sequence[Timeframe] = (),
     features: bool = False,
+    features_of: Sequence[Timeframe] = (),
 ) -> Selection:
     """Raw bars of some feeds, the curated ones, quarantine, scores and the checks of them all.
 
@@ -71,6 +73,7 @@ def bars_selection(
         symbols: what is curated and scored.
         also: coarser timeframes to curate from the same bars.
         features: also the features of these timeframes, and what is made of them.
+        features_of: only of bars of these; none for all.
     """
     chosen = {"symbols": list(symbols)}
     configured: dict[dg.AssetKey, dict[str, Any]] = {
@@ -83,7 +86,7 @@ def bars_selection(
     made = Selection(frozenset({*configured, QUARANTINE_KEY}), ops, sessions)
     if not features:
         return made
-    bars = (timeframe, *also)
+    bars = features_of or (timeframe, *also)
     # Of each day once: the run of daily bars.
     macro = Timeframe.D1 in bars
     more = features_selection(bars, sessions, symbols=symbols, macro=macro)
@@ -131,6 +134,8 @@ def execute(
 ) -> bool:
     """Make a selection as one run in this process; whether it succeeded.
 
+    Runs whose processes on this machine were killed are recorded as failed first.
+
     Args:
         definitions: the graph and its resources.
         instance: records the run, where the UI shows it.
@@ -149,7 +154,8 @@ def execute(
     )
     wanted = run_id or str(uuid.uuid4())
     # Whoever called sits before it and may call again; the daemon cannot.
-    tags = {"dagster/max_retries": "0", **(tags or {})}
+    tags = {"dagster/max_retries": "0", **process_tags(), **(tags or {})}
+    end_lost_runs(instance)
     if hear is not None:
         instance.add_event_listener(wanted, hear)
     ops = {name: config for name, config in selection.ops.items() if job.has_node_named(name)}

@@ -19,6 +19,8 @@ from dagster import DagsterEventType, DefaultRunLauncher
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
+from resources.run_processes import LOST, is_gone
+
 if TYPE_CHECKING:
     from dagster import DagsterRun
 
@@ -39,10 +41,10 @@ class WatchfulRunLauncher(DefaultRunLauncher):
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """Whether the process of a run that has begun still lives.
 
-        A run that no code server was asked to make is one of a command, which ends it itself, or
-        of a step of another run, with which it ends. Of a code server that listens on a port
-        nothing is known: it may be on another machine, and what it says of the runs that it had
-        before its code was loaded again is not true. `dagster/max_runtime` ends those.
+        A run that no code server was asked to make is one of a command, which ends it itself unless
+        it is killed, or of a step of another run, with which it ends. Of a code server that listens
+        on a port nothing is known: it may be on another machine, and what it says of the runs that
+        it had before its code was loaded again is not true. `dagster/max_runtime` ends those.
         """
         if GRPC_INFO_TAG not in run.tags:
             return self._of_parent(run)
@@ -69,6 +71,8 @@ class WatchfulRunLauncher(DefaultRunLauncher):
             parent = self._instance.get_run_by_id(run.tags[tag])
             if parent is None or parent.is_finished:
                 return _died(f"the run {run.tags[tag]}, in whose step it was made, is over")
+        if is_gone(run):
+            return _died(LOST)
         return CheckRunHealthResult(WorkerStatus.RUNNING)
 
 

@@ -129,6 +129,7 @@ class Piece:
         spans: first and last session of symbols that are asked for less than the whole range.
         curated: bars are curated and scored; of a backfill of raw bars it says nothing.
         features: features are made of them.
+        features_of: bars of which timeframes; empty for all of the piece.
     """
 
     number: int
@@ -144,6 +145,12 @@ class Piece:
     spans: Mapping[str, tuple[date, date]] = field(default_factory=dict)
     curated: bool = True
     features: bool = False
+    features_of: tuple[Timeframe, ...] = ()
+
+    @property
+    def featured(self) -> tuple[Timeframe, ...]:
+        """Timeframes of the bars whose features are made."""
+        return (self.features_of or (self.timeframe, *self.also)) if self.features else ()
 
     @property
     def days(self) -> int:
@@ -159,7 +166,7 @@ class Piece:
         if layer != CURATED:
             return len(self.asked)
         made = (self.timeframe, *self.also)
-        features = sum(len(bar_groups(t)) for t in made) if self.features else 0
+        features = sum(len(bar_groups(t)) for t in self.featured)
         return len(self.asked) + (2 + len(made) if self.curated else 0) + features
 
     def rows(self, layer: str) -> int:
@@ -167,7 +174,7 @@ class Piece:
         if layer != CURATED:
             return self.bars * len(self.asked)
         made = (self.timeframe, *self.also)
-        features = sum(len(bar_groups(t)) for t in made) if self.features else 0
+        features = sum(len(bar_groups(t)) for t in self.featured)
         return self.bars * (len(self.asked) + (len(made) if self.curated else 0) + features)
 
     def work(self, layer: str) -> float:
@@ -318,6 +325,7 @@ def _piece_json(piece: Piece) -> dict[str, Any]:
         "spans": {symbol: _dates(span) for symbol, span in piece.spans.items()},
         "curated": piece.curated,
         "features": piece.features,
+        "features_of": [str(timeframe) for timeframe in piece.features_of],
     }
 
 
@@ -336,4 +344,5 @@ def _piece(content: Mapping[str, Any]) -> Piece:
         {symbol: _span(days) for symbol, days in content.get("spans", {}).items()},
         content.get("curated", True),
         content.get("features", False),
+        tuple(Timeframe(t) for t in content.get("features_of", ())),
     )

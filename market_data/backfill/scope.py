@@ -1,7 +1,7 @@
 """What a backfill may change: slices of stored datasets, and what is asked of vendors.
 
-What belongs here: from a plan to both. What does not: keeping and putting back what they hold
-(market_data/pipeline/rollback.py).
+What belongs here: from a plan to both. What does not: what changes beside its sessions (reach.py),
+keeping and putting back what they hold (market_data/pipeline/rollback.py).
 """
 
 from __future__ import annotations
@@ -66,7 +66,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Scope:
-    """What a backfill may change."""
+    """What a backfill may change.
+
+    Attributes:
+        stored: what it makes: slices of its own sessions.
+        asked: what it asks vendors for.
+    """
 
     stored: tuple[Stored, ...]
     asked: tuple[Asked, ...]
@@ -96,7 +101,8 @@ def _stored(piece: Piece) -> Iterator[Stored]:
     for timeframe in (piece.timeframe, *piece.also):
         if piece.curated:
             yield Stored(curated_bars(timeframe), piece.symbols, sessions)
-        for group in bar_groups(timeframe) if piece.features else ():
+    for timeframe in piece.featured:
+        for group in bar_groups(timeframe):
             yield Stored(FEATURES[group.key], piece.symbols, sessions)
     if not piece.curated:
         return

@@ -23,12 +23,12 @@ from market_data.backfill.plans import CURATED, BackfillPlan, BackfillRequest, P
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.spans import layers, within
 from market_data.calendars import expected_bars
-from market_data.errors import ConfigurationError
+from market_data.errors import ConfigurationError, StoreUnavailableError
 from market_data.features.registry import bar_groups
 from market_data.pipeline.backfill_feeds import Group, groups_of
 from market_data.pipeline.curate import step_days
 from market_data.pipeline.outdated import by_other_rules, sessions_outdated
-from market_data.pipeline.outdated_features import by_other_definitions, with_features
+from market_data.pipeline.outdated_features import by_other_definitions, under_features
 from market_data.pipeline.planning import (
     IngestRequest,
     plan_ingest,
@@ -37,10 +37,12 @@ from market_data.pipeline.planning import (
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.questions import plan_cost
 from market_data.requests.cost import Cost
+from market_data.timeframes import Timeframe
 
 BYTES_PER_ROW = 45
 """On disk, compressed, about."""
 _KEY = ["symbol", "session"]
+_FEATURES = {"timeframe": pl.String, "symbol": pl.String, "session": pl.Date}
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class _Work:
         begun: symbol-sessions of the range that have opened.
         not_begun: those that open later.
         bars: symbol, session of those whose bars are made.
-        features: symbol, session of those whose features are made.
+        features: timeframe, symbol, session of those whose features are made.
     """
 
     group: Group
@@ -198,16 +200,31 @@ def _work(platform: Platform, request: BackfillRequest, group: Group) -> _Work:
     known = _once(begun)
     needed = _once(list(lacking.values()))
     bars = known if request.overwrite_curated else needed
-    features = known if request.overwrite_features else known.clear()
+    made = [(request.timeframe, known)] if request.overwrite_features else []
     if request.outdated:
         bars = known.join(_outdated(platform, request, group.symbols), on=_KEY, how="semi")
         old = by_other_definitions(platform, group.symbols, request.timeframe, span)
-        # Features stand on bars: where those are made anew, so are these, if there are any.
-        there = with_features(platform, group.symbols, request.timeframe, span)
-        moved = bars.select(_KEY).join(there, on=_KEY, how="semi")
-        features = known.join(pl.concat([old, moved]).unique(), on=_KEY, how="semi")
-    needed = _once([bars, features])
+        made.append((request.timeframe, old))
+    if request.layer == CURATED:
+        # Features stand on bars: where those are made, so are these, if there are any.
+        made += [(t, _under_features(platform, t, bars)) for t in (group.timeframe, *group.also)]
+    features = pl.concat(
+        [
+            pl.DataFrame(schema=_FEATURES),
+            *(days.select(pl.lit(str(t)).alias("timeframe"), *_KEY) for t, days in made),
+        ]
+    )
+    needed = _once([bars, known.join(features, on=_KEY, how="semi")])
     return _Work(group, needed.sort(_KEY), lacking, known.height, later, bars, features)
+
+
+def _under_features(platform: Platform, timeframe: Timeframe, bars: pl.DataFrame) -> pl.DataFrame:
+    try:
+        return under_features(platform, timeframe, bars)
+    except StoreUnavailableError:
+        # Nobody can tell now. Features too many are right ones; what is left out would stay old.
+        days = bars.select(_KEY)
+        return days if bar_groups(timeframe) else days.clear()
 
 
 def _outdated(platform: Platform, request: BackfillRequest, symbols: Sequence[str]) -> pl.DataFrame:
@@ -284,7 +301,7 @@ def _piece(
                 plan_ingest(platform, question),
                 platform.vendors.open(vendor),
             ).requests
-    bars = inside(work.bars)
+    bars, features = inside(work.bars), set(inside(work.features)["timeframe"])
     return Piece(
         0,
         work.group.timeframe,
@@ -297,7 +314,8 @@ def _piece(
         requests,
         spans,
         curated=not bars.is_empty() or bool(asked),
-        features=not inside(work.features).is_empty(),
+        features=bool(features),
+        features_of=tuple(t for t in Timeframe if str(t) in features),
     )
 
 

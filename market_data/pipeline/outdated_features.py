@@ -1,8 +1,8 @@
-"""Which stored features another definition made than the one in force.
+"""Which stored features another definition made than the one in force, or will be made by bars.
 
-What belongs here: comparing the digests that rows keep. What does not: making them
-(market_data/pipeline/features.py), definitions (market_data/features/registry.py), bars that are
-out of date (outdated.py).
+What belongs here: comparing the digests that rows keep, and which bars stored features stand on.
+What does not: making them (market_data/pipeline/features.py), definitions
+(market_data/features/registry.py), bars that are out of date (outdated.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from datetime import date
 import polars as pl
 
 from market_data.datasets import FEATURES
+from market_data.features.labels import FURTHEST
 from market_data.features.registry import bar_groups
+from market_data.features.windows import touched_until
 from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe
 
@@ -64,3 +66,52 @@ def with_features(
         rows = platform.store.scan(dataset, symbols=symbols, sessions=sessions, columns=_KEY)
         found.append(rows.unique())
     return pl.concat(found).unique()
+
+
+def under_features(
+    platform: Platform, timeframe: Timeframe, sessions: pl.DataFrame
+) -> pl.DataFrame:
+    """Sessions whose bars have a part in stored features: those of the same and of later sessions.
+
+    Labels of earlier sessions are told by them, too. It looks at the months that hold features of a
+    symbol, and reads none.
+
+    Args:
+        platform: configuration and ports.
+        timeframe: of the bars.
+        sessions: symbol, session.
+
+    Returns:
+        Columns symbol, session, each once, in no order.
+    """
+    held = [
+        counted.select("symbol", "month")
+        for group in bar_groups(timeframe)
+        if not (counted := platform.store.counts(FEATURES[group.key])).is_empty()
+    ]
+    days = sessions.select(_KEY).unique()
+    if not held or days.is_empty():
+        return days.clear()
+    months = pl.concat(held).unique().with_columns(_end=pl.col("month").dt.month_end())
+    begin = pl.col("session") - pl.duration(days=FURTHEST[timeframe])
+    known = days["session"].unique()
+    until = pl.DataFrame(
+        {"session": known, "_until": [touched_until(timeframe, day) for day in known]},
+        schema={"session": pl.Date, "_until": pl.Date},
+    )
+    return (
+        days.join(until, on="session")
+        .with_columns(_begin=begin)
+        .sort("_begin")
+        # The first month that does not end before the session's labels begin.
+        .join_asof(
+            months.sort("_end"),
+            left_on="_begin",
+            right_on="_end",
+            by="symbol",
+            strategy="forward",
+            check_sortedness=False,
+        )
+        .filter(pl.col("month") <= pl.col("_until"))
+        .select(_KEY)
+    )

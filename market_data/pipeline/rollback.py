@@ -1,13 +1,14 @@
 """Keeping what a backfill may change, and putting it back.
 
 What belongs here: copying slices aside and back, which fetches a backfill made, which
-symbol-sessions others have fetched since. What does not: where a snapshot lies and the order of the
-steps (adapters/rollback.py), ledger and quarantine (adapters/operations/scope_state.py).
+symbol-sessions others have fetched since. What does not: what others made since beside the range
+(rollback_others.py), where a snapshot lies and the order of the steps (adapters/rollback.py),
+ledger and quarantine (adapters/operations/scope_state.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -40,6 +41,7 @@ class Fetched:
         touched: timeframe, symbol, session of bars that others fetched.
         actions: numbers of corporate actions that the backfill alone brought.
         of_actions: the symbols that these are of.
+        others: of `rollback_others.made_by_others`.
     """
 
     fetches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -47,13 +49,14 @@ class Fetched:
     touched: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_TOUCHED))
     actions: tuple[int, ...] = ()
     of_actions: tuple[str, ...] = ()
+    others: tuple[Span, ...] = ()
 
 
 def keep_slices(store: BarStore, kept: BarStore, slices: Iterable[Stored], tell: Progress) -> int:
     """Copy slices of a store into an empty one; how many rows those are."""
     rows = 0
     for slice_ in (part for whole in slices for part in whole.parts()):
-        frame = store.scan(slice_.dataset, symbols=slice_.symbols, sessions=slice_.sessions)
+        frame = _scan(store, slice_)
         if not frame.is_empty():
             tell(f"snapshot of {_named(slice_)}: {frame.height} rows")
             _replace(kept, slice_, frame)
@@ -87,11 +90,23 @@ def refuse_unless_whole(kept: BarStore, slices: Iterable[Stored], rows: int) -> 
 
 
 def put_slices_back(
-    platform: Platform, kept: BarStore, slices: Iterable[Stored], tell: Progress
+    platform: Platform,
+    kept: BarStore,
+    slices: Iterable[Stored],
+    tell: Progress,
+    stay: Callable[[Stored, pl.DataFrame], pl.DataFrame] | None = None,
 ) -> int:
     """Make slices of the store hold what was kept of them; how many rows those are.
 
     Call `refuse_unless_whole` first.
+
+    Args:
+        platform: configuration and ports.
+        kept: the snapshot.
+        slices: that it holds.
+        tell: hears of progress.
+        stay: of the rows of a slice that are there now, those that others made; what was kept of
+            their symbols and sessions is not put back.
 
     Raises:
         CopyMismatchError: a slice does not tell what was put there.
@@ -100,9 +115,15 @@ def put_slices_back(
     rows = 0
     for slice_ in (part for whole in slices for part in whole.parts()):
         first, last = slice_.sessions
-        frame = kept.scan(slice_.dataset, symbols=slice_.symbols, sessions=slice_.sessions)
+        frame = _scan(kept, slice_)
         with platform.locks.hold(lock_names(slice_.dataset.name, first, last)):
-            _replace(platform.store, slice_, frame)
+            now = _scan(platform.store, slice_)
+            theirs = now.clear() if stay is None else stay(slice_, now)
+            if not theirs.is_empty():
+                frame = frame.join(theirs.select(_KEY).unique(), on=_KEY, how="anti")
+                frame = pl.concat([frame, theirs]).sort(slice_.dataset.sort)
+            if not now.equals(frame):
+                _replace(platform.store, slice_, frame)
             found = _digest(platform.store, slice_)
         if found != rows_digest(frame):
             raise CopyMismatchError(
@@ -275,8 +296,11 @@ def _replace(store: BarStore, slice_: Stored, rows: pl.DataFrame) -> None:
 
 
 def _digest(store: BarStore, slice_: Stored) -> RowsDigest:
-    found = store.scan(slice_.dataset, symbols=slice_.symbols, sessions=slice_.sessions)
-    return rows_digest(found)
+    return rows_digest(_scan(store, slice_))
+
+
+def _scan(store: BarStore, slice_: Stored) -> pl.DataFrame:
+    return store.scan(slice_.dataset, symbols=slice_.symbols, sessions=slice_.sessions)
 
 
 def _named(slice_: Stored) -> str:

@@ -18,6 +18,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from adapters.settings import PROJECT
 from resources.run_launcher import PARENT_TAGS, WatchfulRunLauncher
+from resources.run_processes import MACHINE_TAG, PROCESS_TAG, end_lost_runs, process_tags
 
 
 @dg.job
@@ -88,3 +89,29 @@ def test_a_run_in_a_step_of_another_ends_with_it(instance: dg.DagsterInstance, t
     instance.report_run_failed(parent)
     assert status(instance, child) is WorkerStatus.NOT_FOUND
     assert status(instance, begun(instance, **{tag: "nobody"})) is WorkerStatus.NOT_FOUND
+
+
+def test_a_run_of_a_command_that_was_killed_is_ended_by_the_next_one(
+    instance: dg.DagsterInstance,
+) -> None:
+    mine = process_tags()
+    number, since = mine[PROCESS_TAG].split()
+    # Its number may have been given to another process since, here to this one.
+    lost = [
+        begun(instance, **(mine | {PROCESS_TAG: f"{ended()} {since}"})),
+        begun(instance, **(mine | {PROCESS_TAG: f"{number} {float(since) - 60}"})),
+    ]
+    repeated = {GRPC_INFO_TAG: "{}", PROCESS_TAG: lost[0].tags[PROCESS_TAG]}
+    alive = [
+        begun(instance, **mine),
+        begun(instance, **(lost[0].tags | {MACHINE_TAG: "elsewhere"})),
+        begun(instance, **(mine | repeated)),
+        begun(instance),
+    ]
+    assert status(instance, lost[0]) is WorkerStatus.NOT_FOUND
+    assert [status(instance, run) for run in alive[:2]] == [WorkerStatus.RUNNING] * 2
+    assert set(end_lost_runs(instance)) == {run.run_id for run in lost}
+    assert end_lost_runs(instance) == []
+    found = {run.run_id: run.status for run in instance.get_runs()}
+    assert {found[run.run_id] for run in lost} == {dg.DagsterRunStatus.FAILURE}
+    assert {found[run.run_id] for run in alive} == {dg.DagsterRunStatus.STARTED}

@@ -27,7 +27,6 @@ from adapters.stores.withdrawals import WithdrawnFetches
 from market_data.backfill.estimate import Estimate
 from market_data.backfill.plans import BackfillPlan, BackfillRequest, Piece
 from market_data.backfill.records import BackfillState, PieceState
-from market_data.backfill.scope import scope_of
 from market_data.datasets import STORED, raw_bars
 from market_data.errors import ConfigurationError, CopyMismatchError
 from market_data.pipeline.ingest import ingest
@@ -126,7 +125,7 @@ def launch(house: House, at: datetime = LATER, name: str = "kept") -> str:
     parts = house.rollbacks(at)
     plan = plan_of(snapshot=name)
     folder = snapshots_folder(house.world.settings) / name
-    take(parts.platform, parts.states, scope_of(plan), folder, silent)
+    take(parts.platform, parts.states, plan, folder, silent)
     return parts.kept.add(plan, at=at, author="me")
 
 
@@ -286,7 +285,7 @@ elif where == "take":
     rollback.take = die
 elif where == "stores":
     put = rollback.put_slices_back
-    rollback.put_slices_back = lambda p, k, s, t: (put(p, k, list(s)[:1], t), die())
+    rollback.put_slices_back = lambda p, k, s, t, **how: (put(p, k, list(s)[:1], t), die())
 settings = Settings(data_dir=Path(sys.argv[1]))
 engine = open_database(settings.local_operations_url)
 parts = rollback.Rollbacks(

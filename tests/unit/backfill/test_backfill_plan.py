@@ -15,7 +15,7 @@ from market_data.backfill.plans import BackfillPlan, BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.scope import scope_of
 from market_data.datasets import FEATURES, curated_bars
-from market_data.errors import ConfigurationError
+from market_data.errors import ConfigurationError, StoreUnavailableError
 from market_data.features.registry import Kind, bar_groups, group_for
 from market_data.pipeline.backfill import plan_backfill
 from market_data.pipeline.backfill_answers import Again, unanswered
@@ -221,6 +221,38 @@ def test_features_are_made_anew_where_asked_or_of_another_definition(world: Worl
     assert {s.dataset.name for s in scope_of(plan).stored} == {
         g.dataset for g in bar_groups(Timeframe.D1)
     }
+
+
+def test_features_that_stand_on_bars_that_are_made_follow_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.load_and_curate("sample_a", "1d", (ACME, BTC), "2024-01-10", LAST)
+    past = {"last": date(2024, 2, 29)}
+    (piece,) = planned(world, **past).pieces
+    assert (piece.curated, piece.featured) == (True, ())
+    days = date(2024, 2, 5), date(2024, 2, 9)
+    make_features(world.platform, bar_groups(Timeframe.D1), (ACME,), *days)
+    # What is before them has a part in averages, what is after them may tell labels.
+    (before,) = planned(world, **past).pieces
+    assert (before.last, before.featured) == (date(2024, 1, 9), (Timeframe.D1,))
+    assert before.assets("curated") == piece.assets("curated") + len(bar_groups(Timeframe.D1))
+    (after,) = planned(world, first=date(2024, 2, 26), refetch=True, **past).pieces
+    assert after.featured == (Timeframe.D1,)
+    # Nothing of the other symbol, and nothing that is further away than a label reaches.
+    assert planned(world, symbols=(BTC,), refetch=True, **past).pieces[0].featured == ()
+    late = {"first": date(2024, 5, 6), "last": date(2024, 5, 10), "refetch": True}
+    later = world.later(datetime(2024, 5, 20, tzinfo=UTC))
+    assert planned(later, **late).pieces[0].featured == ()
+    # Raw bars alone change none.
+    assert planned(world, "raw/sample_a_bars_1d", vendors=()).pieces[0].featured == ()
+    again = planned(world, **past)
+    assert BackfillPlan.from_json(again.to_json()).pieces == again.pieces
+
+    def away(*_: object) -> pl.DataFrame:
+        raise StoreUnavailableError("it does not answer")
+
+    monkeypatch.setattr("market_data.pipeline.backfill.under_features", away)
+    assert planned(world, symbols=(BTC,), **past).pieces[0].featured == (Timeframe.D1,)
 
 
 def test_thorough_finds_what_the_raw_logs_give_otherwise(world: World) -> None:
