@@ -26,11 +26,17 @@ from adapters.backup.manifest import LAKE, SNAPSHOTS, WAREHOUSE, Manifest, PartR
 from adapters.backup.parts import PARTS, columns_of, folder_side, held, installation_side
 from adapters.backup.tree import Tree, tables, take_table, walked
 from adapters.disk import writing_to
+from adapters.installation import installation_of
 from adapters.modes import Installation
 from adapters.operations.migration import HEAD
 from adapters.settings import Settings
 from adapters.sides import Side, copying_alone
-from market_data.errors import ConfigurationError, CopyMismatchError, StoreConflictError
+from market_data.errors import (
+    ConfigurationError,
+    CopyMismatchError,
+    StoreConflictError,
+    UnsupportedOperationError,
+)
 from market_data.pipeline.migration import Outcome, Tell
 
 if TYPE_CHECKING:
@@ -75,7 +81,9 @@ def backup_folder(settings: Settings, to: Path | None = None) -> Path:
 
     Raises:
         ConfigurationError: nobody named one, or it lies where the installation's own data lie.
+        UnsupportedOperationError: the lake lies on an object store.
     """
+    _refuse_objects(settings)
     chosen = to or settings.backup_dir
     if chosen is None:
         raise ConfigurationError("say where backups go: set EMP_BACKUP_DIR, or give --to FOLDER")
@@ -87,6 +95,16 @@ def backup_folder(settings: Settings, to: Path | None = None) -> Path:
                 "folder on another disk"
             )
     return folder
+
+
+def _refuse_objects(settings: Settings) -> None:
+    if settings.lake_uri:
+        raise UnsupportedOperationError(
+            f"a backup copies files, and the lake lies at {settings.lake_place}: switch on the "
+            "versioning of the bucket and replicate it to another one, which keeps what is "
+            "overwritten or removed; databases have their own tools (pg_dump, or the provider's "
+            "snapshots)"
+        )
 
 
 def create(found: Installation, wanted: Wanted, tell: Tell) -> Manifest:
@@ -104,19 +122,22 @@ def create(found: Installation, wanted: Wanted, tell: Tell) -> Manifest:
         StoreConflictError: another copy of the installation is at work, or another backup goes to
             the folder and does not end.
         StoreUnavailableError: a server does not answer.
+        UnsupportedOperationError: the lake lies on an object store.
     """
+    _refuse_objects(found.settings)
     started = time.perf_counter()
     whole = wanted.root / records.checked_name(wanted.name)
     draft = whole.with_name(whole.name + records.PARTIAL)
     with _tidied(wanted.root, tell), copying_alone(found.settings), writing_to(wanted.root):
         if whole.exists():
             raise ConfigurationError(f"there is a backup {whole} already: give another --name")
-        before = next(iter(records.whole_backups(wanted.root)), None)
-        known = _manifest_or_none(before)
-        tree = Tree(draft, before if known else None, known.files if known else {})
         draft.mkdir(parents=True)
         with installation_side(found, making=False) as source, folder_side(draft) as target:
+            mine = installation_of(found.settings)
             parts = tuple(_copied(source, target, name, tell) for name in PARTS)
+        before = next(iter(_own(wanted.root, mine)), None)
+        known = _manifest_or_none(before)
+        tree = Tree(draft, before if known else None, known.files if known else {})
         for folder in (WAREHOUSE, records.OPERATIONS):
             tree.note(folder)
         made = Manifest(
@@ -130,6 +151,7 @@ def create(found: Installation, wanted: Wanted, tell: Tell) -> Manifest:
             files={},
             seconds=0.0,
             bytes_copied=0,
+            installation=mine,
         )
         made = _with_lake(made, found.settings, tree, tell)
         made = replace(made, seconds=time.perf_counter() - started)
@@ -151,23 +173,40 @@ def planned(found: Installation, tell: Tell) -> dict[str, int]:
         return held(source)
 
 
-def forget(root: Path, keep: int, tell: Tell) -> list[str]:
-    """Remove the oldest whole backups of a folder; the names of those that went.
+def forget(root: Path, keep: int, mine: str, tell: Tell) -> list[str]:
+    """Remove the oldest whole backups of an installation; the names of those that went.
+
+    Those of others that share the folder neither count nor go, nor do damaged ones.
 
     Args:
         root: folder of backups.
         keep: so many of the newest stay; 0 keeps all.
+        mine: the installation, see `installation_of`.
         tell: hears of each.
     """
     gone: list[str] = []
-    for folder in records.whole_backups(root)[keep:] if keep else ():
+    if not keep:
+        return gone
+    for folder in records.whole_backups(root):
         if _manifest_or_none(folder) is None:
             tell(f"{folder.name} is damaged, and left to you")
-            continue
+    for folder in _own(root, mine)[keep:]:
         tell(f"{folder.name} goes: {keep} are kept")
         records.remove(folder)
         gone.append(folder.name)
     return gone
+
+
+def _own(root: Path, mine: str) -> list[Path]:
+    """The whole backups of an installation, newest first.
+
+    What an earlier version made does not say whose it is; where no other installation has a backup
+    in the folder it counts as this one's.
+    """
+    held = [(folder, _manifest_or_none(folder)) for folder in records.whole_backups(root)]
+    whose = {made.installation for _, made in held if made is not None}
+    own = {mine} if whose - {mine, ""} else {mine, ""}
+    return [folder for folder, made in held if made is not None and made.installation in own]
 
 
 def _copied(source: Side, target: Side, name: str, tell: Tell) -> PartRecord:

@@ -52,7 +52,7 @@ def back_up(
         wanted: where to, and its name.
         clock: tells when.
         tell: hears of progress.
-        keep: so many whole backups stay; 0 keeps all.
+        keep: so many whole backups of this installation stay; 0 keeps all.
         reading_back: verify it; otherwise it does not count as a backup in readiness.
 
     Raises:
@@ -65,7 +65,7 @@ def back_up(
             verify(wanted.root / wanted.name, tell).demand_whole()
             body["verified"] = True
     # Only a backup that is there makes older ones dispensable.
-    removed = forget(wanted.root, keep, tell)
+    removed = forget(wanted.root, keep, made.installation, tell)
     return Kept(made, reading_back, tuple(removed))
 
 

@@ -84,6 +84,8 @@ class Manifest:
         files: every file below the folder but the manifest, by path.
         seconds: how long it took.
         bytes_copied: what was not linked from the backup before.
+        installation: whose it is, see `adapters.installation`; empty where an earlier version made
+            it.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Manifest:
     files: Mapping[str, FileRecord]
     seconds: float
     bytes_copied: int
+    installation: str = ""
 
     @property
     def rows(self) -> int:
@@ -187,6 +190,7 @@ def _manifest(content: Mapping[str, Any]) -> Manifest:
         files={path: FileRecord(**file) for path, file in content["files"].items()},
         seconds=content["seconds"],
         bytes_copied=content["bytes_copied"],
+        installation=content.get("installation", ""),
     )
 
 

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from adapters.backup.creating import Wanted, backup_folder
+from adapters.backup.creating import Wanted, backup_folder, forget
 from adapters.backup.keeping import back_up, look, put_back
 from adapters.backup.manifest import (
     MANIFEST,
@@ -29,6 +29,7 @@ from adapters.backup.restoring import restore
 from adapters.backup.tree import walked
 from adapters.backup.verifying import opened, verify
 from adapters.clock import FixedClock
+from adapters.installation import installation_of
 from adapters.modes import Installation, decide
 from adapters.operations import SqlReports, open_database
 from adapters.settings import Settings
@@ -158,6 +159,38 @@ def test_the_next_one_shares_the_files_that_have_not_changed(place: Path) -> Non
     make(place, "third", keep=1)
     (left,) = whole_backups(place / "backups")
     assert verify(left, silent).problems == ()
+
+
+def test_those_of_another_installation_neither_count_nor_go(place: Path) -> None:
+    backups, mine = place / "backups", installation_of(of(place).settings)
+    assert installation_of(of(place, "other").settings) not in {mine, ""}
+    for name, whose, hours in (("a1", mine, 1), ("b1", "another", 2), ("a2", mine, 3)):
+        forged(backups, name, installation=whose, created_at=NOW + timedelta(hours=hours))
+    wanted = Wanted(backups, "a3", NOW + timedelta(hours=4))
+    # Whose `whole` is nobody can say: a version made it that did not note that.
+    forged(backups, "whole", installation="")
+    done = back_up(of(place), wanted, CLOCK, silent, keep=2)
+    assert (done.manifest.installation, done.removed) == (mine, ("a1",))
+    assert forget(backups, 1, "another", silent) == []
+    assert [b.name for b in whole_backups(backups)] == ["a3", "a2", "b1", "whole"]
+    # Alone in its folder it can be nobody else's.
+    shutil.rmtree(backups / "b1")
+    assert forget(backups, 1, mine, silent) == ["a2", "whole"]
+
+
+def forged(backups: Path, name: str, **what: object) -> None:
+    """A copy of `whole`, or itself, with another manifest."""
+    if not (backups / name).exists():
+        shutil.copytree(backups / "whole", backups / name)
+    write_manifest(backups / name, replace(read_manifest(backups / name), name=name, **what))
+
+
+def test_a_snapshot_that_is_being_taken_is_left_out(place: Path) -> None:
+    for name in ("kept", "next.partial"):
+        (place / "data/snapshots" / name).mkdir(parents=True)
+        (place / "data/snapshots" / name / "snapshot.json").write_text("{}")
+    kept = {path for path in make(place, "second").files if path.startswith("snapshots/")}
+    assert kept == {"snapshots/kept/snapshot.json"}
 
 
 @pytest.mark.parametrize("part", ["lake/payloads", "lake/raw", "warehouse/curated", "operations"])
