@@ -15,7 +15,9 @@ from typing import Any
 import dagster as dg
 
 from emp_assets.naming import curated_key, op_name
+from jobs.automation.limits import run_limits
 from jobs.ranged_run import Selection, Sessions, bars_selection, checks_of, range_tags
+from market_data.automation.policy import AutomationPolicy
 from market_data.failover.policy import FailoverPolicy
 from market_data.failover.state import MissedSlice, Standing
 from market_data.pipeline.missed import Reconciled, Tables, reconcile
@@ -74,15 +76,18 @@ def replay_selection(missed: MissedSlice) -> Selection:
     return bars_selection(made[0], [], missed.sessions, symbols=missed.symbols, also=made[1:])
 
 
-def replay_request(checks: Iterable[dg.AssetCheckKey], missed: MissedSlice) -> dg.RunRequest:
+def replay_request(
+    checks: Iterable[dg.AssetCheckKey], missed: MissedSlice, policy: AutomationPolicy
+) -> dg.RunRequest:
     """The run for a missed slice.
 
     Args:
         checks: the checks of the graph.
         missed: the slice, with the attempts that were made before.
+        policy: how long it may take; one that dies is asked for anew by the sensor.
     """
     chosen = replay_selection(missed)
-    tags = {TAG_MISSED: str(missed.number), "dagster/max_retries": "0"}
+    tags = {TAG_MISSED: str(missed.number), **run_limits(policy, again=0)}
     placed: dict[str, Any] = (
         {"partition_key": missed.first.isoformat(), "tags": tags}
         if missed.first == missed.last

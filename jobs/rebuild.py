@@ -6,7 +6,7 @@ What belongs here: what it selects, and the request of one such run. What does n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -28,7 +28,12 @@ rebuild_job = dg.define_asset_job(
 
 
 def rebuild_request(
-    checks: Iterable[dg.AssetCheckKey], symbol: str, found: Outdated, *, run_key: str
+    checks: Iterable[dg.AssetCheckKey],
+    symbol: str,
+    found: Outdated,
+    *,
+    run_key: str,
+    limits: Mapping[str, str],
 ) -> dg.RunRequest:
     """One ranged run that makes a range of one symbol anew.
 
@@ -37,6 +42,7 @@ def rebuild_request(
         symbol: whose bars.
         found: timeframe and sessions.
         run_key: of runs with one key, only the first is launched.
+        limits: of `run_limits`.
     """
     chosen = bars_selection(found.timeframe, [], (found.first, found.last), symbols=[symbol])
     return dg.RunRequest(
@@ -44,11 +50,11 @@ def rebuild_request(
         run_config={"ops": dict(chosen.ops)},
         asset_selection=sorted(chosen.keys),
         asset_check_keys=sorted(checks_of(checks, chosen)),
-        **_where(found),
+        **_where(found, limits),
     )
 
 
-def _where(found: Outdated) -> dict[str, Any]:
+def _where(found: Outdated, tags: Mapping[str, str]) -> dict[str, Any]:
     if found.first == found.last:
-        return {"partition_key": found.first.isoformat()}
-    return {"tags": range_tags((found.first, found.last))}
+        return {"partition_key": found.first.isoformat(), "tags": dict(tags)}
+    return {"tags": {**tags, **range_tags((found.first, found.last))}}

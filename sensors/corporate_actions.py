@@ -16,6 +16,8 @@ from time import monotonic
 
 import dagster as dg
 
+from adapters.automation import load_automation
+from jobs.automation.limits import run_limits
 from jobs.rebuild import NAME, rebuild_request
 from market_data.pipeline.newly_told import newly_told
 from market_data.pipeline.outdated import Outdated, outdated
@@ -50,6 +52,7 @@ def rebuild_after_corporate_actions(
         return dg.SkipReason("no new corporate action")
     checks = context.repository_def.asset_graph.asset_check_keys if context.repository_def else ()
     requests: list[dg.RunRequest] = []
+    limits = run_limits(load_automation(platform.settings()), again=1)
     began = monotonic()
     for symbol, number in list(waiting.items()):
         requests += [
@@ -58,6 +61,7 @@ def rebuild_after_corporate_actions(
                 symbol,
                 found,
                 run_key=f"{symbol} {found.timeframe} {found.first} {found.last} {number}",
+                limits=limits,
             )
             for found in _outdated(opened, symbol)
         ]

@@ -16,7 +16,9 @@ from typing import Any
 
 import dagster as dg
 
+from adapters.automation import load_automation
 from adapters.dropped_files import look_into, place_of
+from jobs.automation.limits import run_limits
 from jobs.take_in_files import FOLDER_TAG, NAME, STEP
 from market_data.automation.drop import DropFolder, Found, Known, complete
 from resources.platform import PlatformResource
@@ -50,7 +52,8 @@ def dropped_files_sensor(folders: Sequence[DropFolder]) -> dg.SensorDefinition:
             after[folder.name], ready = complete(folder, seen, found, now, AT_ONCE)
             waiting += sum(not file.handed for file in after[folder.name].values())
             if ready:
-                requests.append(_request(folder, {name: found[name] for name in ready}))
+                limits = run_limits(load_automation(settings), again=1)
+                requests.append(_request(folder, {n: found[n] for n in ready}, limits))
         # Dagster keeps the cursor after it has launched the runs: a tick that is repeated names
         # the same ones.
         told = f"{waiting} files are not complete yet" if waiting else "nothing new"
@@ -60,14 +63,16 @@ def dropped_files_sensor(folders: Sequence[DropFolder]) -> dg.SensorDefinition:
     return dropped_files
 
 
-def _request(folder: DropFolder, files: Mapping[str, Found]) -> dg.RunRequest:
+def _request(
+    folder: DropFolder, files: Mapping[str, Found], limits: Mapping[str, str]
+) -> dg.RunRequest:
     listed = [{"name": n, "size": f.size, "changed": f.changed} for n, f in sorted(files.items())]
     batch = hashlib.sha256(json.dumps([folder.name, listed]).encode()).hexdigest()[:32]
     config: dict[str, Any] = {"folder": folder.name, "batch": batch, "files": listed}
     return dg.RunRequest(
         run_key=f"{folder.name} {batch}",
         run_config={"ops": {STEP: {"config": config}}},
-        tags={FOLDER_TAG: folder.name},
+        tags={FOLDER_TAG: folder.name, **limits},
     )
 
 

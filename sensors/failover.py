@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from adapters.automation import load_automation
 from adapters.failover import load_failover
 from jobs.failover import going, replay_request, settle
 from jobs.rebuild import NAME as REBUILD
@@ -196,7 +197,8 @@ def _replays(
             break
         room = len(at_work) + len(requests) < policy.replay.at_once
         if not whole and not stuck and room and failover.attempt(missed):
-            requests.append(replay_request(checks, missed))
+            automation = load_automation(platform.settings())
+            requests.append(replay_request(checks, missed, automation))
             memory.working.add(missed.number)
     memory.working |= at_work
     return requests

@@ -17,10 +17,12 @@ from dataclasses import asdict, dataclass
 
 import dagster as dg
 
+from adapters.automation import load_automation
 from adapters.configuration import load_universe
 from adapters.reference_files import configuration_paths, digest
 from emp_assets.naming import INSTRUMENTS_KEY, SESSIONS_KEY
 from emp_assets.reference.published import published
+from jobs.automation.limits import run_limits
 from market_data.calendars import check_calendars
 from market_data.pipeline.reference_impact import reference_impact
 from resources.platform import PlatformResource
@@ -70,7 +72,10 @@ def reference_files(
     # same run.
     request = dg.RunRequest(
         run_key=f"{after.number}-{found}",
-        tags={"emp/reference_files": found},
+        tags={
+            "emp/reference_files": found,
+            **run_limits(load_automation(platform.settings()), again=1),
+        },
     )
     return dg.SensorResult(run_requests=[request], cursor=json.dumps(asdict(after)))
 

@@ -50,14 +50,15 @@ def test_a_run_for_a_missed_slice_says_which_and_is_asked_for_once_per_attempt()
     missed = MissedSlice(
         "curated/bars_1m", Timeframe.M1, ("AAPL", "MSFT"), FIRST, LAST, "", AT, number=7
     )
-    request = replay_request((), missed)
+    request = replay_request((), missed, AutomationPolicy())
     assert names(request) == {"curated/bars_1m", "curated/quarantine", "quality/scores"}
     assert request.tags[TAG_MISSED] == "7"
     assert request.tags["dagster/asset_partition_range_end"] == "2024-03-11"
     assert request.run_config["ops"]["quality__scores"]["config"] == {"symbols": ["AAPL", "MSFT"]}
     scores = MissedSlice("quality/scores", None, ("AAPL",), FIRST, FIRST, "", AT, 8, attempts=1)
-    again = replay_request((), scores)
+    again = replay_request((), scores, AutomationPolicy())
     assert (again.partition_key, len(names(again))) == ("2024-03-04", len(Timeframe) + 2)
-    assert (
-        again.run_key != replay_request((), MissedSlice(**{**vars(scores), "attempts": 2})).run_key
-    )
+    third = MissedSlice(**{**vars(scores), "attempts": 2})
+    assert again.run_key != replay_request((), third, AutomationPolicy()).run_key
+    # One that hangs is ended as a scheduled run is.
+    assert {request.tags["dagster/max_runtime"], again.tags["dagster/max_runtime"]} == {"21600"}
