@@ -81,6 +81,7 @@ def lake_instead(
     Warns:
         StoreAwayWarning: at who called the caller.
     """
+    from adapters.retention import load_data_retention
     from market_data.pipeline.from_lake import LakeStore
 
     found = decide(installation(settings))
@@ -97,7 +98,8 @@ def lake_instead(
         StoreAwayWarning,
         stacklevel=3,
     )
-    return LakeStore(platform, f"{away} ('emp failover status')", timeframes).platform
+    why, retention = f"{away} ('emp failover status')", load_data_retention(installation(settings))
+    return LakeStore(platform, why, timeframes, retention).platform
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from market_data.pipeline.platform import Platform
 from market_data.pipeline.score import scores_of
 from market_data.ports import TableVersion
 from market_data.ports.lake import VersionedTable
+from market_data.retention.policy import DataRetention
 from market_data.timeframes import Timeframe
 
 _BARS = {curated_dataset(timeframe).name: timeframe for timeframe in Timeframe}
@@ -47,14 +48,21 @@ class LakeStore:
         why: what readers are told of what the lake cannot give: where it is kept, and the cure.
         timeframes: whose flags and scores are made; those of others are none. Bars are made of
             every timeframe.
+        retention: rows that it lets go are left out, since the warehouse drops them, too; None
+            where all stay.
     """
 
     def __init__(
-        self, platform: Platform, why: str, timeframes: Sequence[Timeframe] = tuple(Timeframe)
+        self,
+        platform: Platform,
+        why: str,
+        timeframes: Sequence[Timeframe] = tuple(Timeframe),
+        retention: DataRetention | None = None,
     ) -> None:
         self._platform = replace(platform, store=self)
         self._why = why
         self._timeframes = tuple(timeframes)
+        self._retention = retention
 
     @property
     def platform(self) -> Platform:
@@ -91,8 +99,32 @@ class LakeStore:
             rows = make(self._platform, known, span, self._timeframes)
         else:
             raise StoreUnavailableError(f"{self._why}: {dataset.name} is kept there alone")
+        rows = self._that_stay(dataset, rows)
         rows = between(rows, dataset.time_column, start, end).sort(dataset.sort)
         return rows if columns is None else rows.select(columns)
+
+    def _that_stay(self, dataset: Dataset, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows that retention keeps; scores and flags of bars that went have gone with them."""
+        if self._retention is None:
+            return rows
+        symbols, today = rows["symbol"].unique().to_list(), self._platform.clock.now().date()
+        own = self._retention.horizons(dataset.name, symbols, today)
+        key: list[str] = ["symbol"]
+        first: list[tuple[object, ...]] = list(own.items())
+        schema: dict[str, pl.DataType] = {"symbol": pl.String(), "_first": pl.Date()}
+        if dataset in (SCORES_DATASET, FLAGS_DATASET):
+            # What speaks of bars goes by its own rule, and never before them.
+            key = ["dataset", *key]
+            schema = {"dataset": pl.String(), **schema}
+            first = [
+                (name, symbol, min(day, own[symbol]))
+                for name in _BARS
+                for symbol, day in self._retention.horizons(name, own, today).items()
+            ]
+        horizons = pl.DataFrame(first, schema=schema, orient="row")
+        marked = rows.join(horizons, on=key, how="left", maintain_order="left")
+        stays = pl.col("_first").is_null() | (pl.col("session") >= pl.col("_first"))
+        return marked.filter(stays).drop("_first")
 
     def latest(
         self, dataset: Dataset, *, symbols: Sequence[str] | None = None, rows: int = 1

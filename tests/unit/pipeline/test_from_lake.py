@@ -23,7 +23,9 @@ from market_data.pipeline.from_lake import LakeStore, judged_in_lake
 from market_data.pipeline.health import health_of, judged_range
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.read import Quality, read_bars
+from market_data.pipeline.removing import planned_removals, remove
 from market_data.pipeline.score import score_range
+from market_data.retention.policy import DataRetention, RetentionRule
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from tests.support.worlds import FileVendor, World
@@ -186,3 +188,35 @@ def test_scores_are_not_judged_by_scores_that_are_made_only_now() -> None:
     assert judged_in_lake("raw/days_bars_1d", error) == []
     with pytest.raises(StoreUnavailableError, match="no connection; quality/scores is judged"):
         judged_in_lake("quality/scores", error)
+
+
+def test_what_retention_let_go_is_not_made_of_the_lake(tmp_path: Path) -> None:
+    file = tmp_path / "daily.csv"
+    file.write_text(daily())
+    share = Instrument(symbol="DAYS", asset_class=AssetClass.EQUITY, calendar="XNYS")
+    now = datetime(2024, 4, 30, 23, tzinfo=UTC)
+    world = World.at(tmp_path, now).register(
+        FileVendor("days", {"1d": ("plain_daily", file)}, ("DAYS",)), instruments=(share,)
+    )
+    world.load_and_curate("days", "1d", "DAYS", FIRST, LAST)
+    score_range(world.platform, ["DAYS"], FIRST, LAST)
+    made = [d for d in MADE if d.name in ("curated/bars_1d", "quality/scores", "quality/bar_flags")]
+    names = tuple(dataset.name for dataset in made)
+    policy = DataRetention(
+        rules=(
+            RetentionRule(name="scores", datasets=("quality/*",), keep=timedelta(days=45)),
+            RetentionRule(name="bars", datasets=names, keep=timedelta(days=60)),
+        )
+    )
+    # Twice: what speaks of bars goes once these are gone.
+    gone = 0
+    for _ in range(2):
+        leaving = planned_removals(world.platform, policy, now.date())
+        removals = [one for found in leaving for one in found.removals]
+        gone += sum(done.gone for done in remove(world.platform, removals))
+    lake = LakeStore(world.platform, WHY, retention=policy).platform
+    assert gone > 20
+    for dataset in made:
+        stored = world.platform.store.scan(dataset)
+        assert lake.store.scan(dataset)["session"].to_list() == stored["session"].to_list()
+        assert stored.height or dataset == FLAGS_DATASET
