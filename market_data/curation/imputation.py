@@ -3,16 +3,21 @@
 What belongs here: how a missing bar gets its values, and how far. What does not: who asks, and for
 which bars (market_data/pipeline/imputing.py). Nothing made up is ever stored.
 
-- `ffill`: the close of the bar before, in all prices: the price stands still. Looks back only.
+- `ffill`: of prices the close of the bar before: the price stands still; of the other columns the
+  last value. Looks back only.
 - `constant`: a value that is given. Looks back only.
 - `interpolate`: on the straight line between the bars before and after. Looks ahead.
+
+Every value is what its column's method says, or the bar is not made up: low, open, close and high
+keep their order because all four follow one method, or are constants in that order.
 
 Values are taken from real bars of the same segment alone: intraday the session, daily the time
 between two splits. At most `limit` bars of a gap are made up, its first ones, so that what stands
 there does not depend on when the gap ended; of a longer gap nothing is interpolated. Before the
 first bar of a segment nothing is made up.
 
-Volume and trades are never carried or interpolated: nobody traded. They are null, or 0 on request.
+Volume and trades are null unless somebody asks for more: nobody traded. What is carried or
+interpolated there is a guess that keeps sums level, and marked like every other.
 """
 
 from __future__ import annotations
@@ -85,12 +90,17 @@ class Imputation:
         return ",".join([*named, f"limit={self.limit}"])
 
 
-def parse(text: str | Mapping[str, object]) -> Imputation:
+def parse(text: str | Mapping[str, object], *, kept: bool = False) -> Imputation:
     """An imputation from words, "prices=ffill,volume=zero,limit=3", or from such pairs.
 
     A method alone stands for all prices. Columns are prices (all four), open, high, low, close,
     vwap, volume and trades. Values are none, ffill, interpolate and constant:<number>; of volume
-    and trades none and zero.
+    and trades zero as well, which is constant:0.
+
+    Args:
+        text: the words, or the pairs.
+        kept: it was decided before: prices of several methods, which are refused now, are taken;
+            a bar in which they cross is not made up.
 
     Raises:
         ConfigurationError: naming what cannot be read.
@@ -111,11 +121,35 @@ def parse(text: str | Mapping[str, object]) -> Imputation:
     rules = {column: rule for column, rule in rules.items() if rule.method is not Method.NONE}
     given = [column for column in PRICES if column in rules]
     if len(given) != len(PRICES):
+        lacking = "prices" if not given else ", ".join(c for c in PRICES if c not in given)
         raise ConfigurationError(
-            "imputation: a bar has all four prices or none; name a method for "
-            + ("prices" if not given else ", ".join(c for c in PRICES if c not in given))
+            f"imputation: a bar has all four prices or none; name a method for {lacking}"
+            + (", or none for the others" if given else "")
         )
+    if not kept:
+        _refuse_crossing(rules)
     return Imputation(rules, limit)
+
+
+def _refuse_crossing(rules: Mapping[str, Rule]) -> None:
+    """Refuse prices that may come in the wrong order, whatever the bars around are."""
+    told = {column: f"{column}={rules[column]}" for column in PRICES}
+    methods = {rules[column].method for column in PRICES}
+    if len(methods) > 1:
+        raise ConfigurationError(
+            f"imputation: {', '.join(told.values())}: prices of several methods may cross, a close "
+            "above its high; give prices one method, or each a constant"
+        )
+    if methods != {Method.CONSTANT}:
+        return
+    value = {column: rules[column].value or 0.0 for column in PRICES}
+    for column in ("open", "close"):
+        for above, below in (("high", column), (column, "low")):
+            if value[below] > value[above]:
+                raise ConfigurationError(
+                    f"imputation: {told[below]} is above {told[above]}: low, open and close, high "
+                    "is the order of a bar"
+                )
 
 
 def impute(grid: pl.DataFrame, how: Imputation) -> pl.DataFrame:
@@ -138,15 +172,12 @@ def impute(grid: pl.DataFrame, how: Imputation) -> pl.DataFrame:
     )
     values = {name: _value(name, rule, how.limit) for name, rule in how.rules.items()}
     made = placed.with_columns(
-        values[name].cast(CURATED_BARS.dtypes[name]).alias(name)
+        _as_stored(name, values[name])
         if name in values
         else pl.when(~pl.col("_missing")).then(name).alias(name)
         for name in COLUMNS
-    ).filter("_missing", "wanted", pl.all_horizontal(pl.col(PRICES).is_not_null()))
+    ).filter("_missing", "wanted", pl.all_horizontal(pl.col(PRICES).is_not_null()), _is_bar())
     marked = made.with_columns(
-        # Columns made up by different methods may cross.
-        high=pl.max_horizontal(PRICES),
-        low=pl.min_horizontal(PRICES),
         source=pl.lit(IMPUTED),
         filled=pl.lit(""),
         final=pl.lit(value=True),
@@ -161,6 +192,19 @@ def impute(grid: pl.DataFrame, how: Imputation) -> pl.DataFrame:
 def unmarked(bars: pl.DataFrame) -> pl.DataFrame:
     """Real bars with MASKS, all of them false."""
     return bars.with_columns(pl.lit(value=False).alias(mask) for mask in MASKS)
+
+
+def _is_bar() -> pl.Expr:
+    """Whether low, open, close and high are in their order, but for the last digits of a float."""
+    slack = 1e-9 * pl.col("high").abs()
+    highest, lowest = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
+    return (highest <= pl.col("high") + slack) & (lowest >= pl.col("low") - slack)
+
+
+def _as_stored(column: str, value: pl.Expr) -> pl.Expr:
+    dtype = CURATED_BARS.dtypes[column]
+    whole = value.round() if dtype.is_integer() else value
+    return whole.cast(dtype).alias(column)
 
 
 def _value(column: str, rule: Rule, limit: int) -> pl.Expr:
@@ -201,28 +245,26 @@ def _rule(column: str, text: str) -> Rule:
     """The rule of a column from its words."""
     name, _, number = text.partition(":")
     if column in _COUNTS:
-        if text in ("none", "null"):
-            return Rule()
-        if text in ("zero", "0", "constant:0"):
-            return Rule(Method.CONSTANT, 0.0)
-        raise ConfigurationError(
-            f"imputation: {column}={text!r}; nobody traded in a bar that is made up: it takes none "
-            "or zero"
-        )
+        text = {"null": "none", "zero": "constant:0", "0": "constant:0"}.get(text, text)
+        name, _, number = text.partition(":")
     if name not in list(Method) or (name == Method.CONSTANT) != bool(number):
+        zero = ", zero" if column in _COUNTS else ""
         raise ConfigurationError(
-            f"imputation: {column}={text!r}; it takes none, ffill, interpolate or constant:<number>"
+            f"imputation: {column}={text!r}; it takes none, ffill, interpolate{zero} or "
+            "constant:<number>"
         )
     if name != Method.CONSTANT:
         return Rule(Method(name))
-    return Rule(Method.CONSTANT, _price(column, number))
+    return Rule(Method.CONSTANT, _number(column, number))
 
 
-def _price(column: str, text: str) -> float:
+def _number(column: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not (isfinite(value) and value > 0):
-        raise ConfigurationError(f"imputation: {column}=constant:{text}; a price is above 0")
+    counted = column in _COUNTS
+    if not isfinite(value) or value < 0 or (value == 0 and not counted):
+        least = "nobody trades less than 0" if counted else "a price is above 0"
+        raise ConfigurationError(f"imputation: {column}=constant:{text}; {least}")
     return value

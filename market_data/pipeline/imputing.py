@@ -45,7 +45,9 @@ class Asked:
         if self.everywhere is not None:
             return [(self.everywhere, pl.lit(value=True))]
         texts = self.sessions["imputation"].unique().sort().to_list()
-        return [(parse(t), (pl.col("imputation") == t).fill_null(value=False)) for t in texts]
+        return [
+            (parse(t, kept=True), (pl.col("imputation") == t).fill_null(value=False)) for t in texts
+        ]
 
     def among(self, symbols: Sequence[str]) -> list[str]:
         """The symbols that bars may be made up of."""
@@ -133,7 +135,7 @@ def asked_for(
         return Asked(how, imputations([], _OPEN))
     found = imputations(decided, span.days).filter(pl.col("symbol").is_in(list(symbols)))
     if as_of is not None:
-        ahead = [t for t in found["imputation"].unique() if parse(t).looks_ahead]
+        ahead = [t for t in found["imputation"].unique() if parse(t, kept=True).looks_ahead]
         found = found.filter(~pl.col("imputation").is_in(ahead))
     return None if found.is_empty() else Asked(None, found)
 

@@ -62,14 +62,36 @@ def test_a_carried_bar_stands_still_at_the_last_close_and_nobody_traded_in_it() 
     assert [m.removeprefix("is_imputed_") for m, made_up in masks.items() if made_up] == [*PRICES]
 
 
-def test_volume_is_null_or_nothing() -> None:
+def test_volume_is_null_unless_somebody_asks_for_more() -> None:
     made = impute(grid([10.0, None]), parse("prices=ffill,volume=zero,trades=zero"))
     assert made.select("volume", "trades", "is_imputed_volume", "is_imputed_vwap").rows() == [
         (0.0, 0, True, False)
     ]
-    for text in ("ffill,volume=ffill", "ffill,volume=interpolate", "ffill,trades=constant:5"):
-        with pytest.raises(ConfigurationError, match="nobody traded"):
-            parse(text)
+    assert impute(grid([10.0, None]), parse("ffill"))["volume"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    ("text", "volume", "trades"),
+    [
+        ("ffill,volume=ffill", [10.0, 10.0], [None, None]),
+        ("ffill,volume=interpolate,trades=interpolate", [20.0, 30.0], [6, 7]),
+        ("ffill,volume=constant:2.5,trades=constant:5", [2.5, 2.5], [5, 5]),
+        ("ffill,volume=interpolate,limit=1", [None], [None]),
+    ],
+)
+def test_volume_and_trades_follow_their_method_and_are_marked(
+    text: str, volume: list[float | None], trades: list[int | None]
+) -> None:
+    there = [True, False, False, True]
+    bars = grid([10.0 if one else None for one in there]).with_columns(
+        volume=pl.Series([10.0, None, None, 40.0]),
+        trades=pl.Series([5, None, None, 8], dtype=CURATED_BARS.dtypes["trades"]),
+    )
+    made = impute(bars, parse(text))
+    assert made["volume"].to_list() == volume
+    assert made["trades"].to_list() == trades
+    assert made["is_imputed_volume"].to_list() == [v is not None for v in volume]
+    assert made["is_imputed_trades"].to_list() == [t is not None for t in trades]
 
 
 def test_the_first_bars_of_a_gap_are_made_up_however_long_it_turns_out() -> None:
@@ -95,9 +117,37 @@ def test_nothing_crosses_into_another_segment() -> None:
     assert empty.is_empty()
 
 
-def test_columns_that_cross_are_still_a_bar() -> None:
-    made = impute(grid([10.0, None]), parse("prices=ffill,high=constant:1,low=constant:50"))
-    assert made.select(PRICES).rows() == [(10.0, 50.0, 1.0, 10.0)]
+def test_every_price_is_what_its_setting_says() -> None:
+    four = parse("open=constant:5,high=constant:7,low=constant:4,close=constant:6")
+    assert impute(grid([10.0, None]), four).select(PRICES).rows() == [(5.0, 7.0, 4.0, 6.0)]
+
+
+METHODS = st.sampled_from(["none", "ffill", "interpolate", "constant:5", "constant:12"])
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(PRICES, METHODS)))
+@settings(max_examples=150, deadline=None)
+def test_prices_are_made_up_as_said_or_refused_by_name(words: dict[str, str]) -> None:
+    """Nothing is silently replaced: a wish that would break the order of a bar is refused."""
+    bars = grid([10.0, None, 20.0])
+    try:
+        how = parse(words)
+    except ConfigurationError as error:
+        assert any(column in str(error) for column in (*PRICES, "prices"))
+        return
+    (row,) = impute(bars, how).select(PRICES).rows(named=True)
+    said = {"ffill": dict.fromkeys(PRICES, 10.0), "interpolate": {**row}}
+    for column, word in words.items():
+        constant = float(word.partition(":")[2] or 0)
+        assert row[column] == (constant or said[word][column])
+    assert row["low"] <= min(row["open"], row["close"])
+    assert max(row["open"], row["close"]) <= row["high"]
+
+
+def test_a_decision_from_before_makes_up_no_bar_whose_prices_cross() -> None:
+    old = parse("prices=ffill,high=constant:12", kept=True)
+    made = impute(grid([10.0, None, 20.0, None]), old)
+    assert made.select(PRICES).rows() == [(10.0, 12.0, 10.0, 10.0)]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +155,12 @@ def test_columns_that_cross_are_still_a_bar() -> None:
     [
         ("", "all four prices"),
         ("open=ffill,close=ffill", "name a method for high, low"),
+        ("open=none,high=ffill,low=ffill,close=ffill", "name a method for open"),
+        ("prices=constant:5,high=ffill", "high=ffill.*several methods may cross"),
+        ("prices=constant:5,close=constant:9", "close=constant:9.0 is above high=constant:5.0"),
+        ("prices=constant:5,low=constant:6", "low=constant:6.0 is above open=constant:5.0"),
+        ("ffill,volume=constant:-1", "volume=constant:-1"),
+        ("ffill,trades=often", "trades='often'; it takes none, ffill, interpolate, zero"),
         ("ffill,limit=0", "limit='0'"),
         ("ffill,prices=constant:2", "given twice"),
         ("median", "it takes none, ffill"),
@@ -126,7 +182,7 @@ imputations = st.builds(
         {"prices": prices, "volume": volume, "vwap": vwap, "limit": limit}
     ),
     price_rules,
-    st.sampled_from(["none", "zero"]),
+    st.sampled_from(["none", "zero", "ffill", "interpolate", "constant:10"]),
     st.sampled_from(["none", "ffill", "interpolate"]),
     st.integers(1, 4),
 )
@@ -157,7 +213,8 @@ def test_what_is_made_up_is_bounded_marked_and_possible(
         assert run < how.limit
     assert made.filter(pl.col("high") < pl.max_horizontal("open", "close", "low")).is_empty()
     assert made.filter(pl.col("low") > pl.min_horizontal("open", "close")).is_empty()
-    assert set(made["volume"].to_list()) <= {None, 0.0}
+    # All real bars have the volume 10.
+    assert set(made["volume"].to_list()) <= {None, 0.0, 10.0}
     for column, mask in zip(COLUMNS, MASKS, strict=True):
         assert (made[mask] == made[column].is_not_null()).all()
 
