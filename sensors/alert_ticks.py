@@ -199,7 +199,21 @@ def deliver(platform: PlatformResource) -> dg.SkipReason:
     _evaluate(platform, lambda _: routes, rules)
     done = sender.drain(seconds=SENDING_SECONDS)
     alerts.purge(before=clock.now() - FORGOTTEN_AFTER)
-    return dg.SkipReason(summary(done))
+    told = [summary(done), _sign_of_life()]
+    return dg.SkipReason("; ".join(filter(None, told)))
+
+
+def _sign_of_life() -> str:
+    """Tell a watcher outside that this tick went well; why it did not hear it, else empty."""
+    from adapters.alerts.settings import AlertSettings
+    from adapters.variables import read
+
+    url = read(AlertSettings).heartbeat_url
+    if url is None:
+        return ""
+    from adapters.alerts.heartbeat import beat
+
+    return beat(url)
 
 
 @dataclass

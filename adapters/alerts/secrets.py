@@ -17,6 +17,8 @@ from market_data.ports.redaction import sanitised_text
 
 _TELLING = re.compile(r"PASSW|SECRET|TOKEN|API_?KEY|ROUTING_?KEY|CREDENTIAL", re.IGNORECASE)
 _REDACTED = "***"
+HEARTBEAT = "EMP_ALERTS_HEARTBEAT_URL"
+"""Its path is the key of a watch."""
 _SHORTEST = 6
 """Characters; a shorter value would take ordinary words out of texts."""
 
@@ -58,7 +60,7 @@ def cleaner(rules: AlertRules) -> Callable[[str], str]:
 
 
 def _values(rules: AlertRules) -> Iterator[str]:
-    named = {name for route in rules.routes for name in variables(route)}
+    named = {name for route in rules.routes for name in variables(route)} | {HEARTBEAT}
     for name, value in os.environ.items():
         for form in _forms(value.strip(), whole=name in named or bool(_TELLING.search(name))):
             if len(form) >= _SHORTEST:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from market_data.alerts.alert import Severity
@@ -37,6 +37,12 @@ class AlertSettings(BaseSettings):
 
     ui: str | None = Field(default=None, validation_alias=AliasChoices("EMP_ALERTS_UI"))
     """Address of the Dagster UI in messages, goes before the file's."""
+
+    heartbeat_url: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("EMP_ALERTS_HEARTBEAT_URL")
+    )
+    """Address that the daemon asks (GET) after every delivery of alerts, every 30 seconds: a
+    watcher outside, such as healthchecks.io, alarms when it hears nothing. Empty: none."""
 
     @field_validator("alert_routes", mode="before")
     @classmethod
