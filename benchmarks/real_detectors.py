@@ -19,7 +19,14 @@ from benchmarks.ratio import Ratio
 from benchmarks.real_series import folder
 from benchmarks.trial import Count, Judged
 from benchmarks.trials_of_prices import DOCUMENTS, ONE, SEVERAL, TICKS, TRIALS, WICK, WICKS
-from tests.support.yahoo_defects import DETECTED, PAIRS, found, judged, world_of_defects
+from tests.support.yahoo_defects import (
+    DETECTED,
+    PAIRS,
+    found,
+    judged,
+    world_of_defects,
+    wrong_sessions,
+)
 
 SEEDS = range(58_000, 58_021)
 """As many for each of the files of shares, in turn."""
@@ -41,13 +48,17 @@ def run() -> list[Ratio]:
 
 
 def _pairs() -> dict[Row, Count]:
-    """What is told of each file with a defect, and of its twin, of the codes of all defects."""
+    """What is told of each file with a defect, and of its twin, of the codes of all defects.
+
+    Which sessions are wrong is what the twin says otherwise.
+    """
     counts = {}
     with tempfile.TemporaryDirectory() as home:
         seen = judged(world_of_defects(Path(home), folder()))
     for pair in PAIRS:
         count = Count()
-        for name, wrong in ((pair.name, pair.sessions), (f"{pair.name}-fixed", ())):
+        wrong_ones = wrong_sessions(folder(), pair)
+        for name, wrong in ((pair.name, wrong_ones), (f"{pair.name}-fixed", ())):
             told = {day.toordinal() for day, _ in found(seen, name, DETECTED)}
             planted = frozenset(day.toordinal() for day in wrong)
             count.add(

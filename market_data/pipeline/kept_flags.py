@@ -37,11 +37,11 @@ from market_data.pipeline.surroundings import (
 )
 from market_data.ports import Annotation
 from market_data.quality.findings import KEY
-from market_data.quality.jumps import UNIT_ERROR, unit_stretches
+from market_data.quality.jumps import UNIT_ERROR, unit_spans
 from market_data.quality.kept_flags import SESSION, first_found, flags_to_keep, still_there
+from market_data.quality.unit_stretches import SEEN_BEFORE, SEEN_LATER
 from market_data.quality.view import SERIES, limits_of
 from market_data.quality.volume import CHECK as VOLUMES
-from market_data.quality.wrong_beginnings import SEEN_AFTER
 from market_data.schemas import KEPT_FLAGS
 from market_data.timeframes import Timeframe
 
@@ -153,7 +153,7 @@ def _judged_now(
     closes = closes_around(
         timeframe,
         symbols,
-        part.sessions[0] - SEEN_AFTER,
+        part.sessions[0] - SEEN_LATER,
         part.sessions[1],
         reading(platform, timeframe),
     )
@@ -166,10 +166,10 @@ def _judged_now(
     instruments = [platform.universe.instrument(s) for s in symbols]
     limits = limits_of(instruments, timeframe, platform.thresholds)
     actions = platform.actions.read(symbols=symbols)
-    stretches = unit_stretches(closes, limits, actions=actions).select(
+    stretches = unit_spans(closes, limits, actions=actions).select(
         first=pl.col("since").dt.date() - _DAY, last=pl.col("until").dt.date() + _DAY
     )
-    near = part.sessions[0] - SEEN_AFTER, part.sessions[1] + SEEN_AFTER
+    near = part.sessions[0] - SEEN_LATER, part.sessions[1] + SEEN_BEFORE
     kept = platform.store.scan(FLAGS_DATASET, symbols=symbols, sessions=near).filter(
         pl.col("code") == UNIT_ERROR, pl.col("dataset") == curated_bars(timeframe).name
     )

@@ -17,7 +17,7 @@ from market_data.datasets import Dataset, curated_bars, raw_bars
 from market_data.pipeline.curate import chunks
 from market_data.pipeline.platform import Platform
 from market_data.quality.consistency import SPANS, spans
-from market_data.quality.unit_stretches import SEEN_BEFORE
+from market_data.quality.unit_stretches import SEEN_BEFORE, SEEN_LATER
 from market_data.quality.view import SERIES
 from market_data.quality.volume import LOOK_BACK, TRADED
 from market_data.quality.wrong_beginnings import SEEN_AFTER
@@ -37,7 +37,7 @@ jump beside it look at a dozen; what is left is for wrong prices that follow eac
 _MONTH = 31
 _DAY = timedelta(days=1)
 """What a bar may be older than its session."""
-_UNIT_BEFORE, _UNIT_AFTER = SEEN_BEFORE + _NEXT + _DAY, SEEN_AFTER + _DAY
+_UNIT_BEFORE, _UNIT_AFTER = SEEN_BEFORE + _NEXT + _DAY, max(SEEN_AFTER, SEEN_LATER) + _DAY
 _BEFORE = dict.fromkeys(_LONG, _UNIT_BEFORE)
 _AFTER = dict.fromkeys(_LONG, _UNIT_AFTER)
 _CLOSES = ["symbol", "session", "ts", "close"]

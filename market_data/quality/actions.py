@@ -95,8 +95,8 @@ ACTIONS: tuple[Action, ...] = (
         ERROR,
     ),
     _line(
-        "price in another unit",
-        "unit_error",
+        "price in another unit, or of other shares",
+        "unit_error split_in_part",
         DataEffect.MARK_ROW,
         RunEffect.GO_ON,
         ReadersEffect.LEFT_OUT,

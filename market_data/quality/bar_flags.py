@@ -16,7 +16,7 @@ from market_data.quality.annotations import ACCEPTING, split_accepted
 from market_data.quality.false_ticks import FALSE_TICK, find_false_ticks
 from market_data.quality.findings import KEY, WARN
 from market_data.quality.flat_runs import find_flat_bars
-from market_data.quality.jumps import find_jumps, with_codes
+from market_data.quality.jumps import find_jumps, with_severity
 from market_data.quality.odd_bars import CHECK as FALSE_TICKS
 from market_data.quality.price_sanity import CHECK as PRICE_SANITY
 from market_data.quality.volume import CHECK as VOLUME
@@ -62,11 +62,12 @@ def bar_flags(
 
     Returns:
         Columns BAR_FLAGS, one row per bar and code (false_tick, wick, jump, flat_run: warn;
-        unit_error: error), and one per session whose volume is odd (volume, zero_volume: warn),
-        whose `ts` is null: all of its bars are meant; sorted by (symbol, ts, session, code).
+        unit_error, split_in_part: error), and one per session whose volume is odd (volume,
+        zero_volume: warn), whose `ts` is null: all of its bars are meant; sorted by (symbol, ts,
+        session, code).
     """
     ticks = find_false_ticks(series, limits, timeframe=timeframe)
-    jumps = with_codes(
+    jumps = with_severity(
         find_jumps(series, limits, actions=actions, false_ticks=ticks, closes=closes)
     )
     flagged = [

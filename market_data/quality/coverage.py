@@ -13,6 +13,7 @@ from datetime import timedelta
 import polars as pl
 
 from market_data.ordering import repeats_key, runs, sort_if_needed
+from market_data.quality.breaks import pause, with_breaks
 from market_data.quality.findings import (
     ERROR,
     KEY,
@@ -34,14 +35,17 @@ def measure_coverage(view: BarsView) -> pl.DataFrame:
         symbol, session, expected, observed (whole bars with different starts), coverage
         (observed / expected, at most 1), gaps (runs of missing bars), closed (the session is over
         and the vendor's delay has passed), due (its close, or now less the delay while it runs),
-        open, newest_end (end of the newest whole bar). While a session runs, `expected` is its
-        share of bars by the time that has passed. Where bars are expected in a part of the session
-        alone, open and due are those of the part; bars outside it count all the same.
+        open, newest_end (end of the newest whole bar), pause (time of the lunch break between that
+        end, or the open, and `due`: no bar was missed in it). While a session runs, `expected` is
+        its share of bars by the time that has passed, the break left out. Where bars are expected
+        in a part of the session alone, open and due are those of the part; bars outside it count
+        all the same.
     """
     step = view.timeframe.duration
     due = pl.min_horizontal("close", pl.lit(view.now) - pl.col("delay"))
     return (
-        view.awaited.join(_counted(view.finished, step), on=KEY, how="left")
+        _with_breaks(view)
+        .join(_counted(view.finished, step), on=KEY, how="left")
         .with_columns(
             pl.col("observed", "holes").fill_null(0),
             closed=pl.col("close") + pl.col("delay") <= view.now,
@@ -50,6 +54,7 @@ def measure_coverage(view: BarsView) -> pl.DataFrame:
             open=pl.coalesce("expected_from", "open"), close=pl.coalesce("expected_until", "close")
         )
         .with_columns(due=due, expected=_expected_by(due))
+        .with_columns(pause=pause(pl.max_horizontal("newest_end", "open"), pl.col("due")))
         .with_columns(
             coverage=pl.when(pl.col("expected") > 0)
             .then((pl.col("observed") / pl.col("expected")).clip(0, 1))
@@ -57,7 +62,16 @@ def measure_coverage(view: BarsView) -> pl.DataFrame:
             gaps=_gaps(step),
         )
         .select(
-            *KEY, "expected", "observed", "coverage", "gaps", "closed", "due", "open", "newest_end"
+            *KEY,
+            "expected",
+            "observed",
+            "coverage",
+            "gaps",
+            "closed",
+            "due",
+            "open",
+            "newest_end",
+            "pause",
         )
         .sort(KEY)
     )
@@ -113,6 +127,11 @@ def check_coverage(
     )
 
 
+def _with_breaks(view: BarsView) -> pl.DataFrame:
+    """The awaited sessions with their lunch breaks; a daily bar spans its own."""
+    return with_breaks(view.awaited, view.instruments if view.timeframe.is_intraday else ())
+
+
 def _counted(finished: pl.DataFrame, step: timedelta) -> pl.DataFrame:
     """Per symbol-session: observed, first, newest_end, holes (gaps between two bars)."""
     bars = sort_if_needed(finished)
@@ -154,8 +173,12 @@ def _steps(span: pl.Expr, step: timedelta) -> pl.Expr:
 
 def _expected_by(due: pl.Expr) -> pl.Expr:
     """All bars of a session that is over, a share of those of one that runs."""
-    passed = (due - pl.col("open")).dt.total_microseconds().clip(lower_bound=0)
-    length = (pl.col("close") - pl.col("open")).dt.total_microseconds()
+
+    def traded(until: pl.Expr) -> pl.Expr:
+        span = until - pl.col("open") - pause(pl.col("open"), until)
+        return span.dt.total_microseconds().clip(lower_bound=0)
+
+    passed, length = traded(due), traded(pl.col("close"))
     share = pl.when(length > 0).then(pl.col("expected") * passed // length).otherwise(0)
     return share.cast(pl.Int64)
 
@@ -164,7 +187,7 @@ def _gaps(step: timedelta) -> pl.Expr:
     """Holes between bars, and what is missing at either end."""
     before = (pl.col("first") - pl.col("open") >= step).cast(pl.Int64)
     after = (
-        (pl.col("due") - pl.col("newest_end") >= step)
+        (pl.col("due") - pl.col("newest_end") - pl.col("pause") >= step)
         | ((pl.col("due") == pl.col("close")) & (pl.col("newest_end") < pl.col("close")))
     ).cast(pl.Int64)
     return (

@@ -3,12 +3,14 @@
 What belongs here: telling a step from what corporate actions and false ticks explain, and a step
 by a currency's minor unit from any other. What does not: steps that look like splits of which
 nobody told (price_sanity.py), prices that come back (false_ticks.py), which side of a change of the
-unit is the wrong one (unit_stretches.py).
+unit is the wrong one (unit_stretches.py, unit_disputes.py), splits that were worked into a part of
+a series (half_splits.py).
 
 Some vendors give London prices now in pounds, now in pence. A step by one hundred, or one
 hundredth, of what hardly moves otherwise is that, and never news, also where it is undone so soon
-that it looks like a false tick. Where the bars between two such steps are known to be the wrong
-ones, all of these are told of; where nobody can say which side is, the first bar after each step.
+that it looks like a false tick. Where the bars on one side of such a step are known to be the wrong
+ones, all of these are told of; where units alternate and nobody can say which is right, all bars
+around are; of a step that stands alone the first bar after it.
 Which first bars of a series are wrong is told elsewhere (wrong_beginnings.py).
 """
 
@@ -19,14 +21,14 @@ from datetime import date
 import polars as pl
 
 from market_data.quality.findings import ERROR, KEY, WARN, CheckOutcome, findings
-from market_data.quality.unit_stretches import wrong_stretches
+from market_data.quality.half_splits import bars_undivided, half_splits
+from market_data.quality.jump_sentences import sentence
+from market_data.quality.steps import MINOR_UNIT, steps_of
+from market_data.quality.unit_disputes import suspect_spans
 from market_data.quality.wrong_beginnings import bars_before, wrong_beginnings
 from market_data.schemas import UTC
 
-UNIT_ERROR = "unit_error"
-MINOR_UNIT = 100.0
-UNIT_TOLERANCE = 0.1
-"""Relative: what the price itself may have moved in between."""
+JUMP, UNIT_ERROR, HALF_SPLIT = "jump", "unit_error", "split_in_part"
 
 
 def find_jumps(
@@ -51,35 +53,58 @@ def find_jumps(
 
     Returns:
         symbol, session, ts, close, before (the close before, in today's shares and without what
-        was paid out), at (close over before), jump (the limit), since (of a bar in another unit:
-        `ts` of the first one, whose `before` and `jump` all of them have; else null), until (of
-        the first bars of a series, where these are wrong: `ts` of the first right one, whose close
-        `before` is then, and `since`, if they are in another unit; else null); sorted by (symbol,
-        ts).
+        was paid out), at (close over before), jump (the limit), code (JUMP, UNIT_ERROR or
+        HALF_SPLIT), since (of a bar in another unit: `ts` of the change that tells of it, whose
+        `before` and `jump` all of them have; else null), until (of bars before a step that are the
+        wrong ones: `ts` of the first right one, whose close `before` is then; else null), sure
+        (whether it is known that the bar, or the step, is wrong: false of alternating units of
+        which nothing decides); sorted by (symbol, ts).
     """
-    shown = ["symbol", "session", "ts", "close", "before", "at", "jump", "since"]
     limit = limits.select("symbol", "jump")
-    steps = _steps(bars, limit, actions)
+    steps = steps_of(bars, limit, actions)
     series = bars if closes is None else _between(bars, closes)
-    whole = steps if closes is None else _steps(series, limit, actions)
-    by_unit = whole.filter(pl.col("since").is_not_null()).sort("symbol", "ts")
+    whole = steps if closes is None else steps_of(series, limit, actions)
     ticks = false_ticks.select("symbol", "ts")
-    others = (
-        steps.filter(pl.col("since").is_null())
-        .join(ticks, on=["symbol", "ts"], how="anti")
-        .join(ticks, left_on=["symbol", "ts_before"], right_on=["symbol", "ts"], how="anti")
-    )
+    others = _without(_plain(steps), ticks)
+    halves = half_splits(_without(_plain(whole), ticks), actions, series, limits)
     edge = wrong_beginnings(whole, series)
-    told = pl.concat([others.select(shown), _in_other_unit(by_unit, bars).select(shown)])
-    right = told.join(edge, left_on=["symbol", "ts"], right_on=["symbol", "until"], how="anti")
-    parts = [right.with_columns(until=pl.lit(None, UTC)), bars_before(edge, bars)]
-    return pl.concat(p.select(*shown, "until") for p in parts).sort("symbol", "ts", "since")
+    units, first = _in_other_unit(whole, edge, bars, series, limits)
+    first_right = pl.concat([f.select("symbol", "until") for f in (edge, halves)])
+    told = pl.concat(
+        [
+            others.select(pl.exclude("since"), code=pl.lit(JUMP)),
+            first.with_columns(code=pl.lit(UNIT_ERROR)),
+        ],
+        how="diagonal",
+    ).join(first_right, left_on=["symbol", "ts"], right_on=["symbol", "until"], how="anti")
+    begun = bars_before(edge, bars).with_columns(code=_code())
+    undivided = bars_undivided(halves, bars).with_columns(code=pl.lit(HALF_SPLIT))
+    parts = [told, units.with_columns(code=pl.lit(UNIT_ERROR)), begun, undivided]
+    found = pl.concat([_NONE, *parts], how="diagonal").select(list(_NONE.columns))
+    return found.with_columns(pl.col("sure").fill_null(value=True)).sort("symbol", "ts", "since")
 
 
-def unit_stretches(
+_NONE = pl.DataFrame(
+    schema={
+        "symbol": pl.String,
+        "session": pl.Date,
+        "ts": UTC,
+        "close": pl.Float64,
+        "before": pl.Float64,
+        "at": pl.Float64,
+        "jump": pl.Float64,
+        "code": pl.String,
+        "since": UTC,
+        "until": UTC,
+        "sure": pl.Boolean,
+    }
+)
+
+
+def unit_spans(
     closes: pl.DataFrame, limits: pl.DataFrame, *, actions: pl.DataFrame
 ) -> pl.DataFrame:
-    """The times at which a series is in the wrong unit.
+    """The times at which a series is, or may be, in the wrong unit.
 
     Args:
         closes: symbol, session, ts, close, sorted by (symbol, ts).
@@ -87,10 +112,10 @@ def unit_stretches(
         actions: see `find_jumps`.
 
     Returns:
-        symbol, since, until: see `market_data.quality.unit_stretches.wrong_stretches`.
+        symbol, since, until: see `market_data.quality.unit_disputes.suspect_spans`.
     """
-    steps = _steps(closes, limits.select("symbol", "jump"), actions)
-    return wrong_stretches(steps.filter(pl.col("since").is_not_null()).sort("symbol", "ts"))
+    steps = steps_of(closes, limits.select("symbol", "jump"), actions)
+    return _spans(_by_units(steps), wrong_beginnings(steps, closes), closes, limits)
 
 
 def check_jumps(
@@ -106,17 +131,18 @@ def check_jumps(
 
     Returns:
         One finding per symbol-session and code. unit_error (error): a step by MINOR_UNIT, and the
-        bars until the step back; jump (warn): any other step. `value` is the largest one as a
-        factor of the price.
+        bars that are in the wrong unit by it, or may be; split_in_part (error): bars before a step
+        by the ratio of a split that follows; jump (warn): any other step. `value` is the largest
+        one as a factor of the price.
     """
-    rows = with_codes(jumps.filter(pl.col("session").is_between(*sessions))).with_columns(
+    rows = with_severity(jumps.filter(pl.col("session").is_between(*sessions))).with_columns(
         size=pl.col("at").log().abs()
     )
     judged = (
         rows.sort("size", descending=True)
         .group_by(*KEY, "code", "severity", maintain_order=True)
         .agg(
-            pl.col("at", "ts", "jump", "before", "close", "since", "until").first(),
+            pl.col("at", "ts", "jump", "before", "close", "since", "until", "sure").first(),
             rows=pl.len().cast(pl.Int64),
         )
         .with_columns(
@@ -124,45 +150,101 @@ def check_jumps(
             threshold=pl.when(pl.col("code") == UNIT_ERROR)
             .then(pl.lit(MINOR_UNIT))
             .otherwise("jump"),
-            detail=_sentence(),
+            detail=sentence(),
         )
     )
     shown = rows.drop("size", "code", "severity").sort("session", "symbol", "ts")
     return CheckOutcome(findings(judged, check=check, dataset=dataset), shown)
 
 
-def with_codes(jumps: pl.DataFrame) -> pl.DataFrame:
-    """Adds `code` and `severity`: unit_error (error) for bars in another unit, else jump (warn)."""
+def with_severity(jumps: pl.DataFrame) -> pl.DataFrame:
+    """Adds `severity`: error of bars that are not to be read, else warn."""
+    error = pl.col("code").is_in([UNIT_ERROR, HALF_SPLIT])
+    return jumps.with_columns(severity=pl.when(error).then(pl.lit(ERROR)).otherwise(pl.lit(WARN)))
+
+
+def _code() -> pl.Expr:
     other = pl.col("since").is_not_null()
-    code = pl.when(other).then(pl.lit(UNIT_ERROR)).otherwise(pl.lit("jump"))
-    error = pl.when(pl.col("code") == UNIT_ERROR).then(pl.lit(ERROR))
-    return jumps.with_columns(code=code).with_columns(severity=error.otherwise(pl.lit(WARN)))
+    return pl.when(other).then(pl.lit(UNIT_ERROR)).otherwise(pl.lit(JUMP))
 
 
-def _by_unit() -> pl.Expr:
-    distance = (pl.col("at").log().abs() - pl.lit(MINOR_UNIT).log()).abs()
-    return distance <= pl.lit(1 + UNIT_TOLERANCE).log()
+def _plain(steps: pl.DataFrame) -> pl.DataFrame:
+    """Those that are no change of the unit."""
+    return steps.filter(pl.col("since").is_null())
 
 
-def _in_other_unit(steps: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
-    """The bars in the wrong unit; of steps by MINOR_UNIT that enclose none, their own bars."""
-    own = steps.join(bars.select("symbol", "ts"), on=["symbol", "ts"], how="semi")
-    stretches = wrong_stretches(steps)
-    if stretches.is_empty():
-        return own
-    first = steps.select("symbol", "since", "before", "jump")
-    ends = stretches.join(first, on=["symbol", "since"]).sort("since")
-    within = (
-        bars.filter(pl.col("symbol").is_in(ends["symbol"].unique().implode()))
-        .select(*KEY, "ts", "close")
-        .sort("ts")
-        .join_asof(ends, left_on="ts", right_on="since", by="symbol", check_sortedness=False)
-        .filter(pl.col("ts") < pl.col("until"))
-        .with_columns(at=pl.col("close") / pl.col("before"))
+def _by_units(steps: pl.DataFrame) -> pl.DataFrame:
+    return steps.filter(pl.col("since").is_not_null()).sort("symbol", "ts")
+
+
+def _without(steps: pl.DataFrame, ticks: pl.DataFrame) -> pl.DataFrame:
+    """The steps that lead neither to a false tick nor back from one."""
+    return steps.join(ticks, on=["symbol", "ts"], how="anti").join(
+        ticks, left_on=["symbol", "ts_before"], right_on=["symbol", "ts"], how="anti"
     )
-    told = pl.concat([ends.select("symbol", ts="since"), ends.select("symbol", ts="until")])
-    left = own.join(told, on=["symbol", "ts"], how="anti")
-    return pl.concat([left, within.select(pl.exclude("until"))], how="diagonal")
+
+
+def _in_other_unit(
+    whole: pl.DataFrame,
+    edge: pl.DataFrame,
+    bars: pl.DataFrame,
+    series: pl.DataFrame,
+    limits: pl.DataFrame,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The bars in the wrong unit, and the first ones after changes of which nothing is known."""
+    steps = _by_units(whole)
+    if steps.is_empty():
+        return _NONE, steps
+    # Few symbols change their unit: the bars of all others are not looked at.
+    bars, series = (_of_symbols(f, steps) for f in (bars, series))
+    own = steps.join(bars.select("symbol", "ts"), on=["symbol", "ts"], how="semi")
+    spans = _spans(steps, edge, series, limits)
+    if spans.is_empty():
+        return _NONE, own
+    told = steps.select("symbol", "before", "jump", "close", step="since")
+    # Bars before a change are told of by the first one after it.
+    later = pl.col("step") == pl.col("until")
+    ends = (
+        spans.join(told, on=["symbol", "step"])
+        .with_columns(
+            before=pl.when(later).then("close").otherwise("before"),
+            right=pl.when(later).then("until"),
+        )
+        .drop("close")
+    )
+    few = _of_symbols(bars, ends).select(*KEY, "ts", "close").sort("ts")
+    meant = [
+        few.join_asof(
+            of_rank.sort("since"),
+            left_on="ts",
+            right_on="since",
+            by="symbol",
+            check_sortedness=False,
+        ).filter(pl.col("ts") < pl.col("until"))
+        for of_rank in ends.partition_by("rank")
+    ]
+    within = (
+        pl.concat(meant)
+        .sort("symbol", "ts", "rank")
+        .unique(["symbol", "ts"], keep="first", maintain_order=True)
+        .with_columns(at=pl.col("close") / pl.col("before"), since="step", until="right")
+        .drop("step", "right", "rank")
+    )
+    known = pl.concat([spans.select("symbol", ts="step"), spans.select("symbol", ts="until")])
+    return within, own.join(known, on=["symbol", "ts"], how="anti")
+
+
+def _spans(
+    steps: pl.DataFrame, edge: pl.DataFrame, series: pl.DataFrame, limits: pl.DataFrame
+) -> pl.DataFrame:
+    """The spans of `suspect_spans`, of steps by MINOR_UNIT."""
+    begins = _of_symbols(series, steps).group_by("symbol")
+    minor = limits.filter(pl.col("minor_unit")) if "minor_unit" in limits.columns else limits[:0]
+    return suspect_spans(steps, begins.agg(begun=pl.col("ts").min()), minor=minor, edges=edge)
+
+
+def _of_symbols(bars: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
+    return bars.filter(pl.col("symbol").is_in(steps.get_column("symbol").unique().implode()))
 
 
 def _between(bars: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
@@ -171,106 +253,3 @@ def _between(bars: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
     symbols, sessions = bars.select("symbol").unique(), bars.select(KEY).unique()
     others = closes.join(symbols, on="symbol", how="semi").join(sessions, on=KEY, how="anti")
     return pl.concat([bars.select(columns), others.select(columns)]).sort("symbol", "ts")
-
-
-def _steps(bars: pl.DataFrame, limit: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
-    """Bars that step too far, but for what actions explain, with `at`, and `since` by unit."""
-    beyond = (pl.col("close") / pl.col("before") - 1).abs() > pl.col("jump")
-    stepped = _stepped(bars, limit, actions).join(limit, on="symbol", maintain_order="left")
-    # A split of which the price knows nothing is a step too, in shares of before.
-    far = stepped.filter(beyond | pl.col("split_due"))
-    if far.is_empty():
-        return far.with_columns(at="close", since="ts")
-    explained = _explained(far, actions).with_columns(at=pl.col("close") / pl.col("before"))
-    return explained.filter(beyond).with_columns(since=pl.when(_by_unit()).then("ts"))
-
-
-def _stepped(bars: pl.DataFrame, limit: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
-    """The few bars that may be jumps, with those before them.
-
-    Such as step further than the least of all limits, and the first ones of sessions since the
-    last of which a split is recorded (`split_due`).
-    """
-    least = limit.select(pl.col("jump").min()).item() if limit.height else None
-    step = (pl.col("close") / pl.col("close").shift() - 1).abs() > least
-    days = actions.filter(pl.col("kind") == "split").select("symbol", "ex_date").unique()
-    concerned = bars.get_column("symbol").is_in(days["symbol"].implode())
-    opens = concerned & (bars.get_column("session") != bars.get_column("session").shift())
-    rows = bars.select((step | opens).arg_true()).to_series()
-    at = bars[rows].select(*KEY, "ts", "close")
-    before = bars[rows - 1]
-    found = at.with_columns(
-        before["close"].alias("before"),
-        before["ts"].alias("ts_before"),
-        before["session"].alias("session_before"),
-    ).filter(pl.lit(before["symbol"]) == pl.col("symbol"))
-    due = (
-        found.join(days, on="symbol")
-        .filter(
-            pl.col("ex_date") > pl.col("session_before"), pl.col("ex_date") <= pl.col("session")
-        )
-        .select("symbol", "ts", split_due=pl.lit(value=True))
-        .unique()
-    )
-    return found.join(due, on=["symbol", "ts"], how="left", maintain_order="left").with_columns(
-        pl.col("split_due").fill_null(value=False)
-    )
-
-
-def _explained(steps: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
-    """`before` in today's shares and without what was paid out since."""
-    kind, value = pl.col("kind"), pl.col("value")
-    known = (
-        actions.select("symbol", "ex_date", "kind", "value")
-        .join(steps.select(*KEY, "ts", "session_before"), on="symbol")
-        .filter(
-            pl.col("ex_date") > pl.col("session_before"), pl.col("ex_date") <= pl.col("session")
-        )
-        .group_by("symbol", "ts")
-        .agg(
-            split=value.filter(kind == "split").product(),
-            cash=value.filter(kind == "dividend").sum(),
-        )
-    )
-    split, cash = pl.col("split").fill_null(1.0), pl.col("cash").fill_null(0.0)
-    return (
-        steps.join(known, on=["symbol", "ts"], how="left")
-        .with_columns(before=(pl.col("before") - cash) / split)
-        .drop("split", "cash")
-        .filter(pl.col("before") > 0)
-    )
-
-
-def _sentence() -> pl.Expr:
-    text = pl.format(
-        "at {} the close goes from {} to {}, which no split, dividend or false tick explains",
-        pl.col("ts").dt.strftime("%Y-%m-%d %H:%M"),
-        pl.col("before").round_sig_figs(6),
-        pl.col("close").round_sig_figs(6),
-    )
-    unit = pl.concat_str(text, pl.lit(": it looks like a change between a currency and its cents"))
-    still = pl.format(
-        "at {} the close is {}, in another unit since {}, when it was {}: it looks like a change "
-        "between a currency and its cents, until the price steps back",
-        pl.col("ts").dt.strftime("%Y-%m-%d %H:%M"),
-        pl.col("close").round_sig_figs(6),
-        pl.col("since").dt.strftime("%Y-%m-%d %H:%M"),
-        pl.col("before").round_sig_figs(6),
-    )
-    began = pl.format(
-        "at {} the close is {}, and {} from {} on: the first bars of the series are wrong",
-        pl.col("ts").dt.strftime("%Y-%m-%d %H:%M"),
-        pl.col("close").round_sig_figs(6),
-        pl.col("before").round_sig_figs(6),
-        pl.col("until").dt.strftime("%Y-%m-%d %H:%M"),
-    )
-    later = pl.col("ts") > pl.col("since")
-    return (
-        pl.when(pl.col("until").is_not_null())
-        .then(began)
-        .when(later)
-        .then(still)
-        .when(pl.col("code") == UNIT_ERROR)
-        .then(unit)
-        .otherwise(text)
-    )

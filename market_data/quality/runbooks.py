@@ -18,7 +18,8 @@ _PAGES = {
     "duplicates": "duplicate_rows contradiction",
     "ohlc": "ohlc not_finite not_positive negative_volume future price_range not_a_session "
     "outside_session off_grid unreadable inconsistent",
-    "price_sanity": "jump unit_error flat_run suspected_missing_split splits_disputed",
+    "price_sanity": "jump unit_error split_in_part flat_run suspected_missing_split "
+    "splits_disputed",
     "false_ticks": "false_tick wick",
     "volume": "volume zero_volume",
     "consistency": "consistency adjustment_chain phantom_dividend",

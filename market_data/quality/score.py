@@ -24,7 +24,7 @@ from market_data.schemas import FINDINGS, SCORES
 
 UNKNOWN_FRESHNESS = 0.75
 GREEN, YELLOW, RED = "GREEN", "YELLOW", "RED"
-_OUTLIERS = ("jump", "unit_error", "false_tick", "wick")
+_OUTLIERS = ("jump", "unit_error", "split_in_part", "false_tick", "wick")
 _WHY_LOW = ("no_data", "coverage_error", "coverage_low", "stale")
 """Codes of what makes a score low."""
 
@@ -95,7 +95,7 @@ def score(coverage: str, freshness: str, allowed: pl.Expr) -> pl.Expr:
 
 def _sessions(view: BarsView, coverage: pl.DataFrame) -> pl.DataFrame:
     """What coverage measured, and the sessions that hold bars though none is expected."""
-    lag = (pl.col("due") - pl.col("newest_end")).dt.total_microseconds() / 1e6
+    lag = (pl.col("due") - pl.col("newest_end") - pl.col("pause")).dt.total_microseconds() / 1e6
     nothing_due = pl.col("closed") & (pl.col("expected") == 0)
     measured = coverage.with_columns(
         freshness_seconds=pl.when(pl.col("newest_end").is_not_null())

@@ -29,9 +29,9 @@ def check_staleness(
 
     Code: stale (warn or error). The lag is the time from the end of the newest whole bar (the
     session's open where there is none) to the session's close, or to now less the vendor's delay
-    while it runs. A session that is over without any whole bar is an error whatever its length. A
-    daily bar is not due before its session is over. Where the calendar expects no bar of a
-    session, none can be late.
+    while it runs, without the lunch break. A session that is over without any whole bar is an error
+    whatever its length. A daily bar is not due before its session is over. Where the calendar
+    expects no bar of a session, none can be late.
 
     Args:
         view: the slice.
@@ -44,7 +44,7 @@ def check_staleness(
     begun = pl.col("due") > pl.col("open")
     if not view.timeframe.is_intraday:
         begun = begun & pl.col("closed")
-    lag = pl.col("due") - pl.max_horizontal("newest_end", "open")
+    lag = pl.col("due") - pl.max_horizontal("newest_end", "open") - pl.col("pause")
     measured = (
         (measure_coverage(view) if coverage is None else coverage)
         .filter(begun)

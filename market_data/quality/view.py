@@ -16,6 +16,7 @@ import polars as pl
 
 from market_data.basis import FOREIGN_DAY, LATEST_DAY_END
 from market_data.errors import MarketDataError
+from market_data.minor_units import MINOR_UNITS
 from market_data.ordering import is_sorted, repeats_key, runs, sort_if_needed
 from market_data.quality.findings import KEY
 from market_data.quality.thresholds import Rules, Thresholds
@@ -94,7 +95,7 @@ class BarsView:
         return RAW_BARS if self.kind == "raw" else CURATED_BARS
 
     def limits(self, thresholds: Thresholds) -> pl.DataFrame:
-        """Columns symbol, asset_class and every limit of `Rules`, one row per instrument.
+        """See `limits_of`.
 
         Raises:
             MarketDataError: `bars` or `expected` name a symbol without an instrument.
@@ -204,7 +205,10 @@ def _in_between(
 def limits_of(
     instruments: Sequence[Instrument], timeframe: Timeframe, thresholds: Thresholds
 ) -> pl.DataFrame:
-    """Columns symbol, asset_class and every limit of `Rules`, one row per instrument."""
+    """Columns symbol, asset_class, every limit of `Rules`, and minor_unit; a row per instrument.
+
+    `minor_unit` is whether the instrument is registered in the hundredth part of a currency.
+    """
     classes = sorted({i.asset_class for i in instruments})
     rules = pl.DataFrame(
         [{"asset_class": str(c), **thresholds.rule(c, timeframe).model_dump()} for c in classes],
@@ -215,7 +219,8 @@ def limits_of(
         {
             "symbol": [i.symbol for i in instruments],
             "asset_class": [str(i.asset_class) for i in instruments],
+            "minor_unit": [i.currency in MINOR_UNITS for i in instruments],
         },
-        schema={"symbol": pl.String, "asset_class": pl.String},
+        schema={"symbol": pl.String, "asset_class": pl.String, "minor_unit": pl.Boolean},
     )
     return symbols.join(rules, on="asset_class", how="left", maintain_order="left")

@@ -1,11 +1,13 @@
 """Files of Yahoo with a known defect, each beside its mended twin, ingested and curated.
 
 What belongs here: which they are, what is wrong in them, one installation that holds them all. What
-does not: assertions, and what is measured of them.
+does not: assertions, and what is measured of them. Which sessions are wrong is never listed here:
+the twin says it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,46 +24,32 @@ EXPORTED = date(2024, 9, 1)
 
 @dataclass(frozen=True)
 class Pair:
-    """A file, what is found in it, and how it is ingested."""
+    """A file, the code of what is found in it, and how it is ingested."""
 
     name: str
     calendar: str
     code: str
-    sessions: tuple[date, ...]
     exported: date = EXPORTED
     currency: str = "USD"
 
 
 PAIRS = [
-    # A split of 5:1 that was worked into the last days before it, and into none before those.
+    # A split of 5:1 that was worked into the last day before it, and into none before that.
     Pair(
         "4063-T-1d-bad-stock-split",
         "XTKS",
-        "jump",
-        (date(2023, 3, 29),),
+        "split_in_part",
         exported=date(2023, 4, 14),
         currency="JPY",
     ),
-    # Pence for nine days, pounds before and after.
-    Pair(
-        "AET-L-1d-100x-error",
-        "XLON",
-        "unit_error",
-        tuple(date(2022, 5, day) for day in (9, 10, 11, 12, 13, 16, 17, 18, 19)),
-        currency="GBP",
-    ),
+    # Pounds, and for nine days between them the pence in which the share is quoted.
+    Pair("AET-L-1d-100x-error", "XLON", "unit_error", currency="GBp"),
     # A dividend that the adjusted close knows nothing of.
-    Pair(
-        "8TRA-DE-1d-missing-div-adjust",
-        "XETR",
-        "adjustment_chain",
-        (date(2023, 6, 2),),
-        currency="EUR",
-    ),
+    Pair("8TRA-DE-1d-missing-div-adjust", "XETR", "adjustment_chain", currency="EUR"),
     # A dividend told twice, the second time a day later and a little higher.
-    Pair("KAP-IL-1d-bad-div", "XLON", "phantom_dividend", (date(2022, 7, 13),)),
+    Pair("KAP-IL-1d-bad-div", "XLON", "phantom_dividend"),
 ]
-SOUND = Pair("EWG-1d-no-bad-divs", "XNYS", "", ())
+SOUND = Pair("EWG-1d-no-bad-divs", "XNYS", "")
 FILES = [(pair, name) for pair in PAIRS for name in (pair.name, f"{pair.name}-fixed")]
 FILES.append((SOUND, SOUND.name))
 DETECTED = {pair.code for pair in PAIRS}
@@ -71,17 +59,59 @@ def symbol_of(name: str) -> str:
     return name.upper().replace("-1D", "").replace("DIV-ADJUST", "DIV")
 
 
+def wrong_sessions(data: Path, pair: Pair) -> tuple[date, ...]:
+    """Where the file says otherwise than its twin.
+
+    That is the sessions whose prices are others; where none are, those whose dividend or split is
+    another; where none is, those at which the adjusted close changes by another share of the close.
+    A repair moves the last digits of a price, and a volume with its split.
+    """
+    bad, right = (_rows(data / "defects_yahoo" / f"{pair.name}{end}.csv") for end in ("", "-fixed"))
+    both = bad.join(right, on="session", validate="1:1").sort("session")
+    if both.height != bad.height:
+        raise AssertionError(f"{pair.name} and its twin are of different days")
+    for columns in (_PRICES, _ACTIONS, ("chain",)):
+        off = pl.any_horizontal(
+            ((pl.col(c) - pl.col(f"{c}_right")).abs() > 1e-6 * pl.col(f"{c}_right").abs())
+            for c in columns
+        )
+        found = both.filter(off)["session"].to_list()
+        if found:
+            return tuple(found)
+    raise AssertionError(f"{pair.name} is as its twin")
+
+
+_PRICES, _ACTIONS = ("Open", "High", "Low", "Close"), ("Dividends", "Stock Splits")
+
+
+def _rows(path: Path) -> pl.DataFrame:
+    table = pl.read_csv(path, infer_schema=False)
+    day = pl.col(table.columns[0]).str.slice(0, 10).str.to_date()
+    adjusted = pl.col("Adj Close") / pl.col("Close")
+    return (
+        table.select(
+            day.alias("session"), pl.col(*_PRICES, *_ACTIONS, "Adj Close").cast(pl.Float64)
+        )
+        .sort("session")
+        .with_columns(chain=(adjusted / adjusted.shift()))
+    )
+
+
 def sessions_in(path: Path) -> tuple[date, date]:
     table = pl.read_csv(path, infer_schema=False)
     days = table.to_series(0).str.slice(0, 10).str.to_date()
     return days.min(), days.max()  # type: ignore[return-value]
 
 
-def world_of_defects(folder: Path, data: Path) -> World:
-    """One installation that holds every file as a symbol of its own, ingested and curated."""
+def world_of_defects(folder: Path, data: Path, pairs: Sequence[Pair] | None = None) -> World:
+    """One installation that holds every file as a symbol of its own, ingested and curated.
+
+    With `pairs` those and their twins alone.
+    """
+    files = FILES if pairs is None else [(p, n) for p in pairs for n in (p.name, f"{p.name}-fixed")]
     made = World.at(folder, NOW)
     vendors, instruments, spans = [], [], []
-    for number, (pair, name) in enumerate(FILES):
+    for number, (pair, name) in enumerate(files):
         path = data / "defects_yahoo" / f"{name}.csv"
         vendor, symbol = f"yahoo_files_{number}", symbol_of(name)
         vendors.append(FileVendor(vendor, {"1d": ("yahoo_csv", path)}, (symbol,)))
@@ -96,11 +126,11 @@ def world_of_defects(folder: Path, data: Path) -> World:
         )
         spans.append(sessions_in(path))
     made.register(*vendors, instruments=tuple(instruments))
-    for (pair, name), served, span in zip(FILES, vendors, spans, strict=True):
+    for (pair, name), served, span in zip(files, vendors, spans, strict=True):
         report = made.load(served.name, "1d", symbol_of(name), *span, exported=pair.exported)
         if report.errors:
             raise AssertionError(report)
-    symbols = tuple(symbol_of(name) for _, name in FILES)
+    symbols = tuple(symbol_of(name) for _, name in files)
     made.curate("1d", symbols, min(s[0] for s in spans), max(s[1] for s in spans))
     return made
 

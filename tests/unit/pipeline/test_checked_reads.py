@@ -14,6 +14,7 @@ from market_data.pipeline.flagging import COMPARED
 from market_data.ports import Annotation, Decision
 from market_data.quality.actions import ACTIONS
 from market_data.quality.effects import DataEffect, ReadersEffect
+from market_data.quality.jumps import HALF_SPLIT
 from market_data.schemas import CURATED_BARS
 from market_data.universe import AssetClass, Instrument
 from tests.support.decisions import taken_back_afterwards
@@ -34,6 +35,8 @@ MARKED = {
     PENCE: ("error", "unit_error"),
 }
 CODES = [code for _, code in MARKED.values()]
+OF_OTHERS = {COMPARED, HALF_SPLIT}
+"""What takes shorter bars, or a split on record."""
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +106,7 @@ def test_what_bars_carry_and_readers_get_is_what_the_table_of_consequences_says(
     world: World,
 ) -> None:
     marking = {DataEffect.FLAG_ROW: "warn", DataEffect.MARK_ROW: "error"}
-    said = {code: a for a in ACTIONS if a.data in marking for code in a.codes - {COMPARED}}
+    said = {code: a for a in ACTIONS if a.data in marking for code in a.codes - OF_OTHERS}
     bars = world.read("1d", "MINE", quality="all", checked=True)
     found = {code: status for status, code in marks(bars).values()}
     assert found == {code: marking[action.data] for code, action in said.items()}

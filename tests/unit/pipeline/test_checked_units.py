@@ -13,14 +13,14 @@ from market_data.calendars import trading_sessions
 from market_data.datasets import SCORES_DATASET
 from market_data.pipeline.score import score_range
 from market_data.pipeline.surroundings import next_to
-from market_data.quality.unit_stretches import LONGEST_IN_OTHER_UNIT, SEEN_BEFORE
+from market_data.quality.unit_stretches import SEEN_BEFORE, SEEN_LATER
 from market_data.schemas import CURATED_BARS
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from tests.support.worlds import FileVendor, World
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
-FIRST, LAST = date(2024, 2, 1), date(2024, 4, 30)
+FIRST, LAST = date(2023, 12, 1), date(2024, 4, 30)
 WRONG = date(2024, 3, 5), date(2024, 3, 28)
 """More sessions than the days that show the one next to a range."""
 
@@ -74,4 +74,4 @@ def test_so_many_bars_are_read_as_have_a_say_in_their_unit(timeframe: Timeframe)
     next_to(timeframe, *WRONG, read)
     (before, _), (_, after) = asked
     assert before <= WRONG[0] - SEEN_BEFORE - timedelta(days=8)
-    assert after >= WRONG[1] + LONGEST_IN_OTHER_UNIT + timedelta(days=1)
+    assert after >= WRONG[1] + SEEN_LATER + timedelta(days=1)

@@ -16,7 +16,7 @@ from market_data.universe import AssetClass, Instrument
 from tests.support.worlds import FileVendor, World
 
 NOW = datetime(2024, 4, 1, tzinfo=UTC)
-FIRST, LAST = date(2024, 1, 29), date(2024, 3, 22)
+FIRST, LAST = date(2023, 12, 27), date(2024, 3, 22)
 WRONG = date(2024, 2, 14), date(2024, 3, 5)
 """Longer than the days around a range whose bars are all read, across the end of a month."""
 MIDDLE, RIGHT = date(2024, 2, 26), date(2024, 3, 6)

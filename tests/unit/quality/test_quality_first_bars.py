@@ -80,8 +80,15 @@ def test_a_split_that_is_recorded_is_no_wrong_beginning(thresholds: Thresholds) 
 def test_bars_that_come_back_into_the_first_unit_were_the_wrong_ones(
     thresholds: Thresholds,
 ) -> None:
+    closes = [c * (100 if 3 <= n < 4 else 1) for n, c in enumerate(calm(60))]
+    told = flags(bars_of(closes), thresholds)
+    assert {n for n, codes in told.items() if "unit_error" in codes} == {3}
+
+
+def test_few_bars_before_many_in_another_unit_say_nothing(thresholds: Thresholds) -> None:
+    """All are left out, until a month after the step back."""
     closes = [c * (100 if 3 <= n < 20 else 1) for n, c in enumerate(calm(60))]
-    assert flags(bars_of(closes), thresholds) == dict.fromkeys(range(3, 20), "unit_error")
+    assert flags(bars_of(closes), thresholds) == dict.fromkeys(range(50), "unit_error")
 
 
 def test_a_change_that_comes_back_later_is_no_wrong_beginning(thresholds: Thresholds) -> None:

@@ -16,7 +16,7 @@ from market_data.quality.bar_flags import bar_flags
 from market_data.quality.false_ticks import FALSE_TICKS
 from market_data.quality.jumps import check_jumps, find_jumps
 from market_data.quality.thresholds import Thresholds
-from market_data.quality.unit_stretches import LONGEST_IN_OTHER_UNIT, SEEN_BEFORE
+from market_data.quality.unit_stretches import LONGEST_IN_OTHER_UNIT, SEEN_BEFORE, SEEN_LATER
 from market_data.schemas import CORPORATE_ACTIONS, PRICES
 from market_data.timeframes import Timeframe
 
@@ -26,6 +26,8 @@ NO_TICKS = pl.DataFrame(schema=FALSE_TICKS)
 POUNDS = [14.5, 14.6]
 PENCE = [1450.0, 1470.0, 1490.0, 1550.0, 1600.0, 1650.0, 1700.0]
 """More bars than a false tick has."""
+LONG = 60
+"""Days that tell in which unit a series is."""
 NONE: frozenset[int] = frozenset()
 
 
@@ -88,7 +90,8 @@ def marked(bars: pl.DataFrame, limits: pl.DataFrame, symbol: str = "AAA") -> lis
     ],
 )
 def test_bars_between_two_steps_are_in_the_wrong_unit(limits, closes, expected) -> None:
-    assert marked(daily(closes), limits) == expected
+    before = [closes[0]] * LONG
+    assert marked(daily([*before, *closes]), limits) == [LONG + n for n in expected]
 
 
 def test_each_symbol_has_its_own_stretches(limits) -> None:
@@ -99,19 +102,20 @@ def test_each_symbol_has_its_own_stretches(limits) -> None:
 
 
 def test_a_jump_within_such_a_stretch_is_still_told(limits) -> None:
-    closes = [*POUNDS, *PENCE, *[p * 1.7 for p in PENCE], 28.9, 29.0]
+    closes = [*[14.4] * LONG, *PENCE, *[p * 1.7 for p in PENCE], 28.9, 29.0]
     flags = bar_flags(daily(closes), limits, timeframe=Timeframe.D1, actions=NO_ACTIONS)
-    assert marked(daily(closes), limits) == list(range(2, 16))
+    assert marked(daily(closes), limits) == list(range(LONG, LONG + 14))
     jumps = flags.filter(code="jump")
-    assert jumps["session"].to_list() == [FIRST + timedelta(days=9)]
+    assert jumps["session"].to_list() == [FIRST + timedelta(days=LONG + 7)]
 
 
 def test_far_apart_steps_are_two_changes(limits) -> None:
     longest = LONGEST_IN_OTHER_UNIT.days
-    near = daily([*POUNDS, *[1450.0 + i % 2 for i in range(longest)], 14.5, 14.6])
-    assert marked(near, limits) == list(range(2, 2 + longest))
-    far = daily([*POUNDS, *[1450.0 + i % 2 for i in range(longest + 1)], 14.5, 14.6])
-    assert marked(far, limits) == [2, longest + 3]
+    before = [14.5] * LONG
+    near = daily([*before, *[1450.0 + i % 2 for i in range(longest)], 14.5, 14.6])
+    assert marked(near, limits) == list(range(LONG, LONG + longest))
+    far = daily([*before, *[1450.0 + i % 2 for i in range(longest + 1)], 14.5, 14.6])
+    assert marked(far, limits) == [LONG, LONG + longest + 1]
 
 
 @pytest.mark.parametrize("wrong", [{70}, {70, 71}, days((70, 74)), {70, 72, 75, 76, 79}])
@@ -133,18 +137,62 @@ def test_what_comes_back_within_a_few_bars_by_another_factor_is_no_jump(limits) 
     assert flags.filter(code="jump").is_empty()
 
 
-def test_right_bars_between_two_long_stretches_are_no_stretch(limits) -> None:
-    """Nobody can say what is wrong: the first bar after each step is told of."""
-    assert marked(mixed(400, days((100, 139), (160, 199))), limits) == [100, 140, 160, 200]
-    assert marked(mixed(400, days((100, 159), (170, 229))), limits) == [100, 160, 170, 230]
+def test_bars_between_two_long_stretches_are_all_left_out(limits) -> None:
+    """Nobody can say what is wrong: neither they nor what follows upon them."""
+    bars = mixed(400, days((100, 139), (160, 199)))
+    assert marked(bars, limits) == [100, *range(140, 190), 200]
+    assert marked(mixed(400, days((100, 159), (170, 229))), limits) == [100, *range(160, 200), 230]
 
 
-def test_units_that_take_turns_for_months_are_not_judged(limits) -> None:
+def test_units_that_take_turns_for_months_are_all_left_out(limits) -> None:
     turns = days(*((n, n + 9) for n in range(200, 400, 20)))
     found = marked(mixed(600, turns), limits)
-    # The first ones still stand out from what was usual before.
-    assert found[:30] == [*range(200, 210), *range(220, 230), *range(240, 250)]
-    assert found[30:] == list(range(260, 400, 10))
+    # The first ones still stand out from what was usual before, and so do the right ones beside.
+    assert found[:20] == [*range(200, 210), *range(220, 230)]
+    # Then nobody knows, until a month after the last.
+    assert found[20:30] == list(range(240, 250))
+    assert found[30:] == list(range(260, 420))
+
+
+def registered_in_pence(limits: pl.DataFrame) -> pl.DataFrame:
+    return limits.with_columns(minor_unit=pl.lit(value=True))
+
+
+@pytest.mark.parametrize(
+    ("pence", "count", "unknown", "known"),
+    [
+        # As a file that begins a few days before: what is right is what is quoted.
+        (days((4, 12)), 23, range(23), [*range(4), *range(13, 23)]),
+        # The same with pounds in the middle: a month after them counts as unknown, too.
+        (days((0, 3), (13, 59)), 60, range(43), range(4, 13)),
+        # Not one step back: the bars after a step down, and those before a step up, for a month.
+        (days((0, 19)), 60, [20], range(20, 50)),
+        (days((20, 59)), 60, [20], range(20)),
+        # A history that speaks against the registry: nobody knows.
+        (days((70, 79)), 100, range(70, 80), range(70, 80)),
+        (days((70, 99)), 100, [70], [70]),
+    ],
+)
+def test_the_registered_currency_says_which_side_is_right_where_no_history_does(
+    limits, pence, count, unknown, known
+) -> None:
+    bars = mixed(count, pence)
+    assert marked(bars, limits) == list(unknown)
+    assert marked(bars, registered_in_pence(limits)) == list(known)
+
+
+def test_a_history_that_is_too_short_to_overrule_the_registry_leaves_all_open(limits) -> None:
+    """Forty days in pounds before thirty in pence: neither is told from the other."""
+    bars = mixed(100, days((40, 69)))
+    assert marked(bars, limits) == list(range(40, 100))
+    assert marked(bars, registered_in_pence(limits)) == list(range(10, 100))
+
+
+def test_what_nobody_can_decide_is_said_so(limits) -> None:
+    jumps = find_jumps(mixed(23, days((4, 12))), limits, actions=NO_ACTIONS, false_ticks=NO_TICKS)
+    outcome = check_jumps(jumps, check="c", dataset="d", sessions=(date.min, date.max))
+    assert outcome.findings["severity"].unique().to_list() == ["error"]
+    assert outcome.findings["detail"].str.contains("none of them is read").all()
 
 
 def test_single_wrong_days_are_found_however_often_they_come(limits) -> None:
@@ -193,7 +241,9 @@ def test_a_part_is_judged_as_the_whole_is(thresholds: Thresholds, seed: int) -> 
     rules = thresholds.rule("equity", Timeframe.D1).model_dump()
     bars = some_units(seed, 150)
     limits = bars.select(pl.col("symbol").unique(maintain_order=True)).with_columns(
-        pl.lit("equity").alias("asset_class"), *(pl.lit(v).alias(k) for k, v in rules.items())
+        pl.lit("equity").alias("asset_class"),
+        *(pl.lit(v).alias(k) for k, v in rules.items()),
+        minor_unit=pl.col("symbol").str.ends_with("3"),
     )
     part = bars.filter("in_part")
     first, last = pl.col("ts").min().over("symbol"), pl.col("ts").max().over("symbol")
@@ -201,8 +251,7 @@ def test_a_part_is_judged_as_the_whole_is(thresholds: Thresholds, seed: int) -> 
     seen = part.select("symbol", "ts", first=first, last=last).join(ends, on=["symbol", "ts"])
     reached = seen.filter(
         (pl.col("first") <= pl.col("ts") - SEEN_BEFORE) | (pl.col("first") == pl.col("begins")),
-        (pl.col("last") >= pl.col("ts") + LONGEST_IN_OTHER_UNIT)
-        | (pl.col("last") == pl.col("ends")),
+        (pl.col("last") >= pl.col("ts") + SEEN_LATER) | (pl.col("last") == pl.col("ends")),
     )
     of_part, of_whole = (
         find_jumps(some, limits, actions=NO_ACTIONS, false_ticks=NO_TICKS)
