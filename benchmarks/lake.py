@@ -15,7 +15,8 @@ from pathlib import Path
 import polars as pl
 
 from adapters.stores.delta_bar_store import DeltaBarStore
-from adapters.stores.delta_table import Change, DeltaFiles
+from adapters.stores.delta_change import Change
+from adapters.stores.delta_table import DeltaFiles
 from adapters.stores.units import split
 from benchmarks.delta_store import BARS, MINUTES, PER_SESSION, bars, seconds
 from benchmarks.ratio import Ratio

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import polars as pl
 
+from adapters.stores.delta_change import Change
 from adapters.stores.delta_lake_table import DeltaLakeTable
 from adapters.stores.delta_maintenance import compact, history, vacuum
 from adapters.stores.delta_rows import rows_in
 from adapters.stores.delta_snapshot import Snapshot
-from adapters.stores.delta_table import Change, DeltaFiles
+from adapters.stores.delta_table import DeltaFiles
 from adapters.stores.neighbours import COLUMNS, Edge, edges, refuse_shared
 from adapters.stores.slices import (
     LONGEST_OFFSET,

@@ -14,9 +14,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from adapters.stores.delta_change import Change
 from adapters.stores.delta_damage import damaged, lost_among
 from adapters.stores.delta_snapshot import Snapshot
-from adapters.stores.delta_table import Change, DeltaFiles
+from adapters.stores.delta_table import DeltaFiles
 from market_data.errors import ConfigurationError
 from market_data.ordering import sort_if_needed
 from market_data.ports import TableVersion
@@ -53,7 +54,12 @@ def history(table: DeltaFiles) -> list[TableVersion]:
 
 def footprint(table: DeltaFiles) -> Footprint:
     """How large a table is, and what lies beside it."""
-    snapshot, stored = table.snapshot(), table.place.files.stored()
+    return footprint_of(table, table.snapshot())
+
+
+def footprint_of(table: DeltaFiles, snapshot: Snapshot) -> Footprint:
+    """The same of a version that was read before."""
+    stored = table.place.files.stored()
     return Footprint(
         snapshot.version,
         snapshot.files.height,
@@ -158,7 +164,7 @@ def vacuum_within(table: DeltaFiles, keep: timedelta, *, dry_run: bool, force: b
         DatasetMissingError: nothing was ever written.
         StoreConflictError: a writer kept on too long.
     """
-    name, hours = table.dataset.name, keep // _HOUR
+    name, hours = table.dataset.name, -(-keep // _HOUR)  # part of an hour is kept whole
     if keep < RETENTION and not force:
         raise ConfigurationError(
             f"{name}: a retention of {hours} h is below {RETENTION // _HOUR} h: versions within "

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import polars as pl
 
+from adapters.stores.delta_change import Change
 from adapters.stores.delta_lake_table import DeltaLakeTable
 from adapters.stores.delta_maintenance import compact, history, vacuum
 from adapters.stores.delta_snapshot import Snapshot
-from adapters.stores.delta_table import Change, DeltaFiles
+from adapters.stores.delta_table import DeltaFiles
 from adapters.stores.slices import files_of, rows_of
 from adapters.stores.units import may_hold, split
 from adapters.stores.withdrawals import WithdrawnFetches

@@ -1,8 +1,9 @@
 """One Delta table as a set of Parquet files: snapshot, read, and atomic change of whole units.
 
-What belongs here: opening, locks, snapshots, committing, retrying.
-What does not: writing files (table_files.py), which rows a unit shall hold (delta_bar_store.py,
-delta_raw_log.py), how rows map to units (units.py), names of datasets (market_data/datasets.py).
+What belongs here: locks, reading, committing, retrying.
+What does not: the newest version kept open (delta_handle.py), writing files (table_files.py), which
+rows a unit shall hold (delta_bar_store.py, delta_raw_log.py), how rows map to units (units.py),
+names of datasets (market_data/datasets.py).
 
 A change is planned on one snapshot, its files are written beside the old ones, and one commit takes
 the new ones in and the old ones out. The commit is only ever tried on top of a version in which the
@@ -19,7 +20,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -27,9 +27,11 @@ from uuid import uuid4
 import polars as pl
 
 from adapters.disk import writing_to
+from adapters.stores.delta_change import Change
 from adapters.stores.delta_damage import damaged, lost_among, vacuumed
+from adapters.stores.delta_handle import KeptHandle
 from adapters.stores.delta_place import TablePlace
-from adapters.stores.delta_snapshot import Snapshot, files_frame, noted, nothing, statistics
+from adapters.stores.delta_snapshot import Snapshot, noted, statistics
 from adapters.stores.locks import NamedLocks
 from adapters.stores.objects import for_polars
 from adapters.stores.units import partition_columns, unit_values
@@ -46,34 +48,6 @@ PLAN_ATTEMPTS_WITHOUT_LOCKS = 60
 COMMIT_ATTEMPTS = 60
 
 
-@dataclass(frozen=True)
-class Change:
-    """Files that one commit takes in and out.
-
-    Attributes:
-        units: units whose content the plan depends on.
-        action: what the writer did, as history shows it.
-        beside: predicate over `Snapshot.files`: files elsewhere that the plan depends on as well.
-    """
-
-    units: Sequence[str]
-    action: str
-    adds: list[AddAction] = field(default_factory=list)
-    removes: list[RemoveAction] = field(default_factory=list)
-    beside: pl.Expr = field(default_factory=lambda: pl.lit(value=False))
-
-    def seen(self, snapshot: Snapshot) -> set[str]:
-        """The files that the plan was made from, where it was made on this snapshot."""
-        mine = pl.col("unit").is_in(self.units) | self.beside
-        return set(snapshot.files.filter(mine)["path"])
-
-    def is_in(self, snapshot: Snapshot) -> bool:
-        """Whether a snapshot holds what the change takes in, and nothing of what it takes out."""
-        paths = set(snapshot.files["path"])
-        added, removed = ({one.path for one in some} for some in (self.adds, self.removes))
-        return bool(added) and added <= paths and paths.isdisjoint(removed)
-
-
 class DeltaFiles:
     """One dataset of a lake.
 
@@ -81,35 +55,49 @@ class DeltaFiles:
         root: local folder or URI of the lake; the table lies in root/<dataset name>.
         dataset: which dataset.
         storage_options: credentials and settings of an object store.
+        repairing: see `for_repair`.
     """
 
     def __init__(
-        self, root: Path | str, dataset: Dataset, storage_options: Mapping[str, str] | None = None
+        self,
+        root: Path | str,
+        dataset: Dataset,
+        storage_options: Mapping[str, str] | None = None,
+        *,
+        repairing: bool = False,
     ) -> None:
         self.dataset = dataset
-        self.place = TablePlace(root, dataset, storage_options)
+        self.place = TablePlace(root, dataset, storage_options, repairing=repairing)
+        self._root, self._options = root, storage_options
         self._reading = for_polars(storage_options)
         local = self.place.local is not None
-        self._locks = NamedLocks(Path(root) / ".locks" / dataset.name if local else None)
+        locked = local and not repairing
+        self._locks = NamedLocks(Path(root) / ".locks" / dataset.name if locked else None)
         self._attempts = PLAN_ATTEMPTS if local else PLAN_ATTEMPTS_WITHOUT_LOCKS
         self._guard = threading.RLock()
-        self._handle: DeltaTable | None = None
-        self._snapshot = nothing(dataset)
+        self._kept = KeptHandle(self.place)
 
     def __repr__(self) -> str:
         return f"DeltaFiles({self.place.uri!r})"
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether its rows are what somebody said, to which others are only ever added."""
+        return self.dataset.name.startswith("raw/")
+
+    def for_repair(self) -> DeltaFiles:
+        """The same table for a repair that holds `writers_away` of this one.
+
+        It reads a log whose mending has not ended, and takes no locks of its own.
+        """
+        return DeltaFiles(self._root, self.dataset, self._options, repairing=True)
 
     # --- snapshot and read ---------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
         """The newest version; version -1 and no files where nothing was ever written."""
         with self._guard:
-            handle = self._refreshed()
-            if handle is None:
-                return nothing(self.dataset)
-            if handle.version() != self._snapshot.version:
-                self._snapshot = Snapshot(handle.version(), files_frame(handle, self.dataset))
-            return self._snapshot
+            return self._kept.snapshot()
 
     def opened(self, version: int | None = None) -> DeltaTable:
         """The table at a version, the newest where None, through a handle of the caller's own.
@@ -164,20 +152,6 @@ class DeltaFiles:
                 raise damaged(self.place, files, current) from error
             raise vacuumed(self.place, lost) from error
 
-    def _refreshed(self) -> DeltaTable | None:
-        """The kept handle moved to the newest version; opening anew costs several times more."""
-        from deltalake.exceptions import DeltaError
-
-        if self._handle is not None:
-            try:
-                with self.place.reached():
-                    self._handle.update_incremental()
-            except DeltaError:  # its version was cleaned from the log, or the table was replaced
-                self._handle, self._snapshot = None, nothing(self.dataset)
-        if self._handle is None:
-            self._handle = self.place.open()
-        return self._handle
-
     # --- change --------------------------------------------------------------------------------
 
     def change(
@@ -202,6 +176,8 @@ class DeltaFiles:
                 snapshot = self.snapshot()
                 with self.place.files.removed_on_error() as written:
                     change = plan(snapshot)
+                    if change is not None:
+                        self._leave_traces(change, written)
                 if change is None or self._commit(snapshot, change, metadata):
                     return
                 # Not whatever the change takes in: a restore takes in files of former versions.
@@ -211,6 +187,17 @@ class DeltaFiles:
             f"{self.dataset.name}: other writers changed the same units {self._attempts} times in "
             "a row; run again, or let fewer processes write the same slice"
         )
+
+    def _leave_traces(self, change: Change, written: Sequence[str]) -> None:
+        """A file without rows, that no version names, in each unit that gets no other new file.
+
+        Rows that only leave, or come back in files of former versions, would leave no sign if the
+        log were lost; a repair counts the unit as changed (delta_log_repair.py).
+        """
+        if not self.is_raw:
+            for unit in change.untold(tuple(written)):
+                path = f"{unit}/{uuid4().hex}.parquet"
+                self.place.files.write(path, self.dataset.schema.empty())
 
     def write(self, unit: str, frame: pl.DataFrame, *, data_change: bool = True) -> AddAction:
         """Write one file into a unit; it counts for nothing until it is committed.
@@ -223,9 +210,9 @@ class DeltaFiles:
         from deltalake.transaction import AddAction
 
         with self._guard:
-            if self._handle is None:
+            if not self._kept.is_open:
                 # The log comes before the first file: files without one mean that it was lost.
-                self._ready()
+                self._kept.ready()
         path = f"{unit}/{uuid4().hex}.parquet"
         size = self.place.files.write(path, frame)
         now = int(time.time() * 1000)
@@ -249,10 +236,9 @@ class DeltaFiles:
             StoreConflictError: a writer kept on too long.
             StorageError: the disk can only be read, or fails.
         """
-        table = self.opened()
+        self.opened()
         with self.writers_away():
-            table.update_incremental()
-            yield table
+            yield self.opened()  # anew: its log may have been mended while writers ended
 
     @contextmanager
     def writers_away(self) -> Iterator[None]:
@@ -264,11 +250,6 @@ class DeltaFiles:
         """
         with writing_to(self.place.uri), self._locks.hold_every(), self._locks.hold_commit():
             yield
-
-    def forget(self) -> None:
-        """What is known of the newest version: the log was mended beneath it."""
-        with self._guard:
-            self._handle, self._snapshot = None, nothing(self.dataset)
 
     def _commit(
         self, planned: Snapshot, change: Change, metadata: Mapping[str, str] | None
@@ -286,7 +267,7 @@ class DeltaFiles:
         with self._locks.hold_commit(), self._guard:
             for attempt in range(COMMIT_ATTEMPTS):
                 try:
-                    handle = self._ready()
+                    handle = self._kept.ready()
                     newest = self.snapshot()
                     if change.seen(newest) != expected:
                         # Of a commit that landed, the answer may be lost: its files are in use.
@@ -306,18 +287,6 @@ class DeltaFiles:
         raise StoreConflictError(
             f"{self.dataset.name}: other writers committed first {COMMIT_ATTEMPTS} times in a row"
         )
-
-    def _ready(self) -> DeltaTable:
-        """The handle, the table made where it is absent, columns added that it does not know."""
-        handle = self._refreshed()
-        if handle is None:
-            self._handle = self.place.create() or self.opened()
-            return self._handle
-        known = {column.name for column in handle.schema().fields}
-        wanted = self.place.schema().fields
-        if missing := [column for column in wanted if column.name not in known]:
-            handle.alter.add_columns(missing)
-        return handle
 
 
 def _back_off(attempt: int) -> None:

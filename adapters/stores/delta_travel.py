@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from adapters.stores.delta_change import Change
 from adapters.stores.delta_damage import lost_among, vacuumed
-from adapters.stores.delta_maintenance import footprint, history
+from adapters.stores.delta_former import contents, differing
+from adapters.stores.delta_maintenance import footprint, footprint_of, history
 from adapters.stores.delta_snapshot import Snapshot, files_frame, noted, recorded
-from adapters.stores.delta_table import Change, DeltaFiles
+from adapters.stores.delta_table import DeltaFiles
 from adapters.stores.units import unit_values
 from market_data.errors import TableDamagedError, VersionGoneError
 from market_data.ports import TableVersion
@@ -98,42 +101,69 @@ def restore(
     """
     number = version_of(table, version, at)
     target = snapshot_at(table, number)
-    before, current = footprint(table), table.snapshot()
-    missing = target.files.join(current.files, on="path", how="anti")
-    if lost := lost_among(table.place.files, missing, thorough=False):
-        raise vacuumed(table.place, lost)
-    beaten = lost_among(
-        table.place.files, current.files.join(target.files, on="path", how="anti"), thorough=False
-    )
-    whole = Snapshot(current.version, current.files.filter(~pl.col("path").is_in(list(beaten))))
-    changed = difference(table, whole, target)
-    notes = (f"{len(beaten)} lost files of today are not compared",) if beaten else ()
-    names = set(target.files["path"]) ^ set(current.files["path"])
-    both = pl.concat([target.files, current.files])
-    touched = sorted(both.filter(pl.col("path").is_in(list(names)))["unit"].unique())
+    way = _way_back(table, target, table.snapshot())
 
     def told(after: Footprint, *, dry: bool) -> Tended:
-        name, units = table.dataset.name, tuple(touched)
-        return Tended(name, "restore", dry, before, after, units, notes=notes, changed=changed)
+        name, notes = table.dataset.name, way.notes
+        return Tended(
+            name, "restore", dry, way.before, after, way.units, notes=notes, changed=way.changed
+        )
 
-    if dry_run or not names:
-        return told(_expected(before, target) if names else before, dry=dry_run)
+    if dry_run:
+        return told(_expected(way.before, target) if way.units else way.before, dry=True)
 
     def plan(snapshot: Snapshot) -> Change | None:
+        nonlocal way
+        if snapshot.version != way.before.version:  # what others committed goes back as well
+            way = _way_back(table, target, snapshot)
         adds = target.files.join(snapshot.files, on="path", how="anti")
         removes = snapshot.files.join(target.files, on="path", how="anti")
         if adds.is_empty() and removes.is_empty():
             return None
         return Change(
-            touched,
+            way.units,
             "restore",
             [_added(table, file) for file in adds.iter_rows(named=True)],
             [table.remove(file) for file in removes.iter_rows(named=True)],
             beside=pl.lit(value=True),  # every file there is, those of new units as well
         )
 
-    table.change(touched, plan, {"restored_version": str(number)})
+    table.change(way.units, plan, {"restored_version": str(number)})
     return told(footprint(table), dry=False)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """From one version back to another.
+
+    Attributes:
+        before: the version that is left.
+        units: folders whose files change.
+        changed: columns CHANGED.
+        notes: what was not compared.
+    """
+
+    before: Footprint
+    units: tuple[str, ...]
+    changed: pl.DataFrame
+    notes: tuple[str, ...]
+
+
+def _way_back(table: DeltaFiles, target: Snapshot, current: Snapshot) -> _Way:
+    """What changes on the way to a former version.
+
+    Raises:
+        VersionGoneError: files of it are gone.
+    """
+    missing = target.files.join(current.files, on="path", how="anti")
+    leaving = current.files.join(target.files, on="path", how="anti")
+    if lost := lost_among(table.place.files, missing, thorough=False):
+        raise vacuumed(table.place, lost)
+    beaten = lost_among(table.place.files, leaving, thorough=False)
+    whole = Snapshot(current.version, current.files.filter(~pl.col("path").is_in(list(beaten))))
+    notes = (f"{len(beaten)} lost files of today are not compared",) if beaten else ()
+    units = tuple(sorted({*missing["unit"], *leaving["unit"]}))
+    return _Way(footprint_of(table, current), units, difference(table, whole, target), notes)
 
 
 def _added(table: DeltaFiles, file: Mapping[str, Any]) -> AddAction:
@@ -170,27 +200,10 @@ def difference(table: DeltaFiles, before: Snapshot, after: Snapshot) -> pl.DataF
     found = [pl.DataFrame(schema=CHANGED)]
     for unit in sorted({*old["unit"], *new["unit"]}):
         was, becomes = (_contents(table, f.filter(pl.col("unit") == unit)) for f in (old, new))
-        both = was.join(becomes, on=["symbol", "session"], how="full", coalesce=True, suffix="_new")
-        differs = both.filter(
-            pl.col("rows").ne_missing(pl.col("rows_new"))
-            | pl.col("digest").ne_missing(pl.col("digest_new"))
-        )
-        found.append(
-            differs.select(
-                "symbol",
-                "session",
-                rows_before=pl.col("rows").fill_null(0).cast(pl.Int64),
-                rows_after=pl.col("rows_new").fill_null(0).cast(pl.Int64),
-            )
-        )
+        found.append(differing(was, becomes))
     return pl.concat(found).sort("symbol", "session")
 
 
 def _contents(table: DeltaFiles, files: pl.DataFrame) -> pl.DataFrame:
     """Rows of some files by symbol and session: how many, and a digest that no order changes."""
-    rows = table.collect(table.scan(files), files)
-    return (
-        rows.select("symbol", "session", digest=rows.hash_rows(seed=1))
-        .group_by("symbol", "session")
-        .agg(rows=pl.len(), digest=pl.col("digest").sum())
-    )
+    return contents(table.collect(table.scan(files), files))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -146,6 +147,20 @@ class Objects:
         with reaching(self.uri):
             try:
                 return int(obstore.head(self._store, path)["size"])
+            except FileNotFoundError:
+                return None
+
+    def written_at(self, path: str) -> datetime | None:
+        """When an object was written, UTC; None where there is none.
+
+        Raises:
+            StoreUnavailableError: the store does not answer, or refuses.
+        """
+        import obstore
+
+        with reaching(self.uri):
+            try:
+                return obstore.head(self._store, path)["last_modified"]
             except FileNotFoundError:
                 return None
 

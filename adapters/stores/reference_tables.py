@@ -7,6 +7,7 @@ What does not: tables that are replaced slice by slice (delta_bar_store.py).
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -109,14 +110,16 @@ class ReferenceTables:
 
         Raises:
             FileNotFoundError: it has never been written.
+            StoreUnavailableError: the object store does not answer, or refuses.
         """
         from deltalake import DeltaTable
 
         uri, options = self.uri(name), self._options()
-        if not DeltaTable.is_deltatable(uri, options):
-            raise FileNotFoundError(f"{name} has not been materialised yet ({uri})")
-        if not self._remote:
-            return pl.read_delta(uri)
-        return pl.DataFrame(
-            pl.from_arrow(DeltaTable(uri, storage_options=options).to_pyarrow_table())
-        )
+        with reaching(uri) if self._remote else nullcontext():
+            if not DeltaTable.is_deltatable(uri, options):
+                raise FileNotFoundError(f"{name} has not been materialised yet ({uri})")
+            if not self._remote:
+                return pl.read_delta(uri)
+            return pl.DataFrame(
+                pl.from_arrow(DeltaTable(uri, storage_options=options).to_pyarrow_table())
+            )

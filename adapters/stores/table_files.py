@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -70,6 +71,15 @@ class TableFiles:
             return self._remote.size(path)
         try:
             return (self._local / path).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def written_at(self, path: str) -> datetime | None:
+        """When a file was written, UTC; None where there is none."""
+        if self._local is None:
+            return self._remote.written_at(path)
+        try:
+            return datetime.fromtimestamp((self._local / path).stat().st_mtime, UTC)
         except FileNotFoundError:
             return None
 

@@ -14,6 +14,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -107,16 +108,16 @@ class _Folder:
     def seen(self) -> _Seen:
         """Every withdrawal, and what tells it from another of its name."""
         try:
-            with os.scandir(self._folder) as entries:
-                return tuple(
-                    sorted(
-                        (entry.name, f"{entry.inode()} {entry.stat().st_mtime_ns}")
-                        for entry in entries
-                        if entry.name.endswith(".json")
-                    )
-                )
+            listing = os.scandir(self._folder)
         except FileNotFoundError:
             return ()
+        found = []
+        with listing as entries:
+            for entry in entries:
+                if entry.name.endswith(".json"):
+                    with suppress(FileNotFoundError):  # taken back at this moment; others are not
+                        found.append((entry.name, f"{entry.inode()} {entry.stat().st_mtime_ns}"))
+        return tuple(sorted(found))
 
 
 class _Prefix:

@@ -65,6 +65,21 @@ def test_a_version_and_a_moment_tell_the_rows_of_then(three: DeltaLakeTable) -> 
     assert one.height == 2
 
 
+@pytest.mark.parametrize(("asked", "hours"), [(90, 2), (59, 1), (60, 1), (0, 0)])
+def test_part_of_an_hour_is_kept_whole(
+    three: DeltaLakeTable, monkeypatch: pytest.MonkeyPatch, asked: int, hours: int
+) -> None:
+    kept: list[int] = []
+
+    def vacuum(_: object, retention: int, **__: object) -> list[str]:
+        kept.append(retention)
+        return []
+
+    monkeypatch.setattr("adapters.stores.delta_maintenance.vacuum", vacuum)
+    three.vacuum(timedelta(minutes=asked), force=True)
+    assert kept == [hours]
+
+
 def test_a_version_that_never_was_is_told_from_one_that_is(three: DeltaLakeTable) -> None:
     with pytest.raises(VersionGoneError, match="no version 9: there are 0 to 3"):
         three.read(9)
@@ -218,6 +233,29 @@ def test_what_others_commit_meanwhile_is_left_behind_whole(
     monkeypatch.setattr(DeltaFiles, "_commit", commit)
     three.restore(1, dry_run=False)
     assert_frame_equal(DeltaBarStore(lake).scan(D1), grid(1.0, dataset=D1).sort("symbol", "ts"))
+
+
+def test_a_restore_tells_what_others_committed_before_it(
+    lake: Path, three: DeltaLakeTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit lands between the first look and the plan: it is undone, and told."""
+    original, meddled = DeltaFiles.change, []
+    day = date(2022, 5, 2)
+
+    def change(self: DeltaFiles, *args: Any) -> None:
+        if not meddled:
+            meddled.append(True)
+            store = DeltaBarStore(lake)
+            put(store, grid(1.0, dataset=D1), D1)
+            rows = bars({("AAPL", day, 0): 8.0}, D1)
+            store.replace(D1, rows, sessions=(day, day), symbols=["AAPL"])
+        original(self, *args)
+
+    monkeypatch.setattr(DeltaFiles, "change", change)
+    done = three.restore(1, dry_run=False)
+    assert done.changed.rows() == [("AAPL", day, 1, 0)]
+    assert (done.before.version, done.after.version) == (5, 6)
+    assert "year=2022" in done.units
 
 
 def _no_locks(*_: object) -> object:
@@ -379,7 +417,7 @@ def test_a_repair_of_a_log_that_died_is_not_taken_for_done(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("adapters.stores.delta_repair._taken_in", die)
+        patched.setattr("adapters.stores.delta_log_repair._taken_in", die)
         with pytest.raises(KeyboardInterrupt):
             DeltaRawLog(tmp_path).table(RAW).repair()
     table = DeltaRawLog(tmp_path).table(RAW)

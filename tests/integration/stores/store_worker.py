@@ -18,8 +18,9 @@ from typing import Any
 import polars as pl
 
 from adapters.stores.delta_bar_store import DeltaBarStore
+from adapters.stores.delta_change import Change
 from adapters.stores.delta_raw_log import DeltaRawLog
-from adapters.stores.delta_table import Change, DeltaFiles
+from adapters.stores.delta_table import DeltaFiles
 from adapters.stores.object_settings import options_of
 from adapters.stores.table_files import TableFiles
 from market_data.datasets import curated_bars, raw_bars

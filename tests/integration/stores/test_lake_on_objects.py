@@ -21,7 +21,10 @@ from adapters.modes import decide
 from adapters.probes.lake import look_at_store
 from adapters.probes.probe import State
 from adapters.settings import Settings
+from adapters.stores import delta_log_repair
 from adapters.stores.delta_bar_store import DeltaBarStore
+from adapters.stores.delta_raw_log import DeltaRawLog
+from adapters.stores.delta_table import DeltaFiles
 from adapters.stores.object_settings import ObjectStoreSettings
 from adapters.stores.objects import Objects
 from adapters.stores.reference_tables import ReferenceTables
@@ -165,6 +168,32 @@ def test_versions_upkeep_restore_and_repair(lake: str) -> None:
     log.put(newest, b"{")
     with pytest.raises(TableDamagedError, match="its log cannot be read"):
         DeltaBarStore(root, _options()).scan(D1)
+
+
+def test_a_log_is_mended(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody reads it before its rows are there, and who has it open does not go on with it."""
+    root = f"{lake}/r"
+    held = DeltaRawLog(root, _options())
+    for number in range(3):
+        frame = work.rows(work.RAW.schema, work.SESSIONS[:2], float(number))
+        fetched = pl.col("fetched_at") + pl.duration(hours=number)
+        held.append(work.RAW, frame.with_columns(fetched_at=fetched, fetch_id=pl.lit(f"f{number}")))
+    before = held.revisions(work.RAW)
+    Objects(f"{root}/{work.RAW.name}/_delta_log", _options()).put(f"{2:020d}.json", b"{")
+    taken_in = delta_log_repair._taken_in
+
+    def looked_at(own: DeltaFiles) -> int:
+        for log in (held, DeltaRawLog(root, _options())):
+            with pytest.raises(TableDamagedError, match="is being mended at this moment"):
+                log.revisions(work.RAW)
+        return taken_in(own)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(delta_log_repair, "_taken_in", looked_at)
+        DeltaRawLog(root, _options()).table(work.RAW).repair()
+    for log in (held, DeltaRawLog(root, _options())):
+        assert_frame_equal(log.revisions(work.RAW), before)
+    assert held.table(work.RAW).damage().none
 
 
 def _hours(count: int) -> Any:
