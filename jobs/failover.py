@@ -7,7 +7,7 @@ for it (sensors/failover.py, emp/failover.py), when the warehouse is away (marke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,9 +15,7 @@ from typing import Any
 import dagster as dg
 
 from emp_assets.naming import curated_key, op_name
-from jobs.automation.limits import run_limits
 from jobs.ranged_run import Selection, Sessions, bars_selection, checks_of, range_tags
-from market_data.automation.policy import AutomationPolicy
 from market_data.failover.policy import FailoverPolicy
 from market_data.failover.state import MissedSlice, Standing
 from market_data.pipeline.missed import Reconciled, Tables, reconcile
@@ -77,17 +75,17 @@ def replay_selection(missed: MissedSlice) -> Selection:
 
 
 def replay_request(
-    checks: Iterable[dg.AssetCheckKey], missed: MissedSlice, policy: AutomationPolicy
+    checks: Iterable[dg.AssetCheckKey], missed: MissedSlice, limits: Mapping[str, str]
 ) -> dg.RunRequest:
     """The run for a missed slice.
 
     Args:
         checks: the checks of the graph.
         missed: the slice, with the attempts that were made before.
-        policy: how long it may take; one that dies is asked for anew by the sensor.
+        limits: of `run_limits`; one that dies is asked for anew by the sensor.
     """
     chosen = replay_selection(missed)
-    tags = {TAG_MISSED: str(missed.number), **run_limits(policy, again=0)}
+    tags = {TAG_MISSED: str(missed.number), **limits}
     placed: dict[str, Any] = (
         {"partition_key": missed.first.isoformat(), "tags": tags}
         if missed.first == missed.last

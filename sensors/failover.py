@@ -17,6 +17,7 @@ import dagster as dg
 
 from adapters.automation import load_automation
 from adapters.failover import load_failover
+from jobs.automation.limits import run_limits
 from jobs.failover import going, replay_request, settle
 from jobs.rebuild import NAME as REBUILD
 from market_data.errors import MarketDataError, StoreUnavailableError
@@ -197,8 +198,8 @@ def _replays(
             break
         room = len(at_work) + len(requests) < policy.replay.at_once
         if not whole and not stuck and room and failover.attempt(missed):
-            automation = load_automation(platform.settings())
-            requests.append(replay_request(checks, missed, automation))
+            limits = run_limits(load_automation(platform.settings()), again=0)
+            requests.append(replay_request(checks, missed, limits))
             memory.working.add(missed.number)
     memory.working |= at_work
     return requests
