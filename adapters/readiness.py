@@ -48,6 +48,7 @@ from market_data.operations.ingest_health import QUIET, evaluate_ingest_health
 from market_data.operations.kept_reports import evaluate_kept
 from market_data.operations.latency import latency_section
 from market_data.operations.limits import OperationsLimits
+from market_data.operations.observability import NAME as OBSERVABILITY
 from market_data.operations.quality_health import evaluate_quality
 from market_data.operations.readiness import Readiness, Section, fuse
 from market_data.operations.reports import MAKERS
@@ -280,6 +281,15 @@ def _live(name: str) -> Callable[[Evidence], Section]:
     return section
 
 
+def _fused(evidence: Evidence) -> Section:
+    """The one payload about ingest; what it complains of is told by the sections beside it."""
+    made = _live(OBSERVABILITY)(evidence)
+    if made.grade is Grade.OK:
+        return made
+    told = Reason(made.grade, "see the sections ingest_health and latency")
+    return Section.of(made.name, [told], made.facts)
+
+
 def _kept(name: str) -> Callable[[Evidence], Section]:
     """A report on operations as it was made last: it speaks of a day, or of many."""
 
@@ -328,6 +338,8 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section]] = {
     "ingest": _ingest,
     "ingest_health": _live("ingest_health"),
     "ingest_trends": _live("ingest_trends"),
+    "ingest_metrics": _live("ingest_metrics"),
+    "ingest_observability": _fused,
     "latency": _latency,
     "stale_symbols": _stale_symbols,
     "quality": _quality,

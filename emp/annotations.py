@@ -22,6 +22,7 @@ from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError
 from market_data.pipeline.decisions import decisions
 from market_data.pipeline.health import inspected
+from market_data.pipeline.macro_health import MACRO
 from market_data.pipeline.outdated import Outdated, outdated, unbroken
 from market_data.pipeline.platform import Platform
 from market_data.ports import Annotation, Decision
@@ -102,8 +103,9 @@ def decided(platform: Platform, wish: Wish, author: str | None = None) -> Decide
         ConfigurationError: there is no such symbol, dataset, vendor or finding, or a reason, period
             or imputation is none.
     """
-    about_all = wish.symbol == EVERY_SYMBOL and wish.decision is Decision.ACCEPT
-    if not about_all:
+    accepts = wish.decision is Decision.ACCEPT
+    # Of macro data the symbol is an event, a release or a series: the findings know it.
+    if not (accepts and (wish.symbol == EVERY_SYMBOL or wish.dataset in MACRO)):
         platform.universe.instrument(wish.symbol)
     first, last = wish.sessions
     if last < first:

@@ -1,4 +1,4 @@
-"""One payload about ingest: numbers, health, latency, recovery, failover, by dimension.
+"""One payload about ingest: numbers, health, anomalies, latency, recovery, failover.
 
 What belongs here: putting them together. What does not: making them (metrics.py,
 dimension_health.py, latency.py).
@@ -17,6 +17,7 @@ from market_data.failover.state import REPORT as DECISION
 from market_data.operations.account import Account
 from market_data.operations.dimension_health import dimension_reasons, statuses
 from market_data.operations.evidence import Evidence
+from market_data.operations.feed_anomalies import feed_anomalies
 from market_data.operations.latency import latency, latency_reasons
 from market_data.operations.limits import OperationsLimits
 from market_data.operations.metrics import by_dimension, ingest_metrics
@@ -47,6 +48,7 @@ def observability_account(evidence: Evidence, limits: OperationsLimits) -> Accou
                 name: {**health[name], "metrics": numbers[name]} for name in metrics["dimension"]
             },
             "latency_milliseconds": slow.to_dicts(),
+            "anomalies": [anomaly.told() for anomaly in feed_anomalies(found)],
             "recovery": _told(evidence, STALE),
             "failover": _told(evidence, DECISION),
             "failover_drill": _told(evidence, DRILL),

@@ -185,7 +185,7 @@ def _merge(
     found = pl.concat(
         [FINDINGS.empty(), *(o.findings for chunk in outcomes for o in chunk.values())]
     ).sort("session", "symbol", "check", "code")
-    still_open, accepted = _without_accepted(platform, found, heard)
+    still_open, accepted = without_accepted(platform, found, heard)
     return Inspection(
         dataset=dataset,
         findings=still_open,
@@ -198,13 +198,22 @@ def _merge(
     )
 
 
-def _without_accepted(
-    platform: Platform, found: pl.DataFrame, heard: pl.DataFrame | None
+def without_accepted(
+    platform: Platform, found: pl.DataFrame, heard: pl.DataFrame | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What is open of the findings, and what people accepted."""
-    if found.is_empty():
+    """What is open of the findings, and what people accepted.
+
+    Args:
+        platform: where the decisions are.
+        found: rows of FINDINGS.
+        heard: rows of HEARD: where a vendor that is preferred was heard; None: nowhere.
+
+    Returns:
+        Rows of FINDINGS and rows of ACCEPTED.
+    """
+    days = found["session"].drop_nulls()
+    if days.is_empty():
         return found, pl.DataFrame(schema=ACCEPTED)
-    days = found["session"]
     span: tuple[date, date] = (days.min(), days.max())  # type: ignore[assignment]
     return split_accepted(found, decisions(platform, None, span), heard=heard)
 

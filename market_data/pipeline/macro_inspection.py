@@ -21,7 +21,7 @@ from market_data.macro.calendar import astray, with_status_at
 from market_data.macro.checks import check_calendar, check_vintages
 from market_data.macro.date_checks import check_dates
 from market_data.overtaking import CLOCKS_APART
-from market_data.pipeline.inspection import Inspection
+from market_data.pipeline.inspection import Inspection, without_accepted
 from market_data.pipeline.macro_calendar import (
     NEAR,
     calendar_of,
@@ -113,11 +113,14 @@ def _asked(platform: Platform) -> pl.DataFrame:
 def _inspection(
     platform: Platform, dataset: Dataset, found: Mapping[str, CheckOutcome], held: pl.DataFrame
 ) -> Inspection:
+    findings = pl.concat([FINDINGS.empty(), *(o.findings for o in found.values())]).sort(
+        "session", "symbol", "check", "code"
+    )
+    still_open, accepted = without_accepted(platform, findings)
     return MacroInspection(
         dataset=dataset.name,
-        findings=pl.concat([FINDINGS.empty(), *(o.findings for o in found.values())]).sort(
-            "session", "symbol", "check", "code"
-        ),
+        findings=still_open,
+        accepted=accepted,
         rows={name: outcome.rows for name, outcome in found.items()},
         measured={name: outcome.measured for name, outcome in found.items()},
         held=held.select("symbol", "session"),

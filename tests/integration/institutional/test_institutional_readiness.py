@@ -17,7 +17,9 @@ NOWHERE = {
     "redis": {"REDIS_URL": "redis://:hunter2@127.0.0.1:1/0"},
     "kafka": {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "KAFKA_TIMEOUT_SECONDS": "2"},
 }
-LIVE = {"ingest_health", "ingest_trends", "latency"}
+LIVE = {
+    *("ingest_health", "ingest_trends", "ingest_metrics", "ingest_observability", "latency"),
+}
 FAILOVER = {"failover", "recovery"}
 KEPT = {
     *("slo_report", "daily_checklist", "data_retention", "backups", "exports", "stale_symbols"),

@@ -78,7 +78,8 @@ def test_readiness_is_kept_for_the_status(house: Institution) -> None:
     done = house.run("readiness", "--format", "json")
     told = json.loads(done.stdout)
     assert list(told["sections"]) == [
-        "connectivity", "migrations", "ingest", "ingest_health", "ingest_trends", "latency",
+        "connectivity", "migrations", "ingest", "ingest_health", "ingest_trends",
+        "ingest_metrics", "ingest_observability", "latency",
         "stale_symbols", "quality", "cache", "kafka", "failover", "recovery", "alerts",
         "slo_report", "daily_checklist", "data_retention", "backups", "exports",
     ]  # fmt: skip

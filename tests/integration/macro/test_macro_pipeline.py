@@ -15,6 +15,7 @@ from adapters.backend import assemble, open_lake, open_operations, open_warehous
 from adapters.clock import FixedClock
 from adapters.configuration import read_yaml
 from adapters.settings import Settings
+from emp.annotations import Wish, decided, keep, to_curate
 from market_data.datasets import FRED_RELEASE_DATES, FRED_VINTAGES, MACRO_CALENDAR
 from market_data.errors import ConfigurationError, UnauthorisedError, UnreachableError
 from market_data.macro.releases import MacroTable
@@ -33,7 +34,7 @@ from market_data.pipeline.macro_inspection import (
     inspect_vintages,
 )
 from market_data.pipeline.platform import Platform
-from market_data.ports import BarStore
+from market_data.ports import BarStore, Decision
 from market_data.quality.thresholds import Thresholds
 from tests.support.fred_replay import (
     DATES,
@@ -108,6 +109,32 @@ def bring(platform: Platform, first: date = FIRST, last: date = LAST) -> pl.Data
 
 def gdp(platform: Platform, as_of: datetime | None = None) -> pl.DataFrame:
     return read_macro_events(platform, FIRST, LAST, as_of=as_of).filter(symbol="US-GDP")
+
+
+@pytest.mark.parametrize("open_at", ["delta"], indirect=True)
+def test_a_person_may_accept_what_is_found_of_a_release(
+    server: ReplayServer, open_at: Open
+) -> None:
+    """Of one event alone, by its code; what is open of others stays so."""
+    only_gdp = MacroTable(releases=(open_at(NOW).macro.table.release(53),))
+    platform = replace(open_at(NOW), macro=replace(open_at(NOW).macro, table=only_gdp))
+    bring(platform)
+    days = (date(2024, 10, 1), date(2024, 10, 31))
+
+    def wish(symbol: str) -> Wish:
+        return Wish(Decision.ACCEPT, symbol, MACRO_CALENDAR.name, days, "FRED does not carry it")
+
+    with pytest.raises(ConfigurationError, match="no open finding about US-GDP"):
+        decided(platform, wish("US-GDP"))
+    made = decided(platform, wish("US-REAL-GDP"))
+    assert made.annotation.codes == ("value_overdue",)
+    keep(platform, made.annotation)
+    seen = inspect_calendar(platform, *days)
+    assert seen.findings.is_empty()
+    assert seen.accepted["symbol"].unique().to_list() == ["US-REAL-GDP"]
+    after = health_of(platform, MACRO_CALENDAR.name)
+    assert (after.status, after.accepted) == ("GREEN", made.findings.height)
+    assert to_curate(platform, made.annotation, made.findings) == []
 
 
 @pytest.mark.parametrize("open_at", ["delta"], indirect=True)

@@ -9,9 +9,11 @@ import pytest
 
 from market_data.operations.attempts import attempts
 from market_data.operations.dimension_health import dimension_reasons, health_account
-from market_data.operations.grades import Grade
+from market_data.operations.feed_anomalies import feed_anomalies
+from market_data.operations.grades import Grade, Reason
 from market_data.operations.limits import OperationsLimits
 from market_data.operations.metrics import ingest_metrics, metrics_account
+from market_data.operations.observability import observability_account
 from market_data.timeframes import Timeframe
 from tests.support.operations_rows import NOW, SHARES, attempt, evidence, reach, score
 
@@ -93,6 +95,28 @@ def test_a_weekend_is_no_fault_and_a_late_or_absent_symbol_is():
     assert codes(worse) == {"late_symbols": Grade.FAIL}
     absent = evidence(attempt(8), reached=(reach("CCC", None),))
     assert codes(absent) == {"missing_symbols": Grade.FAIL}
+
+
+def test_anomalies_of_feeds_have_names_of_their_own():
+    def named(*reasons: tuple[str, Grade]) -> list[tuple[str, str, str]]:
+        made = [Reason(grade, "told", code, "daily_bars", 2, 1) for code, grade in reasons]
+        return [(a.dimension, a.code, a.severity) for a in feed_anomalies(made)]
+
+    daily = "daily_bars"
+    assert named(("no_rows", Grade.FAIL)) == [(daily, "feed_break", "critical")]
+    assert named(("late_symbols", Grade.WARN)) == [(daily, "stale_feed", "warning")]
+    assert named(("late_symbols", Grade.FAIL)) == [(daily, "stale_feed", "critical")]
+    assert named(("events_overdue", Grade.WARN)) == [(daily, "stale_feed", "warning")]
+    assert named(("missing_symbols", Grade.FAIL)) == [(daily, "missing_freshness", "warning")]
+    assert named(("slow_fetch", Grade.FAIL)) == []
+
+
+def test_the_payload_holds_the_anomalies_of_every_dimension():
+    late = evidence(attempt(8), reached=(reach("AAA", 6),))
+    (told,) = observability_account(late, LIMITS).to_json()["anomalies"]
+    assert (told["dimension"], told["code"]) == ("daily_bars", "stale_feed")
+    assert "AAA" in told["message"]
+    assert observability_account(evidence(), LIMITS).to_json()["anomalies"] == []
 
 
 def test_no_rows_of_bars_that_were_due_fail_and_of_none_that_were_due_do_not():

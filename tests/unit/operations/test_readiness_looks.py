@@ -40,7 +40,13 @@ def test_limits_are_read_and_stores_looked_at_once(
         operations=lambda: open_operations(world.settings.local_operations_url),
     )
     sections = {section.name: section for section in made.sections}
-    assert {"ingest_health", "ingest_trends", "latency", "ingest"} <= set(sections)
+    assert {
+        *("ingest_health", "ingest_trends", "ingest_metrics", "ingest_observability"),
+        *("latency", "ingest"),
+    } <= set(sections)
+    # It says where the reasons stand, and repeats none.
+    fused = [reason.text for reason in sections["ingest_observability"].reasons]
+    assert set(fused) <= {"see the sections ingest_health and latency"}
     assert sorted(looks) == ["gather", "load_operations_limits"]
 
 
