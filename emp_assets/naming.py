@@ -29,6 +29,10 @@ def vendor_pool(vendor: str) -> str:
     return f"vendor_{vendor}"
 
 
+EXPORTS_POOL = "exports"
+"""The pool of every export: a machine has the memory for one Spark session."""
+
+
 SCORES_KEY = dg.AssetKey(["quality", "scores"])
 QUARANTINE_KEY = dg.AssetKey(["curated", "quarantine"])
 INSTRUMENTS_KEY = dg.AssetKey(["reference", "instruments"])

@@ -24,8 +24,6 @@ from market_data.automation.policy import AutomationPolicy, WallClock
 from market_data.exports.jobs import ExportJob
 
 JOB, SCHEDULE = "export_datasets", "daily_exports"
-CONCURRENCY_TAG = "emp/exports"
-"""Runs that export; a machine has the memory for one Spark session."""
 
 
 def exports_selection(
@@ -48,7 +46,6 @@ def exports_job() -> dg.UnresolvedAssetJobDefinition:
         JOB,
         selection=dg.AssetSelection.groups("exports"),
         description="Exports as Parquet with manifests, read back and compared with their source.",
-        tags={CONCURRENCY_TAG: "1"},
     )
 
 

@@ -14,7 +14,7 @@ import dagster as dg
 from emp_assets.exports.checks import checks_of_exports
 from emp_assets.exports.telling import told
 from emp_assets.metadata import column_schema
-from emp_assets.naming import OWNERS, export_key
+from emp_assets.naming import EXPORTS_POOL, OWNERS, export_key
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.retrying import retried
 from emp_assets.run_config import ExportConfig
@@ -48,6 +48,7 @@ def export_asset(universe: Universe, described: ExportAsset) -> dg.AssetsDefinit
         key=export_key(described.name),
         deps=list(described.sources),
         group_name="exports",
+        pool=EXPORTS_POOL,
         partitions_def=session_partitions(universe.first_session),
         backfill_policy=ONE_RUN,
         kinds={"spark", "parquet"},

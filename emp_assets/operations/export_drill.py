@@ -8,7 +8,7 @@ was replaced goes when its time is up. It changes nothing of the installation. T
 import dagster as dg
 from pydantic import Field
 
-from emp_assets.naming import EXPORT_DRILL_KEY, OWNERS, curated_key
+from emp_assets.naming import EXPORT_DRILL_KEY, EXPORTS_POOL, OWNERS, curated_key
 from market_data.operations.grades import Grade
 from market_data.timeframes import Timeframe
 from resources.exports import ExportsResource
@@ -29,6 +29,7 @@ class ExportDrillConfig(dg.Config):
     key=EXPORT_DRILL_KEY,
     deps=[curated_key(Timeframe.D1)],
     group_name="operations",
+    pool=EXPORTS_POOL,
     kinds={"spark", "markdown"},
     owners=OWNERS,
     description=__doc__,

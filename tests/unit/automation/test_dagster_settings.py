@@ -8,12 +8,15 @@ import dagster as dg
 import pytest
 import yaml
 from dagster._core.execution.retries import auto_reexecution_should_retry_run
+from dagster._core.op_concurrency_limits_counter import GlobalOpConcurrencyLimitsCounter
 from dagster._core.scheduler import DagsterDaemonScheduler
 
 from adapters.settings import PROJECT, Settings
 from definitions import build_definitions
 from emp.instance import open_instance
+from emp_assets.naming import EXPORTS_POOL
 from jobs.automation.limits import run_limits
+from jobs.exports import JOB
 from market_data.automation.policy import AutomationPolicy
 
 FILES = ["dagster.yaml", "docker/dagster.yaml"]
@@ -68,4 +71,43 @@ def test_every_vendor_has_a_pool_and_nothing_else_waits_in_it(tmp_path: Path):
     assert pools["raw/yahoo_bars_1d"] == pools["raw/yahoo_bars_1m"] == {"vendor_yahoo"}
     assert pools["raw/fred_bars_1d"] == {"vendor_fred"}
     assert pools["raw/fred_releases"] == pools["raw/fred_observations"] == {"vendor_fred"}
-    assert not any(found for name, found in pools.items() if not name.startswith("raw/"))
+    exporting = {name for name, found in pools.items() if found == {EXPORTS_POOL}}
+    assert exporting == {"operations/export_drill", *(n for n in pools if n.startswith("exports/"))}
+    others = {name for name, found in pools.items() if found} - exporting
+    assert all(name.startswith("raw/") for name in others)
+
+
+def test_one_run_at_a_time_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As the queue judges it: from the records of runs and the pools of their steps."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    settings = Settings(data_dir=tmp_path)
+    defs = build_definitions(settings)
+    with open_instance(settings) as instance:
+
+        def run_of(name: str, status: dg.DagsterRunStatus) -> dg.DagsterRun:
+            return instance.create_run_for_job(defs.resolve_job_def(name), status=status)
+
+        waiting = [run_of(name, dg.DagsterRunStatus.NOT_STARTED) for name in (JOB, "drill_exports")]
+        other = run_of("drill_failover", dg.DagsterRunStatus.NOT_STARTED)
+
+        def blocked() -> list[bool]:
+            started = [
+                record
+                for record in instance.get_run_records()
+                if record.dagster_run.status is dg.DagsterRunStatus.STARTED
+            ]
+            config = instance.get_concurrency_config().pool_config
+            counter = GlobalOpConcurrencyLimitsCounter(
+                instance,
+                [*waiting, other],
+                started,
+                instance.event_log_storage.get_concurrency_keys(),
+                instance.event_log_storage.get_pool_limits(),
+                slot_count_offset=0,
+                pool_granularity=config.pool_granularity,
+            )
+            return [counter.is_blocked(run) for run in (*waiting, other)]
+
+        assert blocked() == [False, False, False]
+        run_of(JOB, dg.DagsterRunStatus.STARTED)
+        assert blocked() == [True, True, False]
