@@ -12,7 +12,7 @@ way. Executors run the same Python environment with this program in it.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 WAVE = 256 << 20
-"""Bytes that are sent out at a time; the driver holds no more than these and their results."""
+"""Bytes that are sent out at a time. Beside the rows of the slice and the results so far the driver
+holds no more than these and the rows of one symbol."""
 GROUP_ROWS = 50_000
 """Rows of a symbol from which on its months are groups of their own."""
 NATIVE, MINUTES = "native", "minutes"
@@ -48,43 +49,50 @@ class SparkCurator:
 
     def __call__(self, given: CurationInput) -> CurationResult:
         """What `curate` gives; see there for errors."""
-        groups = _groups(given)
-        if not groups:
+        if all(frame.is_empty() for frame in (*given.native, *given.minutes)):
             return curate(given)
         spark = self._session()
         rules = spark.sparkContext.broadcast(_without_rows(given))
         try:
             found: dict[str, list[pl.DataFrame]] = {part: [] for part in _PARTS}
-            for wave in _waves(groups):
+            for wave in _waves(_groups(given)):
                 for part, rows in _run(spark, wave, rules):
                     found[part].append(pl.read_ipc(BytesIO(rows)))
         finally:
-            rules.unpersist()
+            rules.destroy()  # a backfill makes thousands of them
         return _together(given, found)
 
 
-def _groups(given: CurationInput) -> list[bytes]:
-    """The raw rows of each symbol and stretch, as bytes."""
+def _groups(given: CurationInput) -> Iterator[bytes]:
+    """The raw rows of each symbol and stretch, as bytes, one after the other."""
     frames = [
-        frame.with_columns(pl.lit(kind).alias(_KIND), pl.lit(number).alias("_frame"))
+        (kind, number, frame)
         for kind, listed in ((NATIVE, given.native), (MINUTES, given.minutes))
         for number, frame in enumerate(listed)
         if not frame.is_empty()
     ]
-    if not frames:
-        return []
-    rows = pl.concat(frames, how="diagonal").with_columns(
-        pl.when(pl.len().over("symbol") > GROUP_ROWS)
-        .then(pl.col("session").dt.strftime("%Y-%m"))
-        .otherwise(pl.col("session").dt.strftime("%Y"))
-        .alias(_PERIOD)
-    )
-    parts = rows.partition_by("symbol", _PERIOD, maintain_order=True)
+    counted = [frame.group_by("symbol").len() for _, _, frame in frames]
+    if not counted:
+        return
+    heights = pl.concat(counted).group_by("symbol").agg(pl.col("len").sum())
     # The largest first: the last to end are small.
-    return [_bytes(part.drop(_PERIOD)) for part in sorted(parts, key=lambda p: -p.height)]
+    for symbol, height in heights.sort("len", "symbol", descending=[True, False]).iter_rows():
+        rows = pl.concat(
+            [
+                frame.filter(pl.col("symbol") == symbol).with_columns(
+                    pl.lit(kind).alias(_KIND), pl.lit(number).alias("_frame")
+                )
+                for kind, number, frame in frames
+            ],
+            how="diagonal",
+        )
+        stretch = "%Y-%m" if height > GROUP_ROWS else "%Y"
+        parts = rows.with_columns(pl.col("session").dt.strftime(stretch).alias(_PERIOD))
+        for part in parts.partition_by(_PERIOD, maintain_order=True):
+            yield _bytes(part.drop(_PERIOD))
 
 
-def _waves(groups: Sequence[bytes]) -> Iterator[list[bytes]]:
+def _waves(groups: Iterable[bytes]) -> Iterator[list[bytes]]:
     wave: list[bytes] = []
     size = 0
     for group in groups:

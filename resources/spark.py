@@ -30,6 +30,7 @@ class SparkResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     master: str = Field(default="", description="Goes before SPARK_MASTER where it is given.")
 
     _lazy: Any = PrivateAttr(default=None)
+    _session: Any = PrivateAttr(default=None)
 
     def settings(self) -> SparkSettings:
         """SPARK_MASTER and every EMP_SPARK_* variable."""
@@ -46,6 +47,7 @@ class SparkResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         if self._lazy is None:
             self._lazy = self._prepared()
         session: SparkSession = self._lazy.spark_session
+        self._session = session  # once it is there: one that could not start is not to be ended
         return session
 
     def curation(self, engine: str) -> Curate:
@@ -78,6 +80,6 @@ class SparkResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """End the session with the run that started it."""
-        if self._lazy is not None:
-            self._lazy.spark_session.stop()
-            self._lazy = None
+        session, self._session, self._lazy = self._session, None, None
+        if session is not None:
+            session.stop()

@@ -6,6 +6,7 @@ same (resources/exports.py).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -47,12 +48,33 @@ def opened_exporter(settings: Settings) -> Iterator[Exporter]:
     from adapters.exports.spark_engine import SparkEngine
 
     spark = read(SparkSettings)
-    started = cache(lambda: start(spark))
+    own: list[SparkSession] = []
+
+    @cache
+    def started() -> SparkSession:
+        theirs = runs_already()
+        session = start(spark)
+        if not theirs:
+            own.append(session)
+        return session
+
     try:
         yield over(SparkEngine(spark, started))
     finally:
-        if started.cache_info().currsize:
-            started().stop()
+        for session in own:  # one of the caller's notebook goes on
+            session.stop()
+
+
+def runs_already() -> bool:
+    """Whether this process has a Spark session, in whichever thread."""
+    if "pyspark" not in sys.modules:
+        return False
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    # To end a session ends its context, and with that every session of the process.
+    started = SparkContext._active_spark_context is not None  # noqa: SLF001
+    return started or SparkSession.getActiveSession() is not None
 
 
 def start(settings: SparkSettings) -> SparkSession:

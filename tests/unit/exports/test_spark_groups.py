@@ -64,7 +64,25 @@ def test_a_group_is_one_symbol(given: CurationInput):
     frames = [pl.read_ipc(BytesIO(group)) for group in _groups(given)]
     assert sorted(f["symbol"].unique().item() for f in frames) == list(SYMBOLS)
     assert sum(frame.height for frame in frames) == sum(f.height for f in given.native)
-    assert _groups(replace(given, native=[])) == []
+    assert list(_groups(replace(given, native=[]))) == []
+
+
+def test_no_group_is_made_before_it_is_sent(given: CurationInput, monkeypatch: pytest.MonkeyPatch):
+    """Of the groups the driver holds one wave, and of the waves one: each begins with one group."""
+    made: list[pl.DataFrame] = []
+    as_bytes = spark_curation._bytes
+
+    def counting(frame: pl.DataFrame) -> bytes:
+        made.append(frame)
+        return as_bytes(frame)
+
+    monkeypatch.setattr(spark_curation, "_bytes", counting)
+    monkeypatch.setattr(spark_curation, "GROUP_ROWS", 0)
+    monkeypatch.setattr(spark_curation, "WAVE", 1)
+    waves = _waves(_groups(given))
+    next(waves)
+    assert len(made) == 2, "the first of the next wave ends one"
+    assert len(list(waves)) == len(SYMBOLS) - 1
 
 
 def test_no_more_is_sent_at_a_time_than_a_wave_holds(monkeypatch: pytest.MonkeyPatch):
