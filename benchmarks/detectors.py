@@ -11,7 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import trials_of_actions, trials_of_prices, trials_of_sessions
+from benchmarks import (
+    trials_of_actions,
+    trials_of_datasets,
+    trials_of_prices,
+    trials_of_sessions,
+)
 from benchmarks.planted import KINDS, Kind, series
 from benchmarks.ratio import Ratio
 from benchmarks.trial import Count, Trial
@@ -20,7 +25,12 @@ from benchmarks.trials_of_prices import ONE, SEVERAL, TICKS
 SEEDS = range(57_000, 57_020)
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "quality.md"
 BEGIN, END = "<!-- detectors: begin -->", "<!-- detectors: end -->"
-TRIALS = (*trials_of_prices.TRIALS, *trials_of_sessions.TRIALS, *trials_of_actions.TRIALS)
+TRIALS = (
+    *trials_of_prices.TRIALS,
+    *trials_of_sessions.TRIALS,
+    *trials_of_datasets.TRIALS,
+    *trials_of_actions.TRIALS,
+)
 
 Row = tuple[str, str, str]
 """Names of the detector, the fault and the kind of series."""

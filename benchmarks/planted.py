@@ -45,6 +45,8 @@ class Kind:
         symbol: the sample vendor's instrument; empty for fat tails.
         volatility: of fat-tailed returns.
         real: a group of real_series.py; then the series are none that are invented.
+        sessions_only: the series is that of another asset class, and stands for the sessions that
+            such an instrument has; faults of prices are planted in the one of fat tails.
     """
 
     asset_class: str
@@ -53,6 +55,7 @@ class Kind:
     symbol: str = ""
     volatility: float = 0.0
     real: str = ""
+    sessions_only: bool = False
 
     @property
     def daily(self) -> bool:
@@ -81,6 +84,11 @@ KINDS = (
     Kind("index", Timeframe.M1, 0.03, volatility=0.0003),
     Kind("future", Timeframe.D1, 0.10, volatility=0.012),
     Kind("future", Timeframe.M1, 0.03, volatility=0.0003),
+    # Sessions of New York, and of nearly the whole day.
+    Kind("index", Timeframe.D1, 0.10, symbol="DEMO-ACME", sessions_only=True),
+    Kind("index", Timeframe.M1, 0.03, symbol="DEMO-ACME", sessions_only=True),
+    Kind("future", Timeframe.D1, 0.10, symbol="DEMO-EURUSD", sessions_only=True),
+    Kind("future", Timeframe.M1, 0.03, symbol="DEMO-EURUSD", sessions_only=True),
 )
 REAL_KINDS = (
     Kind("equity", Timeframe.D1, 0.10, real="shares"),

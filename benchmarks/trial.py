@@ -98,9 +98,15 @@ def is_daily_equity(kind: Kind) -> bool:
 
 def has_volume(kind: Kind) -> bool:
     """Whether its volume means traded units, and it has sessions enough to tell the usual one."""
-    return kind.asset_class in TRADED and (kind.daily or is_sampled(kind))
+    known = kind.daily or is_sampled(kind)
+    return has_own_prices(kind) and kind.asset_class in TRADED and known
 
 
 def is_sampled(kind: Kind) -> bool:
     """Whether it has the sessions of a calendar."""
     return bool(kind.symbol)
+
+
+def has_own_prices(kind: Kind) -> bool:
+    """Whether its prices and volumes are such as its asset class has."""
+    return not kind.sessions_only

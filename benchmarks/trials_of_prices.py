@@ -15,7 +15,15 @@ import polars as pl
 from benchmarks import price_faults as plant
 from benchmarks.planted import Kind, Spoilt, limits_of, thresholds
 from benchmarks.price_faults import Plant
-from benchmarks.trial import Judge, Judged, Trial, has_volume, is_daily_equity, is_equity
+from benchmarks.trial import (
+    Judge,
+    Judged,
+    Trial,
+    has_own_prices,
+    has_volume,
+    is_daily_equity,
+    is_equity,
+)
 from market_data.quality.false_ticks import find_false_ticks
 from market_data.quality.flat_runs import check_flat_runs, find_flat_runs
 from market_data.quality.jumps import find_jumps
@@ -99,7 +107,7 @@ def _trial(
     fault: str,
     spoil: Plant,
     detect: Detect,
-    applies: Callable[[Kind], bool] = lambda _kind: True,
+    applies: Callable[[Kind], bool] = has_own_prices,
 ) -> Trial:
     return Trial(name, fault, _judge(spoil, detect), applies)
 

@@ -32,7 +32,7 @@ from market_data.schemas import CURATED_BARS
 from market_data.universe import AssetClass, Instrument
 
 _LATER = datetime(2027, 1, 1, tzinfo=UTC)
-_NOISE = {"equity": 1e-4, "fx": 1e-5, "crypto": 1e-4}
+_NOISE = {"equity": 1e-4, "fx": 1e-5, "crypto": 1e-4, "index": 1e-4, "future": 1e-4}
 """How far closes of two sound vendors lie apart: the standard deviation of their ratio."""
 
 Sessions = tuple[list[date], list[date]]
@@ -92,7 +92,10 @@ def expected_of(kind: Kind) -> pl.DataFrame:
     return expected_bars([_instrument(kind)], kind.timeframe, FIRST, last)
 
 
-def _judged(wrong: list[date], findings: pl.DataFrame, bars: pl.DataFrame, *codes: str) -> Judged:
+def judged_sessions(
+    wrong: list[date], findings: pl.DataFrame, bars: pl.DataFrame, *codes: str
+) -> Judged:
+    """Which sessions are told of with one of these codes."""
     told = findings.filter(pl.col("code").is_in(codes))["session"].unique().to_list()
     return Judged(_ordinals(wrong), _ordinals(told), bars.height)
 
@@ -110,13 +113,13 @@ def _coverage(bars: pl.DataFrame, kind: Kind, chance: np.random.Generator) -> Ju
         most = 1 - float(limits_of(kind)["coverage_warn"][0])
         lost = {day: most * chance.uniform(1.1, 2) for day in wrong}
         lost |= {day: most * chance.uniform(0, 0.9) for day in allowed}
-        left = _thinned(bars, lost, chance)
+        left = thinned(bars, lost, chance)
     outcome = check_coverage(view_of(left, kind), limits_of(kind))
     codes = ("coverage_low", "coverage_error", "no_data")
-    return _judged(wrong, outcome.findings, bars, *codes)
+    return judged_sessions(wrong, outcome.findings, bars, *codes)
 
 
-def _thinned(
+def thinned(
     bars: pl.DataFrame, lost: dict[date, float], chance: np.random.Generator
 ) -> pl.DataFrame:
     """Without a share of the bars of some sessions, drawn at random."""
@@ -140,7 +143,7 @@ def _staleness(bars: pl.DataFrame, kind: Kind, chance: np.random.Generator) -> J
         place = pl.int_range(pl.len(), 0, -1).over("session")
         left = bars.filter(place > lost)
     outcome = check_staleness(view_of(left, kind), limits_of(kind))
-    return _judged(wrong, outcome.findings, bars, "stale")
+    return judged_sessions(wrong, outcome.findings, bars, "stale")
 
 
 def _twice(code: str, by: float) -> Judge:
@@ -152,7 +155,7 @@ def _twice(code: str, by: float) -> Judge:
         some = pl.int_range(pl.len()).over("session") < int(chance.integers(1, 6))
         again = of_wrong.filter(some).with_columns(close=pl.col("close") * (1 + by))
         outcome = check_duplicates(view_of(pl.concat([bars, again]), kind))
-        return _judged(wrong, outcome.findings, bars, code)
+        return judged_sessions(wrong, outcome.findings, bars, code)
 
     return judge
 
@@ -204,12 +207,12 @@ def _drift(vendors: int) -> Judge:
             said.append(told.with_columns(close=pl.col("close") * noise * own, vendor=pl.lit(name)))
         outcome = check_drift(replace(view, peers=pl.concat(said)), limits_of(kind))
         if vendors == 2:
-            return _judged(wrong, outcome.findings, bars, "drift")
+            return judged_sessions(wrong, outcome.findings, bars, "drift")
         # Whoever names the wrong vendor has found nothing.
         odd = outcome.measured.filter(pl.col("odd_vendor") == "b").select("session")
         named = outcome.findings.join(odd, on="session", how="semi")
         others = outcome.findings.join(odd, on="session", how="anti")
-        right = _judged(wrong, named, bars, "drift_outlier")
+        right = judged_sessions(wrong, named, bars, "drift_outlier")
         astray = frozenset(-day for day in _ordinals(others["session"].to_list()))
         return replace(right, told=right.told | astray)
 

@@ -18,7 +18,10 @@ import polars as pl
 Statistic = Literal["max", "median"]
 
 _BAR = ["symbol", "session", "ts", "basis_group"]
+_NAMES = ["vendor", "symbol", "basis_group"]
 _SESSION = ["symbol", "session"]
+_TIMES, _MOST_NAMES = 1 << 53, 1 << 10
+"""So many microseconds, either side of 1970, and so many names fit into one number together."""
 _TIE = 1e-12
 """Two vendors whose relative distances differ by less than this are equally far away."""
 
@@ -52,7 +55,8 @@ def drift_per_bar(bars: pl.DataFrame) -> pl.DataFrame:
     usable = _usable(bars)
     spread = _spread(usable)
     odd = _farthest(_distances(usable, spread), _BAR)
-    return spread.join(odd, on=_BAR, how="left").sort("symbol", "ts", "basis_group")
+    found = spread.join(odd, on=_BAR, how="left").sort("symbol", "ts", "basis_group")
+    return found.cast(dict.fromkeys(("symbol", "basis_group", "odd_vendor"), pl.String))
 
 
 def bar_drift(
@@ -73,8 +77,8 @@ def bar_drift(
         median by the same statistic, null where two are equally far; `worst_ts`, the earliest bar
         of the greatest drift. No row where vendors do not meet.
     """
-    chosen = _statistics(bars, statistic)
     usable = _usable(bars)
+    chosen = _statistics(bars, statistic).cast({"symbol": usable.schema["symbol"]})
     spread = _spread(usable)
     sessions = _by_statistic(spread, "drift", chosen, _SESSION).join(
         spread.group_by(_SESSION).agg(
@@ -95,15 +99,21 @@ def bar_drift(
 
 
 def _usable(bars: pl.DataFrame) -> pl.DataFrame:
-    return bars.select("vendor", *_BAR, "close").filter(
-        pl.col("close").is_finite() & (pl.col("close") > 0)
+    """The bars with sound closes, their names as Enum: numbers are grouped faster than names."""
+    names = {n: pl.Enum(bars.get_column(n).unique().drop_nulls().sort()) for n in _NAMES}
+    return (
+        bars.select("vendor", *_BAR, "close")
+        .filter(pl.col("close").is_finite() & (pl.col("close") > 0))
+        .with_columns(pl.col(name).cast(kind) for name, kind in names.items())
     )
 
 
 def _spread(usable: pl.DataFrame) -> pl.DataFrame:
     """Drift and number of vendors of each bar where two or more meet."""
-    # numbers are counted several times faster than names
-    codes = usable.with_columns(pl.col("vendor").rank("dense").cast(pl.UInt16))
+    ordered = _two_in_order(usable)
+    if ordered is not None:
+        return _of_two(*ordered)
+    codes = usable.with_columns(pl.col("vendor").to_physical())
     return (
         codes.group_by(_BAR)
         .agg(
@@ -112,6 +122,36 @@ def _spread(usable: pl.DataFrame) -> pl.DataFrame:
         )
         .filter(pl.col("vendors") > 1)
     )
+
+
+def _two_in_order(usable: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+    """The bars of the first and the second vendor with `key`, a number that names a bar.
+
+    None where there are not two vendors, where one tells a bar twice or in another order than
+    (symbol, ts), or where a number is too small a name.
+    """
+    vendors = usable.get_column("vendor").unique().sort()
+    ts, symbol = usable.get_column("ts").to_physical(), usable.get_column("symbol").to_physical()
+    group = usable.get_column("basis_group").to_physical()
+    groups = (group.max() or 0) + 1  # type: ignore[operator]
+    if len(vendors) != 2 or ((symbol.max() or 0) + 1) * groups > _MOST_NAMES:  # type: ignore[operator]
+        return None
+    if ts.abs().max() >= _TIMES // 2:  # type: ignore[operator]
+        return None
+    name = symbol.cast(pl.Int64) * groups + group.cast(pl.Int64)
+    keyed = usable.with_columns(key=name * _TIMES + ts)
+    first, second = (keyed.filter(pl.col("vendor") == v) for v in vendors)
+    if not all((of["key"].diff().drop_nulls() > 0).all() for of in (first, second)):
+        return None
+    return tuple(of.with_columns(pl.col("key").set_sorted()) for of in (first, second))  # type: ignore[return-value]
+
+
+def _of_two(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
+    """The drift of the bars that both have: no grouping is needed."""
+    both = first.join(second.select("key", other="close"), on="key")
+    most = pl.max_horizontal("close", "other")
+    least = pl.min_horizontal("close", "other")
+    return both.select(*_BAR, drift=(most - least) / most, vendors=pl.lit(2, pl.UInt32))
 
 
 def _distances(usable: pl.DataFrame, spread: pl.DataFrame) -> pl.DataFrame:
