@@ -13,9 +13,9 @@ from pathlib import Path
 
 from adapters.exports.engine import Engine, Tell
 from adapters.exports.files import Facts, digest_of
-from adapters.exports.sources import Reading, Source
+from adapters.exports.sources import LAKE, Reading, Source
 from adapters.exports.store import ExportStore, Turn
-from market_data.errors import StoreConflictError
+from market_data.errors import MarketDataError, StoreConflictError
 from market_data.exports.jobs import ExportJob, Unit
 from market_data.exports.manifest import (
     FileRecord,
@@ -53,10 +53,9 @@ class Exporter:
     ) -> tuple[list[Unit], Reading]:
         """The units of a run, and what is read; see `run`."""
         reading = self.source.read(job)
-        held = reading.held()
-        if sessions is not None:
-            return job.units(*sessions), reading
-        return (job.units(*held) if held else []), reading
+        # Which sessions a source holds may be a count over all of its rows.
+        span = sessions or reading.held()
+        return (job.units(*span) if span else []), reading
 
     def run(
         self,
@@ -82,14 +81,19 @@ class Exporter:
             CopyMismatchError: the manifest is damaged.
             StorageError: the disk takes no more.
             StoreUnavailableError: the source does not answer.
+            TableDamagedError: a file of the lake is gone or cannot be read; the message names it.
+            MarketDataError: features were made by another definition than the one in force.
         """
         with self.store.writing(job, run, anew=anew) as turn:
             for _ in range(ATTEMPTS):
                 units, reading = self.planned(job, sessions)
                 before = reading.versions(units)
                 folder = turn.staging
-                found = self.engine.write(job, reading, units, folder, tell) if units else []
-                if self.source.read(job).versions(units) == before or reading.kind == "lake":
+                with reading.explained(units):
+                    _of_one_definition(job, reading, units)
+                    found = self.engine.write(job, reading, units, folder, tell) if units else []
+                # A snapshot does not change; of tables the versions are looked at again.
+                if reading.kind == LAKE or self.source.read(job).versions(units) == before:
                     break
                 tell(f"{job.name}: its rows changed while they were read; once more")
                 _emptied(folder)
@@ -111,6 +115,16 @@ class Exporter:
             manifest = succeeding(turn.before, job, written, turn.number)
             self.store.commit(job, turn, manifest, now)
         return manifest
+
+
+def _of_one_definition(job: ExportJob, reading: Reading, units: Sequence[Unit]) -> None:
+    """Refuse features of which some mean something else than the others."""
+    for unit in units if job.definition else ():
+        if reading.definitions(unit) - {job.definition}:
+            raise MarketDataError(
+                f"{job.name}: rows of {unit.name} are by another definition than the one in force: "
+                f"'emp features make --start {unit.first} --end {unit.last}' makes them anew"
+            )
 
 
 def _emptied(folder: Path) -> None:

@@ -7,6 +7,7 @@ checks. What does not: what Spark needs of it (spark_reading.py), writing (engin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from hashlib import sha256
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
+from adapters.stores.delta_damage import damaged, lost_among, vacuumed
 from adapters.stores.delta_snapshot import Snapshot
 from adapters.stores.delta_table import DeltaFiles
 from market_data.datasets import Dataset, Layout
+from market_data.errors import MarketDataError
 from market_data.exports.jobs import ExportJob, Unit, unit, whole_range
 from market_data.exports.marks import MARKS, Verdict, Verdicts, put_on, with_token
 from market_data.ports import BarStore
@@ -55,6 +58,19 @@ class Reading(Protocol):
 
     def frame(self, wanted: Unit) -> pl.DataFrame:
         """The same in one frame."""
+        ...
+
+    def definitions(self, wanted: Unit) -> set[str]:
+        """Of features: the definitions that made the rows of a unit."""
+        ...
+
+    def explained(self, units: Sequence[Unit]) -> AbstractContextManager[None]:
+        """Within it, trouble with the rows of some units is told in the platform's words.
+
+        Raises:
+            TableDamagedError: a file of the lake is gone or cannot be read; the message names it.
+            VersionGoneError: it is one of a former version, which vacuum has removed.
+        """
         ...
 
 
@@ -163,6 +179,32 @@ class LakeReading:
         """The same, collected."""
         return _whole(self.job.dataset, self.parts(wanted))
 
+    def definitions(self, wanted: Unit) -> set[str]:
+        """The definitions in the unit's files."""
+        files = self._files(wanted)
+        if files.is_empty():
+            return set()
+        told = self.table.scan(files).select(pl.col("definition").unique())
+        return set(told.collect(engine="streaming")["definition"])
+
+    @contextmanager
+    def explained(self, units: Sequence[Unit]) -> Iterator[None]:
+        """Any error may come of a file that is gone: whoever reads says it in words of its own."""
+        try:
+            yield
+        except MarketDataError:
+            raise
+        except Exception as error:
+            files = pl.concat([self.snapshot.files.clear(), *(self._files(u) for u in units)])
+            place = self.table.place
+            lost = lost_among(place.files, files, thorough=True)
+            if not lost:
+                raise
+            now = set(self.table.snapshot().files["path"])
+            if current := {path: what for path, what in lost.items() if path in now}:
+                raise damaged(place, files, current) from error
+            raise vacuumed(place, lost) from error
+
     def _files(self, wanted: Unit) -> pl.DataFrame:
         period = pl.col("unit").str.split("/").list.first()
         return self.snapshot.files.filter(period == _period(self.job.dataset.layout, wanted))
@@ -233,6 +275,18 @@ class TimescaleReading:
     def frame(self, wanted: Unit) -> pl.DataFrame:
         """The same in one frame."""
         return _whole(self.job.dataset, self.parts(wanted))
+
+    def definitions(self, wanted: Unit) -> set[str]:
+        """The definitions in the table, statement by statement."""
+        found: set[str] = set()
+        for sessions in self.statements(wanted):
+            rows = self.store.scan(self.job.dataset, sessions=sessions, columns=["definition"])
+            found |= set(rows["definition"].unique())
+        return found
+
+    def explained(self, units: Sequence[Unit]) -> AbstractContextManager[None]:  # noqa: ARG002
+        """The store tells its own troubles."""
+        return nullcontext()
 
     def statements(self, wanted: Unit) -> list[tuple[date, date]]:
         """The ranges of sessions that are asked for one after the other."""

@@ -52,7 +52,6 @@ class SparkEngine:
             "python": platform.python_version(),
             "spark": spark.version,
             "java": str(java),
-            "master": _without_login(str(spark.sparkContext.master)),
         }
 
     def write(
@@ -120,11 +119,6 @@ def read_back(spark: SparkSession, paths: Sequence[str]) -> list[Facts]:
 
 def _is_local(master: str) -> bool:
     return master == "local" or master.startswith("local[")
-
-
-def _without_login(master: str) -> str:
-    head, separator, tail = master.rpartition("@")
-    return tail if separator and "//" in head else master
 
 
 @contextmanager

@@ -127,8 +127,10 @@ class ExportStore:
             with writing_to(folder):
                 _remove(folder / STAGING)
                 (folder / _DRAFT).unlink(missing_ok=True)
-                self._sweep(folder, [before] if before else [])
-                number = 1 + max([before.number if before else 0, *_numbers(folder / FORMER)])
+                if before is not None or not (folder / MANIFEST).exists():
+                    # What a damaged manifest names is all there is until the next one counts.
+                    self._sweep(folder, [before] if before else [])
+                number = 1 + max([before.number if before else 0, *_numbers(folder)])
                 name = f"{number:08d}-{run[:8]}"
                 staging = folder / STAGING / name
                 staging.mkdir(parents=True)
@@ -219,8 +221,11 @@ def _read(file: Path) -> Manifest | None:
 
 
 def _numbers(folder: Path) -> list[int]:
-    """Of former manifests, and so of the one after them that may be damaged."""
-    return [int(file.stem) + 1 for file in folder.glob("*.json") if file.stem.isdigit()]
+    """Of former manifests, and of what lies there for one that may be damaged."""
+    former = [file.stem for file in (folder / FORMER).glob("*.json")]
+    there = [below.name.partition("-")[0] for below in (folder / DATA).glob("*-*")]
+    after = [int(name) + 1 for name in former if name.isdigit()]
+    return after + [int(name) for name in there if name.isdigit()]
 
 
 def _files(folder: Path) -> Iterator[Path]:

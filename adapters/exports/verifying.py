@@ -23,6 +23,9 @@ from market_data.exports.digest import ContentDigest, content_digest
 from market_data.exports.jobs import ExportJob, Unit
 from market_data.exports.manifest import FileRecord, Manifest, UnitRecord, total
 
+BATCH_ROWS = 250_000
+"""Rows that are held at a time while the rows of a source are digested."""
+
 
 @dataclass(frozen=True)
 class Whole:
@@ -121,6 +124,7 @@ def against_source(
     Raises:
         CopyMismatchError: the manifest is damaged.
         StoreUnavailableError: the source does not answer.
+        TableDamagedError: a file of the lake is gone or cannot be read; the message names it.
     """
     manifest, reading = store.newest(job), source.read(job)
     units = job.units(*sessions)
@@ -131,9 +135,10 @@ def against_source(
         asked = (max(sessions[0], unit.first), min(sessions[1], unit.last))
         record = known.get(unit.name)
         exported = _exported(store, job, manifest, unit)
-        there = added(
-            job, [aggregates(job, p).collect(engine="streaming") for p in reading.parts(unit)]
-        )
+        with reading.explained([unit]):
+            there = added(
+                job, [aggregates(job, p).collect(engine="streaming") for p in reading.parts(unit)]
+            )
         inside = pl.col("session").is_between(*asked)
         found.append(compare(there.filter(inside), exported.filter(inside)))
         if _is_stale(reading, unit, record, versions[unit.name], rows=there.height):
@@ -178,10 +183,15 @@ def _is_stale(
 
 def source_digest(reading: Reading, unit: Unit) -> ContentDigest:
     """The digest of the rows of a unit as the source hands them out now."""
-    batches = (
-        batch for part in reading.parts(unit) for batch in part.collect().to_arrow().to_batches()
-    )
-    return total(content_digest(batch) for batch in batches)
+    with reading.explained([unit]):
+        batches = (
+            batch
+            for part in reading.parts(unit)
+            # Never all of it at once: a month of all symbols may be more than fits.
+            for rows in part.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False)
+            for batch in rows.to_arrow().to_batches()
+        )
+        return total(content_digest(batch) for batch in batches)
 
 
 def outdated(reading: Reading, manifest: Manifest) -> list[str]:

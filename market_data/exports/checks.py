@@ -23,7 +23,8 @@ CHECKS = {
     "rows: all of it is read back.",
     COVERAGE: "Every symbol has as many rows of a session as the source hands out.",
     STALENESS: "The source still holds what was exported.",
-    DRIFT: "The rows of a symbol and session add up to what those of the source add up to.",
+    DRIFT: "The rows of a symbol and session add up to what those of the source add up to, and no "
+    "more of their cells are empty.",
 }
 TOLERANCE = 1e-9
 """Of sums: they are added in another order."""
@@ -40,7 +41,7 @@ _KEY = ["symbol", "session"]
 
 
 def aggregates(job: ExportJob, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Per symbol and session the number of rows and the sums of every column of numbers.
+    """Per symbol and session the number of rows, and of every column of numbers sums and gaps.
 
     Those of parts add up: see `added`.
     """
@@ -50,6 +51,7 @@ def aggregates(job: ExportJob, rows: pl.LazyFrame) -> pl.LazyFrame:
         pl.len().cast(pl.Int64).alias("rows"),
         *(number.sum().alias(f"sum_{c}") for c, number in numbers.items()),
         *(number.abs().sum().alias(f"size_{c}") for c, number in numbers.items()),
+        *(number.null_count().cast(pl.Int64).alias(f"empty_{c}") for c, number in numbers.items()),
     )
 
 
@@ -87,12 +89,16 @@ def _drift(both: pl.DataFrame, name: str) -> pl.DataFrame:
     most = pl.max_horizontal(f"size_{name}", f"size_{name}_here") * TOLERANCE
     # What is no number is compared as such: no difference of it is larger than anything.
     apart = ((there - here).abs() > most) | (there.is_nan() != here.is_nan())
-    return both.filter(apart).select(
+    # An empty cell adds up to what 0 does.
+    empty, empty_here = pl.col(f"empty_{name}"), pl.col(f"empty_{name}_here")
+    told = pl.format("{} adds up to {}, in the source to {}", pl.lit(name), here, there)
+    gaps = pl.format("{} is empty in {} rows, in the source in {}", pl.lit(name), empty_here, empty)
+    return both.filter(apart | (empty != empty_here)).select(
         check=pl.lit(DRIFT),
         severity=pl.lit(ERROR),
         symbol="symbol",
         session="session",
-        detail=pl.format("{} adds up to {}, in the source to {}", pl.lit(name), here, there),
+        detail=pl.when(apart).then(told).otherwise(gaps),
     )
 
 

@@ -20,7 +20,7 @@ REPORT = "export"
 NAME = "exports"
 RUN, VERIFIED = "run", "verify"
 WARN, FAIL = timedelta(days=2), timedelta(days=4)
-"""From which age on an export whose source has changed since is in trouble."""
+"""From which age on a unit whose source has changed since is in trouble."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,16 @@ def _failed(reports: Sequence[Report]) -> list[Reason]:
 
 
 def _aged(name: str, manifest: Manifest, outdated: Sequence[str], now: datetime) -> list[Reason]:
-    age = now - manifest.written_at
-    if not outdated or age <= WARN:
+    """Units by their own age: a newer run may have written others."""
+    written = [unit.written_at for unit in manifest.units if unit.name in set(outdated)]
+    late = [at for at in written if now - at > WARN]
+    if not late:
         return []
+    age = now - min(late)
     grade = Grade.FAIL if age > FAIL else Grade.WARN
     told = (
-        f"{name} is {age.days} days old, and {len(outdated)} of its units changed since: "
-        f"'emp export run {name}', or set EMP_EXPORT_DIR and let every day's run export"
+        f"{name}: {len(late)} of its units changed since they were exported, the oldest "
+        f"{age.days} days ago: 'emp export run {name} --all', or set EMP_EXPORT_DIR and let every "
+        "day's run export"
     )
     return [Reason(grade, told, subject=name)]

@@ -18,7 +18,7 @@ import polars as pl
 
 from market_data.datasets import FEATURES, Dataset, Layout, curated_bars
 from market_data.errors import ConfigurationError
-from market_data.features.registry import FEATURE_TIMEFRAMES, bar_groups
+from market_data.features.registry import FEATURE_TIMEFRAMES, bar_groups, group_of
 from market_data.timeframes import Timeframe
 
 YEAR, MONTH = "year", "month"
@@ -71,6 +71,12 @@ class ExportJob:
     def timeframe(self) -> Timeframe | None:
         """Of the curated bars that it is of; None where it is of something else."""
         return next((t for t in Timeframe if curated_bars(t).name == self.dataset.name), None)
+
+    @property
+    def definition(self) -> str:
+        """Of features: the definition in force, which made all rows of an export; else empty."""
+        named = self.dataset.name.removeprefix("features/")
+        return group_of(named).definition if named in FEATURES else ""
 
     @property
     def where(self) -> str:

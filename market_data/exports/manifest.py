@@ -82,7 +82,7 @@ class Manifest:
         run: the newest one.
         written_at: when that ended, aware.
         engine: of that run, with the versions of what took part.
-        query: dataset, condition and columns of the rows.
+        query: dataset, condition and columns of the rows; of features their definition.
         source: the kind of store that they come from.
         schema: name, type and meaning of each column that files hold, in order.
         partitions: columns that the folders stand for.
@@ -165,6 +165,7 @@ def query_told(job: ExportJob) -> dict[str, Any]:
         "dataset": job.dataset.name,
         "where": job.where,
         "columns": list(job.dataset.schema.names),
+        **({"definition": job.definition} if job.definition else {}),
     }
 
 
@@ -192,8 +193,8 @@ class Written:
 def succeeding(before: Manifest | None, job: ExportJob, written: Written, number: int) -> Manifest:
     """The manifest after a run: its units, and those of the one before that it did not write.
 
-    Where dataset or condition are others than before, what was written so is left out. A column
-    that came later is empty in older files.
+    Where dataset, condition or the definition of features are others than before, what was written
+    so is left out. A column that came later is empty in older files.
 
     Args:
         before: None where nothing was written before, or nothing of it counts.
@@ -223,11 +224,11 @@ def succeeding(before: Manifest | None, job: ExportJob, written: Written, number
 
 def _rows_meant(manifest: Manifest) -> tuple[object, ...]:
     query = manifest.query
-    return query["dataset"], query["where"], manifest.partitions
+    return query["dataset"], query["where"], query.get("definition", ""), manifest.partitions
 
 
 def _rows_of(job: ExportJob) -> tuple[object, ...]:
-    return job.dataset.name, job.where, job.partitions
+    return job.dataset.name, job.where, job.definition, job.partitions
 
 
 def to_text(manifest: Manifest) -> str:

@@ -7,21 +7,31 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from adapters.exports.files import Facts
 from adapters.exports.running import ATTEMPTS
 from adapters.exports.sources import LakeSource
 from adapters.exports.store import DATA, STAGING
 from adapters.exports.verifying import against_source, read_back
-from market_data.errors import CopyMismatchError, DatasetMissingError, StoreConflictError
+from market_data.errors import (
+    CopyMismatchError,
+    DatasetMissingError,
+    MarketDataError,
+    StorageError,
+    StoreConflictError,
+    TableDamagedError,
+)
 from market_data.exports.digest import content_digest
-from market_data.exports.jobs import ExportJob, Unit
-from market_data.exports.manifest import total
+from market_data.exports.jobs import ExportJob, Unit, features_jobs
+from market_data.exports.manifest import to_text, total
+from market_data.timeframes import Timeframe
 from tests.support.exports import (
     DAYS,
     MINUTES,
@@ -201,8 +211,79 @@ def test_a_manifest_that_was_changed_is_refused_until_all_is_written_anew(tmp_pa
             read_back(made.store, MINUTES, quiet)
         with pytest.raises(CopyMismatchError, match="--all"):
             made.run(MINUTES, SESSIONS, RUN, quiet)
+    # Until all is there again, what the damaged one names stays for those who know it.
+    engine, made = made.engine, exporter(tmp_path, _Full())
+    before = {*made.store.folder(MINUTES).rglob("*.parquet")}
+    with pytest.raises(StorageError):
+        made.run(MINUTES, None, RUN, quiet, anew=True)
+    assert {*made.store.folder(MINUTES).rglob("*.parquet")} == before
+    made = exporter(tmp_path, engine)
     made.run(MINUTES, None, RUN, quiet, anew=True)
+    assert not before & {*made.store.folder(MINUTES).rglob("*.parquet")}
     assert read_back(made.store, MINUTES, quiet).problems == ()
+
+
+class _Full:
+    """A disk that has no room."""
+
+    name = "polars"
+
+    def versions(self) -> dict[str, str]:
+        return {}
+
+    def write(self, *_: object) -> list[Facts]:
+        raise StorageError("no room left")
+
+
+@pytest.mark.parametrize("damage", ["gone", "spoilt"])
+def test_a_damaged_file_of_the_lake_is_named_with_its_cure(tmp_path: Path, damage: str):
+    put(tmp_path, MINUTES, bars())
+    made = exporter(tmp_path)
+    manifest = made.run(MINUTES, None, RUN, quiet)
+    (file,) = (tmp_path / "warehouse" / MINUTES.dataset.name).glob("month=2024-02/**/*.parquet")
+    whole = file.read_bytes()
+    file.unlink() if damage == "gone" else file.write_bytes(whole[: len(whole) // 2])
+    for read in (
+        lambda: made.run(MINUTES, None, RUN, quiet),
+        lambda: against_source(made.store, made.source, MINUTES, SESSIONS, NOW),
+    ):
+        with pytest.raises(TableDamagedError, match=r"emp lake repair curated/bars_1m") as told:
+            read()
+        assert file.name in str(told.value)
+    # Nothing of the run counts, and months that are whole can be exported.
+    assert made.store.manifest(MINUTES) == manifest
+    january = date(2024, 1, 30), date(2024, 1, 31)
+    assert made.run(MINUTES, january, RUN, quiet).rows == manifest.rows
+
+
+def test_features_of_two_definitions_are_refused(tmp_path: Path):
+    (job, *_) = features_jobs(Timeframe.D1)
+    days = [date(2022, 3, 1), date(2023, 3, 1)]
+    rows = job.dataset.schema.empty()
+    one = pl.DataFrame(
+        {
+            "symbol": "AAA",
+            "ts": [datetime(d.year, 3, 1, 14, tzinfo=UTC) for d in days],
+            "session": days,
+            "ret_1": [0.1, 0.2],
+            "definition": [job.definition, "another"],
+        }
+    ).with_columns(available_at="ts")
+    rows = job.dataset.schema.conform(pl.concat([rows, one], how="diagonal_relaxed"))
+    put(tmp_path, job, rows)
+    made = exporter(tmp_path)
+    told = "2023 are by another .* 'emp features make --start 2023-01-01 --end 2023-12-31'"
+    with pytest.raises(MarketDataError, match=told):
+        made.run(job, None, RUN, quiet)
+    assert made.store.newest(job) is None
+    first = made.run(job, (days[0], days[0]), RUN, quiet)
+    assert (first.rows, first.query["definition"]) == (1, job.definition)
+    # What was written by a former definition is left out, not mixed in.
+    put(tmp_path, job, rows.with_columns(definition=pl.lit(job.definition)))
+    old = replace(first, query={**first.query, "definition": "another"})
+    (made.store.folder(job) / "manifest.json").write_text(to_text(old))
+    second = made.run(job, (days[1], days[1]), RUN, quiet)
+    assert [unit.name for unit in second.units] == ["year=2023"]
 
 
 def test_an_export_is_stale_when_its_rows_change_and_not_when_files_are_merged(tmp_path: Path):
@@ -245,6 +326,7 @@ class _Changing:
             held = reading.held
             parts = reading.parts
             frame = reading.frame
+            explained = reading.explained
 
             def versions(self, units: Sequence[Unit]) -> dict[str, str]:
                 outer.left -= 1

@@ -8,8 +8,10 @@ import polars as pl
 from polars.testing import assert_frame_equal
 
 from market_data.exports.checks import COVERAGE, DRIFT, LATE, added, aggregates, compare, stale
+from market_data.exports.health import FAIL, ExportState, evaluate_exports
 from market_data.exports.jobs import bars_job
-from market_data.exports.manifest import UnitRecord
+from market_data.exports.manifest import Manifest, UnitRecord
+from market_data.operations.grades import Grade
 from market_data.timeframes import Timeframe
 
 JOB = bars_job(Timeframe.H1)
@@ -69,6 +71,36 @@ def test_values_that_cancel_are_measured_by_their_size():
 def test_an_empty_cell_is_nothing_to_add():
     assert compare(told(bars([1.0], volume=None)), told(bars([1.0], volume=None))).is_empty()
     assert compare(told(bars([1.0], volume=None)), told(bars([1.0], volume=3.0))).height == 1
+
+
+def test_an_empty_cell_is_no_zero():
+    found = compare(told(bars([1.0, 2.0], volume=None)), told(bars([1.0, 2.0], volume=0.0)))
+    assert found.select("check", "detail").rows() == [
+        (DRIFT, "volume is empty in 0 rows, in the source in 2")
+    ]
+    assert compare(told(bars([1.0], volume=0.0)), told(bars([1.0], volume=None))).height == 1
+
+
+def test_readiness_judges_a_unit_by_its_own_age():
+    """A newer run that wrote others makes it no younger."""
+
+    def unit(name: str, written_at: datetime) -> UnitRecord:
+        days = date(2024, 1, 1), date(2024, 1, 31)
+        return UnitRecord(name, *days, 1, "0" * 32, "v", "r", "polars", written_at)
+
+    units = unit("old", NOW - 2 * FAIL), unit("new", NOW)
+    manifest = Manifest(JOB.name, 2, "r", NOW, {}, {}, "lake", (), (), units, ())
+
+    def grade(*outdated: str) -> Grade:
+        states = {JOB.name: ExportState(manifest, outdated=outdated)}
+        return evaluate_exports(states, [], NOW, configured=True).grade
+
+    assert [grade(), grade("new"), grade("old"), grade("old", "new")] == [
+        Grade.OK,
+        Grade.OK,
+        Grade.FAIL,
+        Grade.FAIL,
+    ]
 
 
 def test_a_stale_unit_is_worse_the_older_it_is():

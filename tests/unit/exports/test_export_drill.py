@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from adapters.exports.drilling import drill
+from adapters.exports.drilling import _scratch, drill
 from adapters.exports.engine import Tell
 from adapters.exports.files import Facts
 from adapters.exports.polars_engine import PolarsEngine
@@ -86,6 +87,19 @@ def test_it_works_beside_the_exports_and_leaves_nothing(tmp_path: Path):
     ]
     assert list(made.store.root.iterdir()) == []
     assert made.store.newest(DAYS) is None
+
+
+def test_what_killed_drills_left_goes_and_a_drill_at_work_is_left_alone(tmp_path: Path):
+    made = exporter(tmp_path)
+    killed, begun, new, other = (
+        made.store.root / name for name in (".drill-a", ".new.drill-b", ".new.drill-c", "mine")
+    )
+    for folder in (killed, begun, new, other):
+        (folder / "spark_bars_1d").mkdir(parents=True)
+    os.utime(begun, (0, 0))
+    with _scratch(made.store.root) as first, _scratch(made.store.root) as second:
+        assert {*made.store.root.iterdir()} == {first, second, new, other}
+    assert {*made.store.root.iterdir()} == {new, other}
 
 
 def test_replaced_files_go_when_their_time_is_up_however_often_it_runs(tmp_path: Path):

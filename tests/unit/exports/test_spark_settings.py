@@ -9,7 +9,7 @@ import pytest
 
 from adapters.exports import spark_reading, spark_session
 from adapters.exports.settings import SparkSettings
-from adapters.exports.spark_engine import _is_local, _without_login, all_there
+from adapters.exports.spark_engine import _is_local, all_there
 from adapters.exports.spark_reading import _jdbc, jdbc_properties
 from adapters.exports.spark_session import java_version, prepare, spark_config
 from adapters.timescale.settings import TimescaleSettings
@@ -122,9 +122,7 @@ def test_without_the_driver_the_setting_is_named():
         _jdbc(session, SparkSettings(jdbc_jar=None), MINUTES, SERVER, ["true"])  # type: ignore[arg-type]
 
 
-def test_where_spark_runs_is_told_without_a_login():
-    assert _without_login("spark://a:b@host:7077") == "host:7077"
-    assert _without_login("spark://host:7077") == "spark://host:7077"
+def test_files_are_read_here_where_spark_runs_in_this_process():
     assert [_is_local(m) for m in ("local", "local[2]", "local-cluster[2,1,512]", "yarn")] == [
         True,
         True,
