@@ -1,7 +1,8 @@
 """Which macro releases lie behind a session when it opens: how long ago, how many, how important.
 
-One row per symbol and session. Only releases that had happened count, in the currencies that the
-instrument is priced by; where no release of these is known of the last 30 days the cells are empty.
+One row per symbol and session. Only releases that had happened count, one whose value came late
+from when it could be known, in the currencies that the instrument is priced by; where no release of
+these is known of the last 30 days the cells are empty.
 """
 
 from datetime import date

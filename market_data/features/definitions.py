@@ -275,7 +275,8 @@ CONFLUENCE = (
 MACRO_CONTEXT = (
     Feature(
         "hours_since_release",
-        "hours since the newest release in a currency of the instrument, of the last 30 days",
+        "hours since the newest release in a currency of the instrument, of the last 30 days; one "
+        "whose value came late counts from when it could be known",
         "own",
         0,
         "hours",

@@ -3,8 +3,9 @@
 What belongs here: the rows of the group macro_context. What does not: the calendar of releases
 (market_data/macro), bias and confidence (market_data/macro/bias.py).
 
-Only releases that had happened count. Of those ahead nobody recorded when their dates were
-announced, and a date that is known today says nothing about what was known then.
+Only releases that had happened count, from the moment at which their value could be known: the
+hour that was announced, or when the value came if it came late. Of those ahead nobody recorded when
+their dates were announced, and a date that is known today says nothing about what was known then.
 """
 
 from __future__ import annotations
@@ -16,23 +17,31 @@ import polars as pl
 
 from market_data.features.registry import Kind, group_for
 from market_data.macro.bias import OTHER_WEIGHT, WEIGHTS
+from market_data.macro.calendar import NEAR_DAYS
 
 LOOK_BACK = timedelta(days=30)
 """A currency of which no release is known in so many days is one that nobody keeps: cells are
 empty, and not 0."""
+EARLIEST = LOOK_BACK + timedelta(days=NEAR_DAYS)
+"""A release that came late may have been announced for so long before."""
 _DAY, _DAYS = timedelta(days=1), timedelta(days=5)
 HAPPENED = ("released", "withdrawn")
 """Status of events whose release took place."""
 
 
 def macro_context(
-    openings: pl.DataFrame, events: pl.DataFrame, currencies: Mapping[str, tuple[str, ...]]
+    openings: pl.DataFrame,
+    events: pl.DataFrame,
+    firsts: pl.DataFrame,
+    currencies: Mapping[str, tuple[str, ...]],
 ) -> pl.DataFrame:
     """One row per symbol and session, as of its opening.
 
     Args:
         openings: symbol, session, open (UTC).
-        events: rows of MACRO_EVENTS, from LOOK_BACK before the first opening on.
+        events: rows of MACRO_EVENTS, from EARLIEST before the first opening on.
+        firsts: series, period, first_known_at (UTC): when a value of each period of a series could
+            be known for the first time; where there is no row that was at the announced hour.
         currencies: symbol to the currencies that it is priced by.
 
     Returns:
@@ -42,8 +51,15 @@ def macro_context(
     weight = pl.col("importance").replace_strict(
         WEIGHTS, default=OTHER_WEIGHT, return_dtype=pl.Float64
     )
-    releases = events.filter(pl.col("status").is_in(HAPPENED)).select(
-        "currency", "importance", released="ts", weight=weight
+    came = events.filter(pl.col("status").is_in(HAPPENED)).join(
+        firsts, on=["series", "period"], how="left", maintain_order="left"
+    )
+    releases = came.select(
+        "currency",
+        "importance",
+        # A revision may speak of a period whose first value had come long before.
+        released=pl.max_horizontal("ts", "first_known_at"),
+        weight=weight,
     )
     pairs = pl.DataFrame(
         [(symbol, currency) for symbol, own in currencies.items() for currency in own],

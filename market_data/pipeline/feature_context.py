@@ -12,10 +12,16 @@ from datetime import date, timedelta
 import polars as pl
 
 from market_data.calendars import trading_sessions
-from market_data.datasets import FEATURES, MACRO_CALENDAR, REGIME_STATS_DATASET, Dataset
+from market_data.datasets import (
+    FEATURES,
+    FRED_VINTAGES,
+    MACRO_CALENDAR,
+    REGIME_STATS_DATASET,
+    Dataset,
+)
 from market_data.features.confluence import confluence
 from market_data.features.labels import FURTHEST
-from market_data.features.macro_context import LOOK_BACK, macro_context
+from market_data.features.macro_context import EARLIEST, macro_context
 from market_data.features.regime_stats import regime_stats
 from market_data.features.registry import FEATURE_TIMEFRAMES, Kind, group_for
 from market_data.features.schemas import REGIME_STATS
@@ -24,6 +30,7 @@ from market_data.macro.bias import currencies_of
 from market_data.pipeline.curate import chunks, lock_names
 from market_data.pipeline.features import FeatureReport
 from market_data.pipeline.platform import Platform, Progress, silent
+from market_data.schemas import UTC
 
 LONGEST_CLOSURE = timedelta(days=14)
 """The session before one lies no further back."""
@@ -174,14 +181,33 @@ def macro_context_now(platform: Platform, symbols: Sequence[str], span: _Span) -
             frames.append(begun.select("session", "open", symbol=pl.lit(instrument.symbol)))
     openings = pl.concat(frames, how="diagonal")
     events = platform.store.scan(
-        MACRO_CALENDAR, sessions=(span[0] - LOOK_BACK - 2 * _DAY, span[1] + _DAY)
+        MACRO_CALENDAR, sessions=(span[0] - EARLIEST - 2 * _DAY, span[1] + _DAY)
     )
     currencies = {
         i.symbol: tuple(c for c in currencies_of(i) if c is not None) for i in instruments
     }
     if openings.width < 3:
         return FEATURES[group_for(Kind.MACRO_CONTEXT).key].schema.empty()
-    return macro_context(openings, events, currencies)
+    return macro_context(openings, events, _first_known(platform, events), currencies)
+
+
+def _first_known(platform: Platform, events: pl.DataFrame) -> pl.DataFrame:
+    """series, period, first_known_at: of the first value of the periods that events speak of."""
+    wanted = events.select("series", "period").drop_nulls().unique()
+    first, last = wanted.select(a=pl.col("period").min(), b=pl.col("period").max()).row(0)
+    if first is None:
+        return wanted.with_columns(first_known_at=pl.lit(None, UTC))
+    # No value is given before its period begins.
+    rows = platform.raw_log.statements(
+        FRED_VINTAGES,
+        symbols=wanted["series"].unique().sort().to_list(),
+        sessions=(first, date.max),
+    )
+    given = rows.filter(pl.col("period").is_between(first, last)).drop_nulls("value")
+    known = given.group_by(series="symbol", period="period").agg(
+        first_known_at=pl.col("known_at").min()
+    )
+    return wanted.join(known, on=["series", "period"], how="inner")
 
 
 def regime_stats_now(platform: Platform, symbols: Sequence[str], span: _Span) -> pl.DataFrame:

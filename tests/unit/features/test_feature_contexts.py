@@ -123,7 +123,10 @@ def test_macro_context_knows_what_had_happened_when_the_session_opened() -> None
     currencies = {
         "SPY": ("USD",), "EURUSD": ("EUR", "USD"), "USDJPY": ("USD", "JPY"), "NIKKEI": ("JPY",)
     }  # fmt: skip
-    rows = macro_context(openings, events, currencies)
+    firsts = pl.DataFrame(
+        schema={"series": pl.String, "period": pl.Date, "first_known_at": INSTANT}
+    )
+    rows = macro_context(openings, events, firsts, currencies)
     cells = rows.drop("ts", "session", "available_at", "definition").rows_by_key(
         "symbol", named=False, unique=True
     )
@@ -132,6 +135,38 @@ def test_macro_context_knows_what_had_happened_when_the_session_opened() -> None
     assert cells["USDJPY"] == cells["SPY"]
     assert cells["NIKKEI"] == (None, None, None, None, None)
     assert rows["available_at"].equals(rows["ts"])
+
+
+@pytest.mark.parametrize(
+    ("known", "hours", "day", "days"),
+    [
+        (None, 30.0, 0, 1),
+        (-30 - 24 * 40, 30.0, 0, 1),  # a revision of what had come before
+        (-30, 30.0, 0, 1),
+        (-5, 5.0, 1, 1),
+        (0, 0.0, 1, 1),
+        (0.5, None, None, None),  # it had not come when the session opened
+    ],
+)
+def test_a_release_counts_from_when_its_value_could_be_known(
+    known: float | None, hours: float | None, day: int | None, days: int | None
+) -> None:
+    period = date(2023, 12, 1)
+    events = pl.DataFrame(
+        [event(30, "high", series="CPI", period=period)], schema=MACRO_EVENTS.dtypes
+    )
+    firsts = pl.DataFrame(
+        {
+            "series": ["CPI", "CPI", "PPI"],
+            "period": [period, date(2023, 11, 1), period],
+            "first_known_at": [None if known is None else at(14 + known), at(14), at(14)],
+        },
+        schema_overrides={"first_known_at": INSTANT},
+    )
+    opening = pl.DataFrame({"symbol": "SPY", "session": DAY, "open": [at(14)]})
+    rows = macro_context(opening.cast({"open": INSTANT}), events, firsts, {"SPY": ("USD",)})
+    told = rows.select("hours_since_release", "hours_since_high", "releases_1d", "releases_5d")
+    assert told.row(0) == (hours, hours, day, days)
 
 
 def test_regime_statistics_add_up() -> None:
