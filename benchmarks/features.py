@@ -52,7 +52,7 @@ def instruments(bars: pl.DataFrame) -> list[Instrument]:
 def in_polars(bars: pl.DataFrame, first: date = FIRST, last: date = LAST) -> list[pl.DataFrame]:
     """Features of a range as the platform makes them: week by week, each with its warm-up."""
     known, none = instruments(bars), CORPORATE_ACTIONS.empty()
-    found = []
+    found: list[pl.DataFrame] = []
     for begin, start, end in stretches(M1, first, last):
         day = pl.col("session")
         near = bars.filter(day >= begin - LOOK_BACK[M1], day <= end)

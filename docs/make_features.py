@@ -32,9 +32,10 @@ The daily run makes them after the scores; in the UI each group is an asset. `em
 makes a range anew, as one run. Rows beside the range that its bars have a part in are made anew
 with it: features after it, labels before it, confluence and regime statistics on both sides.
 
-Stored rows stay as they were made until then. Where bars, people's decisions or splits change after
-features were made, a frame still gives the numbers of before, and the check of the dataset tells of
-rows that would be others now. A frame leaves out, with a warning, its own rows whose bars readers
+Stored rows stay as they were made until then. `emp annotate`, `emp actions import`, `emp actions
+withdraw` and `emp quarantine replay` make the stored ones anew in which what they changed has a
+part. Where bars change in other ways after features were made, a frame still gives the numbers of
+before, and the check of the dataset tells of rows that would be others now. A frame leaves out, with a warning, its own rows whose bars readers
 no longer get; windows, labels and rows of other timeframes that such a bar had a part in stay.
 Rows by another definition are refused.
 

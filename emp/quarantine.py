@@ -91,7 +91,7 @@ def would_replay(platform: Platform, wanted: Refused, *, spec: str | None = None
 
 
 def _curate(settings: Settings, plan: Replay, narrator: Narrator) -> list[FailedCuration]:
-    from emp.run import run_curation
+    from emp.run import renew_features, run_curation
 
     failed = []
     for span in plan.spans:
@@ -104,6 +104,11 @@ def _curate(settings: Settings, plan: Replay, narrator: Narrator) -> list[Failed
         if not record.succeeded:
             why = "; ".join(f.message for f in record.failures) or f"run {record.run_id} failed"
             failed.append(FailedCuration(span, why, held_back=record.stopped_by_checks_alone))
+    for symbol in sorted({span.symbol for span in plan.spans}):
+        own = [span for span in plan.spans if span.symbol == symbol]
+        if not renew_features(settings, symbol, [(s.first, s.last) for s in own], narrator):
+            why = "features of these bars could not be made anew"
+            failed.append(FailedCuration(own[0], why, held_back=False))
     return failed
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -113,6 +113,34 @@ def run_features(
     from jobs.ranged_run import features_selection
 
     return _run(settings, features_selection(timeframes, (first, last), symbols=symbols), narrator)
+
+
+def renew_features(
+    settings: Settings, symbol: str, changed: Iterable[tuple[date, date]], narrator: Narrator
+) -> bool:
+    """Make the stored features anew in which some sessions have a part; whether that succeeded.
+
+    Args:
+        settings: of the installation.
+        symbol: whose bars, splits or decisions are others than they were.
+        changed: first and last session of each range.
+        narrator: told what is going on.
+    """
+    from adapters.backend import open_platform
+    from market_data.pipeline.features_touched import touched
+
+    done = True
+    for found in touched(open_platform(settings), symbol, changed):
+        named = ", ".join(found.timeframes)
+        narrator.say(f"making {named} features of {symbol} from {found.first} to {found.last} anew")
+        quiet_dagster()
+        from jobs.ranged_run import features_selection
+
+        chosen = features_selection(
+            found.timeframes, (found.first, found.last), symbols=[symbol], macro=False
+        )
+        done &= _run(settings, chosen, narrator).succeeded
+    return done
 
 
 def run_exports(

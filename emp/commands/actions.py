@@ -14,6 +14,10 @@ from emp.invocation import invocation, settings_of
 from emp.output import print_json, print_line, records, table
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    import polars as pl
+
     from adapters.settings import Settings
     from emp.actions import ActionsFile, Known
     from market_data.pipeline.outdated import Outdated
@@ -99,7 +103,7 @@ def import_file(
         return
     told["new_or_changed"] = keep(platform, read)
     stale = {name: outdated(platform, name) for name in read.symbols}
-    told["curated_again"], done = _all_curated_anew(context, settings, stale)
+    told["curated_again"], done = _all_curated_anew(context, settings, stale, read.actions)
     told["conflicts"] = records(known_conflicts(platform, read.symbols))
     print_json(told)
     raise typer.Exit(0 if done else 1)
@@ -128,7 +132,7 @@ def withdraw_action(
     settings = settings_of(context)
     platform = open_platform(settings)
     stood = withdraw(platform, symbol, day(ex_date, "EX_DATE"), kind)
-    again, done = _all_curated_anew(context, settings, {symbol: outdated(platform, symbol)})
+    again, done = _all_curated_anew(context, settings, {symbol: outdated(platform, symbol)}, stood)
     print_json({"withdrawn": records(stood), "curated_again": again})
     raise typer.Exit(0 if done else 1)
 
@@ -149,12 +153,20 @@ def _told(read: ActionsFile, file: Path) -> dict[str, Any]:
 
 
 def _all_curated_anew(
-    context: typer.Context, settings: Settings, stale: Mapping[str, Sequence[Outdated]]
+    context: typer.Context,
+    settings: Settings,
+    stale: Mapping[str, Sequence[Outdated]],
+    actions: pl.DataFrame,
 ) -> tuple[list[dict[str, Any]], bool]:
-    """Curate anew what is outdated, by symbol; what that was, and whether it succeeded."""
+    """Curate anew what is outdated, by symbol; what that was, and whether it succeeded.
+
+    Features are made anew in which these bars have a part, or one of the splits: it stands within
+    the windows of the bars after it, whether or not a bar is another now.
+    """
     done = True
     for name, ranges in stale.items():
-        done &= _curate_anew(settings, name, ranges, debug=invocation(context).debug)
+        own = actions.filter(symbol=name, kind="split")["ex_date"].unique().sort()
+        done &= _made_anew(settings, name, ranges, own.to_list(), debug=invocation(context).debug)
     again = [
         {
             "symbol": name,
@@ -169,12 +181,17 @@ def _all_curated_anew(
     return again, done
 
 
-def _curate_anew(
-    settings: Settings, symbol: str, stale: Sequence[Outdated], *, debug: bool
+def _made_anew(
+    settings: Settings,
+    symbol: str,
+    stale: Sequence[Outdated],
+    splits: Sequence[date],
+    *,
+    debug: bool,
 ) -> bool:
-    """Say what is outdated and curate it anew; whether that succeeded."""
+    """Say what is outdated and make it anew; whether that succeeded."""
     from emp.narration import Narrator
-    from emp.run import run_curation
+    from emp.run import renew_features, run_curation
 
     done = True
     with Narrator(debug=debug) as narrator:
@@ -187,6 +204,9 @@ def _curate_anew(
                 settings, found.timeframe, [symbol], found.first, found.last, narrator=narrator
             )
             done &= record.succeeded
+        changed = [(found.first, found.last) for found in stale]
+        split = [(day, day) for day in splits if not any(a <= day <= b for a, b in changed)]
+        done &= renew_features(settings, symbol, [*changed, *split], narrator)
     return done
 
 

@@ -261,12 +261,16 @@ def _decide(context: typer.Context, wish: Wish, author: str | None, *, dry_run: 
 def _curated(
     context: typer.Context, about: Annotation, ranges: list[Outdated]
 ) -> tuple[list[dict[str, Any]], bool]:
-    """Curate, check and score ranges of sessions anew; what they were, and whether it succeeded."""
-    if not ranges:
-        return [], True
+    """Curate, check and score ranges of sessions anew; what they were, and whether it succeeded.
+
+    Features are made anew in which the decision's sessions have a part.
+    """
+    from emp.annotations import timeframe_of
     from emp.narration import Narrator
-    from emp.run import run_curation
+    from emp.run import renew_features, run_curation
     from market_data.pipeline.score import score_range
+    from market_data.ports import Decision
+    from market_data.quality.score_checks import EVERY_SYMBOL
 
     done, again = True, []
     with Narrator(debug=invocation(context).debug) as narrator:
@@ -290,6 +294,13 @@ def _curated(
             told = {name: str(value) for name, value in vars(found).items()}
             counts = {"sessions": found.sessions, "held_back": held_back}
             again.append({"symbol": about.symbol, **told, **counts})
+        # Bars that people have made up are no part of features.
+        of_bars = timeframe_of(about.dataset) is not None and about.symbol != EVERY_SYMBOL
+        if of_bars and about.decision is not Decision.IMPUTE:
+            changed = [(found.first, found.last) for found in ranges]
+            changed.append((about.first_session, about.last_session))
+            whole = min(first for first, _ in changed), max(last for _, last in changed)
+            done &= renew_features(settings_of(context), about.symbol, [whole], narrator)
     return again, done
 
 

@@ -93,6 +93,19 @@ def without_dagster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("emp.run.run_curation", curated)
 
 
+@pytest.fixture
+def renewed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """The sessions whose bars have a part in features that are made anew."""
+    asked: list[tuple[Any, ...]] = []
+
+    def renew(_: Settings, symbol: str, changed: list[tuple[date, date]], __: Any) -> bool:
+        asked.append((symbol, *(str(day) for span in changed for day in span)))
+        return True
+
+    monkeypatch.setattr("emp.run.renew_features", renew)
+    return asked
+
+
 def statuses(**how: Any) -> list[tuple[str, str]]:
     return (
         emp.get_curated_bars("MINE", *ALL[1::2], quality="all", **how)
@@ -248,10 +261,13 @@ def test_a_finding_about_no_single_symbol_is_accepted(call: Call) -> None:
     assert "'*'" in call("annotate", "unusable", "*", *SPAN, *WHY[:2], status=1)
 
 
-def test_unusable_sessions_are_masked_as_they_are_read(call: Call, two_vendors: Path) -> None:
+def test_unusable_sessions_are_masked_as_they_are_read(
+    call: Call, two_vendors: Path, renewed: list[tuple[Any, ...]]
+) -> None:
     day = DAYS[1]
     decided = call("annotate", "unusable", "MINE", "--start", day, "--end", day, *WHY)
     assert decided["curated_again"] == []
+    assert renewed == [("MINE", day, day)]
     served = emp.get_curated_bars("MINE", DAYS[0], DAYS[-1])
     assert day not in served["session"].cast(pl.String).to_list()
     marked = emp.get_curated_bars("MINE", day, day, quality="all")
@@ -270,9 +286,12 @@ def test_unusable_sessions_are_masked_as_they_are_read(call: Call, two_vendors: 
     assert known_before.is_empty()
     call("annotate", "take-back", str(decided["decision"]["id"]), *WHY[:2])
     assert emp.get_curated_bars("MINE", day, day).height == 1
+    assert renewed == [("MINE", day, day)] * 2
 
 
-def test_bars_are_made_up_where_a_decision_or_a_reader_asks(call: Call) -> None:
+def test_bars_are_made_up_where_a_decision_or_a_reader_asks(
+    call: Call, renewed: list[tuple[Any, ...]]
+) -> None:
     bars = ("bars", "MINE", "--start", DAYS[0], "--end", "2024-01-08", "--format", "json")
     assert "is_imputed_close" not in call(*bars)[0]
     read = call(*bars, "--impute", "prices=ffill,volume=zero", "--columns", "is_imputed_close")
@@ -290,6 +309,7 @@ def test_bars_are_made_up_where_a_decision_or_a_reader_asks(call: Call) -> None:
     )
     call("annotate", "take-back", str(decided["decision"]["id"]), *WHY[:2])
     assert len(call(*bars)) == 3
+    assert renewed == []
 
 
 @pytest.mark.parametrize(
