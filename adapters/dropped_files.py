@@ -2,7 +2,7 @@
 
 What belongs here: what lies in a folder, gathering a batch, clearing up after it. What does not:
 which files are complete (market_data/automation/drop.py), what becomes of a batch
-(jobs/take_in_files.py).
+(jobs/take_in_files.py), which are asked for once more (dropped_again.py).
 
 A batch lies in inbox/<folder>/<batch> of the data folder, under the names that its files had. It is
 copied there: of a file that is linked, every writer of the one would change the other.

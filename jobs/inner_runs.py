@@ -55,4 +55,5 @@ def run_inside(
     held = bool(failures) and all(failure.by_check for failure in failures)
     status = PartStatus.OK if succeeded else PartStatus.HELD if held else PartStatus.FAILED
     reasons = tuple(f"{name}: {f.step}: {f.reason}" for f in failures)
-    return PartReport(name, status, reasons, {"run_id": run_id})
+    away = any(failure.store_failed for failure in failures)
+    return PartReport(name, status, reasons, {"run_id": run_id, "store_away": away})

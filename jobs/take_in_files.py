@@ -7,15 +7,18 @@ The files are brought to where nobody changes them, each is looked into by itsel
 are registered, and one ranged run per stretch of sessions lands, curates, checks and scores their
 bars. Only then do they leave the folder. A file that cannot be read stays there, is named in the
 report and fails the run, after the others have landed. The same files again change nothing. While
-the warehouse is away files land, and what is left out is noted.
+the warehouse is away files land, and what is left out is noted; until it counts as away, those for
+which it did not answer are taken once more by themselves.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from adapters import dropped_again
 from adapters.configuration import load_universe, register
 from adapters.dropped_files import Dropped, Gathered, clear, gather, leave_out
 from adapters.registration.dropped import Content, content_of
@@ -78,6 +81,9 @@ def take_in_files_job(graph: Graph, folders: Sequence[DropFolder]) -> dg.JobDefi
         context.log.info("taking its turn among the files of %s", folder.name)
         with platform.job_locks().hold([f"{NAME} {folder.name}"]):
             taken = _take_in(context, graph(), platform, folder, config.batch, files)
+            # By the clock of the sensor that looks at it.
+            now = datetime.now(UTC).timestamp()
+            dropped_again.note(platform.settings(), folder, files, taken.again, now)
         report = Report(REPORT, taken.platform.clock.now(), taken.grade, taken.to_json())
         platform.operations.open().reports.keep(report)
         shown: dict[str, Any] = {"report": dg.MetadataValue.json(dict(report.body))}
@@ -103,6 +109,7 @@ class _TakenIn:
         content: what it held.
         parts: its runs.
         failed: by name of a file, why it was not taken in.
+        again: names of those for which the warehouse did not answer.
     """
 
     def __init__(
@@ -120,6 +127,7 @@ class _TakenIn:
         self.content = content
         self.parts: list[PartReport] = []
         self.failed: dict[str, str] = dict(content.broken)
+        self.again: set[str] = set()
 
     @property
     def grade(self) -> str:
@@ -136,6 +144,7 @@ class _TakenIn:
             "batch": self.gathered.folder.name,
             "taken": [name for name in self.gathered.names if name not in self.failed],
             "failed": self.failed,
+            "again": sorted(self.again),
             "changed": self.gathered.changed,
             "gone": self.gathered.gone,
             "symbols": list(self.content.symbols),
@@ -211,3 +220,5 @@ def _judge(
     for name, held in taken.content.files.items():
         if reasons := [failed[symbol] for symbol in held if symbol in failed]:
             taken.failed.setdefault(name, reasons[0])
+            if part.content and part.content.get("store_away"):
+                taken.again.add(name)

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ import yaml
 from adapters.configuration import register
 from adapters.registration.dropped import content_of
 from adapters.settings import PROJECT, Settings
+from adapters.stores.delta_bar_store import DeltaBarStore
 from emp.inbox import folders
 from jobs.take_in_files import NAME
 from market_data.automation.drop import DropFolder
 from market_data.calendars import trading_sessions
 from market_data.datasets import curated_bars, raw_bars
+from market_data.errors import StoreUnavailableError
 from market_data.failover.state import Decision, Standing
 from market_data.pipeline.missed import replay
 from market_data.timeframes import Timeframe
@@ -288,3 +290,34 @@ def test_while_the_warehouse_is_away_files_land_and_what_is_left_out_is_noted(
     assert missed.sessions == (DAYS[0], DAYS[-1])
     replay(house.made.platform, missed)
     assert house.stored().height == len(DAYS)
+
+
+def test_a_file_for_which_the_warehouse_did_not_answer_is_taken_once_it_does(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody touches it; the failover policy does not count the warehouse as away yet."""
+    file = write(house.place, "AAA")
+    first = house.ticks()
+
+    def away(*_: object, **__: object) -> int:
+        raise StoreUnavailableError("it does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DeltaBarStore, "replace", away)
+        assert not house.run(first)
+    assert (house.report()["again"], file.exists()) == (["AAA.csv"], True)
+    assert house.tick() == []
+    note = house.made.settings.data_dir / "inbox" / "broker" / ".again.json"
+    waiting = json.loads(note.read_text())
+    assert 50 < waiting["AAA.csv"]["at"] - datetime.now(UTC).timestamp() <= 60
+    waiting["AAA.csv"]["at"] = 0
+    note.write_text(json.dumps(waiting))
+    (again,) = house.tick()
+    assert again.run_key != first.run_key
+    assert again.run_config == first.run_config
+    assert house.tick() == []
+    assert house.run(again)
+    assert house.stored().height == len(DAYS)
+    assert not file.exists()
+    assert json.loads(note.read_text()) == {}
+    assert house.tick() == []
