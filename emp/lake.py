@@ -1,20 +1,21 @@
-"""The lake's tables from a notebook or a command: versions, upkeep, restore, repair.
+"""The lake's tables from a notebook or a command: versions, upkeep, restore.
 
 What belongs here: from what a person writes to one call of a table, and what it answers as frames.
-What does not: printing (emp/commands/lake.py), how a table does it (adapters/stores), Dagster.
+What does not: repair (lake_repair.py), printing (emp/commands/lake_telling.py), how a table does it
+(adapters/stores), Dagster.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from emp.arguments import Symbols, bounds_of, listed
 from emp.moments import Moment, instant, period
-from emp.platforms import installation, platform_of
+from emp.platforms import platform_of
 from market_data.errors import (
     ConfigurationError,
     DatasetMissingError,
@@ -22,9 +23,8 @@ from market_data.errors import (
     UnsupportedOperationError,
 )
 from market_data.pipeline import lake_losses
-from market_data.pipeline.platform import Progress, silent
 from market_data.pipeline.upkeep import dataset_named, stored_datasets, table_of
-from market_data.ports.lake import Damage, Tended, VersionedTable
+from market_data.ports.lake import Tended, VersionedTable
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -150,109 +150,6 @@ def moment_of(version: int | None, at: Moment | None) -> datetime | None:
     if version is not None:
         raise ConfigurationError("a version is named by its number or by a moment, not by both")
     return instant(at, "at")
-
-
-@dataclass(frozen=True)
-class Repaired:
-    """What was wrong with a table and what was done.
-
-    Attributes:
-        damage: what was found.
-        lost: which symbol-sessions lost rows: symbol, session, rows_before, rows_after, told_by.
-        tended: what was done; None where nothing was.
-        remade: the lost sessions were curated and scored anew.
-        cures: what a person is still to do.
-    """
-
-    damage: Damage
-    lost: pl.DataFrame
-    tended: Tended | None
-    remade: bool
-    cures: list[str]
-
-    @property
-    def whole(self) -> bool:
-        """Nothing is wrong, and no repair was left unfinished."""
-        return self.damage.none and self.lost.is_empty()
-
-
-def repair(
-    dataset: str,
-    settings: Settings | None = None,
-    *,
-    thorough: bool = False,
-    dry_run: bool = True,
-    remake: bool = True,
-    progress: Progress = silent,
-) -> Repaired:
-    """What is wrong with a table; without `dry_run` it is mended, and lost sessions made anew.
-
-    A repair that was killed is finished by the next one.
-
-    Args:
-        dataset: its name.
-        settings: another installation than that of the environment.
-        thorough: read every file whole; else its size and its footer are looked at.
-        dry_run: only tell.
-        remake: curate and score what was lost, where the dataset is made of the raw logs.
-        progress: hears of it.
-
-    Raises:
-        ConfigurationError: there is no such dataset.
-        DatasetMissingError: nothing was ever written to it.
-        StoreConflictError: other writers won every attempt.
-        UnsupportedOperationError: the table cannot be mended here; the message says what helps.
-    """
-    platform = platform_of(settings)
-    named = dataset_named(platform, dataset)
-    table = table_of(platform, named)
-    damage = table.damage(thorough=thorough)
-    unfinished = Unfinished(installation(settings), dataset)
-    lost = pl.concat([unfinished.lost(), lake_losses.losses(platform, named, damage)]).unique(
-        ["symbol", "session"], keep="last", maintain_order=True
-    )
-    tended = None
-    if not dry_run and not (damage.none and lost.is_empty()):
-        # A process that dies from here on must not take with it what it knew of the losses.
-        unfinished.keep(lost)
-        _, tended = table.repair(thorough=thorough)
-        if tended.changed.height:  # told by what later versions had written
-            lost = tended.changed.with_columns(told_by=pl.lit("later versions"))
-            unfinished.keep(lost)
-    remade = tended is not None and remake and lake_losses.is_made_anew(named)
-    if remade:
-        lake_losses.remake(platform, named, lost, progress)
-    cures = lake_losses.cures(platform, named, lost)
-    if tended is not None and lake_losses.is_made_anew(named) and not remade:
-        cures = [f"emp lake repair {dataset} --yes"]  # it remembers what is to be made anew
-    elif tended is not None:
-        unfinished.done()
-    return Repaired(damage, lost, tended, remade, cures)
-
-
-class Unfinished:
-    """What a repair that has not ended yet knew to be lost; a file below the data folder."""
-
-    def __init__(self, settings: Settings, dataset: str) -> None:
-        folder = settings.data_dir.resolve() / "repairs"
-        self._file = folder / f"{dataset.replace('/', '.')}.parquet"
-
-    def lost(self) -> pl.DataFrame:
-        """Rows of LOSSES; none where every repair has ended."""
-        if not self._file.exists():
-            return pl.DataFrame(schema=lake_losses.LOSSES)
-        return pl.read_parquet(self._file)
-
-    def keep(self, lost: pl.DataFrame) -> None:
-        """Remember them, in one step."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._file.with_suffix(".tmp")
-        lost.select(list(lake_losses.LOSSES)).write_parquet(draft)
-        draft.replace(self._file)
-
-    def done(self) -> None:
-        """They are made anew, or a person was told."""
-        self._file.unlink(missing_ok=True)
 
 
 def restore(

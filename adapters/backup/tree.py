@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from adapters.backup.manifest import FileRecord, RawRecord
-from market_data.errors import CopyMismatchError
+from adapters.stores.delta_mending import Mending
+from market_data.errors import CopyMismatchError, TableDamagedError
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -130,23 +131,31 @@ def take_table(tree: Tree, table: Path, path: str) -> RawRecord:
 
     Raises:
         CopyMismatchError: a file of the version is gone.
+        TableDamagedError: its log is being mended.
     """
     from deltalake import DeltaTable
 
+    name, mending = path.partition("/")[2], Mending(table, str(table))
+    before = mending.last()
     opened = DeltaTable(table)
     version = opened.version()
     for file in sorted((table / _LOG).iterdir()):
         if _belongs(file, version):
             tree.take(file, f"{path}/{_LOG}/{file.name}")
-    for name in active_files(opened):
+    for data in active_files(opened):
         try:
-            tree.take(table / name, f"{path}/{name}")
+            tree.take(table / data, f"{path}/{data}")
         except FileNotFoundError:
             raise CopyMismatchError(
-                f"{table / name} is gone, which version {version} of the table needs: look at the "
+                f"{table / data} is gone, which version {version} of the table needs: look at the "
                 "disk; another 'emp backup create' tries again"
             ) from None
-    return RawRecord(path.partition("/")[2], version, rows_of(opened))
+    if not before.ended or mending.last() != before:
+        raise TableDamagedError(
+            f"the log of {name} is being mended, or its repair was killed: it is not backed up "
+            f"until 'emp lake repair {name}' has ended"
+        )
+    return RawRecord(name, version, rows_of(opened))
 
 
 def active_files(opened: DeltaTable) -> list[str]:

@@ -1,23 +1,25 @@
-"""`emp lake`: the lake's tables - versions, upkeep, restore and repair."""
+"""`emp lake`: the lake's tables - versions, upkeep, restore and repair.
+
+What belongs here: what is typed, and what a person is asked. What does not: what they are told
+(lake_telling.py), what is done (emp/lake.py, emp/lake_repair.py).
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emp.commands.lake_telling import repaired_as_json, tell, tell_damage
 from emp.commands.options import JsonOption, split
 from emp.invocation import invocation, settings_of
 from emp.output import Format, print_json, print_line, records, table, write_frame
 from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import polars as pl
-
-    from emp.lake import Repaired
-    from market_data.ports.lake import Footprint, Tended
+    from market_data.ports.lake import Tended
 
 EXAMPLES = """
 Examples:\n
@@ -33,8 +35,6 @@ Examples:\n
 A dataset that TimescaleDB keeps has no versions, and is refused. The schedules weekly_upkeep and
 monthly_upkeep optimize and vacuum every dataset by themselves.
 """
-_MIB = 1024 * 1024
-_SHOWN = 20
 
 app = typer.Typer(
     name="lake", help="Versions, upkeep and repair of the lake's tables.", epilog=EXAMPLES
@@ -128,7 +128,7 @@ def optimize(
     from emp.lake import tables_named
 
     done = [t.optimize() for t in tables_named(dataset, settings_of(context)).values()]
-    _tell(done, as_json=as_json)
+    tell(done, as_json=as_json)
 
 
 @app.command("vacuum")
@@ -158,9 +158,9 @@ def vacuum(
     told = [t.vacuum(keep, dry_run=True, force=force) for t in found.values()]
     going = sum(len(t.removed) for t in told)
     if dry_run or not going or not _agreed(told, f"remove {going} files", yes=yes):
-        _tell(told, as_json=as_json)
+        tell(told, as_json=as_json)
         return
-    _tell([t.vacuum(keep, dry_run=False, force=force) for t in found.values()], as_json=as_json)
+    tell([t.vacuum(keep, dry_run=False, force=force) for t in found.values()], as_json=as_json)
 
 
 @app.command("restore")
@@ -186,10 +186,10 @@ def restore(
     told = bring_back(dataset, settings, version=version)
     question = f"make {dataset} what version {version} held"
     if dry_run or not _agreed([told], question, yes=yes):
-        _tell([told], as_json=as_json)
+        tell([told], as_json=as_json)
         return
     done = bring_back(dataset, settings, version=version, dry_run=False)
-    _tell([done], as_json=as_json)
+    tell([done], as_json=as_json)
 
 
 @app.command("repair")
@@ -208,14 +208,14 @@ def repair(
     as_json: JsonOption = False,
 ) -> None:
     """Say what a damaged table lost; then go on without it, and make it anew where that can be."""
-    from emp.lake import repair as mend
+    from emp.lake_repair import repair as mend
     from emp.narration import Narrator
 
     settings = settings_of(context)
     found = mend(dataset, settings, thorough=thorough)
     if not found.whole and not dry_run:
         if not yes and not as_json:
-            _tell_damage(dataset, found)
+            tell_damage(dataset, found)
         if _agreed([], f"go on without what {dataset} lost", yes=yes):
             with Narrator(debug=invocation(context).debug) as narrator:
                 found = mend(
@@ -227,9 +227,9 @@ def repair(
                     progress=narrator.step,
                 )
     if as_json:
-        print_json(_as_json(dataset, found))
+        print_json(repaired_as_json(dataset, found))
     else:
-        _tell_damage(dataset, found)
+        tell_damage(dataset, found)
     if not found.whole and found.tended is None:
         raise typer.Exit(1)
 
@@ -241,84 +241,5 @@ def _agreed(told: list[Tended], question: str, *, yes: bool) -> bool:
     if not sys.stdin.isatty():
         sys.stderr.write("emp: nothing was done: say --yes to do it\n")
         return False
-    _tell(told, as_json=False)
+    tell(told, as_json=False)
     return typer.confirm(f"{question}?")
-
-
-def _tell(done: list[Tended], *, as_json: bool) -> None:
-    if as_json:
-        print_json([{**t.numbers(), "changed": records(t.changed)} for t in done])
-        return
-    for tended in done:
-        _tell_one(tended)
-    if not done:
-        print_line("nothing is stored with versions yet")
-
-
-def _tell_one(tended: Tended) -> None:
-    would = " (dry run: nothing was done)" if tended.dry_run else ""
-    before, after = tended.before, tended.after
-    print_line(f"{tended.dataset}: {tended.did}{would}")
-    print_line(f"  version {before.version} -> {after.version}")
-    print_line(f"  in it   {_size(before)} -> {_size(after)}")
-    print_line(f"  stored  {_stored(before)} -> {_stored(after)}")
-    if tended.removed:
-        print_line(f"  {len(tended.removed)} files {'would go' if tended.dry_run else 'went'}")
-    if tended.changed.height:
-        count = tended.changed.height
-        print_line(f"  {count} symbol-sessions {'would be' if tended.dry_run else 'are'} others:")
-        _tell_first(tended.changed)
-    for note in tended.notes:
-        print_line(f"  {note}")
-
-
-def _size(size: Footprint) -> str:
-    return f"{size.files} files, {size.bytes / _MIB:.2f} MiB"
-
-
-def _stored(size: Footprint) -> str:
-    return f"{size.stored_files} files, {size.stored_bytes / _MIB:.2f} MiB"
-
-
-def _tell_damage(dataset: str, found: Repaired) -> None:
-    damage = found.damage
-    if found.whole:
-        print_line(f"{dataset}: whole, every file of its newest version is there")
-        return
-    wrong = [damage.log] if damage.log else [f"{p} is {what}" for p, what in damage.lost.items()]
-    for sentence in wrong or ["a repair was not finished"]:
-        print_line(f"{dataset}: {sentence}")
-    if damage.ranges.height:
-        print_line("What the log says of lost files:")
-        print_line(table(damage.ranges))
-    if found.lost.height:
-        print_line(f"{found.lost.height} symbol-sessions lost rows:")
-        _tell_first(found.lost)
-    if found.tended is not None:
-        _tell_one(found.tended)
-    if found.remade:
-        print_line(f"{found.lost.height} symbol-sessions were curated and scored anew")
-    for cure in found.cures:
-        print_line(f"to do: {cure}")
-
-
-def _tell_first(rows: pl.DataFrame) -> None:
-    print_line(table(rows.head(_SHOWN)))
-    if rows.height > _SHOWN:
-        print_line(f"... and {rows.height - _SHOWN} more; --json lists all")
-
-
-def _as_json(dataset: str, found: Repaired) -> dict[str, Any]:
-    damage = found.damage
-    return {
-        "dataset": dataset,
-        "whole": found.whole,
-        "log": damage.log,
-        "lost_files": dict(damage.lost),
-        "lost_rows": damage.rows,
-        "ranges": records(damage.ranges),
-        "lost": records(found.lost),
-        "repaired": None if found.tended is None else found.tended.numbers(),
-        "remade": found.remade,
-        "to_do": found.cures,
-    }

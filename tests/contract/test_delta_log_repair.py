@@ -14,8 +14,10 @@ from polars.testing import assert_frame_equal
 from raw_log_suite import D1 as RAW
 from raw_log_suite import RawLogSuite, closes, everything, fetch
 
+from adapters.backup.tree import Tree, take_table
 from adapters.stores import delta_log_repair
 from adapters.stores.delta_bar_store import DeltaBarStore
+from adapters.stores.delta_mending import Mending
 from adapters.stores.delta_raw_log import DeltaRawLog
 from adapters.stores.delta_table import DeltaFiles
 from market_data.errors import StorageError, TableDamagedError
@@ -91,6 +93,22 @@ def test_a_killed_repair_leaves_no_empty_log_behind(
     DeltaRawLog(tmp_path).table(RAW).repair()
     assert DeltaRawLog(tmp_path).table(RAW).damage().none
     assert_frame_equal(lost_log.revisions(RAW), before)
+
+
+def test_no_backup_is_made_of_half_a_log(tmp_path: Path, lost_log: DeltaRawLog) -> None:
+    table, number = tmp_path / RAW.name, iter(range(9))
+
+    def copied() -> int:
+        tree = Tree(tmp_path / f"backup{next(number)}")
+        return take_table(tree, table, f"lake/{RAW.name}").rows
+
+    assert copied() == lost_log.revisions(RAW).height
+    mending = Mending(table, str(table))
+    begun = mending.begin()
+    with pytest.raises(TableDamagedError, match=f"emp lake repair {RAW.name}"):
+        copied()
+    mending.end(begun)
+    assert copied() == lost_log.revisions(RAW).height
 
 
 def test_a_writer_waits_until_the_rows_are_there(

@@ -19,6 +19,7 @@ import polars as pl
 
 from adapters.stores.delta_bar_store import DeltaBarStore
 from adapters.stores.delta_change import Change
+from adapters.stores.delta_handle import KeptHandle
 from adapters.stores.delta_raw_log import DeltaRawLog
 from adapters.stores.delta_table import DeltaFiles
 from adapters.stores.object_settings import options_of
@@ -180,7 +181,7 @@ def die_at(boundary: int) -> None:
     around(DeltaTable, "create_write_transaction")
     around(DeltaTable, "create_checkpoint")
     around(DeltaTable, "vacuum")
-    around(DeltaFiles, "_ready")
+    around(KeptHandle, "ready")
 
 
 if __name__ == "__main__":
