@@ -25,6 +25,8 @@ from market_data.timeframes import Timeframe
 
 _DAY_MINUTES = 24 * 60
 _HOUR = timedelta(hours=1)
+_READ_ON = timedelta(days=1)
+"""What a run began to read may be so old already: it waited for its turn before."""
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 Days = Annotated[int, Field(ge=0, le=365)]
@@ -207,8 +209,17 @@ class RefreshRules(_Strict):
         return "0 * * * *" if minutes == 60 else f"*/{minutes} * * * *"
 
 
+def _days_of(length: timedelta) -> str:
+    hours = length / _HOUR
+    return f"{hours:g}h" if length < timedelta(days=1) else f"{hours / 24:g}d"
+
+
 class UpkeepRules(_Strict):
-    """Upkeep of the files: the monthly one removes what no version of so long needs."""
+    """Upkeep of the files: the monthly one removes what no version of so long needs.
+
+    Of notebooks and other programs nobody knows how long they read; a week is for these. Of runs it
+    is known, see `AutomationPolicy`.
+    """
 
     keep: Annotated[Duration, Field(ge=timedelta(days=7))] = timedelta(days=30)
 
@@ -237,6 +248,18 @@ class AutomationPolicy(_Strict):
     drop: tuple[DropFolder, ...] = ()
     messages: MessageRules = MessageRules()
     retention: RetentionPolicy = RetentionPolicy()
+
+    @model_validator(mode="after")
+    def _longer_than_readers(self) -> AutomationPolicy:
+        """A reader works on the version that it began with, however long it takes."""
+        longest = max(self.max_runtime, self.backfill.max_runtime)
+        if self.upkeep.keep < longest + _READ_ON:
+            raise ValueError(
+                f"upkeep.keep must be at least {_days_of(longest + _READ_ON)}: a run may take "
+                f"{_days_of(longest)} (max_runtime, backfill.max_runtime), and what it reads from "
+                "must not be removed meanwhile"
+            )
+        return self
 
     def starts(self, *, institutional: bool) -> bool:
         """Whether a schedule that asks vendors is on by default."""

@@ -49,6 +49,11 @@ def test_the_shipped_file_says_what_holds_without_one(tmp_path: Path):
         ({"backfill": {"off_peak": "22:00-06:00"}}, "backfill.off_peak: must be two different"),
         ({"backfill": {"off_peak": "22:00-22:00 UTC"}}, "backfill.off_peak: must be two"),
         ({"backfill": {"off_peak": "22:00-06:61 UTC"}}, "backfill.off_peak: must be two"),
+        ({"upkeep": {"keep": "6d"}}, "upkeep.keep"),
+        (
+            {"upkeep": {"keep": "7d"}, "backfill": {"max_runtime": "7d"}},
+            "upkeep.keep must be at least 8d: a run may take 7d",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_key(tmp_path: Path, content: dict[str, Any], told: str):
