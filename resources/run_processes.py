@@ -16,7 +16,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
-import psutil
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 PROCESS_TAG = "emp/process"
@@ -28,6 +27,8 @@ _SLACK = 1.0
 
 def process_tags() -> dict[str, str]:
     """Tags that name this process: where it runs, its number and when it began."""
+    import psutil
+
     began = psutil.Process().create_time()
     return {MACHINE_TAG: machine(), PROCESS_TAG: f"{os.getpid()} {began:.2f}"}
 
@@ -46,6 +47,8 @@ def is_gone(run: dg.DagsterRun) -> bool:
     # A run that repeats one of a command has its tags, and a code server of its own.
     if len(told) != 2 or run.tags.get(MACHINE_TAG) != machine() or GRPC_INFO_TAG in run.tags:
         return False
+    import psutil
+
     try:
         process = psutil.Process(int(told[0]))
         same = abs(process.create_time() - float(told[1])) <= _SLACK
