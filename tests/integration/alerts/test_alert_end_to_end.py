@@ -107,8 +107,9 @@ def test_a_fault_of_a_vendor_is_one_message_and_its_mending_one_through_every_ou
     house.lacking = {FAULTY}
     assert house.run().success
     assert house.scores()[FAULTY] == "RED"
-    # The webhook answers 500, then too late, then breaks off; what comes through is one message.
-    house.server.reply(HOOK, failing(500), slow(OK, 3.0), failing(503), OK)
+    # The webhook answers too late, then 500, then 503; what comes through is one message. A later
+    # attempt would wait for the late answer.
+    house.server.reply(HOOK, slow(OK, 3.0), failing(500), failing(503), OK)
     sent = house.told()
     for _ in range(3):
         house.alerts.outbox.hurry("hook")
