@@ -7,6 +7,7 @@ and how (market_data/pipeline/removing.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,15 +97,32 @@ def apply_retention(
     if going:
         planned = [f"{r.dataset.name} {r.sessions[0]}..{r.sessions[1]}: {r.rows}" for r in going]
         _keep(platform, operations, Grade.WARN, {"state": "begun", "planned": planned})
-    done = Applied(tuple(remove(platform, going, tell)), tuple(held_back))
+    gone: list[Removed] = []
+    try:
+        gone.extend(remove(platform, going, tell))
+    except BaseException as error:
+        # What stopped the removal counts, not that its report cannot be kept either.
+        with suppress(Exception):
+            _keep(platform, operations, *_ending(gone, held_back, error))
+        raise
     if going or held_back:
-        body = {
-            "state": "done",
-            "removed": done.told(),
-            "held_back": [f"{f.dataset}: {f.rows} of {f.held} rows" for f in held_back],
-        }
-        _keep(platform, operations, Grade.WARN if held_back or done.kept else Grade.OK, body)
-    return done
+        _keep(platform, operations, *_ending(gone, held_back))
+    return Applied(tuple(gone), tuple(held_back))
+
+
+def _ending(
+    gone: Sequence[Removed], held_back: Sequence[Leaving], stopped: BaseException | None = None
+) -> tuple[Grade, dict[str, Any]]:
+    """The report behind a removal, also behind one that did not come to its end."""
+    done = Applied(tuple(gone), tuple(held_back))
+    body: dict[str, Any] = {
+        "state": "done" if stopped is None else "stopped",
+        "removed": done.told(),
+        "held_back": [f"{f.dataset}: {f.rows} of {f.held} rows" for f in done.held_back],
+    }
+    if stopped is not None:
+        return Grade.WARN, {**body, "error": f"{type(stopped).__name__}: {stopped}"}
+    return (Grade.WARN if done.held_back or done.kept else Grade.OK), body
 
 
 def _told(name: str, done: Sequence[Removed]) -> dict[str, Any]:

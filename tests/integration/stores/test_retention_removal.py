@@ -176,7 +176,7 @@ def test_what_nothing_makes_again_is_refused(world: World, dataset: str):
         leaving_of(world.settings, world.platform)
 
 
-def test_a_removal_that_is_killed_is_finished_by_the_next(
+def test_a_removal_that_stops_says_what_went_and_is_finished_by_the_next(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     configure(world, RULES)
@@ -193,7 +193,12 @@ def test_a_removal_that_is_killed_is_finished_by_the_next(
     monkeypatch.setattr(type(store), "replace", dying)
     with pytest.raises(KeyboardInterrupt):
         apply_retention(world.settings, world.platform, operations(world))
-    (begun,) = operations(world).reports.newest(REPORT, limit=9)
+    stopped, begun = operations(world).reports.newest(REPORT, limit=9)
+    assert (stopped.status, stopped.body["state"]) == ("warn", "stopped")
+    assert stopped.body["error"].startswith("KeyboardInterrupt")
+    assert [(one["dataset"], one["gone"]) for one in stopped.body["removed"]] == [
+        ("curated/bars_1d", 3)
+    ]
     assert begun.body["state"] == "begun"
     assert any("curated/bars_1d" in line for line in begun.body["planned"])
     monkeypatch.undo()
