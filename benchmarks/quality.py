@@ -1,26 +1,34 @@
 """All checks of five million one-minute bars, against pandas and against their curation.
 
 What belongs here: speed. What does not: how well faults are found (detectors.py).
+
+Every check has work, on both sides: a second vendor has the same minutes, a thousandth part dearer
+now and then (drift), and the days that they lie within are judged beside them (daily against
+intraday). Curation makes the bars of both vendors' rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from benchmarks.curation import FIRST, INSTRUMENTS, LAST, NOW, THRESHOLDS, in_polars, raw_bars
+from benchmarks.curation import FIRST, INSTRUMENTS, LAST, NOW, THRESHOLDS, raw_bars
 from benchmarks.ratio import Ratio
 from benchmarks.rounds import Times
 from market_data.calendars import expected_bars
+from market_data.curation import CurationInput, curate
 from market_data.quality.checks import evaluate_bars
+from market_data.quality.consistency import spans
 from market_data.quality.false_ticks import find_false_ticks
 from market_data.quality.view import BarsView, limits_of
-from market_data.schemas import PRICES
+from market_data.schemas import CURATED_BARS, PRICES
 from market_data.timeframes import Timeframe
+from market_data.universe import AssetClass
 
 ROUNDS = 4
 APPLIED = 20_000
@@ -34,6 +42,66 @@ def calm(raw: pl.DataFrame) -> pl.DataFrame:
     price = 100 + (number % 10_000 - 5_000).abs() / 100
     wave = (pl.col("close") - pl.col("open")) / 20
     return raw.with_columns(open=price, high=price + 1, low=price - 1, close=price + wave)
+
+
+def other_vendor(raw: pl.DataFrame) -> pl.DataFrame:
+    """The same bars as another vendor has them."""
+    off = 1 + (pl.int_range(pl.len()) % 500 == 0).cast(pl.Float64) / 1000
+    return raw.with_columns(vendor=pl.lit("b"), close=pl.col("close") * off)
+
+
+def curated_of(*logs: pl.DataFrame) -> pl.DataFrame:
+    """The bars that curation makes of two vendors."""
+    return curate(
+        CurationInput(
+            timeframe=Timeframe.M1,
+            native=list(logs),
+            instruments=INSTRUMENTS,
+            order={AssetClass.EQUITY: ("a", "b")},
+            thresholds=THRESHOLDS,
+            now=NOW,
+            rule_versions={AssetClass.EQUITY: "bench"},
+        )
+    ).bars
+
+
+def peers_of(*logs: pl.DataFrame) -> pl.DataFrame:
+    """What the vendors say of each bar, as `BarsView.peers` has it."""
+    told = [
+        log.unique(["symbol", "ts"], keep="first", maintain_order=True).select(
+            "vendor", "symbol", "ts", "session", "close", basis_group=pl.lit("trade|USD")
+        )
+        for log in logs
+    ]
+    return pl.concat(told)
+
+
+def days_of(bars: pl.DataFrame) -> pl.DataFrame:
+    """Curated days over the same minutes."""
+    return CURATED_BARS.conform(
+        bars.group_by("symbol", "session", maintain_order=True).agg(
+            pl.col("open").first(),
+            pl.col("high").max(),
+            pl.col("low").min(),
+            pl.col("close").last(),
+            pl.col("volume").sum(),
+            pl.exclude("open", "high", "low", "close", "volume").first(),
+        )
+    )
+
+
+def all_checks(bars: pl.DataFrame, days: pl.DataFrame, peers: pl.DataFrame) -> None:
+    """The ten checks of the minutes with two vendors, and of the days that they lie within."""
+    view = replace(view_of(bars), peers=peers)
+    evaluate_bars(view, THRESHOLDS)
+    daily = replace(
+        view_of(days),
+        dataset="curated/bars_1d",
+        timeframe=Timeframe.D1,
+        expected=expected_bars(INSTRUMENTS, Timeframe.D1, FIRST, LAST),
+        within=spans(bars, view.expected),
+    )
+    evaluate_bars(daily, THRESHOLDS)
 
 
 def view_of(bars: pl.DataFrame) -> BarsView:
@@ -50,7 +118,7 @@ def view_of(bars: pl.DataFrame) -> BarsView:
     )
 
 
-def in_pandas(bars: Any, expected: Any) -> dict[str, Any]:
+def in_pandas(bars: Any, expected: Any, days: Any, told: Any, others: Any) -> dict[str, Any]:
     """The same ten questions as a careful pandas user asks them: whole columns, no loop."""
     import pandas as pd
 
@@ -86,7 +154,16 @@ def in_pandas(bars: Any, expected: Any) -> dict[str, Any]:
     usual = volume.groupby("symbol")["volume"].transform(
         lambda v: v.rolling(_WINDOW, min_periods=5).median().shift()
     )
+    both = told.merge(others, on=["symbol", "ts", "basis_group"], suffixes=("", "_other"))
+    most = both[["close", "close_other"]].max(axis=1)
+    drift = (most - both[["close", "close_other"]].min(axis=1)) / most
+    drifting = drift.groupby([both["symbol"], both["session"]], sort=False).max()
+    within = by_session.agg({"high": "max", "low": "min", "close": "last"}).reset_index()
+    beside = days.merge(within, on=keys, suffixes=("", "_within"))
+    off = [(beside[c] / beside[f"{c}_within"] - 1).abs() > 0.001 for c in ("high", "low", "close")]
     return {
+        "drift": drifting[drifting > 0.01],
+        "consistency": beside[np.logical_or.reduce(off)],
         "schema": bars.dtypes,
         "coverage": counted[share < 0.9],
         "staleness": lag[late],
@@ -116,18 +193,23 @@ def rolling_apply(bars: Any) -> Any:
 
 
 def run() -> list[Ratio]:
-    """Measure; about two minutes."""
+    """Measure; about four minutes."""
     raw = calm(raw_bars())
-    bars = in_polars(raw)
+    other = other_vendor(raw)
+    bars = curated_of(raw, other)
+    days, peers = days_of(bars), peers_of(raw, other)
     view = view_of(bars)
     limits = limits_of(INSTRUMENTS, Timeframe.M1, THRESHOLDS)
-    pandas, expected = bars.to_pandas(), view.expected.to_pandas()
+    pandas = [
+        frame.to_pandas()
+        for frame in (bars, view.expected, days, *peers.partition_by("vendor", maintain_order=True))
+    ]
     few = bars.group_by("symbol", maintain_order=True).head(APPLIED // len(INSTRUMENTS))
     times = Times()
     steps: dict[str, Callable[[], object]] = {
-        "checks": lambda: evaluate_bars(view_of(bars), THRESHOLDS),
-        "pandas": partial(in_pandas, pandas, expected),
-        "curation": partial(in_polars, raw),
+        "checks": partial(all_checks, bars, days, peers),
+        "pandas": partial(in_pandas, *pandas),
+        "curation": partial(curated_of, raw, other),
         "false ticks": partial(find_false_ticks, bars, limits, timeframe=Timeframe.M1),
     }
     for turn in range(ROUNDS):

@@ -10,6 +10,7 @@ import polars as pl
 
 from market_data.basis import FOREIGN_DAY
 from market_data.errors import MarketDataError
+from market_data.ordering import starts_of_runs
 from market_data.quality.consistency import check_against_intraday, check_phantom_dividends
 from market_data.quality.coverage import check_coverage, measure_coverage
 from market_data.quality.drift import SESSION_DRIFT, bar_drift
@@ -204,7 +205,7 @@ def _comparable(view: BarsView) -> pl.DataFrame | None:
         return None
     first, last = view.sessions
     peers = view.peers.filter(pl.col("session").is_between(first, last))
-    known = peers.join(view.expected.select(KEY), on=KEY, how="semi", maintain_order="left")
+    known = _of_sessions(peers, view.expected)
     if view.kind == "curated":
         return known
     own = known.filter(pl.col("vendor").is_in(_own(view)))
@@ -213,6 +214,14 @@ def _comparable(view: BarsView) -> pl.DataFrame | None:
             f"{view.dataset}: `peers` must hold the dataset's own bars too, or nothing is compared"
         )
     return known.join(own, on=["symbol", "ts", "basis_group"], how="semi", maintain_order="left")
+
+
+def _of_sessions(bars: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:
+    """The bars of expected symbol-sessions. Most often all are, which a look at each tells."""
+    held = bars.filter(starts_of_runs(bars)).select(KEY)
+    if held.join(expected, on=KEY, how="anti").is_empty():
+        return bars
+    return bars.join(expected.select(KEY), on=KEY, how="semi", maintain_order="left")
 
 
 def _own(view: BarsView) -> list[str]:

@@ -100,12 +100,18 @@ def bar_drift(
 
 def _usable(bars: pl.DataFrame) -> pl.DataFrame:
     """The bars with sound closes, their names as Enum: numbers are grouped faster than names."""
-    names = {n: pl.Enum(bars.get_column(n).unique().drop_nulls().sort()) for n in _NAMES}
+    names = {n: pl.Enum(_named(bars.get_column(n))) for n in _NAMES}
     return (
         bars.select("vendor", *_BAR, "close")
         .filter(pl.col("close").is_finite() & (pl.col("close") > 0))
         .with_columns(pl.col(name).cast(kind) for name, kind in names.items())
     )
+
+
+def _named(names: pl.Series) -> pl.Series:
+    """The different names, sorted. Most rows have that of the row before."""
+    changed = (names != names.shift()).fill_null(value=True)
+    return names.filter(changed).unique().drop_nulls().sort()
 
 
 def _spread(usable: pl.DataFrame) -> pl.DataFrame:
@@ -157,7 +163,9 @@ def _of_two(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
 def _distances(usable: pl.DataFrame, spread: pl.DataFrame) -> pl.DataFrame:
     """Distance of each close from the median, where three or more vendors meet and differ."""
     contested = spread.filter((pl.col("vendors") > 2) & (pl.col("drift") > 0)).select(_BAR)
-    rows = usable.join(contested, on=_BAR, how="semi")
+    rows = usable.clear()
+    if not contested.is_empty():
+        rows = usable.join(contested, on=_BAR, how="semi")
     medians = rows.group_by(_BAR).agg(pl.col("close").median().alias("median"))
     return rows.join(medians, on=_BAR).select(
         *_BAR, "vendor", distance=(pl.col("close") - pl.col("median")).abs() / pl.col("median")
@@ -181,7 +189,7 @@ def _statistics(bars: pl.DataFrame, statistic: Statistic | Mapping[str, Statisti
     """Columns symbol, statistic."""
     if "statistic" in bars.columns:
         return bars.group_by("symbol").agg(pl.col("statistic").first())
-    symbols = bars.select("symbol").unique()
+    symbols = pl.DataFrame({"symbol": _named(bars.get_column("symbol"))})
     if isinstance(statistic, str):
         return symbols.with_columns(statistic=pl.lit(statistic))
     named = pl.col("symbol").replace_strict(dict(statistic), default="max", return_dtype=pl.String)
@@ -195,5 +203,8 @@ def _by_statistic(
     parts = []
     for name, aggregate in (("max", pl.col(column).max()), ("median", pl.col(column).median())):
         wanted = chosen.filter(pl.col("statistic") == name).select("symbol")
-        parts.append(rows.join(wanted, on="symbol", how="semi").group_by(keys).agg(aggregate))
+        own = rows.clear() if wanted.is_empty() else rows
+        if wanted.height < chosen.height:
+            own = own.join(wanted, on="symbol", how="semi")
+        parts.append(own.group_by(keys).agg(aggregate))
     return pl.concat(parts)
