@@ -1,5 +1,7 @@
 """The job `rebuild_curated`: curate sessions again from what is in the raw logs, check and score.
 
+Features that are stored, and in which these bars have a part, are made anew with them.
+
 What belongs here: what it selects, and the request of one such run. What does not: who asks for it
 (sensors), which sessions are outdated (market_data/pipeline/outdated.py).
 """
@@ -7,21 +9,27 @@ What belongs here: what it selects, and the request of one such run. What does n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
 from emp_assets.naming import QUARANTINE_KEY, SCORES_KEY, curated_key
-from jobs.ranged_run import bars_selection, checks_of, range_tags
+from jobs.ranged_run import Selection, bars_selection, checks_of, features_selection, range_tags
+from market_data.features.registry import FEATURE_TIMEFRAMES
 from market_data.pipeline.outdated import Outdated
 from market_data.timeframes import Timeframe
 
 NAME = "rebuild_curated"
+_ANY = (date.min, date.max)
 
 rebuild_job = dg.define_asset_job(
     NAME,
     selection=dg.AssetSelection.assets(
-        *(curated_key(t) for t in Timeframe), QUARANTINE_KEY, SCORES_KEY
+        *(curated_key(t) for t in Timeframe),
+        QUARANTINE_KEY,
+        SCORES_KEY,
+        *features_selection(FEATURE_TIMEFRAMES, _ANY, symbols=(), macro=False).keys,
     ),
     description=__doc__,
 )
@@ -34,6 +42,7 @@ def rebuild_request(
     *,
     run_key: str,
     limits: Mapping[str, str],
+    features: bool = False,
 ) -> dg.RunRequest:
     """One ranged run that makes a range of one symbol anew.
 
@@ -43,8 +52,13 @@ def rebuild_request(
         found: timeframe and sessions.
         run_key: of runs with one key, only the first is launched.
         limits: of `run_limits`.
+        features: also those of the bars, and what is made of them.
     """
-    chosen = bars_selection(found.timeframe, [], (found.first, found.last), symbols=[symbol])
+    sessions = (found.first, found.last)
+    chosen = bars_selection(found.timeframe, [], sessions, symbols=[symbol])
+    if features:
+        more = features_selection([found.timeframe], sessions, symbols=[symbol], macro=False)
+        chosen = Selection(chosen.keys | more.keys, {**chosen.ops, **more.ops}, sessions)
     return dg.RunRequest(
         run_key=run_key,
         run_config={"ops": dict(chosen.ops)},

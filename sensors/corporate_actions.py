@@ -2,7 +2,8 @@
 
 Where a source states an action that was not known before, or states it otherwise, the stored bars
 of its symbol are compared with what curation makes of the raw logs now. Each unbroken range of
-sessions that differs becomes one ranged run of curation, checks and scores for that symbol alone.
+sessions that differs becomes one ranged run of curation, checks and scores for that symbol alone,
+and of the features in which these bars have a part, where some are stored.
 Bars that a run has curated since it landed the action differ in nothing, and cause no run. The same
 is done where a vendor that tells splits has answered about a symbol whose daily bars are flagged
 since nobody had told its splits: that there was none is news too.
@@ -19,12 +20,15 @@ import dagster as dg
 from adapters.automation import load_automation
 from jobs.automation.limits import run_limits
 from jobs.rebuild import NAME, rebuild_request
+from market_data.pipeline.features_touched import touched
 from market_data.pipeline.newly_told import newly_told
 from market_data.pipeline.outdated import Outdated, outdated
 from market_data.pipeline.platform import Platform
 from resources.platform import PlatformResource
+from sensors.cursors import remembered
 
 EVERY_SECONDS = 60
+VERSION = 3
 SECONDS_PER_TICK = 20.0
 """After this long no further symbol is begun. Dagster gives a tick a minute."""
 
@@ -62,6 +66,7 @@ def rebuild_after_corporate_actions(
                 found,
                 run_key=f"{symbol} {found.timeframe} {found.first} {found.last} {number}",
                 limits=limits,
+                features=_under_features(opened, symbol, found),
             )
             for found in _outdated(opened, symbol)
         ]
@@ -70,7 +75,7 @@ def rebuild_after_corporate_actions(
             break
     # Dagster keeps the cursor after it has launched the runs; a tick that breaks off before is
     # repeated, and its run keys launch nothing twice.
-    cursor = json.dumps({"version": 3, "seen": seen, "waiting": waiting, "asked": asked})
+    cursor = json.dumps({"version": VERSION, "seen": seen, "waiting": waiting, "asked": asked})
     if requests:
         return dg.SensorResult(run_requests=requests, cursor=cursor)
     reason = f"{len(waiting)} symbols wait" if waiting else "no stored bar is outdated"
@@ -82,13 +87,22 @@ def _remembered(cursor: str | None) -> tuple[int, dict[str, int], int]:
 
     The symbols are there with the numbers that make their runs' keys. Cursors before version 3
     have a time for the answer: all answers are looked at once more then, which costs one look.
+
+    Raises:
+        ValueError: a newer program has written the cursor.
     """
-    if not cursor:
+    kept = remembered(cursor, VERSION)
+    if not kept:
         return 0, {}, 0
-    kept = json.loads(cursor)
     waiting = {str(s): int(n) for s, n in kept["waiting"].items()}
-    asked = int(kept["asked"]) if kept.get("version") == 3 else 0
+    asked = int(kept["asked"]) if kept.get("version") == VERSION else 0
     return int(kept["seen"]), waiting, asked
+
+
+def _under_features(platform: Platform, symbol: str, found: Outdated) -> bool:
+    """Whether stored features are made of these bars."""
+    about = touched(platform, symbol, [(found.first, found.last)])
+    return any(found.timeframe in one.timeframes for one in about)
 
 
 def _outdated(platform: Platform, symbol: str) -> list[Outdated]:

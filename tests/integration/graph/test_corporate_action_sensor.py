@@ -10,8 +10,11 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from market_data.datasets import SCORES_DATASET, curated_bars
+from market_data.datasets import FEATURES, SCORES_DATASET, curated_bars
+from market_data.features.registry import Kind, bar_groups
+from market_data.pipeline.features import features_now, make_features
 from market_data.pipeline.outdated import outdated
 from market_data.pipeline.score import score_range
 from market_data.ports import IngestRun
@@ -154,6 +157,31 @@ def test_a_late_split_rebuilds_its_symbol_and_sessions_alone(house: Graph) -> No
     repeated = tick(house)
     assert isinstance(repeated, dg.SensorResult)
     assert not repeated.run_requests, "what was rebuilt is outdated no more"
+
+
+def test_features_of_the_bars_are_made_anew_where_some_are_stored(house: Graph) -> None:
+    """Also those of sessions after the bars that changed, whose windows hold them."""
+    made = bar_groups(Timeframe.D1)
+    make_features(house.platform, made, ["AAA"], FIRST, LAST)
+    learn(house, "AAA", EX_DATE, 2.0)
+    told = tick(house)
+    assert isinstance(told, dg.SensorResult)
+    (request,) = told.run_requests or ()
+    keys = {key.to_user_string() for key in request.asset_selection or ()}
+    assert {"features/price_1d_v1", "features/confluence_v1", "curated/bars_1d"} < keys
+    assert "features/macro_context_v1" not in keys
+    before = stored_features(house)
+    assert run(house, request).success
+    after = stored_features(house)
+    now = features_now(house.platform, made, ["AAA"], FIRST, LAST)
+    for group in made:
+        assert_frame_equal(after[group.kind], now[group.kind])
+    assert not before[Kind.PRICE].equals(after[Kind.PRICE])
+
+
+def stored_features(house: Graph) -> dict[Kind, pl.DataFrame]:
+    groups = bar_groups(Timeframe.D1)
+    return {g.kind: house.platform.store.scan(FEATURES[g.key]) for g in groups}
 
 
 def test_a_tick_that_breaks_off_asks_for_the_same_runs_again(house: Graph) -> None:

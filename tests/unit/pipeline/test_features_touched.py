@@ -24,16 +24,28 @@ from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe
 
 D1, M1 = Timeframe.D1, Timeframe.M1
-HELD = {"price_1d_v1": [date(2020, 1, 1), date(2024, 3, 1)], "labels_1m_v1": [date(2024, 2, 1)]}
+HELD = {
+    "price_1d_v1": (date(2020, 1, 2), date(2024, 3, 28)),
+    "labels_1m_v1": (date(2024, 2, 1), date(2024, 2, 29)),
+}
 
 
-def counts(dataset: Dataset) -> pl.DataFrame:
-    months = HELD.get(dataset.name.removeprefix("features/"), [])
-    rows = [{"symbol": "AAA", "month": month, "rows": 1} for month in months]
-    return pl.DataFrame(rows, schema={"symbol": pl.String, "month": pl.Date, "rows": pl.Int64})
+class Store:
+    """Features of AAA, by their sessions alone."""
+
+    def latest(self, dataset: Dataset, *, symbols: list[str]) -> pl.DataFrame:
+        return self.scan(dataset, symbols=symbols, sessions=(date.min, date.max)).tail(1)
+
+    def scan(
+        self, dataset: Dataset, *, symbols: list[str], sessions: tuple[date, date], **_: Any
+    ) -> pl.DataFrame:
+        held = HELD.get(dataset.name.removeprefix("features/")) if symbols == ["AAA"] else None
+        every = pl.date_range(*held, eager=True) if held else []
+        days = pl.DataFrame({"session": every}, schema={"session": pl.Date})
+        return days.filter(pl.col("session").is_between(*sessions))
 
 
-PLATFORM = cast("Platform", SimpleNamespace(store=SimpleNamespace(counts=counts)))
+PLATFORM = cast("Platform", SimpleNamespace(store=Store()))
 
 
 @pytest.mark.parametrize(
@@ -46,14 +58,14 @@ PLATFORM = cast("Platform", SimpleNamespace(store=SimpleNamespace(counts=counts)
         ),
         (("2024-02-06", "2024-02-06"), [((M1, D1), "2024-02-06", "2024-02-06")]),
         # Before all of them: the first ones have these bars in their windows.
-        (("2019-12-30", "2019-12-30"), [(D1, "2020-01-01", "2020-01-01")]),
+        (("2019-12-30", "2019-12-30"), [(D1, "2020-01-02", "2020-01-02")]),
         (
             ("2024-01-30", "2024-01-30"),
             [(M1, "2024-02-01", "2024-02-01"), (D1, "2024-01-30", "2024-01-30")],
         ),
         (("2012-01-02", "2012-12-28"), []),
         # After all of them: labels of the last ones may be told by these bars.
-        (("2024-04-02", "2024-04-02"), [(D1, "2024-03-31", "2024-03-31")]),
+        (("2024-04-02", "2024-04-02"), [(D1, "2024-03-28", "2024-03-28")]),
         (("2024-07-02", "2024-07-02"), []),
     ],
 )  # fmt: skip
