@@ -86,8 +86,12 @@ def repair(
         # A process that dies from here on must not take with it what it knew of the losses.
         unfinished.keep(lost)
         _, tended = table.repair(thorough=thorough)
-        if tended.changed.height:  # told by what later versions had written
-            lost = tended.changed.with_columns(told_by=pl.lit("later versions"))
+        if tended.changed.height:  # told by what later versions held
+            told = tended.changed.with_columns(told_by=pl.lit("later versions"))
+            # Beside what a repair before this one knew of and did not make anew.
+            lost = pl.concat([lost, told.select(lost.columns)]).unique(
+                ["symbol", "session"], keep="last", maintain_order=True
+            )
             unfinished.keep(lost)
     remade = tended is not None and remake and lake_losses.is_made_anew(named)
     if remade:

@@ -20,6 +20,7 @@ import polars as pl
 from adapters.stores.delta_bar_store import DeltaBarStore
 from adapters.stores.delta_change import Change
 from adapters.stores.delta_handle import KeptHandle
+from adapters.stores.delta_mending import Mending
 from adapters.stores.delta_raw_log import DeltaRawLog
 from adapters.stores.delta_table import DeltaFiles
 from adapters.stores.object_settings import options_of
@@ -144,6 +145,11 @@ def restore(root: str, version: str) -> None:
     DeltaBarStore(root).table(BARS).restore(int(version), dry_run=False)
 
 
+def repair_log(root: str) -> None:
+    """Mend the raw log."""
+    DeltaRawLog(root).table(RAW).repair()
+
+
 def die_at(boundary: int) -> None:
     """Count boundaries from here on, and die at one of them as a power cut would have it."""
     from deltalake import DeltaTable
@@ -182,13 +188,15 @@ def die_at(boundary: int) -> None:
     around(DeltaTable, "create_checkpoint")
     around(DeltaTable, "vacuum")
     around(KeptHandle, "ready")
+    around(Mending, "_put")
+    around(Path, "replace")
 
 
 if __name__ == "__main__":
     if number := os.environ.get("EMP_TEST_DIE_AT"):
         die_at(int(number))
     writing = (replace_each, replace_same, replace_parts, append_fetch, append_days)
-    tending = (optimize, optimize_log, vacuum, restore)
+    tending = (optimize, optimize_log, vacuum, restore, repair_log)
     tasks = {f.__name__: f for f in (*writing, *tending)}
     print("ready", flush=True)
     tasks[sys.argv[1]](*sys.argv[2:])

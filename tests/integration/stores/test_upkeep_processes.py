@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import sys
 import time
@@ -18,6 +19,7 @@ from test_delta_processes import finish, start
 
 from adapters.stores.delta_bar_store import DeltaBarStore
 from adapters.stores.delta_raw_log import DeltaRawLog
+from market_data.errors import TableDamagedError
 from market_data.schemas import RAW_BARS
 
 RESTORED = "1"
@@ -57,6 +59,43 @@ def test_killed_at_every_boundary_and_run_again(tmp_path: Path, task: str) -> No
     else:
         pytest.fail("it never reached its end")
     assert deaths >= {"optimize": 6, "vacuum": 2, "restore": 2}[task]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_repair_of_a_log_killed_anywhere_never_shows_half_of_it(tmp_path: Path) -> None:
+    """Readers get all rows or an error, also those that had the log open before."""
+    made = tmp_path / "made"
+    work.append_days(str(made), "0", "15")
+    before, deaths = DeltaRawLog(made).revisions(work.RAW), 0
+    newest = DeltaRawLog(made).table(work.RAW).footprint().version
+    for boundary in range(1, 80, 2):
+        root = tmp_path / str(boundary)
+        shutil.copytree(made, root)
+        held = DeltaRawLog(root)
+        assert_frame_equal(held.revisions(work.RAW), before)
+        for version in (newest - 1, newest):
+            log = root / work.RAW.name / "_delta_log" / f"{version:020d}.json"
+            log.write_text(log.read_text()[:200])
+        process = start("repair_log", root, die_at=boundary)
+        _, err = process.communicate(timeout=60)
+        ended = process.returncode == 0
+        assert ended or process.returncode == -signal.SIGKILL, err
+        deaths += not ended
+        for log in (held, DeltaRawLog(root)):
+            try:
+                assert_frame_equal(log.revisions(work.RAW), before)
+            except TableDamagedError:
+                assert not ended
+        work.repair_log(str(root))
+        for log in (held, DeltaRawLog(root)):
+            assert_frame_equal(log.revisions(work.RAW), before)
+        assert DeltaRawLog(root).table(work.RAW).damage(thorough=True).none
+        if ended:
+            break
+    else:
+        pytest.fail("it never reached its end")
+    assert deaths >= 5
 
 
 @pytest.mark.slow
