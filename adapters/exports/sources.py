@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from adapters.timescale.settings import TimescaleSettings
 
 LAKE, TIMESCALE = "lake", "timescaledb"
-_STATEMENT = timedelta(days=7)
-"""Sessions of fine bars that one statement asks for: readers have a time limit."""
+_STATEMENTS = {Layout.MONTH_BUCKET: timedelta(days=7), Layout.YEAR: timedelta(days=92)}
+"""Days that one statement asks for, of fine and of coarse bars: readers have a time limit, and what
+it gives is held in memory."""
 
 
 class Reading(Protocol):
@@ -294,12 +295,9 @@ class TimescaleReading:
 
 
 def _statements(job: ExportJob, wanted: Unit) -> list[tuple[date, date]]:
-    if job.dataset.layout is Layout.YEAR:
-        return [wanted.sessions]
-    starts = [
-        wanted.first + n * _STATEMENT for n in range((wanted.last - wanted.first) // _STATEMENT + 1)
-    ]
-    return [(s, min(s + _STATEMENT - timedelta(days=1), wanted.last)) for s in starts]
+    step = _STATEMENTS[job.dataset.layout]
+    starts = [wanted.first + n * step for n in range((wanted.last - wanted.first) // step + 1)]
+    return [(s, min(s + step - timedelta(days=1), wanted.last)) for s in starts]
 
 
 def _marks(

@@ -24,6 +24,7 @@ from market_data.errors import (
     WithheldBarsWarning,
 )
 from market_data.features.labels import FURTHEST, HORIZONS
+from market_data.features.registry import WARM_UP
 from market_data.features.series import series
 from market_data.features.windows import LOOK_BACK, look_ahead, short_of, warm_up
 from market_data.pipeline.adjusting import of_unknown_splits
@@ -33,6 +34,8 @@ from market_data.pipeline.read import read_bars
 from market_data.timeframes import Timeframe
 
 _DAY = timedelta(days=1)
+_FURTHEST_BACK = 8
+"""Times LOOK_BACK that are read at once of symbols that lack bars."""
 _COLUMNS = ["symbol", "ts", "session", "high", "low", "close", "volume", "flags"]
 
 
@@ -77,6 +80,28 @@ class FeatureBars:
         known = self._platform.actions.read(symbols=adjustable, known_at=self._moment)
         return newest(known, as_of=self._moment)
 
+    def _back(self, symbols: Sequence[str], begin: date) -> list[pl.DataFrame]:
+        """The newest WARM_UP bars of each symbol before a day, however far back they lie.
+
+        It goes back by stretches, longer ones until some limit, for those that lack bars alone:
+        memory depends neither on the length of history nor on that of a hole.
+        """
+        floor = self._platform.universe.first_session
+        reach, until = LOOK_BACK[self._timeframe], begin - _DAY
+        lacking, parts = dict.fromkeys(symbols, WARM_UP), []
+        while lacking and until >= floor:
+            first = max(floor, until - reach)
+            read = self.read(sorted(lacking), first, until)
+            newest = read.group_by("symbol", maintain_order=True).tail(WARM_UP)
+            parts.append(newest.select(_COLUMNS))
+            for symbol, count in newest.group_by("symbol").len().iter_rows():
+                lacking[symbol] -= count
+                if lacking[symbol] <= 0:
+                    del lacking[symbol]
+            reach = min(2 * reach, _FURTHEST_BACK * LOOK_BACK[self._timeframe])
+            until = first - _DAY
+        return parts[::-1]
+
     def stretch(self, bars: pl.DataFrame, begin: date, first: date, last: date) -> pl.DataFrame:
         """The series of a part of a stretch, with its warm-up and the bars that labels look at.
 
@@ -95,9 +120,8 @@ class FeatureBars:
         symbols = within.sort().to_list()
         near = near.filter(pl.col("symbol").is_in(symbols))
         if short := short_of(near, begin, first, last):
-            oldest = self.read(short, self._platform.universe.first_session, begin - _DAY)
             kept = near.filter((day >= begin) | ~pl.col("symbol").is_in(short))
-            near = pl.concat([oldest, kept]).sort("symbol", "ts")
+            near = pl.concat([*self._back(short, begin), kept]).sort("symbol", "ts")
         wanted = look_ahead(warm_up(near, begin), last, max(HORIZONS))
         universe = self._platform.universe
         return series(

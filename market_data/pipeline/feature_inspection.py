@@ -6,7 +6,7 @@ not: judging (market_data/features/checks.py), Dagster's form of a result (emp_a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 import polars as pl
@@ -37,6 +37,8 @@ _BEFORE = {Timeframe.H4: timedelta(days=60), Timeframe.D1: timedelta(days=60)}
 _BEFORE_INTRADAY = timedelta(days=15)
 """How far back the sessions lie that a session is compared with."""
 _SAMPLE = 200
+_AT_ONCE = 64
+"""Symbols that are judged together."""
 PREDICTION_CHECKS = {name: CHECKS[name] for name in ("schema", "null_rate", "drift")}
 _Span = tuple[date, date]
 
@@ -118,13 +120,17 @@ def _inspect(
     days = 31 if group is None or group.kind is Kind.CONFLUENCE else step_days(platform, timeframe)
     outcomes, held = [], []
     symbols = [i.symbol for i in platform.universe.instruments]
-    for span in chunks(*sessions, days):
-        now = _now(platform, group, symbols, span)
-        stored = platform.store.scan(dataset, sessions=span)
+    known = set(symbols)
+    for span, names in _portions(platform, dataset, symbols, sessions, days):
+        now = _now(platform, group, [n for n in names if n in known], span)
+        stored = platform.store.scan(dataset, symbols=names, sessions=span)
         begin = span[0] - _BEFORE.get(timeframe, _BEFORE_INTRADAY)
         history = (
             platform.store.scan(
-                dataset, sessions=(begin, span[1]), columns=["symbol", "session", *judged]
+                dataset,
+                symbols=names,
+                sessions=(begin, span[1]),
+                columns=["symbol", "session", *judged],
             )
             if judged
             else stored.clear()
@@ -152,6 +158,21 @@ def _inspect(
         platform=platform,
         timeframe=timeframe,
     )
+
+
+def _portions(
+    platform: Platform, dataset: Dataset, symbols: Sequence[str], sessions: _Span, days: int
+) -> Iterator[tuple[_Span, list[str]]]:
+    """A range cut by days and symbols, so that memory depends on neither.
+
+    Symbols that are no longer in the universe and have rows come last.
+    """
+    for span in chunks(*sessions, days):
+        stored = platform.store.scan(dataset, sessions=span, columns=["symbol"])
+        others = sorted(set(stored["symbol"].unique()) - set(symbols))
+        names = [*symbols, *others]
+        for number in range(0, max(len(names), 1), _AT_ONCE):
+            yield span, names[number : number + _AT_ONCE]
 
 
 def _findings(checks: dict[str, CheckOutcome]) -> pl.DataFrame:
