@@ -9,9 +9,8 @@ The UI shows the same as failed. A session whose newest run was cancelled, or is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
 
 from dagster import (
     AssetKey,
@@ -23,9 +22,7 @@ from dagster import (
 )
 
 from market_data.operations.failed_sessions import Attempt
-
-if TYPE_CHECKING:
-    from dagster_shared.error import SerializableErrorInfo
+from resources.event_errors import error_of, told
 
 _CHUNK = 100
 _ENDS = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
@@ -71,28 +68,16 @@ def _ended(record: RunRecord) -> datetime:
 
 def _why(instance: DagsterInstance, run_id: str) -> str:
     """What ended a run: its first step that failed, or what the run itself says."""
-    told = ""
+    said = ""
     for record in instance.get_records_for_run(run_id, of_type=_ENDS, limit=50).records:
         event = record.event_log_entry.dagster_event
         if event is None:
             continue
         if event.is_step_failure:
-            cause = _cause(event.step_failure_data.error)
+            cause = told(error_of(event))
             return f"{event.step_key}: {cause or event.message or 'failed'}"
-        told = _cause(event.job_failure_data.error) or event.message or ""
-    return told or "the run failed"
-
-
-def _cause(error: SerializableErrorInfo | None) -> str:
-    """The cause behind an error in one line; Dagster wraps it several times."""
-    links: list[SerializableErrorInfo] = list(_chain(error))
-    return " ".join(links[-1].message.split()) if links else ""
-
-
-def _chain(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
-    while error is not None:
-        yield error
-        error = error.cause
+        said = told(error_of(event)) or event.message or ""
+    return said or "the run failed"
 
 
 def _day(text: str | None) -> date | None:

@@ -46,10 +46,13 @@ from market_data.errors import MarketDataError
 from market_data.ports.cache import CacheMetrics
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
+from sensors.cursors import remembered
 from sensors.instance_facts import backfill_facts, daemon_facts, tick_facts
 from sensors.run_facts import Ends, asset_terms, ended_runs, newest_end, run_fact
 from sensors.schedule_facts import sla_fact
 
+VERSION = 1
+"""Of the cursors; what was added since the first ones has a value where it is not there."""
 RUNS_PER_TICK = 50
 SENDING_SECONDS = 20.0
 """No message is begun after this long. Dagster gives a tick a minute, and an attempt takes up to
@@ -71,10 +74,9 @@ def look_at_runs(
     from adapters.alerts.configuration import load_alert_rules
 
     instance = context.instance
-    if not context.cursor:
+    read = _read(context.cursor)
+    if read is None:
         return _runs_seen(newest_end(instance), "watching from here on")
-    kept = json.loads(context.cursor)
-    read = Ends(kept["after"], {int(place): at for place, at in kept["recent"].items()})
     run_ids, read = ended_runs(instance, read, RUNS_PER_TICK)
     if not run_ids:
         return _runs_seen(read, "no run has ended")
@@ -241,15 +243,15 @@ class _Seen:
     @classmethod
     def read(cls, cursor: str | None) -> _Seen:
         """From the sensor's cursor; of the first tick, from now on."""
-        if not cursor:
+        kept = remembered(cursor, VERSION)
+        if "since" not in kept:
             return cls(datetime.now(UTC).timestamp())
-        kept = json.loads(cursor)
-        current = {asset: set(names) for asset, names in kept["current"].items()}
+        current = {asset: set(names) for asset, names in (kept.get("current") or {}).items()}
         cache = CacheMetrics(**kept["cache"]) if kept.get("cache") else None
         return cls(
             kept["since"],
             current,
-            kept["aged"],
+            kept.get("aged", 0.0),
             cache,
             kept.get("counted", 0.0),
             kept.get("clock", ""),
@@ -268,7 +270,7 @@ class _Seen:
         current = {asset: sorted(names) for asset, names in self.current.items()}
         return json.dumps(
             {
-                "version": 1,
+                "version": VERSION,
                 "since": self.since,
                 "current": current,
                 "aged": self.aged,
@@ -348,6 +350,22 @@ def _evaluate(platform: PlatformResource, look: Look, rules: AlertRules) -> int:
     return len(done.messages)
 
 
+def _read(cursor: str | None) -> Ends | None:
+    """The ends that were read; None before the first tick.
+
+    Of a cursor without places the last minutes are read once more: looks that were taken already
+    change nothing.
+
+    Raises:
+        ValueError: a newer program has written the cursor.
+    """
+    kept = remembered(cursor, VERSION)
+    if "after" not in kept:
+        return None
+    places = kept.get("recent") or {}
+    return Ends(int(kept["after"]), {int(place): at for place, at in places.items()})
+
+
 def _runs_seen(read: Ends, reason: str) -> dg.SensorResult:
-    cursor = json.dumps({"version": 1, "after": read.place, "recent": dict(read.recent)})
+    cursor = json.dumps({"version": VERSION, "after": read.place, "recent": dict(read.recent)})
     return dg.SensorResult(skip_reason=reason, cursor=cursor)

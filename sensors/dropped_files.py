@@ -25,6 +25,7 @@ from jobs.automation.limits import run_limits
 from jobs.take_in_files import FOLDER_TAG, NAME, STEP
 from market_data.automation.drop import DropFolder, Found, Known, complete
 from resources.platform import PlatformResource
+from sensors.cursors import remembered
 
 EVERY_SECONDS = 20
 AT_ONCE = 500
@@ -128,25 +129,15 @@ def _written(
 
 def _asked_again(cursor: str | None) -> dict[str, dict[str, int]]:
     """By folder and file, after how many failures it was asked for last."""
-    kept = json.loads(cursor) if cursor else {}
+    kept = remembered(cursor, VERSION)
     return {folder: dict(names) for folder, names in kept.get("again", {}).items()}
 
 
 def _remembered(cursor: str | None) -> dict[str, dict[str, Known]]:
     """What is remembered of each folder.
 
-    Of an older program nothing: the files are found anew, under the same names of runs.
-
     Raises:
         ValueError: a newer program has written the cursor.
     """
-    kept = json.loads(cursor) if cursor else {}
-    version = kept.get("version", 0)
-    if version > VERSION:
-        raise ValueError(f"the cursor has version {version}, this program reads {VERSION}")
-    if version < VERSION:
-        return {}
-    return {
-        name: {n: Known(*file) for n, file in files.items()}
-        for name, files in kept["folders"].items()
-    }
+    folders = remembered(cursor, VERSION).get("folders", {})
+    return {name: {n: Known(*file) for n, file in files.items()} for name, files in folders.items()}

@@ -36,6 +36,7 @@ from market_data.pipeline.missed import made_at_once, replay
 from market_data.ports import Report
 from resources.platform import PlatformResource
 from resources.servers import TimescaleResource
+from sensors.cursors import remembered
 
 if TYPE_CHECKING:
     from adapters.timescale.settings import TimescaleSettings
@@ -130,15 +131,17 @@ class _Memory:
 
     @classmethod
     def read(cls, cursor: str | None) -> "_Memory":
-        """From the cursor; one that another version has written is forgotten: looks come anew."""
-        kept = json.loads(cursor) if cursor else {}
-        if kept.get("version") != 1:
-            return cls()
-        stuck = kept["stuck_at"]
+        """From the cursor; what it does not hold comes anew with the next looks.
+
+        Raises:
+            ValueError: a newer program has written the cursor.
+        """
+        kept = remembered(cursor, 1)
+        streak, stuck = kept.get("streak"), kept.get("stuck_at")
         return cls(
-            Streak.from_json(kept["streak"]),
+            Streak.from_json(streak) if streak else None,
             datetime.fromisoformat(stuck) if stuck else None,
-            set(kept["working"]),
+            set(kept.get("working", ())),
         )
 
     def written(self) -> str:

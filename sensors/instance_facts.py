@@ -7,7 +7,7 @@ What does not: runs (run_facts.py), judging (market_data/alerts).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,10 @@ import dagster as dg
 from dagster import DagsterRunStatus
 
 from market_data.alerts.facts import BackfillFact, DaemonFact, TickFact
+from resources.event_errors import told
 
 if TYPE_CHECKING:
     from dagster._core.execution.backfill import PartitionBackfill
-    from dagster_shared.error import SerializableErrorInfo
 
 BACKFILL = "dagster/backfill"
 NAMED_ASSETS = 3
@@ -113,19 +113,6 @@ def daemon_facts(instance: dg.DagsterInstance) -> list[DaemonFact]:
         errors = tuple(told(error) for error in (beat.errors or ())) if beat else ()
         facts.append(DaemonFact(name, moment(beat.timestamp) if beat else None, errors))
     return facts
-
-
-def told(error: SerializableErrorInfo | None) -> str:
-    """The cause behind an error in one line; Dagster wraps it several times."""
-    links = list(chain(error))
-    return " ".join(links[-1].message.split()) if links else ""
-
-
-def chain(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
-    """An error and what caused it, in turn."""
-    while error is not None:
-        yield error
-        error = error.cause
 
 
 def moment(seconds: float) -> datetime:

@@ -13,6 +13,7 @@ import dagster as dg
 from market_data.backfill.policy import BackfillPolicy
 from market_data.pipeline.outage_backfills import plans_after_outages
 from resources.platform import PlatformResource
+from sensors.cursors import remembered
 
 NAME = "fill_after_outages"
 EVERY_SECONDS = 120
@@ -60,9 +61,7 @@ def _remembered(cursor: str | None, now: datetime) -> tuple[int, datetime]:
     Raises:
         ValueError: a newer program has written the cursor.
     """
-    if not cursor:
+    kept = remembered(cursor, 1)
+    if not kept:
         return 0, now
-    kept = json.loads(cursor)
-    if kept["version"] != 1:
-        raise ValueError(f"the cursor has version {kept['version']}, this program reads 1")
     return int(kept["number"]), datetime.fromisoformat(kept["since"])

@@ -15,6 +15,7 @@ import dagster as dg
 from adapters.automation import load_automation
 from market_data.pipeline.recovery import next_due, recover
 from resources.platform import PlatformResource
+from sensors.cursors import remembered
 
 NAME = "recover_stale_symbols"
 EVERY_SECONDS = 300
@@ -74,10 +75,8 @@ def _remembered(cursor: str | None) -> tuple[datetime | None, list[str]]:
     Raises:
         ValueError: a newer program has written the cursor.
     """
-    if not cursor:
+    kept = remembered(cursor, 1)
+    if not kept:
         return None, []
-    kept = json.loads(cursor)
-    if kept["version"] != 1:
-        raise ValueError(f"the cursor has version {kept['version']}, this program reads 1")
     at = datetime.fromisoformat(kept["look_at"]) if kept["look_at"] else None
     return at, kept["stale"]

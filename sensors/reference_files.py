@@ -13,7 +13,7 @@ shows after a reload. A run keeps the files as it has read them at its start.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import dagster as dg
 
@@ -26,6 +26,7 @@ from jobs.automation.limits import run_limits
 from market_data.calendars import check_calendars
 from market_data.pipeline.reference_impact import reference_impact
 from resources.platform import PlatformResource
+from sensors.cursors import remembered
 
 EVERY_SECONDS = 30
 
@@ -56,7 +57,7 @@ def reference_files(
     context: dg.SensorEvaluationContext, platform: PlatformResource
 ) -> dg.SensorResult:
     """Ask for a run where the files have changed and stand still."""
-    seen = Seen(**json.loads(context.cursor)) if context.cursor else Seen()
+    seen = _remembered(context.cursor)
     found = digest(configuration_paths(platform.settings()))
     if found == seen.published:
         return _wait(Seen(found, "", seen.number), "nothing changed")
@@ -78,6 +79,16 @@ def reference_files(
         },
     )
     return dg.SensorResult(run_requests=[request], cursor=json.dumps(asdict(after)))
+
+
+def _remembered(cursor: str | None) -> Seen:
+    """What the last tick saw. The cursors of version 1 have no version.
+
+    Raises:
+        ValueError: a newer program has written the cursor.
+    """
+    kept = remembered(cursor, 1)
+    return Seen(**{one.name: kept[one.name] for one in fields(Seen) if one.name in kept})
 
 
 def _wait(seen: Seen, reason: str) -> dg.SensorResult:

@@ -18,7 +18,8 @@ from dagster import DagsterEventType, DagsterRunStatus
 
 from jobs.automation.requests import PART_TAG, SCHEDULE_TAG
 from market_data.alerts.facts import AssetTerms, CheckFact, RunFact, StepFact
-from sensors.instance_facts import NAMED_ASSETS, chain, moment, told
+from resources.event_errors import chain, error_of, told
+from sensors.instance_facts import NAMED_ASSETS, moment
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PARTITION = "dagster/partition"
@@ -159,7 +160,7 @@ def _events(
             if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
                 checks.append(_check(event.asset_check_evaluation_data, at))
             elif event.event_type is DagsterEventType.RUN_FAILURE:
-                error = told(event.job_failure_data.error) or event.message or ""
+                error = told(error_of(event)) or event.message or ""
             else:
                 steps.append(_step(event, at))
         if not page.has_more:
@@ -171,7 +172,7 @@ def _step(event: dg.DagsterEvent, at: float) -> StepFact:
     name = event.step_key or ""
     if event.event_type is DagsterEventType.STEP_SUCCESS:
         return StepFact(name, moment(at))
-    error = event.step_failure_data.error
+    error = error_of(event)
     if any(link.cls_name == _BLOCKED for link in chain(error)):
         return StepFact(name, moment(at), blocked=True)
     return StepFact(name, moment(at), told(error) or event.message or "failed")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import nullcontext
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import AssetMaterializationPlannedData
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.remote_origin import (
     InProcessCodeLocationOrigin,
@@ -25,6 +27,10 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
 
+from adapters.probes import Finding, State
+from resources.daemon_probe import daemon_probe
+from resources.partition_states import failed_sessions
+from resources.run_processes import LOST
 from sensors.instance_facts import backfill_facts, daemon_facts, tick_facts
 from sensors.run_facts import Ends, ended_runs, newest_end, run_fact
 
@@ -120,6 +126,27 @@ def test_heartbeats(instance: dg.DagsterInstance):
     assert sensor.errors == ("KeyError: 'close'",)
 
 
+def test_a_tick_that_fails_is_no_daemon_that_stands_still(instance: dg.DagsterInstance):
+    def look() -> Finding:
+        return daemon_probe(lambda: nullcontext(instance), required=True).look()
+
+    assert look().state is State.ERROR
+    names = sorted(instance.get_required_daemon_types())
+    for name in names:
+        errors = [WRAPPED] if name == "SENSOR" else []
+        instance.add_daemon_heartbeat(DaemonHeartbeat(NOW - 5, name, "id", errors))
+    assert look().state is State.OK
+    # Its error says nothing of one that beats no more.
+    instance.add_daemon_heartbeat(DaemonHeartbeat(NOW - 9_000, "SENSOR", "id", [WRAPPED]))
+    found = look()
+    assert (found.state, found.detail) == (
+        State.DEGRADED, "without a healthy heartbeat: SENSOR"
+    )  # fmt: skip
+    for name in names:
+        instance.add_daemon_heartbeat(DaemonHeartbeat(NOW - 9_000, name, "id", [WRAPPED]))
+    assert look().state is State.ERROR
+
+
 def _job() -> dg.JobDefinition:
     @dg.op
     def fine() -> None:
@@ -163,6 +190,37 @@ def test_runs_in_their_order_and_what_they_say(instance: dg.DagsterInstance):
     assert (done.succeeded, [(s.step, s.error) for s in done.steps]) == (True, [("fine", "")])
     assert {s.step: bool(s.error) for s in mixed.steps} == {"fine": False, "broken": True}
     assert run_fact(instance, "unknown", {}) is None
+
+
+def test_a_run_whose_process_died_is_read_by_what_is_there(instance: dg.DagsterInstance):
+    """Where nobody was left to record a reason, events of failures come without data."""
+    session = "2024-02-05"
+
+    @dg.asset(partitions_def=dg.DailyPartitionsDefinition("2024-02-01"))
+    def bars() -> None:
+        """Make nothing."""
+
+    run = instance.create_run_for_job(
+        dg.Definitions([bars]).resolve_implicit_global_asset_job_def(),
+        tags={"dagster/partition": session},
+        status=dg.DagsterRunStatus.STARTED,
+        asset_selection=frozenset([dg.AssetKey("bars")]),
+    )
+    planned = AssetMaterializationPlannedData(dg.AssetKey("bars"), partition=session)
+    instance.report_dagster_event(
+        dg.DagsterEvent.build_asset_materialization_planned_event(run.job_name, "bars", planned),
+        run.run_id,
+    )
+    instance.report_run_failed(run, LOST)
+    later = _job().execute_in_process(instance=instance, raise_on_error=False)
+    found, _ = ended_runs(instance, Ends(0), 10)
+    assert found == [run.run_id, later.run_id]
+    fact = run_fact(instance, run.run_id, {})
+    assert fact is not None
+    assert (fact.succeeded, fact.error, fact.steps) == (False, LOST, ())
+    (attempt,) = failed_sessions(instance, [dg.AssetKey("bars")])
+    assert (attempt.session, attempt.run_id) == (date(2024, 2, 5), run.run_id)
+    assert attempt.why == LOST
 
 
 def test_a_check_that_blocks_is_told_from_one_that_could_not_be_run(instance: dg.DagsterInstance):

@@ -25,6 +25,7 @@ from market_data.errors import StoreUnavailableError
 from market_data.ports import IngestRun
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
+from resources.run_processes import LOST
 from sensors.alerts import alert_delivery, alerts_of_runs, platform_alerts
 from tests.support.graph import Graph
 from tests.support.replay_server import ReplayServer, json_body
@@ -165,6 +166,29 @@ def test_runs_before_the_first_tick_flood_nobody(house: House):
     house.run()
     house.cursors.clear()
     assert house.ticks() == []
+
+
+def test_a_run_whose_process_was_killed_alerts_and_stops_no_later_alert(house: House):
+    """Its end has no data; and the cursor is one of the first version, without places."""
+    after = json.loads(house.cursors["alerts_of_runs"] or "")["after"]
+    instance = house.graph.instance
+    job = house.graph.defs.resolve_job_def("run_backfill_piece")
+    config = {"backfill": "b1", "number": 0, "token": "t1"}
+    run = instance.create_run_for_job(
+        job,
+        run_config={"ops": {"backfill_piece": {"config": config}}},
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    instance.report_run_failed(run, LOST)
+    house.cursors["alerts_of_runs"] = json.dumps({"version": 1, "after": after})
+    (opened,) = house.ticks()
+    (alert,) = opened["alerts"]
+    assert alert["kind"] == "run"
+    assert LOST in alert["detail"]
+    house.write(DAYS[2])
+    house.run()
+    (later,) = house.ticks()
+    assert COVERAGE in keys(later)
 
 
 def test_an_exception_in_a_check_alerts(house: House, monkeypatch: pytest.MonkeyPatch):

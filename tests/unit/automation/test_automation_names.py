@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -136,3 +137,14 @@ def test_no_run_of_a_schedule_takes_for_ever(defs: dg.Definitions):
 def test_names_of_calendars_are_names_of_schedules():
     assert close_name("24/7") == "close_24_7"
     assert close_name("fx@1a2b3c4d5e6f") == "close_fx"
+
+
+def test_the_page_names_each_of_them_once(defs: dg.Definitions) -> None:
+    rows = [
+        line.split("|")[1]
+        for line in (PROJECT / "docs" / "automation.md").read_text().splitlines()
+        if line.startswith("| `")
+    ]
+    named = Counter(name for row in rows for name in row.split("`")[1::2])
+    assert [name for name, count in named.items() if count > 1] == []
+    assert OTHERS | LOCAL.keys() | SENSORS <= set(named)
