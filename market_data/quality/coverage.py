@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from market_data.ordering import repeats_key, runs, sort_if_needed
+from market_data.ordering import repeats_key, runs
 from market_data.quality.breaks import pause, with_breaks
 from market_data.quality.findings import (
     ERROR,
@@ -134,9 +134,8 @@ def _with_breaks(view: BarsView) -> pl.DataFrame:
 
 def _counted(finished: pl.DataFrame, step: timedelta) -> pl.DataFrame:
     """Per symbol-session: observed, first, newest_end, holes (gaps between two bars)."""
-    bars = sort_if_needed(finished)
-    repeated = repeats_key(bars)
-    bars = bars if repeated is None else bars.filter(~repeated)
+    repeated = repeats_key(finished)
+    bars = finished if repeated is None else finished.filter(~repeated)
     sessions = runs(bars)
     last = bars.get_column("end").gather(sessions.get_column("rows").cum_sum() - 1)
     return (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from market_data.ordering import repeats_key, sort_if_needed
+from market_data.ordering import repeats_key
 from market_data.quality.findings import KEY, SAMPLE_ROWS, WARN, CheckOutcome, findings
 from market_data.quality.view import BarsView
 from market_data.schemas import PRICES
@@ -24,7 +24,7 @@ def check_duplicates(view: BarsView) -> CheckOutcome:
     Both warn. Counted are the bars of the slice that share symbol and start, and those of
     `view.duplicates`.
     """
-    repeated = _repeated(view.bars)
+    repeated = _repeated(view.ordered)
     counts = [_counts(repeated), _given(view.duplicates)]
     measured = (
         pl.concat(counts)
@@ -54,13 +54,12 @@ def check_duplicates(view: BarsView) -> CheckOutcome:
     return CheckOutcome(findings(found, check=CHECK, dataset=view.dataset), sample, measured)
 
 
-def _repeated(bars: pl.DataFrame) -> pl.DataFrame:
-    """All rows of the keys that come more than once."""
-    wanted = [*KEY, "ts", *(c for c in ("vendor", "source") if c in bars.columns), *_VALUES]
-    ordered = sort_if_needed(bars)
+def _repeated(ordered: pl.DataFrame) -> pl.DataFrame:
+    """All rows of the keys that come more than once, of bars sorted by (symbol, ts)."""
+    wanted = [*KEY, "ts", *(c for c in ("vendor", "source") if c in ordered.columns), *_VALUES]
     again = repeats_key(ordered)
     if again is None:
-        return bars.clear().select(wanted)
+        return ordered.clear().select(wanted)
     return ordered.filter(again | again.shift(-1).fill_null(value=False)).select(wanted)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from market_data.ordering import runs, sort_if_needed
 from market_data.quality.actions import INVALID_ROW
 from market_data.quality.findings import (
     KEY,
@@ -121,7 +120,7 @@ def _quarantined(view: BarsView) -> pl.DataFrame:
 
 def _measured(view: BarsView, bad: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
     """Rows and refused rows of every symbol-session that is expected or holds any."""
-    stored = runs(sort_if_needed(view.bars)).select(*KEY, stored="rows")
+    stored = view.stored.select(*KEY, stored="rows")
     among = bad.group_by(KEY).agg(among=pl.len().cast(pl.Int64))
     all_refused = refused.group_by(KEY).agg(refused=pl.col("rows").sum())
     every = pl.concat([view.expected.select(KEY), stored.select(KEY), all_refused.select(KEY)])

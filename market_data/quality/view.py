@@ -17,7 +17,7 @@ import polars as pl
 from market_data.basis import FOREIGN_DAY, LATEST_DAY_END
 from market_data.errors import MarketDataError
 from market_data.minor_units import MINOR_UNITS
-from market_data.ordering import is_sorted, repeats_key, runs, sort_if_needed
+from market_data.ordering import repeats_key, runs, sort_if_needed
 from market_data.quality.findings import KEY
 from market_data.quality.thresholds import Rules, Thresholds
 from market_data.schemas import (
@@ -109,6 +109,16 @@ class BarsView:
         return limits_of(self.instruments, self.timeframe, thresholds)
 
     @cached_property
+    def ordered(self) -> pl.DataFrame:
+        """The bars sorted by (symbol, ts)."""
+        return sort_if_needed(self.bars)
+
+    @cached_property
+    def stored(self) -> pl.DataFrame:
+        """The symbol-sessions that have bars, see `market_data.ordering.runs`."""
+        return runs(self.ordered)
+
+    @cached_property
     def awaited(self) -> pl.DataFrame:
         """The rows of `expected`, each with its `delay`."""
         usual = pl.lit(self.delay, pl.Duration("us"))
@@ -129,10 +139,10 @@ class BarsView:
 
         Returns:
             symbol, session, ts, end (never after the session's close), and of the session opens,
-            closes, expected; in the order of `bars`.
+            closes, expected; sorted by (symbol, ts).
         """
         hours = self.expected.select(*KEY, "expected", opens="open", closes="close")
-        placed = _with_hours(self.bars, hours).with_columns(end=self._end())
+        placed = _with_hours(self.ordered, self.stored, hours).with_columns(end=self._end())
         whole = pl.col("fetched_at") >= pl.col("end")
         if self.kind == "curated":
             whole = pl.col("final")
@@ -147,7 +157,7 @@ class BarsView:
     @cached_property
     def series(self) -> pl.DataFrame:
         """Whole bars with sound prices, and those around them: SERIES, sorted by (symbol, ts)."""
-        own = sort_if_needed(self.bars)
+        own = self.ordered
         if self.finished.height < own.height:
             whole = self.finished.select("symbol", "ts")
             own = own.join(whole, on=["symbol", "ts"], how="semi", maintain_order="left")
@@ -170,12 +180,10 @@ class BarsView:
         return pl.min_horizontal(pl.col("ts") + self.timeframe.duration, "closes")
 
 
-def _with_hours(bars: pl.DataFrame, hours: pl.DataFrame) -> pl.DataFrame:
+def _with_hours(bars: pl.DataFrame, sessions: pl.DataFrame, hours: pl.DataFrame) -> pl.DataFrame:
     """The bars of the sessions that have hours, with these."""
-    if not is_sorted(bars):
-        return bars.join(hours, on=KEY, maintain_order="left")
     # One look per session, not per bar.
-    sessions = runs(bars).join(hours, on=KEY, how="left", maintain_order="left")
+    sessions = sessions.join(hours, on=KEY, how="left", maintain_order="left")
     number = pl.int_range(pl.len()).repeat_by("rows").explode(empty_as_null=False)
     whose = sessions.select(number).to_series()
     added = sessions.select(pl.exclude(*KEY, "first", "last", "rows"))[whose]
