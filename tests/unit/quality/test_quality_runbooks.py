@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from emp.cli import app
+from market_data.features.checks import CHECKS as FEATURE_CHECKS
 from market_data.quality.actions import ACTIONS
 from market_data.quality.checks import CHECKS
 from market_data.quality.runbooks import page_of, page_of_all, page_of_check
@@ -83,6 +84,8 @@ def test_links_and_commands_of_a_page_exist(page: str) -> None:
 def test_the_page_about_quality_names_every_check_code_and_limit() -> None:
     text = (DOCS / "quality.md").read_text()
     table = text[text.index("## The checks") : text.index("## The score")]
-    assert re.findall(r"^\| (\w+) \| `", table, re.MULTILINE) == list(CHECKS)
+    of_bars, of_features = table.split("Datasets of features", maxsplit=1)
+    named = [re.findall(r"^\| (\w+) \| `", part, re.MULTILINE) for part in (of_bars, of_features)]
+    assert named == [list(CHECKS), list(FEATURE_CHECKS)]
     assert [c for c in CODES if f"`{c}`" not in table] == []
     assert [limit for limit in Rules.model_fields if f"`{limit}" not in text] == []
