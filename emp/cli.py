@@ -7,6 +7,7 @@ when it runs.
 
 from __future__ import annotations
 
+import io
 import sys
 import warnings
 from collections.abc import Sequence
@@ -238,4 +239,7 @@ def _complain(message: str) -> int:
 
 def main() -> None:
     """The `emp` program."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As on stderr: names of files may be no text, and whoever prints one must not die of it.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))

@@ -21,6 +21,7 @@ from typing import Any
 from market_data.backfill.pieces import GAP
 from market_data.backfill.plans import CURATED, BackfillRequest, dataset_parts
 from market_data.errors import ConfigurationError
+from market_data.wording import few, sayable
 
 VERSION = 1
 _REQUIRED = ("version", "dataset", "symbols", "start", "end")
@@ -30,7 +31,14 @@ Span = tuple[date, date]
 
 
 class PoisonError(ValueError):
-    """A message that says nothing that can be done; the text says why."""
+    """A message that says nothing that can be done.
+
+    Args:
+        why: the reason; it may repeat what the message says, whatever that is.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(sayable(why))
 
 
 def parse(body: bytes | None, largest: int) -> BackfillRequest:
@@ -59,12 +67,13 @@ def read_content(content: Mapping[str, Any]) -> BackfillRequest:
     Raises:
         PoisonError: nothing that can be done.
     """
-    if content.get("version", VERSION) != VERSION:
-        raise PoisonError(f"its version is {content['version']!r}, this program reads {VERSION}")
+    if (version := content.get("version", VERSION)) != VERSION:
+        said = repr(version) if isinstance(version, str | int | float) else "no number"
+        raise PoisonError(f"its version is {said}, this program reads {VERSION}")
     if missing := [name for name in _REQUIRED if name not in content]:
         raise PoisonError(f"it lacks {', '.join(missing)}")
     if unknown := sorted(set(content) - {*_REQUIRED, *_OPTIONAL}):
-        raise PoisonError(f"nobody knows {', '.join(unknown)}")
+        raise PoisonError(f"nobody knows {few(unknown, 5)}")
     symbols, refetch = content["symbols"], content.get("refetch", False)
     if not isinstance(symbols, list) or not symbols or not all(map(_is_name, symbols)):
         raise PoisonError("'symbols' is not a list of names with at least one")
@@ -133,7 +142,7 @@ def _content(body: bytes | None) -> Mapping[str, Any]:
 
 
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+    return isinstance(value, str) and bool(value.strip()) and value.isprintable()
 
 
 def _day(content: Mapping[str, Any], name: str) -> date:

@@ -10,6 +10,7 @@ driver and Polars, and loading the mapper would cost every process 65 ms.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
 NUL, REPLACEMENT = "\x00", "\ufffd"
+_UNKEPT = re.compile("[\x00\ud800-\udfff]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -50,12 +52,16 @@ class Instant(TypeDecorator[datetime]):
 
 
 def storable(text: str) -> str:
-    """A text as both engines keep it: PostgreSQL keeps no character 0, which becomes U+FFFD."""
-    return text.replace(NUL, REPLACEMENT)
+    """A text as both engines keep it: what they do not becomes U+FFFD.
+
+    PostgreSQL keeps no character 0, and neither keeps half of a surrogate pair, which JSON and
+    names of files may hold and UTF-8 has no bytes for.
+    """
+    return _UNKEPT.sub(REPLACEMENT, text)
 
 
 class _Storable(TypeDecorator[str]):
-    """A text without the character 0."""
+    """A text as `storable` makes it."""
 
     impl = sa.String
 

@@ -8,6 +8,8 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from adapters.operations import SqlBackfills
 from adapters.operations.messages import LONGEST, Parked, SqlRefreshMessages, Taken
@@ -27,6 +29,31 @@ def kept(engine: sa.Engine) -> SqlRefreshMessages:
 @pytest.fixture
 def backfills(engine: sa.Engine) -> SqlBackfills:
     return SqlBackfills(engine)
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(ANY_TEXT, ANY_TEXT)
+@example("\ud800", "a\x00b\udfff")
+def test_any_text_is_kept_and_can_be_printed(
+    kept: SqlRefreshMessages, body: str, reason: str
+) -> None:
+    """What no encoding takes, half of a surrogate pair for instance, becomes U+FFFD."""
+    was = kept.places(TOPIC).get(0)
+    poison = Parked(0, was or 0, body, reason)
+    taken = Taken(TOPIC, {0: was}, {0: (was or 0) + 1}, [], [poison])
+    assert kept.take(taken, at=NOW, author="x") == []
+    (found,) = kept.parked(limit=1)
+    for told, said in ((found.message.body, body), (found.message.reason, reason)):
+        assert told.encode().decode() == told
+        assert len(told) == len(said)
+        strange = {"\x00", *(c for c in said if "\ud800" <= c <= "\udfff")}
+        expected = "".join("\ufffd" if c in strange else c for c in said)
+        assert told == expected
 
 
 FIRST = Taken(TOPIC, {0: None, 1: None}, {0: 8, 1: 3}, [plan_of(1)], [POISON])

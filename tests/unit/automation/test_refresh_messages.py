@@ -55,6 +55,9 @@ def test_a_message_is_a_wish() -> None:
         (message(symbols="AAPL"), "'symbols' is not a list"),
         (message(symbols=[]), "'symbols' is not a list"),
         (message(symbols=[1]), "'symbols' is not a list"),
+        (message(symbols=["\ud800"]), "'symbols' is not a list"),
+        (message(**{"\ud800": 1}), "nobody knows \ufffd$"),
+        (message(version=[[]]), "its version is no number"),
         (message(refetch="yes"), "'refetch' is not"),
         (message(start="yesterday"), "'start' is not a day"),
         (message(end=20240105), "'end' is not a day"),
@@ -85,6 +88,31 @@ def test_too_many_become_wider_ones() -> None:
     said = [wish("A", 0, 1), wish("B", 5, 6), wish("C", 30, 31), wish("D", 100, 101)]
     assert coalesce(said, 4) == said
     assert coalesce(said, 3) == [wish("ABC", 0, 31), wish("D", 100, 101)]
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=30)
+CONTENT = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(GOOD)) | ANY_TEXT, CONTENT, max_size=4))
+def test_whatever_a_message_says_is_a_wish_or_a_reason_that_can_be_told(
+    changes: dict[str, Any],
+) -> None:
+    """On every terminal and in every database, and no longer than one reads."""
+    body = json.dumps({**GOOD, **changes}).encode()
+    try:
+        found = parse(body, 10_000)
+    except PoisonError as error:
+        why = str(error)
+        assert why.isprintable()
+        assert len(why.encode()) < 2_100
+    else:
+        assert all(symbol.isprintable() for symbol in found.symbols)
 
 
 WISHES = st.builds(
