@@ -6,21 +6,17 @@ have a part in are made anew with it.
 """
 
 from collections.abc import Iterator
-from datetime import date
-from functools import partial
 
 import dagster as dg
 
-from emp_assets.features.made import feature_checks, feature_key, result, spec, step_name
+from emp_assets.features.contexts import group_checks
+from emp_assets.features.made import feature_key, result, spec, step_name
 from emp_assets.naming import SCORES_KEY, curated_key
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.retrying import retried
 from emp_assets.run_config import SymbolsConfig
-from market_data.features.registry import FeatureGroup, bar_groups
-from market_data.pipeline.feature_inspection import inspect_features
+from market_data.features.registry import bar_groups
 from market_data.pipeline.features import make_features
-from market_data.pipeline.inspection import Inspection
-from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe
 from market_data.universe import Universe
 from resources.platform import PlatformResource
@@ -55,11 +51,4 @@ def bar_features_assets(universe: Universe, timeframe: Timeframe) -> dg.AssetsDe
 
 def bar_features_checks(universe: Universe, timeframe: Timeframe) -> list[dg.AssetChecksDefinition]:
     """The checks of each group of a timeframe."""
-    return [
-        feature_checks(universe, feature_key(group), partial(_inspect, group))
-        for group in bar_groups(timeframe)
-    ]
-
-
-def _inspect(group: FeatureGroup, platform: Platform, first: date, last: date) -> Inspection:
-    return inspect_features(platform, group, first, last)
+    return [group_checks(universe, group) for group in bar_groups(timeframe)]
