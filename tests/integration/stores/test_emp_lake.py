@@ -230,6 +230,26 @@ def test_a_repair_that_did_not_end_remembers_what_was_lost(
     assert told(shell("lake", "repair", D1.name, "--json"))["whole"]
 
 
+def test_a_log_that_is_mended_forgets_nothing_of_a_repair_before(
+    world: World, shell: Shell
+) -> None:
+    before = all_told(world)
+    bars = world.platform.store.scan(D1)
+    data_files(world, D1.name)[0].unlink()
+    assert shell("lake", "repair", D1.name, "--yes", "--no-remake")[0] == 0
+    one = bars.filter(symbol="AAA", session=bars["session"].max())
+    day = one["session"][0]
+    world.platform.store.replace(D1, one, sessions=(day, day), symbols=["AAA"])
+    log = world.settings.warehouse_root / D1.name / "_delta_log"
+    max(log.glob("*.json")).write_text("{")
+    status, text = shell("lake", "repair", D1.name, "--yes", "--json")
+    assert status == 0, text
+    found = json.JSONDecoder().raw_decode(text[text.index("{") :])[0]
+    assert len(found["lost"]) == len(DAYS) * len(SYMBOLS)
+    for name, frame in all_told(world).items():
+        assert_frame_equal(frame, before[name])
+
+
 def test_lost_scores_are_scored_anew(world: World, shell: Shell) -> None:
     before = all_told(world)
     (file,) = data_files(world, "quality/scores")
