@@ -56,7 +56,7 @@ def compute(
         told = with_labels(series, labels.timeframe).filter(inside)
         made[Kind.LABELS] = _rows(told, labels, told.select(labels.names))
     if wanted:
-        rows = series.filter(inside)
+        rows = series.select(*_ROW, "factor").filter(inside)
         factor = None if (rows["factor"] == 1).all() else rows["factor"]
         cells = _cells(series, list(wanted.values()), inside.arg_true().to_numpy())
         for kind, group in wanted.items():
@@ -76,8 +76,10 @@ def _cells(
     """The columns of groups in the rows of some numbers, on the basis of the series."""
     import numpy as np
 
-    names = {name for group in groups for name in group.names}
-    cells = {name: np.empty(len(wanted)) for name in names}
+    names = [name for group in groups for name in group.names]
+    # One piece of memory for a group: the system gives large ones in large pages.
+    tables = [np.empty((len(group.names), len(wanted))) for group in groups]
+    cells = dict(zip(names, (row for table in tables for row in table), strict=True))
     kinds = {group.kind for group in groups}
 
     def fill(some: tuple[int, Bars]) -> None:

@@ -72,9 +72,18 @@ def series(
         return pl.DataFrame(schema=SERIES)
     ordered = sort_if_needed(pl.concat(placed))
     first = (ordered["symbol"] != ordered["symbol"].shift()).fill_null(value=True)
-    missing = (pl.col("slot") - pl.col("slot").shift() - 1).clip(lower_bound=0)
-    counted = ordered.with_columns(missing=pl.when(first).then(0).otherwise(missing))
+    counted = ordered.with_columns(missing=_missing(ordered["slot"], first))
     return _on_one_basis(_known_in_order(counted, first), actions).select(SERIES.names())
+
+
+def _missing(slot: pl.Series, first: pl.Series) -> pl.Series:
+    """How many slots lie between a bar and the one before it; none before the first."""
+    import numpy as np
+
+    found = np.diff(slot.to_numpy(), prepend=0) - 1
+    np.maximum(found, 0, out=found)
+    found[first.to_numpy()] = 0
+    return pl.Series(found)
 
 
 def _known_in_order(bars: pl.DataFrame, first: pl.Series) -> pl.DataFrame:
