@@ -10,16 +10,22 @@ copied there: of a file that is linked, every writer of the one would change the
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.disk import writing_to
 from adapters.settings import Settings
 from market_data.automation.drop import DropFolder, Found
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_OF_THE_FILE = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR}
+"""What is wrong with one file, and not with the disk."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,14 @@ class Gathered:
         names: of the files that are in it.
         changed: names of files that are others by now; they are taken when they stand still.
         gone: names of files that are no more.
+        refused: by name of a file, why it cannot be copied.
     """
 
     folder: Path
     names: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 def place_of(settings: Settings, folder: DropFolder) -> Path:
@@ -73,12 +81,27 @@ def look_into(place: Path, folder: DropFolder) -> dict[str, Found]:
 
 
 def gather(
-    settings: Settings, folder: DropFolder, batch: str, files: Iterable[Dropped]
+    settings: Settings,
+    folder: DropFolder,
+    batch: str,
+    files: Iterable[Dropped],
+    taken_at: Mapping[str, datetime] | None = None,
 ) -> Gathered:
     """Bring files to where nobody changes them; again with the same files, the same.
 
-    A file that is no more in the drop folder, and in the batch from an earlier attempt, was taken
-    in by that one.
+    What was copied is of the batch, whatever has become of the file since: it was taken away, or
+    another lies in its place. Only where that other one was taken in meanwhile is the copy left
+    out: the older bars would come to stand above the newer ones.
+
+    Args:
+        settings: say where the batch lies.
+        folder: whose files they are.
+        batch: its name.
+        files: as they were found.
+        taken_at: by name of a file, when another batch took one of that name in last.
+
+    Raises:
+        StorageError: the disk takes no more.
     """
     place = place_of(settings, folder)
     gathered = Gathered(settings.data_dir.resolve() / "inbox" / folder.name / batch)
@@ -86,11 +109,21 @@ def gather(
         for file in files:
             source, target = place / file.name, gathered.folder / file.name
             try:
-                is_same = _copied(source, target, file)
+                where = gathered.names if _copied(source, target, file) else gathered.changed
             except FileNotFoundError:
-                (gathered.names if target.exists() else gathered.gone).append(file.name)
+                where = gathered.gone
+            except OSError as error:
+                if error.errno not in _OF_THE_FILE:
+                    raise
+                gathered.refused[file.name] = f"it cannot be read: {error.strerror}"
                 continue
-            (gathered.names if is_same else gathered.changed).append(file.name)
+            if where is not gathered.names and target.exists():
+                if _copied_at(target) > (taken_at or {}).get(file.name, _NEVER):
+                    where = gathered.names
+                else:
+                    # It stays as an archive, under a name that is never taken for a bar file's.
+                    target.replace(target.with_name(f".{target.name}"))
+            where.append(file.name)
     return gathered
 
 
@@ -145,8 +178,8 @@ def _copied(source: Path, target: Path, file: Dropped) -> bool:
     if not _is_still(source, file):
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Its name is one that is never taken for a file of the batch.
-    part = target.with_name(f".{target.name}.part")
+    # A name that is never taken for a file of the batch, and no longer than any name may be.
+    part = target.with_name(".copied.part")
     shutil.copy2(source, part)
     if not _is_still(source, file):
         # Somebody began to write while it was copied.
@@ -154,6 +187,11 @@ def _copied(source: Path, target: Path, file: Dropped) -> bool:
         return False
     part.replace(target)
     return True
+
+
+def _copied_at(target: Path) -> datetime:
+    """When a file came to its batch: of its two times the one that is not its source's."""
+    return datetime.fromtimestamp(target.stat().st_ctime, UTC)
 
 
 def _is_still(source: Path, file: Dropped) -> bool:

@@ -30,7 +30,8 @@ from market_data.errors import ConfigurationError
 from market_data.failover.state import Standing
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.slice_report import PartReport, PartStatus, grade_of, overall
-from market_data.ports import Outcome, Report
+from market_data.ports import Outcome, Report, Reports
+from market_data.wording import sayable
 from resources.platform import PlatformResource
 
 NAME = "take_in_files"
@@ -40,6 +41,8 @@ REPORT = "dropped_files"
 PARENT_TAG = "emp/take_in_files_run"
 FOLDER_TAG = "emp/drop_folder"
 _NAMED = 5
+_LOOKED = 200
+"""Reports that are read for what was taken in lately."""
 
 Graph = Callable[[], dg.Definitions]
 """The definitions that the job belongs to; known once they are made."""
@@ -126,7 +129,7 @@ class _TakenIn:
         self.gathered = gathered
         self.content = content
         self.parts: list[PartReport] = []
-        self.failed: dict[str, str] = dict(content.broken)
+        self.failed: dict[str, str] = {**gathered.refused, **content.broken}
         self.again: set[str] = set()
 
     @property
@@ -157,7 +160,7 @@ class _TakenIn:
 
     def wrong(self) -> str:
         """Why the job fails; empty where it does not."""
-        told = [f"{name}: {why}" for name, why in list(self.failed.items())[:_NAMED]]
+        told = [f"{sayable(name)}: {why}" for name, why in list(self.failed.items())[:_NAMED]]
         if len(self.failed) > _NAMED:
             told.append(f"and {len(self.failed) - _NAMED} more files")
         return "; ".join(told)
@@ -172,7 +175,8 @@ def _take_in(
     files: Sequence[Dropped],
 ) -> _TakenIn:
     settings, opened = platform.settings(), platform.open()
-    gathered = gather(settings, folder, batch, files)
+    reports = platform.operations.open().reports
+    gathered = gather(settings, folder, batch, files, _taken_at(reports, folder, batch))
     universe = load_universe(settings)
     paths = {name: gathered.folder / name for name in gathered.names}
     content = content_of(settings, universe, folder, paths, opened.clock.now())
@@ -201,6 +205,16 @@ def _take_in(
     leave_out(gathered, [name for name in gathered.names if name in taken.failed])
     clear(settings, folder, gathered, files)
     return taken
+
+
+def _taken_at(reports: Reports, folder: DropFolder, batch: str) -> dict[str, datetime]:
+    """By name of a file, when another batch of its folder took one of that name in last."""
+    found: dict[str, datetime] = {}
+    for report in reports.newest(REPORT, _LOOKED):
+        if report.body["folder"] == folder.name and report.body["batch"] != batch:
+            for name in report.body["taken"]:
+                found.setdefault(name, report.at)
+    return found
 
 
 def _judge(

@@ -21,6 +21,7 @@ from market_data.errors import ConfigurationError, VendorError
 from market_data.pipeline.feed import Feed
 from market_data.timeframes import Timeframe
 from market_data.universe import Universe
+from market_data.wording import sayable
 
 if TYPE_CHECKING:
     from adapters.vendors.files.extent import FileExtent
@@ -123,6 +124,8 @@ def content_of(
             found += extents
         except (VendorError, ConfigurationError) as error:
             broken[name] = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever one file brings up, others land
+            broken[name] = f"it cannot be read: {type(error).__name__}: {sayable(str(error))}"
     words = list(dict.fromkeys(extent.symbol for extent in found))
     symbols, registration = files_feed(universe, folder.vendor, spec, folder.spec, words)
     merged = registration.on_top_of(universe)
@@ -144,6 +147,10 @@ def _held(
     from adapters.vendors.files.discovery import fits
     from adapters.vendors.files.extent import extent
 
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise VendorError("its name is not UTF-8; rename it") from None
     if not fits(path, spec.files):
         raise VendorError(f"its name is not like {spec.files}, which the format {spec.name} reads")
     wanted = [

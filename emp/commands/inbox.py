@@ -10,6 +10,7 @@ import typer
 from emp.commands.options import JsonOption
 from emp.invocation import settings_of
 from emp.output import print_json, print_line
+from market_data.wording import sayable
 
 if TYPE_CHECKING:
     from emp.inbox import FolderStatus
@@ -59,4 +60,4 @@ def _print(each: FolderStatus) -> None:
         f"{newest['new_rows']:,} new rows, {newest['rejected_rows']:,} rejected"
     )
     for name, why in each.failed.items():
-        print_line(f"  not taken in: {name}: {why}")
+        print_line(f"  not taken in: {sayable(name)}: {why}")

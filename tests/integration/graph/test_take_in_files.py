@@ -20,6 +20,8 @@ from adapters.configuration import register
 from adapters.registration.dropped import content_of
 from adapters.settings import PROJECT, Settings
 from adapters.stores.delta_bar_store import DeltaBarStore
+from adapters.vendors.files.extent import extent
+from emp.cli import run
 from emp.inbox import folders
 from jobs.take_in_files import NAME
 from market_data.automation.drop import DropFolder
@@ -155,6 +157,65 @@ def test_a_broken_file_is_named_and_the_others_land(house: House) -> None:
     assert house.run(house.ticks())
     (status, _) = folders(house.made.settings)
     assert set(status.failed) == {"notes.exe"}
+
+
+def test_a_file_whose_name_is_no_text_is_named_and_the_others_land(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(house.place, "GOOD")
+    odd = Path(os.fsdecode(os.fsencode(house.place) + b"/B\xe4R.csv"))
+    odd.write_bytes(write(house.place, "BAR").read_bytes())
+    closed = write(house.place, "CLOSED")
+    copied = shutil.copy2
+
+    def refusing(source: Path, target: Path) -> object:
+        if source == closed:
+            raise PermissionError(13, "Permission denied")
+        return copied(source, target)
+
+    def stumbles(path: Path, *given: Any, **more: Any) -> Any:
+        if path.name == "BAR.csv":
+            raise MemoryError
+        return extent(path, *given, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("adapters.dropped_files.shutil.copy2", refusing)
+        patch.setattr("adapters.vendors.files.extent.extent", stumbles)
+        assert not house.run(house.ticks())
+    failed = house.report()["failed"]
+    assert failed[odd.name] == "its name is not UTF-8; rename it"
+    assert failed["CLOSED.csv"] == "it cannot be read: Permission denied"
+    assert failed["BAR.csv"] == "it cannot be read: MemoryError: "
+    assert house.report()["taken"] == ["GOOD.csv"]
+    assert house.raw() == len(DAYS)
+    assert odd.exists()
+    assert house.tick() == []
+    monkeypatch.setenv("EMP_DATA_DIR", str(house.made.settings.data_dir))
+    monkeypatch.setenv("EMP_CONFIG_DIR", str(house.made.settings.config_dir))
+    assert run(["inbox", "status"]) == 1
+    assert "not taken in: B\ufffdR.csv: its name is not UTF-8; rename it" in capsys.readouterr().out
+
+
+def test_a_file_that_is_replaced_after_a_kill_loses_nothing_of_what_was_copied(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(house.place, "LATEST", DAYS[:2])
+    request = house.ticks()
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017
+        patch.setattr("jobs.take_in_files.content_of", dies)
+        house.made.defs.resolve_job_def(NAME).execute_in_process(
+            instance=house.made.instance, run_config=request.run_config
+        )
+    newer = write(house.place, "LATEST", DAYS[2:], close=10.25)
+    assert house.run(request)
+    assert (house.report()["taken"], house.raw()) == (["LATEST.csv"], 2)
+    assert newer.exists()
+    assert house.run(house.ticks())
+    assert house.stored().height == len(DAYS)
 
 
 def test_a_file_is_taken_once_it_stands_still(house: House) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from adapters.dropped_files import look_into
+from adapters.dropped_files import Dropped, gather, look_into
+from adapters.settings import Settings
 from market_data.automation.drop import DropFolder, Found, Known, check_folders, complete
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
@@ -79,6 +81,27 @@ def test_names_that_are_never_taken(tmp_path: Path) -> None:
         "below/f.csv": False,
     }
     assert look_into(tmp_path / "nowhere", folder()) == {}
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_copy_never_lands_above_a_newer_file_of_its_name(tmp_path: Path, *, gone: bool) -> None:
+    settings, rules = Settings(data_dir=tmp_path), folder()
+    source = tmp_path / "drop" / "a.csv"
+    source.parent.mkdir()
+    source.write_text("old")
+    file = Dropped("a.csv", 3, source.stat().st_mtime_ns)
+    assert gather(settings, rules, "first", [file]).names == ["a.csv"]
+    if gone:
+        source.unlink()
+    else:
+        source.write_text("newer")
+    again = gather(settings, rules, "first", [file])
+    assert (again.names, again.changed, again.gone) == (["a.csv"], [], [])
+    later = {"a.csv": datetime.now(UTC) + timedelta(seconds=1)}
+    late = gather(settings, rules, "first", [file], later)
+    assert (late.names, [*late.changed, *late.gone]) == ([], ["a.csv"])
+    # Nothing reads it as a part of the batch; it is kept all the same.
+    assert [f.name for f in late.folder.iterdir()] == [".a.csv"]
 
 
 def test_folders_that_are_refused() -> None:
