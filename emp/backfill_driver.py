@@ -10,7 +10,7 @@ A driver that dies leaves a piece at work, which settles itself; the next driver
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from emp.supervision import Stop, supervise
@@ -34,9 +34,11 @@ class Driver:
 
     Attributes:
         rounds: of the installation.
+        ended: tokens of attempts whose processes it saw end: they are not on their way any more.
     """
 
     rounds: Rounds
+    ended: set[str] = field(default_factory=set)
 
     def drive(self, name: str, stop: Stop) -> Backfill:
         """Take a backfill to its end, or as far as it comes before somebody says stop.
@@ -64,6 +66,7 @@ class Driver:
 
     def follow(self, name: str, stop: Stop) -> None:
         """The rounds of a backfill whose turn the caller holds."""
+        told = False
         while not stop:
             more, launch = self.rounds.play(name)
             if not more:
@@ -71,7 +74,13 @@ class Driver:
             if launch is not None:
                 self._launch(launch, stop)
                 continue
-            state = self.rounds.kept.get(name).state
+            backfill = self.rounds.kept.get(name)
+            state, taken = backfill.state, [p.number for p in backfill.pieces if p.state.is_taken]
+            if taken and not told:
+                told = True
+                self.rounds.tell(
+                    f"piece {taken[0]} is at work elsewhere, or on its way there; waiting for it"
+                )
             if not state.is_over:
                 stop.wait(_WAIT_SECONDS if state is BackfillState.WAITING else _PAUSE_SECONDS)
 
@@ -83,6 +92,7 @@ class Driver:
             timeout=most.total_seconds(),
             stop=stop,
         )
+        self.ended.add(launch.token)
         if ended.timed_out:
             reason = f"it took longer than {most} (max_runtime)"
             failed, now = PieceState.FAILED, self.rounds.clock.now()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from emp.narration import Narrator
 from emp.output import print_json
 from emp.supervision import stopping
-from market_data.backfill.records import Backfill, BackfillState
+from market_data.backfill.records import Backfill, BackfillState, PieceRecord
 from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -34,13 +35,16 @@ def moment() -> datetime:
     return SystemClock().now()
 
 
-def driver_of(settings: Settings, operations: Operations, tell: Tell) -> Driver:
+def driver_of(
+    settings: Settings, operations: Operations, tell: Tell, *, here: bool = False
+) -> Driver:
     """A driver over an installation.
 
     Args:
         settings: of the installation.
         operations: its ports.
         tell: takes sentences for a person.
+        here: whether it starts the processes of the pieces itself.
 
     Raises:
         ConfigurationError: config/automation.yaml is wrong.
@@ -49,12 +53,37 @@ def driver_of(settings: Settings, operations: Operations, tell: Tell) -> Driver:
     from adapters.backfill_turns import open_turns
     from adapters.clock import SystemClock
     from emp.backfill_driver import Driver
-    from market_data.backfill.driving import Rounds
+    from market_data.backfill.driving import HERE, Rounds
 
     policy = load_automation(settings).backfill
     turns = open_turns(settings, operations.turn_locks)
     rounds = Rounds(operations.backfills, turns, SystemClock(), policy, tell)
-    return Driver(replace(rounds, why_away=look_of(settings)))
+    coming, ended = coming_of(settings), set[str]()
+    return Driver(
+        replace(
+            rounds,
+            is_coming=lambda piece: piece.token not in ended and coming(piece),
+            why_away=look_of(settings),
+            tokens=HERE if here else "",
+        ),
+        ended,
+    )
+
+
+def coming_of(settings: Settings) -> Callable[[PieceRecord], bool]:
+    """Looks whether the run of a claimed piece is on its way, for instance in Dagster's queue."""
+
+    def coming(piece: PieceRecord) -> bool:
+        from emp.run import quiet_dagster
+
+        quiet_dagster()
+        from emp.instance import open_instance
+        from jobs.backfill_coming import is_coming
+
+        with open_instance(settings) as instance:
+            return is_coming(instance, piece, moment())
+
+    return coming
 
 
 def look_of(settings: Settings) -> WhyAway:
@@ -257,7 +286,8 @@ def _drive(settings: Settings, operations: Operations, name: str) -> int:
         # No line that changes: the processes of the pieces write to the same terminal.
         with Narrator(debug=True) as narrator:
             narrator.say(f"backfill {name}")
-            done = driver_of(settings, operations, narrator.say).drive(name, stop)
+            driver = driver_of(settings, operations, narrator.say, here=True)
+            done = driver.drive(name, stop)
         print_json(status_told(done, moment()))
         if stop.signal is not None:
             return 128 + stop.signal

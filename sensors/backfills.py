@@ -6,15 +6,13 @@ second one, loses and doubles nothing: a piece is claimed before its run is aske
 whose claim was given to another does nothing.
 """
 
-from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from adapters.backfill_turns import open_turns
+from jobs.backfill_coming import is_coming
 from jobs.backfill_job import NAME, piece_request
-from jobs.backfill_piece import TAG_TOKEN
 from market_data.backfill.driving import Rounds
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import PieceRecord
@@ -22,13 +20,6 @@ from market_data.errors import StoreConflictError
 from resources.platform import PlatformResource
 
 EVERY_SECONDS = 15
-GRACE = timedelta(minutes=2)
-"""So long after its claim, or its start, a run may not have taken the turn of its piece yet."""
-_AHEAD = (
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-)
 
 
 def backfill_sensor(policy: BackfillPolicy) -> dg.SensorDefinition:
@@ -55,7 +46,10 @@ def backfill_sensor(policy: BackfillPolicy) -> dg.SensorDefinition:
             return dg.SkipReason("no backfill is under way")
         clock = platform.open().clock
         turns = open_turns(platform.settings(), operations.turn_locks)
-        coming = _coming(context.instance, clock.now())
+
+        def coming(piece: PieceRecord) -> bool:
+            return is_coming(context.instance, piece, clock.now())
+
         away = platform.warehouse.why_away
         rounds = Rounds(kept, turns, clock, policy, context.log.info, coming, away)
         requests: list[dg.RunRequest] = []
@@ -73,22 +67,3 @@ def backfill_sensor(policy: BackfillPolicy) -> dg.SensorDefinition:
         return dg.SensorResult(run_requests=requests)
 
     return drive_backfills
-
-
-def _coming(instance: dg.DagsterInstance, now: datetime) -> Callable[[PieceRecord], bool]:
-    """Whether the run of a claimed piece is on its way to taking the turn of the piece."""
-
-    def coming(piece: PieceRecord) -> bool:
-        if piece.claimed_at is not None and now - piece.claimed_at < GRACE:
-            return True
-        found = instance.get_run_records(dg.RunsFilter(tags={TAG_TOKEN: piece.token}), limit=1)
-        if not found:
-            return False
-        if found[0].dagster_run.status in _AHEAD:
-            return True
-        if found[0].dagster_run.status is not dg.DagsterRunStatus.STARTED:
-            return False
-        began = found[0].start_time
-        return began is None or now - datetime.fromtimestamp(began, UTC) < GRACE
-
-    return coming

@@ -25,6 +25,8 @@ from market_data.errors import StoreUnavailableError
 from market_data.ports.backfills import Backfills
 from market_data.ports.clock import Clock
 
+HERE = "here-"
+"""How tokens of attempts begin whose processes a command starts itself."""
 LOST = "its process ended without a word"
 
 Tell = Callable[[str], None]
@@ -101,6 +103,7 @@ class Rounds:
         tell: takes sentences for a person.
         is_coming: whether an attempt that holds no turn yet is on its way all the same.
         why_away: no piece of curated bars begins while the warehouse does not answer.
+        tokens: how the tokens of its attempts begin, see `HERE`.
     """
 
     kept: Backfills
@@ -110,12 +113,18 @@ class Rounds:
     tell: Tell
     is_coming: Callable[[PieceRecord], bool] = lambda _: False
     why_away: WhyAway = always_there
+    tokens: str = ""
 
     def play(self, name: str) -> tuple[bool, Launch | None]:
         """One round: whether another may follow, and what is to be begun before it."""
-        taken = [p for p in self.kept.get(name).pieces if p.state.is_taken]
+        before = self.kept.get(name)
+        # Of one that is cancelled, what has not begun never does: a run that comes does nothing.
+        waits = before.state is not BackfillState.CANCELLING
         alive = {
-            p.number for p in taken if self.turns.is_taken(name, p.number) or self.is_coming(p)
+            p.number
+            for p in before.pieces
+            if p.state.is_taken
+            and (self.turns.is_taken(name, p.number) or (waits and self.is_coming(p)))
         }
         # Read again: a piece may have settled itself right before its turn was looked at.
         backfill = self.kept.get(name)
@@ -154,7 +163,7 @@ class Rounds:
                 self.tell(f"its next piece begins {once if why_away else window}")
 
     def _claimed(self, backfill: Backfill, number: int) -> Launch | None:
-        token = uuid.uuid4().hex
+        token = f"{self.tokens}{uuid.uuid4().hex}"
         if not self.kept.claim(backfill.id, number, token, self.clock.now()):
             return None
         piece = backfill.plan.pieces[number]

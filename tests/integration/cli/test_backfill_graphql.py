@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
+from dagster._core.test_utils import create_run_for_test
 
 from adapters.modes import decide
 from adapters.settings import Settings
 from emp.backfill_graphql import begun
+from emp.backfill_launch import driver_of
+from emp.instance import open_instance
 from emp.reporting import operations_of
+from jobs.backfill_piece import TAG_TOKEN
 from market_data.backfill.records import BackfillState, PieceState
 from market_data.errors import ConfigurationError
 from tests.support.backfill_plans import plan_of
@@ -32,6 +37,38 @@ def another_installation(asked: Asked) -> Reply:
     ]
     found = {"__typename": "RepositoryConnection", "nodes": nodes}
     return json_body({"data": {"repositoriesOrError": found}})
+
+
+@pytest.mark.parametrize("age", [timedelta(seconds=5), timedelta(hours=1)])
+def test_a_piece_whose_run_is_in_the_queue_is_left_to_it(tmp_path: Path, age: timedelta) -> None:
+    """Launched twice, or claimed by the daemon first: no attempt is lost."""
+    settings = Settings(data_dir=tmp_path)
+    operations = operations_of(decide(settings))
+    kept, now = operations.backfills, datetime.now(UTC)
+    name = kept.add(plan_of(2), at=now, author="me")
+    kept.claim(name, 0, "daemons", now - age)
+    if age > timedelta(minutes=2):
+        with open_instance(settings) as instance:
+            waits = dg.DagsterRunStatus.NOT_STARTED
+            run = create_run_for_test(instance, tags={TAG_TOKEN: "daemons"}, status=waits)
+    with ReplayServer() as server:
+        server.reply("/graphql", failing(500))
+        for _ in range(3):
+            assert "its first piece begins once it may" in begun(
+                settings, operations, name, server.url
+            )
+        assert not server.asked
+        first, second = kept.get(name).pieces
+        assert (first.state, first.token, first.attempts) == (PieceState.CLAIMED, "daemons", 1)
+        assert second.state is PieceState.WAITING
+        if age > timedelta(minutes=2):
+            with open_instance(settings) as instance:
+                instance.report_run_canceled(run)
+            begun(settings, operations, name, server.url)
+            assert kept.get(name).pieces[0].state is PieceState.WAITING
+    kept.move(name, (BackfillState.RUNNING,), BackfillState.CANCELLING, now)
+    driver_of(settings, operations, lambda _: None).rounds.play(name)
+    assert kept.get(name).state is BackfillState.CANCELLED
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,27 @@ def test_a_claim_that_nobody_works_on_is_given_back(world: World) -> None:
     assert not world.kept.settle(name, 0, "dead", BAD, at=NOW)
 
 
+def test_a_claim_whose_run_is_on_its_way_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, waited = world.add(2), []
+    world.driver = Driver(replace(world.driver.rounds, is_coming=lambda p: p.token == "queued"))
+    world.kept.claim(name, 0, "queued", NOW)
+
+    def wait(_: Stop, seconds: float) -> bool:
+        waited.append(seconds)
+        if len(waited) == 2:
+            ends(OK)(world, 0, "queued", Stop())
+        return False
+
+    monkeypatch.setattr(Stop, "wait", wait)
+    done = world.drive()
+    assert (done.state, world.launched) == (BackfillState.SUCCEEDED, [1])
+    assert [p.attempts for p in done.pieces] == [1, 1]
+    told = "piece 0 is at work elsewhere, or on its way there; waiting for it"
+    assert world.said.count(told) == 1
+
+
 def test_a_cancelled_one_ends_with_the_piece_at_work(world: World) -> None:
     def cancelled(world: World, number: int, token: str, stop: Stop) -> Ended:
         world.kept.move(world.name, (BackfillState.RUNNING,), BackfillState.CANCELLING, NOW)
