@@ -4,8 +4,8 @@ What belongs here: exponential averages and the value that they begin with. What
 (arrays.py), which averages there are (indicators.py).
 
 An average is the sum of all values so far, each weighing a constant part of what the one after it
-does. Such a sum over 2, 4, 8 ... values follows from two of half as many, so that a series of n
-bars takes log2(n) additions of arrays, and a row's bits depend on what lies before it alone.
+does. So it is a running sum of values that are multiplied with growing powers of that part, divided
+by the power of its own bar, anew every 1024 bars. A row's bits depend on what lies before it alone.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from market_data.features.arrays import Bars, Values
+
+_AT_ONCE = 1024
+"""Bars of which one running sum is made: the powers of any weight up to a third are numbers yet."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Average:
 
     Attributes:
         values: that it is made of.
-        weight: of the newest.
+        weight: of the newest, at most a third.
         first: bars before the one that it begins with.
         length: of the window whose mean it begins with; it ends with that bar.
         of: what the sum of that window is divided by; 0 for its length.
@@ -41,7 +45,7 @@ class Average:
 def averaged(bars: Bars, wanted: Sequence[Average]) -> list[Values]:
     """Averages over all symbols; NaN before they begin. No value from there on may be missing."""
     found = [np.empty_like(one.values) for one in wanted]
-    weights = np.array([[one.weight] for one in wanted])
+    weights = tuple(one.weight for one in wanted)
     for first, end in bars.runs:
         table = np.empty((len(wanted), end - first))
         for row, one in zip(table, wanted, strict=True):
@@ -49,7 +53,7 @@ def averaged(bars: Bars, wanted: Sequence[Average]) -> list[Values]:
             row[: one.first] = 0.0
             if one.first < len(row):
                 row[one.first] = _begun(one, first)
-        _accumulate(table, 1 - weights)
+        _accumulate(table, weights)
         for values, row, one in zip(found, table, wanted, strict=True):
             row[: one.first] = np.nan
             values[first:end] = row
@@ -78,18 +82,28 @@ def averaged_over_gaps(bars: Bars, one: Average) -> Values:
         if not table.size:
             continue
         table[0, 0] = own[known][0]
-        _accumulate(table, np.array([[1 - one.weight]]))
+        _accumulate(table, (one.weight,))
         # Each row takes the newest value so far: none before the first.
         newest = np.cumsum(known) - 1
         found[begin:end] = np.where(newest >= 0, table[0][newest], np.nan)
     return found
 
 
-def _accumulate(table: Values, kept: Values) -> None:
+def _accumulate(table: Values, weights: tuple[float, ...]) -> None:
     """Add to each value what is kept of all before it in its row, in place."""
-    step, spare = 1, np.empty_like(table)
-    while step < table.shape[1]:
-        np.multiply(table[:, :-step], kept, out=spare[:, step:])
-        table[:, step:] += spare[:, step:]
-        kept = kept * kept
-        step *= 2
+    grown, shrunk = _powers(weights)
+    for begin in range(0, table.shape[1], _AT_ONCE):
+        part = table[:, begin : begin + _AT_ONCE]
+        if begin:
+            part[:, 0] += shrunk[:, 1] * table[:, begin - 1]
+        part *= grown[:, : part.shape[1]]
+        np.add.accumulate(part, axis=1, out=part)
+        part *= shrunk[:, : part.shape[1]]
+
+
+@lru_cache(maxsize=16)
+def _powers(weights: tuple[float, ...]) -> tuple[Values, Values]:
+    """What values are multiplied with to weigh as much as later ones, and back, row by row."""
+    kept = 1 - np.array(weights)[:, np.newaxis]
+    shrunk: Values = kept ** np.arange(_AT_ONCE, dtype=np.float64)
+    return 1 / shrunk, shrunk
