@@ -191,7 +191,9 @@ def check_drift(view: BarsView, limits: pl.DataFrame) -> CheckOutcome:
             detail=_sentence(),
         )
     )
-    rows = peers.join(judged.select(*KEY, ts="worst_ts"), on=[*KEY, "ts"], how="semi").sort(
+    # Moments are compared before names are: few bars of the many are left then.
+    then = peers.filter(pl.col("ts").is_in(judged.get_column("worst_ts").unique().implode()))
+    rows = then.join(judged.select(*KEY, ts="worst_ts"), on=[*KEY, "ts"], how="semi").sort(
         "session", "symbol", "ts", "vendor"
     )
     return CheckOutcome(

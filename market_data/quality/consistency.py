@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from market_data.ordering import by_runs
 from market_data.price_steps import price_step
 from market_data.quality.findings import KEY, SAMPLE_ROWS, WARN, CheckOutcome, findings
 
@@ -42,7 +43,8 @@ def spans(bars: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:
     Returns:
         Rows of SPANS.
     """
-    spanned = bars.group_by(KEY, maintain_order=True).agg(
+    spanned = by_runs(bars).agg(
+        pl.col(KEY).first(),
         inner_high=pl.col("high").max(),
         inner_low=pl.col("low").min(),
         inner_close=pl.col("close").last(),

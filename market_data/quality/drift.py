@@ -11,9 +11,11 @@ Drift of a bar is (max - min) / max of the vendors' closes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast
 
 import polars as pl
+
+from market_data.ordering import numbers_of_runs
 
 Statistic = Literal["max", "median"]
 
@@ -78,17 +80,9 @@ def bar_drift(
         of the greatest drift. No row where vendors do not meet.
     """
     usable = _usable(bars)
-    chosen = _statistics(bars, statistic).cast({"symbol": usable.schema["symbol"]})
+    chosen = _statistics(usable, bars, statistic)
     spread = _spread(usable)
-    sessions = _by_statistic(spread, "drift", chosen, _SESSION).join(
-        spread.group_by(_SESSION).agg(
-            drift_max=pl.col("drift").max(),
-            bars=pl.len(),
-            vendors=pl.col("vendors").max(),
-            worst_ts=pl.col("ts").filter(pl.col("drift") == pl.col("drift").max()).min(),
-        ),
-        on=_SESSION,
-    )
+    sessions = _sessions(spread, chosen)
     distances = _by_statistic(_distances(usable, spread), "distance", chosen, [*_SESSION, "vendor"])
     odd = _farthest(distances, _SESSION)
     return (
@@ -100,18 +94,45 @@ def bar_drift(
 
 def _usable(bars: pl.DataFrame) -> pl.DataFrame:
     """The bars with sound closes, their names as Enum: numbers are grouped faster than names."""
-    names = {n: pl.Enum(_named(bars.get_column(n))) for n in _NAMES}
-    return (
-        bars.select("vendor", *_BAR, "close")
-        .filter(pl.col("close").is_finite() & (pl.col("close") > 0))
-        .with_columns(pl.col(name).cast(kind) for name, kind in names.items())
+    found = bars.select("vendor", *_BAR, "close")
+    sound = found.get_column("close").is_finite() & (found.get_column("close") > 0)
+    if not sound.fill_null(value=False).all():
+        found = found.filter(sound)
+    return found.with_columns(_as_enum(found.get_column(name)) for name in _NAMES)
+
+
+def _as_enum(names: pl.Series) -> pl.Series:
+    """The names, sorted, as Enum. Most rows have that of the row before: it is looked at once."""
+    changed = (names != names.shift()).fill_null(value=True)
+    each = names.filter(changed)
+    kind = pl.Enum(each.unique().drop_nulls().sort())
+    if each.len() * 4 > names.len():
+        return names.cast(kind)
+    return each.cast(kind).gather(numbers_of_runs(changed))
+
+
+def _sessions(spread: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
+    """What the bars of each symbol-session say together: the columns of `bar_drift` but one."""
+    named = spread.with_columns(place=_place())
+    median = pl.col("drift").median() if "median" in chosen["statistic"] else pl.lit(None)
+    told = named.group_by("place").agg(
+        pl.col(_SESSION).first(),
+        drift_max=pl.col("drift").max(),
+        median=median,
+        bars=pl.len(),
+        vendors=pl.col("vendors").max(),
+        worst_ts=pl.col("ts").filter(pl.col("drift") == pl.col("drift").max()).min(),
+    )
+    by_median = pl.col("statistic") == "median"
+    return told.join(chosen, on="symbol").with_columns(
+        drift=pl.when(by_median).then("median").otherwise("drift_max")
     )
 
 
-def _named(names: pl.Series) -> pl.Series:
-    """The different names, sorted. Most rows have that of the row before."""
-    changed = (names != names.shift()).fill_null(value=True)
-    return names.filter(changed).unique().drop_nulls().sort()
+def _place() -> pl.Expr:
+    """One number for a symbol, an Enum, and a session: grouped faster than the two."""
+    days = pl.col("session").to_physical().cast(pl.Int64)
+    return pl.col("symbol").to_physical().cast(pl.Int64) * (1 << 32) + days
 
 
 def _spread(usable: pl.DataFrame) -> pl.DataFrame:
@@ -185,15 +206,19 @@ def _farthest(distances: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     )
 
 
-def _statistics(bars: pl.DataFrame, statistic: Statistic | Mapping[str, Statistic]) -> pl.DataFrame:
-    """Columns symbol, statistic."""
+def _statistics(
+    usable: pl.DataFrame, bars: pl.DataFrame, statistic: Statistic | Mapping[str, Statistic]
+) -> pl.DataFrame:
+    """Columns symbol (the Enum of `usable`), statistic."""
+    kind = cast("pl.Enum", usable.schema["symbol"])
     if "statistic" in bars.columns:
-        return bars.group_by("symbol").agg(pl.col("statistic").first())
-    symbols = pl.DataFrame({"symbol": _named(bars.get_column("symbol"))})
+        chosen = bars.group_by("symbol").agg(pl.col("statistic").first())
+        return chosen.with_columns(pl.col("symbol").cast(kind, strict=False)).drop_nulls("symbol")
+    symbols = pl.DataFrame({"symbol": kind.categories})
     if isinstance(statistic, str):
-        return symbols.with_columns(statistic=pl.lit(statistic))
+        return symbols.with_columns(statistic=pl.lit(statistic)).cast({"symbol": kind})
     named = pl.col("symbol").replace_strict(dict(statistic), default="max", return_dtype=pl.String)
-    return symbols.with_columns(statistic=named)
+    return symbols.with_columns(statistic=named).cast({"symbol": kind})
 
 
 def _by_statistic(

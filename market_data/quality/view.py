@@ -17,7 +17,7 @@ import polars as pl
 from market_data.basis import FOREIGN_DAY, LATEST_DAY_END
 from market_data.errors import MarketDataError
 from market_data.minor_units import MINOR_UNITS
-from market_data.ordering import repeats_key, runs, sort_if_needed
+from market_data.ordering import numbered, repeats_key, runs, sort_if_needed
 from market_data.quality.findings import KEY
 from market_data.quality.thresholds import Rules, Thresholds
 from market_data.schemas import (
@@ -184,8 +184,7 @@ def _with_hours(bars: pl.DataFrame, sessions: pl.DataFrame, hours: pl.DataFrame)
     """The bars of the sessions that have hours, with these."""
     # One look per session, not per bar.
     sessions = sessions.join(hours, on=KEY, how="left", maintain_order="left")
-    number = pl.int_range(pl.len()).repeat_by("rows").explode(empty_as_null=False)
-    whose = sessions.select(number).to_series()
+    whose = numbered(sessions.get_column("rows"))
     added = sessions.select(pl.exclude(*KEY, "first", "last", "rows"))[whose]
     return pl.concat([bars, added], how="horizontal").drop_nulls("opens")
 

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from market_data.ordering import starts_of_runs
+from market_data.ordering import by_runs
 from market_data.quality.findings import KEY, SAMPLE_ROWS, WARN, CheckOutcome, findings
 from market_data.universe import AssetClass
 
@@ -109,10 +109,8 @@ def find_volumes(
     traded = limits.filter(pl.col("asset_class").is_in([str(c) for c in TRADED]))
     if traded.is_empty():
         bars = bars.clear()
-    # Numbers of runs are in order: grouping by them needs no look at the texts of symbols.
-    run = starts_of_runs(bars).cast(pl.UInt32).cum_sum().set_sorted()
     totals = (
-        bars.group_by(run.alias("run"), maintain_order=True)
+        by_runs(bars)
         .agg(pl.col(KEY).first(), volume=_TOTAL, bars=pl.len().cast(pl.Int64))
         .drop("run")
         .join(traded.select("symbol", "volume_shift"), on="symbol", maintain_order="left")
