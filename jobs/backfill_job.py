@@ -25,6 +25,8 @@ from resources.platform import PlatformResource
 NAME = "run_backfill_piece"
 STEP = "backfill_piece"
 """A job and its step must not share a name."""
+PARENT_TAG = "emp/backfill_piece_run"
+"""Names, of the run that the step makes, that of the step: with it that one is over."""
 ENDED = "its run was ended from outside: cancelled, or longer than max_runtime"
 
 Graph = Callable[[], dg.Definitions]
@@ -66,7 +68,7 @@ def backfill_piece_job(graph: Graph) -> dg.JobDefinition:
                 piece,
                 backfill.plan.request,
                 run_id=run_id,
-                tags=tags,
+                tags={**tags, PARENT_TAG: context.run_id},
             )
             # Begun again without being counted, a run that is ended each time would go on for ever.
             return replace(done, interrupted=False, reason=ENDED) if done.interrupted else done

@@ -24,7 +24,7 @@ from resources.run_processes import LOST, is_gone
 if TYPE_CHECKING:
     from dagster import DagsterRun
 
-PARENT_TAGS = ("emp/take_in_files_run", "emp/market_slice_run")
+PARENT_TAGS = ("emp/take_in_files_run", "emp/market_slice_run", "emp/backfill_piece_run")
 """Name the run in whose step a run is made."""
 _SLACK = 5.0
 """Seconds by which a process may seem to begin after it has said so."""
