@@ -119,7 +119,9 @@ def planned(
         found = plan_backfill(
             platform, request, policy, rates_of(known, request.dataset), pilot=pilot
         )
-    launch = guarded(found.plan, known, policy, now, off_peak=off_peak, snapshot=snapshot)
+    launch = guarded(
+        found.plan, known, policy, now, universe.classes, off_peak=off_peak, snapshot=snapshot
+    )
     return replace(found, plan=launch.plan), launch.refused
 
 
@@ -267,7 +269,7 @@ def status_lines(backfill: Backfill, now: datetime) -> list[str]:
     lines = [
         f"{backfill.id} {plan.request.dataset}{' (pilot)' if plan.pilot else ''}: "
         f"{backfill.state}; {backfill.done():,} of {plan.symbol_sessions:,} symbol-sessions; "
-        f"pieces: {counts or 'none'}"
+        f"pieces: {counts or f'none, {plan.complete:,} symbol-sessions are complete'}"
     ]
     left = seconds_left(backfill, now)
     if left is not None:

@@ -198,6 +198,11 @@ class Universe(BaseModel):
         """No bar of the first session starts earlier; it may open the evening before."""
         return datetime.combine(self.first_session, time(), UTC) - timedelta(days=1)
 
+    @property
+    def classes(self) -> dict[str, str]:
+        """Symbol to asset class."""
+        return {i.symbol: str(i.asset_class) for i in self.instruments}
+
     def instrument(self, symbol: str) -> Instrument:
         """The instrument of a symbol.
 

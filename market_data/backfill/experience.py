@@ -6,13 +6,14 @@ What does not: the formula of an estimate (estimate.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from market_data.backfill.estimate import Measured, Rates
-from market_data.backfill.plans import BackfillPlan, BackfillRequest
+from market_data.backfill.plans import BackfillPlan, BackfillRequest, Piece
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState, PieceState
+from market_data.timeframes import Timeframe
 
 RATES_FROM = timedelta(days=90)
 """Machines and vendors change: pieces of earlier backfills are no measure any more."""
@@ -54,47 +55,89 @@ def _measured(backfill: Backfill) -> Iterable[Measured]:
 
 
 def refusal(
-    plan: BackfillPlan, earlier: Iterable[Backfill], policy: BackfillPolicy, now: datetime
+    plan: BackfillPlan,
+    earlier: Iterable[Backfill],
+    policy: BackfillPolicy,
+    now: datetime,
+    classes: Mapping[str, str] | None = None,
 ) -> str:
     """Why a plan may not be launched yet, in a sentence; empty where it may.
 
-    A large backfill is launched once a pilot of the same dataset has passed that asked the same
-    vendors for some of its symbols.
+    A large backfill is launched once one pilot of it has passed: of the same dataset by the same
+    options, over sessions of its range, which asked each vendor that would be asked, for bars of
+    the same timeframe, for `pilot_symbols` symbols of each asset class, or as many as there are.
 
     Args:
         plan: what would be launched.
         earlier: backfills, over or not.
         policy: what is large, and how long a pilot counts.
         now: the moment, aware.
+        classes: symbol to asset class; without them all symbols are alike.
     """
     if plan.pilot or plan.symbol_sessions <= policy.guard_symbol_sessions:
         return ""
-    if any(_speaks_for(one, plan, policy, now) for one in earlier):
+    if any(_speaks_for(one, plan, policy, now, classes or {}) for one in earlier):
         return ""
     return (
         f"{plan.symbol_sessions:,} symbol-sessions are more than "
         f"{policy.guard_symbol_sessions:,} (guard_symbol_sessions in config/automation.yaml), and "
-        "no pilot of it has passed lately; launch the same with --pilot first, which takes its "
-        f"newest {policy.pilot_sessions} sessions"
+        "no pilot of it, with its vendors, has passed lately; launch the same with --pilot first, "
+        f"which takes its newest {policy.pilot_sessions} sessions"
     )
 
 
-def _speaks_for(pilot: Backfill, plan: BackfillPlan, policy: BackfillPolicy, now: datetime) -> bool:
-    wanted = {symbol for piece in plan.pieces for symbol in piece.symbols}
-    tried = {symbol for piece in pilot.plan.pieces for symbol in piece.symbols}
+def _speaks_for(
+    pilot: Backfill,
+    plan: BackfillPlan,
+    policy: BackfillPolicy,
+    now: datetime,
+    classes: Mapping[str, str],
+) -> bool:
     return (
         pilot.plan.pilot
         and pilot.state is BackfillState.SUCCEEDED
         and _kind(pilot.plan.request) == _kind(plan.request)
-        and bool(tried & wanted)
         and now - pilot.changed_at <= policy.pilot_valid
+        and _samples(pilot.plan, plan, policy, classes)
     )
 
 
+def _samples(
+    pilot: BackfillPlan, plan: BackfillPlan, policy: BackfillPolicy, classes: Mapping[str, str]
+) -> bool:
+    """Whether a pilot tried enough of everything that is planned.
+
+    What it did is complete since, and need not be a part of the plan: it counts where it lies in
+    the range and among the symbols that were asked for.
+    """
+    request = plan.request
+    inside = [p for p in pilot.pieces if p.first <= request.last and request.first <= p.last]
+    tried = _ways(inside, classes)
+    for way, symbols in _ways(plan.pieces, classes).items():
+        wished = tried.get(way, set())
+        if request.symbols:
+            wished = wished & set(request.symbols)
+        if len(wished) < min(policy.pilot_symbols, len(symbols)):
+            return False
+    return bool(tried)
+
+
+def _ways(
+    pieces: Iterable[Piece], classes: Mapping[str, str]
+) -> dict[tuple[str, Timeframe, str], set[str]]:
+    """By vendor (empty: whoever has them), timeframe and asset class, the symbols of pieces."""
+    found: dict[tuple[str, Timeframe, str], set[str]] = {}
+    for piece in pieces:
+        for vendor, symbols in {"": piece.symbols, **piece.asked}.items():
+            for symbol in symbols:
+                way = vendor, piece.timeframe, classes.get(symbol, "")
+                found.setdefault(way, set()).add(symbol)
+    return found
+
+
 def _kind(request: BackfillRequest) -> tuple[object, ...]:
-    """What a backfill does, wherever and about whom."""
+    """What a backfill does, wherever and about whom; whom it asks, its pieces say."""
     return (
-        *(request.dataset, request.vendors),
-        *(request.refetch, request.overwrite_curated, request.outdated),
+        *(request.dataset, request.refetch, request.overwrite_curated, request.outdated),
         *(request.overwrite_features, request.thorough),
     )

@@ -8,7 +8,7 @@ it may begin, as one function of plan and policy. What does not: whether a pilot
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -36,6 +36,7 @@ def guarded(
     earlier: Iterable[Backfill],
     policy: BackfillPolicy,
     now: datetime,
+    classes: Mapping[str, str] | None = None,
     *,
     off_peak: bool = False,
     snapshot: bool = True,
@@ -47,13 +48,15 @@ def guarded(
         earlier: backfills, over or not; among them is the pilot.
         policy: what is large, what is kept, when it begins.
         now: the moment, aware.
+        classes: symbol to asset class, of each of which a pilot has to have tried some.
         off_peak: whether the launcher wants it off peak, however small.
         snapshot: False where the launcher wants none.
     """
     late = off_peak or policy.begins_off_peak(plan.symbol_sessions)
     kept = snapshot and bool(plan.pieces) and policy.keeps(plan.symbol_sessions)
     name = snapshot_name(now) if kept else ""
-    return Guarded(replace(plan, off_peak=late, snapshot=name), refusal(plan, earlier, policy, now))
+    refused = refusal(plan, earlier, policy, now, classes)
+    return Guarded(replace(plan, off_peak=late, snapshot=name), refused)
 
 
 def snapshot_name(at: datetime) -> str:

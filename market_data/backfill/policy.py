@@ -23,6 +23,7 @@ class BackfillPolicy(BaseModel):
         attempts: how often a piece is tried before it counts as failed.
         guard_symbol_sessions: a larger backfill is launched only after its pilot has passed.
         pilot_sessions: a pilot takes so many of the newest sessions.
+        pilot_symbols: and, of each vendor and asset class, at least so many symbols.
         pilot_valid: how long a pilot speaks for the whole.
         max_runtime: a piece that takes longer is ended, and counts as failed.
         off_peak: pieces of a backfill that was launched for it begin in this span of the day alone.
@@ -38,6 +39,7 @@ class BackfillPolicy(BaseModel):
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
     guard_symbol_sessions: Annotated[int, Field(ge=0)] = 20_000
     pilot_sessions: Annotated[int, Field(ge=1)] = 5
+    pilot_symbols: Annotated[int, Field(ge=1)] = 5
     pilot_valid: Duration = timedelta(days=7)
     max_runtime: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(hours=6)
     off_peak: Annotated[Window, BeforeValidator(window_of)] = Window(

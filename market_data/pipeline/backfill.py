@@ -80,12 +80,21 @@ class _Work:
     bars: pl.DataFrame
     features: pl.DataFrame
 
-    def newest(self, sessions: int) -> _Work:
-        """The same for so many of its newest sessions."""
-        days = self.sessions["session"].unique().sort().tail(sessions)
-        inside = pl.col("session").is_in(days.implode())
-        lacking = {vendor: frame.filter(inside) for vendor, frame in self.lacking.items()}
-        return replace(self, sessions=self.sessions.filter(inside), lacking=lacking)
+    def newest(self, policy: BackfillPolicy, classes: Mapping[str, str]) -> _Work:
+        """The same for what a pilot takes of it.
+
+        That is, of each vendor and asset class, the newest sessions; where these are of few
+        symbols, also the newest session of each of some others.
+        """
+        chosen = pl.concat(
+            _sample(frame, policy, classes) for frame in (self.sessions, *self.lacking.values())
+        )
+
+        def inside(frame: pl.DataFrame) -> pl.DataFrame:
+            return frame.join(chosen, on=_KEY, how="semi", maintain_order="left")
+
+        lacking = {vendor: inside(frame) for vendor, frame in self.lacking.items()}
+        return replace(self, sessions=inside(self.sessions), lacking=lacking)
 
 
 def plan_backfill(
@@ -116,7 +125,7 @@ def plan_backfill(
     works = [_work(platform, request, group) for group in groups_of(platform, request)]
     counted = works
     if pilot:
-        works = [work.newest(policy.pilot_sessions) for work in works]
+        works = [work.newest(policy, platform.universe.classes) for work in works]
     made = [piece for work in works for piece in _pieces(platform, request, policy, work)]
     made.sort(key=lambda piece: (piece.first, piece.timeframe.duration))
     pieces = [replace(piece, number=number) for number, piece in enumerate(made)]
@@ -148,6 +157,29 @@ def plan_backfill(
         pilot=pilot,
     )
     return Planned(plan, costs)
+
+
+def _sample(
+    frame: pl.DataFrame, policy: BackfillPolicy, classes: Mapping[str, str]
+) -> pl.DataFrame:
+    """Symbol and session of what a pilot tries of some that need work, of each asset class."""
+    names = {"symbol": list(classes), "class": list(classes.values())}
+    named = pl.DataFrame(names, schema={"symbol": pl.String, "class": pl.String})
+    days = frame.select(_KEY).join(named, on="symbol")
+    place = pl.col("session").rank("dense", descending=True).over("class")
+    newest = days.filter(place <= policy.pilot_sessions)
+    others = (
+        days.join(newest, on="symbol", how="anti")
+        .sort("session", "symbol", descending=[True, False])
+        .unique("symbol", keep="first", maintain_order=True)
+        .join(
+            newest.group_by("class").agg(tried=pl.col("symbol").n_unique()),
+            on="class",
+            maintain_order="left",
+        )
+        .filter(pl.int_range(pl.len()).over("class") < policy.pilot_symbols - pl.col("tried"))
+    )
+    return pl.concat([newest.select(_KEY), others.select(_KEY)])
 
 
 def _checked(platform: Platform, request: BackfillRequest) -> BackfillRequest:

@@ -72,7 +72,7 @@ def plans_after_outages(
                 continue
             rates = rates_of(known, request.dataset)
             plan = plan_backfill(platform, request, policy, rates).plan
-            launch = guarded(plan, known, policy, now)
+            launch = guarded(plan, known, policy, now, platform.universe.classes)
             if launch.refused:
                 tell(f"{outage.vendor} {left.timeframe} is left to a person: {launch.refused}")
             elif plan.pieces:

@@ -243,7 +243,8 @@ def _plans(
         dataset = f"{CURATED}/bars_{wish.timeframe}"
         request = BackfillRequest(dataset, tuple(symbols), wish.first, wish.due, refetch=True)
         plan = plan_backfill(platform, request, policy, rates_of(known, dataset)).plan
-        launch = guarded(plan, known, policy, platform.clock.now())
+        now, classes = platform.clock.now(), platform.universe.classes
+        launch = guarded(plan, known, policy, now, classes)
         if not plan.pieces or launch.refused:
             refused |= {f"{wish.timeframe}|{symbol}" for symbol in symbols}
             continue

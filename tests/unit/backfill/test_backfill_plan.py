@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 
 from market_data.backfill.estimate import Rates
+from market_data.backfill.experience import refusal
 from market_data.backfill.plans import BackfillPlan, BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
+from market_data.backfill.records import Backfill, BackfillState
 from market_data.backfill.scope import scope_of
 from market_data.datasets import FEATURES, curated_bars
 from market_data.errors import ConfigurationError, StoreUnavailableError
@@ -91,6 +93,30 @@ def test_a_pilot_takes_the_newest_sessions_alone(world: World) -> None:
     # The newest five days on which anything trades; the shares trade on all but a weekend.
     assert (plan.pieces[0].first, plan.pieces[-1].last) == (date(2024, 3, 4), LAST)
     assert plan.symbol_sessions == 10
+
+
+def test_a_pilot_tries_what_the_rest_needs_and_so_speaks_for_it(world: World) -> None:
+    """However unlike its symbols are in what they lack."""
+    world.load("sample_a", "1d", ACME, "2024-01-05", LAST)
+    world.load("sample_b", "1d", BTC, "2024-02-01", LAST)
+    wish = BackfillRequest("curated/bars_1d", (ACME, BTC), FIRST, LAST, overwrite_curated=True)
+
+    def plan(pilot: bool) -> BackfillPlan:
+        return plan_backfill(world.platform, wish, POLICY, Rates(), pilot=pilot).plan
+
+    tried = plan(pilot=True)
+    assert {s for p in tried.pieces for s in p.asked.get("sample_a", ())} == {ACME, BTC}
+    passed = Backfill("a", NOW, "me", tried, BackfillState.SUCCEEDED, NOW, ())
+    guard = BackfillPolicy(guard_symbol_sessions=20)
+    classes = world.platform.universe.classes
+    assert tried.symbol_sessions < 60
+    assert refusal(plan(pilot=False), [], guard, NOW, classes)
+    assert refusal(plan(pilot=False), [passed], guard, NOW, classes) == ""
+    # Once it is done, what is left is less.
+    for piece in tried.pieces:
+        for vendor, symbols in piece.asked.items():
+            world.load(vendor, "1d", symbols, piece.first, piece.last)
+    assert refusal(plan(pilot=False), [passed], guard, NOW, classes) == ""
 
 
 def test_bars_that_nobody_has_are_made_of_minutes(world: World) -> None:

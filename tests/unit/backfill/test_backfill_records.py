@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -41,6 +41,14 @@ def done(plan: BackfillPlan, *seconds: float, vendors: float = 1.0, **changes: A
     )  # fmt: skip
     made = Backfill("a", NOW, "me", plan, BackfillState.SUCCEEDED, NOW, pieces)
     return replace(made, **changes)
+
+
+def pilot_of(**changes: Any) -> BackfillPlan:
+    """A pilot of `plan_of(2)` with something else in its piece, or in its request."""
+    plan = plan_of(1, pilot=True)
+    if "refetch" in changes:
+        return replace(plan, request=replace(plan.request, **changes))
+    return replace(plan, pieces=(replace(plan.pieces[0], **changes),))
 
 
 def test_a_plan_is_the_same_after_it_was_written() -> None:
@@ -178,11 +186,47 @@ def test_whoever_launches_the_policy_says_what_is_kept_and_when_it_begins() -> N
         {"changed_at": NOW - timedelta(days=8)},
         {"plan": plan_of(1)},
         {"plan": plan_of(0, pilot=True)},
+        {"plan": pilot_of(symbols=("DEMO-ACME",))},
+        {"plan": pilot_of(asked={})},
+        {"plan": pilot_of(asked={"sample_b": ("DEMO-ACME", "DEMO-BTC")})},
+        {"plan": pilot_of(asked={"sample_a": ("DEMO-ACME",)})},
+        {"plan": pilot_of(timeframe=Timeframe.M1)},
+        {"plan": pilot_of(first=date(2001, 1, 2), last=date(2001, 1, 3))},
+        {"plan": pilot_of(refetch=True)},
     ],
 )
 def test_a_pilot_that_does_not_speak_for_it(changes: dict[str, Any]) -> None:
     pilot = replace(done(plan_of(1, pilot=True)), **changes)
     assert "--pilot" in refusal(plan_of(2), [pilot], SMALL, NOW)
+
+
+@pytest.mark.parametrize(
+    ("tried", "speaks"), [("ABCDE", False), ("ABCDEX", False), ("ABCDEXYZ", True), ("ABXYZ", False)]
+)
+def test_a_pilot_samples_every_asset_class(tried: str, speaks: bool) -> None:
+    """Five symbols of each, or as many as there are."""
+    classes = dict.fromkeys("ABCDEFGH", "equity") | dict.fromkeys("XYZ", "crypto")
+    (piece,) = plan_of(1).pieces
+    everybody = replace(piece, symbols=tuple(classes), asked={"sample_a": tuple(classes)})
+    some = replace(piece, symbols=tuple(tried), asked={"sample_a": tuple(tried)})
+    wish = replace(plan_of(1).request, symbols=())
+    plan = plan_of(1, request=wish)
+    large = replace(plan, pieces=(replace(everybody, symbol_sessions=999),))
+    pilot = done(replace(plan, pilot=True, pieces=(some,)))
+    assert (refusal(large, [pilot], SMALL, NOW, classes) == "") is speaks
+
+
+def test_what_a_pilot_did_need_not_be_a_part_of_what_is_left() -> None:
+    """Of one vendor a symbol is left that the pilot did not try: it tried as many others."""
+    plan = plan_of(1)
+    (piece,) = plan.pieces
+    tried = replace(piece, symbols=("DEMO-BTC",), asked={"sample_a": ("DEMO-BTC",)})
+    left = replace(piece, symbols=("DEMO-ACME",), asked={"sample_a": ("DEMO-ACME",)})
+    left = replace(left, symbol_sessions=999)
+    pilot, rest = done(replace(plan, pilot=True, pieces=(tried,))), replace(plan, pieces=(left,))
+    assert refusal(rest, [pilot], SMALL, NOW) == ""
+    narrow = replace(plan.request, symbols=("DEMO-ACME",))
+    assert refusal(replace(rest, request=narrow), [pilot], SMALL, NOW)
 
 
 def test_a_busy_machine_is_believed() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -130,7 +130,8 @@ def test_a_pilot_counts_for_as_long_as_it_is_valid(
     request = BackfillRequest(
         "curated/bars_1d", ("DEMO-BTC",), NOW.date(), NOW.date(), ("sample_a",)
     )
-    tried = replace(plan_of(1, pilot=True), request=request)
+    piece = replace(plan_of(1).pieces[0], first=date(2024, 3, 4), last=NOW.date())
+    tried = replace(plan_of(1, pilot=True), request=request, pieces=(piece,))
     plan = ["backfill", "plan", "bars_1d", *ASKED, "--json"]
     assert "--pilot" in json.loads(emp(*plan)[1])["refused"]
     pilot = kept.add(tried, at=now - timedelta(days=1), author="me")
