@@ -56,6 +56,7 @@ def _tick(
     def places(log: str) -> dict[int, int]:
         return platform.operations.open().messages.places(log)
 
+    complete = 0
     with kept_reader(settings, places) as reader:
         if reader is None:
             return "the tick before is still at it"
@@ -77,7 +78,8 @@ def _tick(
                 Parked(m.partition, m.place, (m.body or b"").decode(errors="replace"), reason)
                 for m, reason in ((batch.messages[n], why) for n, why in found.poison.items())
             ]
-            taken = Taken(topic, batch.was, batch.becomes, found.plans, poison, batch.log)
+            made = found.plans, poison, batch.log, found.complete
+            taken = Taken(topic, batch.was, batch.becomes, *made)
             added = operations.messages.take(taken, at=opened.clock.now(), author=NAME)
             if added is None:
                 reader.lost()
@@ -88,6 +90,8 @@ def _tick(
             messages += len(bodies)
             launched += len(added)
             parked += len(poison)
+            complete += len(found.complete)
     if not messages:
         return "no message"
-    return f"{messages} messages: launched {launched} backfills, parked {parked}"
+    nothing = f", nothing to do for {complete}" if complete else ""
+    return f"{messages} messages: launched {launched} backfills, parked {parked}{nothing}"

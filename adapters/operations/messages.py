@@ -11,6 +11,7 @@ that Kafka keeps follows it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,7 @@ from adapters.operations.database import reading, writing
 from adapters.operations.frames import upsert_into
 from adapters.operations.message_models import parked_messages, refresh_offsets
 from market_data.backfill.plans import BackfillPlan
+from market_data.backfill.records import BackfillState
 from market_data.errors import ConfigurationError
 
 LONGEST = 20_000
@@ -80,6 +82,8 @@ class Taken:
         becomes: by partition, where reading goes on.
         plans: backfills that follow.
         parked: messages that say nothing that can be done.
+        complete: plans without pieces, of messages that ask for nothing that lacks: each is kept
+            as a backfill that is over, the same once a day.
     """
 
     topic: str
@@ -88,6 +92,7 @@ class Taken:
     plans: Sequence[BackfillPlan] = ()
     parked: Sequence[Parked] = ()
     log: str = ""
+    complete: Sequence[BackfillPlan] = ()
 
 
 class _TakenByAnotherError(Exception):
@@ -123,7 +128,8 @@ class SqlRefreshMessages:
         """Keep what is made of a batch, and how far it reached, or nothing of it.
 
         Returns:
-            The ids of the backfills; None where another reader took messages of it meanwhile.
+            The ids of the backfills that are to be done; None where another reader took messages
+            of it meanwhile.
         """
         rows = [
             {
@@ -142,6 +148,9 @@ class SqlRefreshMessages:
                     _move(connection, taken, partition, place, at)
                 if rows:
                     connection.execute(sa.insert(parked_messages), rows)
+                for plan in taken.complete:
+                    key, over = _once_a_day(plan, at), BackfillState.SUCCEEDED
+                    add_backfill(connection, plan, at=at, author=author, key=key, state=over)
                 return [add_backfill(connection, p, at=at, author=author) for p in taken.plans]
         except _TakenByAnotherError:
             return None
@@ -200,6 +209,11 @@ class SqlRefreshMessages:
                 .values(decided_at=at, decision=decision)
             )
         return bool(done.rowcount)
+
+
+def _once_a_day(plan: BackfillPlan, at: datetime) -> str:
+    asked = hashlib.sha256(repr(plan.request).encode()).hexdigest()
+    return f"complete|{at:%Y-%m-%d}|{asked}"
 
 
 def _places(connection: Connection, log: str) -> dict[int, int]:

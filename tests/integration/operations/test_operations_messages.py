@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from adapters.operations import SqlBackfills
 from adapters.operations.messages import LONGEST, Parked, SqlRefreshMessages, Taken
+from market_data.backfill.records import BackfillState
 from market_data.errors import ConfigurationError
 from tests.support.backfill_plans import NOW, plan_of
 
@@ -70,6 +71,21 @@ def test_a_batch_is_kept_with_what_follows_of_it(
     assert kept.places("another") == {}
     assert kept.take(replace(FIRST, was={0: 8}, becomes={0: 9}), at=NOW, author="x")
     assert kept.places(TOPIC) == {0: 9, 1: 3}
+
+
+def test_what_asks_for_nothing_is_kept_as_over_once_a_day(
+    kept: SqlRefreshMessages, backfills: SqlBackfills
+) -> None:
+    first = replace(FIRST, plans=[], parked=[], complete=[plan_of(0)])
+    assert kept.take(first, at=NOW, author="refresh_requests") == []
+    again = replace(first, was={0: 8, 1: 3}, becomes={0: 9, 1: 4}, plans=[plan_of(1)])
+    (made,) = kept.take(again, at=LATER, author="refresh_requests") or []
+    newest, over = backfills.newest(author="refresh_requests")
+    assert (newest.id, over.state, over.pieces) == (made, BackfillState.SUCCEEDED, ())
+    later = replace(first, was={0: 9}, becomes={0: 10})
+    assert kept.take(later, at=NOW + timedelta(days=1), author="refresh_requests") == []
+    assert len(backfills.newest(author="refresh_requests")) == 3
+    assert [one.id for one in backfills.live()] == [made]
 
 
 def test_of_two_readers_of_the_same_messages_one_takes_them(
