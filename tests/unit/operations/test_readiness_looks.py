@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from adapters import readiness
+from adapters import readiness_evidence, readiness_sections
 from adapters.backend import open_operations
 from adapters.clock import FixedClock
 from adapters.modes import decide
+from adapters.readiness import readiness
 from market_data.operations.limits import OperationsLimits
 from market_data.operations.readiness import Section
 from market_data.ports.cache import CacheMetrics
@@ -27,12 +28,12 @@ def test_limits_are_read_and_stores_looked_at_once(
     world, looks = World.at(tmp_path, NOW), []
 
     def counted(name: str) -> None:
-        real = getattr(readiness, name)
-        monkeypatch.setattr(readiness, name, lambda *of: looks.append(name) or real(*of))
+        real = getattr(readiness_evidence, name)
+        monkeypatch.setattr(readiness_evidence, name, lambda *of: looks.append(name) or real(*of))
 
     counted("gather")
     counted("load_operations_limits")
-    made = readiness.readiness(
+    made = readiness(
         decide(world.settings),
         [],
         FixedClock(NOW),
@@ -64,12 +65,12 @@ class Cache:
 
 def test_the_cache_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Cache()
-    monkeypatch.setattr(readiness, "open_redis_cache", lambda _: cache)
+    monkeypatch.setattr(readiness_sections, "open_redis_cache", lambda _: cache)
     evidence: Any = SimpleNamespace(
         found=SimpleNamespace(servers=SimpleNamespace(redis=None)),
         findings=[],
         limits=OperationsLimits(),
     )
-    section: Section = readiness.SECTIONS["cache"](evidence)
+    section: Section = readiness_sections.SECTIONS["cache"](evidence)
     assert section.facts["hits"] == 10
     assert cache.closed
