@@ -19,6 +19,7 @@ from market_data.failover.state import Decision, MissedSlice, Standing
 
 if TYPE_CHECKING:
     from market_data.failover.drill import Drill
+    from market_data.pipeline.platform import Platform
 
 
 @dataclass(frozen=True)
@@ -117,29 +118,50 @@ def restore(settings: Settings, tell: Callable[[str], object]) -> list[MissedSli
     Raises:
         StoreUnavailableError: the warehouse does not answer.
     """
-    from emp.instance import open_instance
     from emp.reference import published_tables
     from emp.run import quiet_dagster
 
     quiet_dagster()
-    from definitions import build_definitions
-    from jobs.failover import TAG_MISSED, replay_selection, settle
-    from jobs.ranged_run import execute
-    from market_data.pipeline.missed import made_at_once, replay
+    from jobs.failover import settle
+    from market_data.pipeline.missed_features import is_features, waits
 
     policy, failover = load_failover(settings), _operations(settings).failover
     platform = open_platform(settings)
-    waiting = failover.open()
-    failover.again([missed.number for missed in waiting])
+    failover.again([missed.number for missed in failover.open()])
 
     def whole(missed: MissedSlice) -> bool:
         return settle(
             platform, failover, missed, policy, tell, tables=lambda: published_tables(settings)
         )
 
-    left = [missed for missed in failover.open() if not whole(missed)]
-    if not left:
-        return []
+    # Features after all that they are made of.
+    for last in (False, True):
+        waiting = failover.open()
+        turn = [m for m in waiting if is_features(m.dataset) is last and not waits(m, waiting)]
+        left = {missed.number: missed for missed in turn if not whole(missed)}
+        if left:
+            _make(settings, platform, list(left.values()), tell)
+        for missed in failover.open():
+            if missed.number in left:
+                whole(missed)
+    return failover.open()
+
+
+def _make(
+    settings: Settings,
+    platform: Platform,
+    left: list[MissedSlice],
+    tell: Callable[[str], object],
+) -> None:
+    """Make slices, each as one run of the graph, or without one where it is small."""
+    from definitions import build_definitions
+    from emp.instance import open_instance
+    from emp.reference import published_tables
+    from jobs.failover import TAG_MISSED, replay_selection
+    from jobs.ranged_run import execute
+    from market_data.pipeline.missed import made_at_once, replay
+
+    failover = _operations(settings).failover
     definitions = build_definitions(settings)
     with open_instance(settings) as instance:
         for missed in left:
@@ -155,9 +177,6 @@ def restore(settings: Settings, tell: Callable[[str], object]) -> list[MissedSli
                 run_id=str(uuid.uuid4()),
                 tags={TAG_MISSED: str(missed.number)},
             )
-    for missed in failover.open():
-        whole(missed)
-    return failover.open()
 
 
 def _operations(settings: Settings) -> Operations:

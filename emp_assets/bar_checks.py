@@ -28,6 +28,7 @@ from emp_assets.evidence import (
 )
 from emp_assets.metadata import RUNBOOKS, markdown_table, runbook, runbooks_of, table
 from emp_assets.naming import op_name
+from emp_assets.noting import noted_checks
 from emp_assets.partitions import session_range
 from emp_assets.run_config import SymbolsConfig
 from market_data.pipeline.inspection import Inspection
@@ -91,25 +92,26 @@ def session_checks(
     ) -> Iterator[dg.AssetCheckResult]:
         keys = list(context.op_execution_context.partition_keys)
         first, last = session_range(keys)
-        inspection = inspect(platform.open(), first, last)
-        selected = {key.name for key in context.selected_asset_check_keys}
-        report = _Report(asset, inspection, keys, runbooks_of(platform))
-        if len(keys) > 1:
-            chosen: list[SessionResult] = []
+        with noted_checks(context, platform, asset, config.symbols, (first, last)):
+            inspection = inspect(platform.open(), first, last)
+            selected = {key.name for key in context.selected_asset_check_keys}
+            report = _Report(asset, inspection, keys, runbooks_of(platform))
+            if len(keys) > 1:
+                chosen: list[SessionResult] = []
+                for check in descriptions:
+                    newest, *earlier = report.results(check, only_failed=check not in selected)
+                    if check not in selected:
+                        earlier = worth_recording(
+                            context.instance, asset, earlier, report.share(RECORDED)
+                        )
+                    # The UI shows the last record of all as the state of the check.
+                    chosen += [*reversed(earlier), newest]
+                log_session_results(context, asset, chosen)
             for check in descriptions:
-                newest, *earlier = report.results(check, only_failed=check not in selected)
-                if check not in selected:
-                    earlier = worth_recording(
-                        context.instance, asset, earlier, report.share(RECORDED)
-                    )
-                # The UI shows the last record of all as the state of the check.
-                chosen += [*reversed(earlier), newest]
-            log_session_results(context, asset, chosen)
-        for check in descriptions:
-            if check in selected:
-                yield report.overall(check)
-        if RUN_SUMMARY in selected:
-            yield report.summary(config.symbols)
+                if check in selected:
+                    yield report.overall(check)
+            if RUN_SUMMARY in selected:
+                yield report.summary(config.symbols)
 
     return checks
 

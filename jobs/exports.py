@@ -4,13 +4,14 @@ What belongs here: what such a run selects, when it starts by itself. What does 
 does (emp_assets/exports).
 
 The schedule is on where EMP_EXPORT_DIR says that exports are wanted; it starts when the daily run
-is to be over, exports the same sessions, and leaves the daily run alone if it fails.
+is to be over, exports the same sessions, and leaves the daily run alone if it fails. While the
+warehouse is away it exports nothing; what was missed, and made since, is exported with the rest.
+
+Annotations are objects here, since Dagster reads them.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
@@ -22,8 +23,12 @@ from jobs.automation.limits import run_limits
 from jobs.ranged_run import Selection, Sessions, checks_of, range_tags
 from market_data.automation.policy import AutomationPolicy, WallClock
 from market_data.exports.jobs import ExportJob
+from market_data.failover.state import MissedSlice, Standing
+from resources.platform import PlatformResource
 
 JOB, SCHEDULE = "export_datasets", "daily_exports"
+_SLICES = 2_000
+"""So many of the newest missed slices are looked through."""
 
 
 def exports_selection(
@@ -40,7 +45,7 @@ def exports_selection(
     return Selection(keys, {op_name(key): {"config": {"anew": anew}} for key in keys}, sessions)
 
 
-def exports_job() -> dg.UnresolvedAssetJobDefinition:
+def exports_job() -> "dg.UnresolvedAssetJobDefinition":
     """The job over every export."""
     return dg.define_asset_job(
         JOB,
@@ -54,6 +59,11 @@ drill_exports_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(EXPORT_DRILL_KEY),
     description="Export the same rows again and again beside the exports, and judge it.",
 )
+
+
+def _made_since(slices: Iterable[MissedSlice], since: datetime) -> list[date]:
+    """First sessions of missed slices that were made after a moment."""
+    return [m.first for m in slices if m.replayed_at is not None and m.replayed_at >= since]
 
 
 def exports_schedule(settings: Settings, policy: AutomationPolicy) -> dg.ScheduleDefinition:
@@ -74,9 +84,20 @@ def exports_schedule(settings: Settings, policy: AutomationPolicy) -> dg.Schedul
         default_status=status.RUNNING if settings.export_dir is not None else status.STOPPED,
         description="Exports what the daily run brought; on where EMP_EXPORT_DIR is set.",
     )
-    def daily_exports(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        today = context.scheduled_execution_time.date()
-        sessions = (today - timedelta(days=rules.lookback), today)
+    def daily_exports(
+        context: dg.ScheduleEvaluationContext, platform: PlatformResource
+    ) -> dg.RunRequest | dg.SkipReason:
+        failover = platform.operations.open().failover
+        if failover.standing() is Standing.AWAY:
+            return dg.SkipReason(
+                "TimescaleDB is away; what it misses is exported by the tick after it was made"
+            )
+        at = context.scheduled_execution_time.astimezone(UTC)
+        today = at.date()
+        begin = today - timedelta(days=rules.lookback)
+        # As often as a session of the daily run: a run of exports that fails has others behind it.
+        since = at - timedelta(days=rules.lookback + 1)
+        sessions = (min([begin, *_made_since(failover.newest(_SLICES), since)]), today)
         selection = exports_selection(wanted_jobs(rules.timeframes), sessions)
         found = context.repository_def
         known = found.asset_graph.asset_check_keys if found else ()

@@ -15,10 +15,19 @@ from typing import Any
 import dagster as dg
 
 from emp_assets.naming import curated_key, op_name
-from jobs.ranged_run import Selection, Sessions, bars_selection, checks_of, range_tags
+from jobs.ranged_run import (
+    Selection,
+    Sessions,
+    bars_selection,
+    checks_of,
+    features_selection,
+    range_tags,
+)
 from market_data.failover.policy import FailoverPolicy
 from market_data.failover.state import MissedSlice, Standing
+from market_data.features.registry import FEATURE_TIMEFRAMES
 from market_data.pipeline.missed import Reconciled, Tables, reconcile
+from market_data.pipeline.missed_features import features_of, is_features
 from market_data.pipeline.platform import Platform
 from market_data.ports.failover import Failover
 from market_data.timeframes import Timeframe
@@ -52,6 +61,7 @@ def note_left_out(
     *,
     at: datetime,
     run_id: str = "",
+    features: bool = False,
 ) -> None:
     """Note what a reduced run leaves out; its scores are made with its bars.
 
@@ -62,14 +72,26 @@ def note_left_out(
         sessions: of the run.
         at: the moment, aware.
         run_id: of the run, where it is known.
+        features: the run would also have made the features of the bars.
     """
     for timeframe in timeframes:
         dataset = curated_key(timeframe).to_user_string()
         failover.note(MissedSlice(dataset, timeframe, tuple(symbols), *sessions, run_id, at))
+        if features and timeframe in FEATURE_TIMEFRAMES:
+            made = features_of(timeframe)
+            failover.note(MissedSlice(made, timeframe, tuple(symbols), *sessions, run_id, at))
 
 
 def replay_selection(missed: MissedSlice) -> Selection:
-    """What the run for a missed slice makes: its bars with their checks, and the scores."""
+    """What the run for a missed slice makes: its bars with their checks, and the scores.
+
+    Of features: those of the bars of a timeframe, and all that is made of them.
+    """
+    if is_features(missed.dataset) and missed.timeframe is not None:
+        daily = missed.timeframe is Timeframe.D1
+        return features_selection(
+            [missed.timeframe], missed.sessions, symbols=missed.symbols, macro=daily
+        )
     made = [missed.timeframe] if missed.timeframe else list(Timeframe)
     return bars_selection(made[0], [], missed.sessions, symbols=missed.symbols, also=made[1:])
 

@@ -29,7 +29,7 @@ rebuild_job = dg.define_asset_job(
         *(curated_key(t) for t in Timeframe),
         QUARANTINE_KEY,
         SCORES_KEY,
-        *features_selection(FEATURE_TIMEFRAMES, _ANY, symbols=(), macro=False).keys,
+        *features_selection(FEATURE_TIMEFRAMES, _ANY, symbols=()).keys,
     ),
     description=__doc__,
 )

@@ -2,8 +2,9 @@
 
 While it is away, schedules fetch into the lake alone, and what they leave out is noted. Once it
 answers again, each noted slice becomes one ranged run of curation, checks and scores, and is
-compared with the lake: it is open until every bar and every score is the same. Macro events and
-reference tables are small, and made at once.
+compared with the lake: it is open until every bar and every score is the same. Features follow the
+bars that they are made of, by runs of their own. Macro events and reference tables are small, and
+made at once.
 """
 
 import json
@@ -33,6 +34,7 @@ from market_data.failover.state import (
     Streak,
 )
 from market_data.pipeline.missed import made_at_once, replay
+from market_data.pipeline.missed_features import waits
 from market_data.ports import Report
 from resources.platform import PlatformResource
 from resources.servers import TimescaleResource
@@ -183,7 +185,7 @@ def _replays(
     began = monotonic()
     for missed in sorted(waiting, key=lambda m: (not policy.is_required(m.dataset), m.number)):
         stuck = missed.attempts >= policy.replay.attempts
-        if missed.number in at_work:
+        if missed.number in at_work or waits(missed, waiting):
             continue
         if stuck and not with_stuck and missed.number not in memory.working:
             continue

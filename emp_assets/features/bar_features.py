@@ -12,6 +12,7 @@ import dagster as dg
 from emp_assets.features.contexts import group_checks
 from emp_assets.features.made import feature_key, result, spec, step_name
 from emp_assets.naming import SCORES_KEY, curated_key
+from emp_assets.noting import noted_features
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.retrying import retried
 from emp_assets.run_config import SymbolsConfig
@@ -42,7 +43,10 @@ def bar_features_assets(universe: Universe, timeframe: Timeframe) -> dg.AssetsDe
         with retried(context):
             opened = platform.open()
             symbols = config.choose(tuple(i.symbol for i in opened.universe.instruments))
-            reports = make_features(opened, chosen, symbols, *sessions, progress=context.log.info)
+            with noted_features(context, platform, symbols, sessions):
+                reports = make_features(
+                    opened, chosen, symbols, *sessions, progress=context.log.info
+                )
         for group in chosen:
             yield result(context, feature_key(group), sessions, reports[group.kind])
 

@@ -10,6 +10,7 @@ from datetime import date
 import dagster as dg
 
 from emp_assets.features.made import feature_checks, feature_key, result, spec
+from emp_assets.noting import noted_features
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.retrying import retried
 from emp_assets.run_config import SymbolsConfig
@@ -51,7 +52,8 @@ def context_asset(
         with retried(context):
             opened = platform.open()
             symbols = config.choose(tuple(i.symbol for i in opened.universe.instruments))
-            report = make(opened, symbols, *sessions, context.log.info)
+            with noted_features(context, platform, symbols, sessions):
+                report = make(opened, symbols, *sessions, context.log.info)
         return result(context, feature_key(group), sessions, report)
 
     return made

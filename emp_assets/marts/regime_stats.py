@@ -11,6 +11,7 @@ import dagster as dg
 from emp_assets.features.made import feature_checks, feature_key, shown
 from emp_assets.metadata import column_schema, run_range, table
 from emp_assets.naming import OWNERS
+from emp_assets.noting import noted_features
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.retrying import retried
 from emp_assets.run_config import SymbolsConfig
@@ -52,7 +53,8 @@ def regime_stats_asset(universe: Universe) -> dg.AssetsDefinition:
         with retried(context):
             opened = platform.open()
             symbols = config.choose(tuple(i.symbol for i in opened.universe.instruments))
-            stats = make_regime_stats(opened, symbols, *sessions, progress=context.log.info)
+            with noted_features(context, platform, symbols, sessions):
+                stats = make_regime_stats(opened, symbols, *sessions, progress=context.log.info)
         counts = stats.group_by("session").len().iter_rows()
         return shown(
             context,

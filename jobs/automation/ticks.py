@@ -93,7 +93,7 @@ def _told_what_is_left_out(platform: PlatformResource, parts: Sequence[SlicePart
         now = platform.open().clock.now()
         for part in parts:
             made, sessions = (part.timeframe, *part.also), (part.first, part.last)
-            note_left_out(failover, made, part.symbols, sessions, at=now)
+            note_left_out(failover, made, part.symbols, sessions, at=now, features=part.features)
     return standing
 
 

@@ -87,7 +87,7 @@ class FailoverPolicy(_Strict):
 
     trigger: Trigger = Trigger()
     back_for: Span = timedelta(minutes=1)
-    required: tuple[str, ...] = ("curated/bars_*", "quality/scores")
+    required: tuple[str, ...] = ("curated/bars_*", "quality/scores", "features/*")
     optional: tuple[str, ...] = ("curated/macro_calendar", "reference/*")
     replay: ReplayRules = ReplayRules()
     drill: DrillRules = DrillRules()

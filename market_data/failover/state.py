@@ -127,8 +127,9 @@ class MissedSlice:
     """A slice that could not be written.
 
     Attributes:
-        dataset: layer/name: curated bars of a timeframe, or the scores.
-        timeframe: of the bars that it is about; None for the scores of all of them.
+        dataset: layer/name: curated bars of a timeframe, the scores, the macro calendar, a
+            reference table; features/bars_1d is all that is made of the bars of days.
+        timeframe: of the bars that it is about, or made of; None for the scores of all of them.
         symbols: whose.
         first: first session.
         last: last session, included.

@@ -18,6 +18,11 @@ from market_data.errors import ConfigurationError
 from market_data.failover.state import MissedSlice
 from market_data.pipeline.curate import chunks, curate_sessions, curate_slice, step_days
 from market_data.pipeline.macro_calendar import calendar_of, curate_macro
+from market_data.pipeline.missed_features import (
+    compare_features,
+    is_features,
+    make_missed_features,
+)
 from market_data.pipeline.platform import Platform, Progress, silent
 from market_data.pipeline.publishing import PUBLISHED, reference_table
 from market_data.pipeline.score import score_range
@@ -39,7 +44,8 @@ class Reconciled:
     """A slice in the lake and in the warehouse.
 
     Attributes:
-        rows_lake: bars, or events, as curation makes them of the lake now.
+        rows_lake: bars, or events, as curation makes them of the lake now; features, as they are
+            made of the stored bars.
         rows_store: those in the warehouse.
         digest_lake: of the symbol-sessions of the lake, each by the digest of its bars.
         digest_store: the same of the warehouse.
@@ -73,7 +79,8 @@ def reconcile(platform: Platform, missed: MissedSlice, tables: Tables = _no_tabl
 
     Args:
         platform: configuration and ports.
-        missed: the slice; of scores, those of every timeframe.
+        missed: the slice; of scores, those of every timeframe. One of features is compared with
+            what the stored bars give, see `waits`.
         tables: opens the reference tables, where the slice is one.
 
     Raises:
@@ -84,6 +91,9 @@ def reconcile(platform: Platform, missed: MissedSlice, tables: Tables = _no_tabl
         return _reconciled_table(platform, missed, tables())
     if missed.dataset == MACRO_CALENDAR.name:
         return _reconciled_events(platform, missed)
+    if is_features(missed.dataset):
+        made, held = compare_features(platform, missed)
+        return Reconciled(made.rows, held.rows, str(made), str(held), 0)
     lake, store = RowsDigest(), RowsDigest()
     rows_lake = rows_store = unscored = 0
     for timeframe in _timeframes(platform, missed):
@@ -108,7 +118,7 @@ def replay(
     *,
     tables: Tables = _no_tables,
 ) -> None:
-    """Make a slice of what the lake holds: bars, then scores; or events, or a reference table.
+    """Make a slice of what the lake holds: bars, then scores; or events, a table, or features.
 
     No check stands between the two, so it is for whoever has no graph; the same again changes
     nothing.
@@ -122,6 +132,9 @@ def replay(
         return
     if missed.dataset == MACRO_CALENDAR.name:
         curate_macro(platform, *missed.sessions)
+        return
+    if is_features(missed.dataset):
+        make_missed_features(platform, missed, progress)
         return
     timeframes = _timeframes(platform, missed)
     for timeframe in timeframes:

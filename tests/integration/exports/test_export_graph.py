@@ -12,6 +12,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from adapters.backend import open_operations
 from adapters.clock import SystemClock
 from adapters.exports.looking import export_states, source_of, store_of
 from adapters.modes import decide
@@ -21,6 +22,7 @@ from emp.cli import run as emp
 from jobs.exports import JOB, SCHEDULE, exports_selection
 from jobs.ranged_run import execute
 from market_data.exports.health import FAIL, REPORT, WARN, ExportState, evaluate_exports
+from market_data.failover.state import Decision, MissedSlice, Standing
 from market_data.operations.grades import Grade
 from market_data.ports import Report
 from market_data.timeframes import Timeframe
@@ -126,17 +128,39 @@ def test_the_schedule_follows_the_daily_run_where_a_folder_is_named(tmp_path: Pa
     assert on.default_status is dg.DefaultScheduleStatus.RUNNING
     # 01:00 and the two hours that the daily run may take.
     assert (on.cron_schedule, on.job_name) == ("0 3 * * *", JOB)
-    with dg.build_schedule_context(
-        scheduled_execution_time=datetime(2024, 3, 8, 3, tzinfo=UTC),
-        repository_def=defs.get_repository_def(),
-    ) as context:
-        (asked,) = on.evaluate_tick(context).run_requests
+    at = datetime(2024, 3, 8, 3, tzinfo=UTC)
+
+    def tick() -> Any:
+        with dg.build_schedule_context(
+            scheduled_execution_time=at,
+            repository_def=defs.get_repository_def(),
+            resources=defs.resources,
+        ) as context:
+            return on.evaluate_tick(context)
+
+    (asked,) = tick().run_requests
     assert asked.tags["dagster/asset_partition_range_start"] == "2024-03-01"
     assert asked.tags["dagster/asset_partition_range_end"] == "2024-03-08"
     named = {key.to_user_string() for key in asked.asset_selection}
     assert {f"exports/spark_bars_{t}" for t in Timeframe} < named
     assert all(name.startswith("exports/spark_") for name in named)
     assert {key.name for key in asked.asset_check_keys} == {*CHECKS, "manifest"}
+
+    # While the warehouse is away nothing is exported; what it missed is, once it was made.
+    failover = open_operations(Settings(data_dir=tmp_path).local_operations_url).failover
+    normal, away = Standing.NORMAL, Standing.AWAY
+    assert failover.take(Decision(at - timedelta(days=30), normal, away, "a test"), after=0) == 1
+    assert "is away" in tick().skip_message
+    days = (date(2024, 1, 30), date(2024, 2, 20))
+    failover.note(MissedSlice("features/bars_1d", Timeframe.D1, ("AAA",), *days, "", at))
+    assert failover.take(Decision(at, away, normal, "a test"), after=1) == 2
+    (asked,) = tick().run_requests
+    assert asked.tags["dagster/asset_partition_range_start"] == "2024-03-01"
+    (missed,) = failover.open()
+    failover.settle(missed, at - timedelta(hours=1), digests=("a", "a"), rows=1)
+    (asked,) = tick().run_requests
+    assert asked.tags["dagster/asset_partition_range_start"] == "2024-01-30"
+    assert asked.tags["dagster/asset_partition_range_end"] == "2024-03-08"
 
 
 def test_commands_write_list_and_verify(

@@ -14,12 +14,15 @@ import yaml
 from adapters.backend import open_operations
 from adapters.failover_drill import drill
 from adapters.stores import delta_bar_store
+from definitions import build_definitions
 from emp.cli import run as command
-from market_data.datasets import curated_bars
-from market_data.errors import ConfigurationError
+from jobs.ranged_run import bars_selection, execute
+from market_data.datasets import FEATURES, curated_bars
+from market_data.errors import ConfigurationError, StoreUnavailableError
 from market_data.failover.drill import Drill, Step
 from market_data.failover.policy import DrillRules
 from market_data.failover.state import MissedSlice
+from market_data.features.registry import Kind, group_for
 from market_data.operations.grades import Grade
 from market_data.timeframes import Timeframe
 from tests.support.worlds import World
@@ -79,6 +82,54 @@ def test_a_command_makes_what_was_missed_where_no_daemon_runs(
     # Nothing is left to make, and nothing is made twice.
     assert command(["failover", "restore"]) == 0
     assert failover.newest() == [whole]
+
+
+def test_features_that_were_missed_are_made_behind_their_bars(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("EMP_DATA_DIR", str(world.settings.data_dir))
+    monkeypatch.setattr("emp.instance.open_instance", lambda _: dg.DagsterInstance.ephemeral())
+    days = (date(2024, 1, 9), date(2024, 1, 10))
+    failover = open_operations(world.settings.local_operations_url).failover
+    for dataset in (MADE, BARS):
+        failover.note(MissedSlice(dataset, Timeframe.D1, SYMBOLS, *days, "", NOW))
+    assert command(["failover", "restore"]) == 0
+    bars, made = failover.newest()
+    assert (bars.rows, bars.attempts, made.attempts) == (4, 1, 1)
+    # Five groups of the bars, confluence and macro context; no market is in a regime yet.
+    assert made.rows == 7 * bars.rows
+    assert made.digest_lake == made.digest_store != ""
+    stored = FEATURES[group_for(Kind.PRICE, Timeframe.D1).key]
+    assert world.platform.store.scan(stored)["session"].unique().sort().to_list() == [*days]
+
+
+BARS, SCORED, MADE = "curated/bars_1d", "quality/scores", "features/bars_1d"
+
+
+@pytest.mark.parametrize(
+    ("place", "noted"),
+    [
+        ("curated.bars.curate_sessions", {BARS, MADE}),
+        ("curated.bars.inspect_curated", {BARS, MADE}),
+        ("quality.scores.score_range", {SCORED, MADE}),
+        ("features.bar_features.make_features", {MADE}),
+        ("marts.regime_stats.make_regime_stats", {MADE}),
+    ],
+)
+def test_a_step_without_its_store_notes_what_its_run_would_have_made(
+    world: World, monkeypatch: pytest.MonkeyPatch, place: str, noted: set[str]
+):
+    def away(*_: object, **__: object) -> None:
+        raise StoreUnavailableError("no server answers")
+
+    monkeypatch.setattr(f"emp_assets.{place}", away)
+    days = (date(2024, 1, 10), date(2024, 1, 10))
+    chosen = bars_selection(Timeframe.D1, [], days, symbols=SYMBOLS, features=True)
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert not execute(build_definitions(world.settings), instance, chosen)
+    found = open_operations(world.settings.local_operations_url).failover.open()
+    assert {missed.dataset for missed in found} == noted
+    assert {(missed.symbols, missed.sessions) for missed in found} == {(SYMBOLS, days)}
 
 
 def test_a_store_that_loses_rows_fails_the_drill(world: World, monkeypatch: pytest.MonkeyPatch):

@@ -36,7 +36,14 @@ from emp_assets.naming import ACTIONS_KEY, INSTRUMENTS_KEY, SESSIONS_KEY, curate
 from jobs.failover import TAG_MISSED, note_left_out, reduced, replay_selection
 from jobs.macro_run import macro_selection
 from jobs.ranged_run import Selection, bars_selection, execute
-from market_data.datasets import MACRO_CALENDAR, SCORES_DATASET, curated_bars, raw_bars
+from market_data.datasets import (
+    FEATURES,
+    MACRO_CALENDAR,
+    REGIME_STATS_DATASET,
+    SCORES_DATASET,
+    curated_bars,
+    raw_bars,
+)
 from market_data.errors import StoreAwayWarning, StoreUnavailableError
 from market_data.failover.state import Standing
 from market_data.pipeline.feed import Feed
@@ -62,8 +69,9 @@ REFERENCE = (INSTRUMENTS_KEY, SESSIONS_KEY, ACTIONS_KEY)
 NEWCOMER = Instrument(symbol="LISTED-MEANWHILE", asset_class=AssetClass.EQUITY, calendar="XNYS")
 
 
-def selection(day: date) -> Selection:
-    return bars_selection(DAILY, [Feed("sample_a", SYMBOLS)], (day, day), symbols=SYMBOLS)
+def selection(day: date, *, features: bool = False) -> Selection:
+    feeds = [Feed("sample_a", SYMBOLS)]
+    return bars_selection(DAILY, feeds, (day, day), symbols=SYMBOLS, features=features)
 
 
 @dataclass
@@ -276,6 +284,65 @@ def test_what_was_fetched_meanwhile_is_made_when_the_server_is_back(
     with warnings.catch_warnings():
         warnings.simplefilter("error", StoreAwayWarning)
         emp.get_curated_bars("DEMO-ACME", str(BEFORE), None, settings=house.settings)
+
+
+def features_of_all(settings: Settings) -> dict[str, pl.DataFrame]:
+    store = open_platform(settings).store
+    datasets = [*FEATURES.values(), REGIME_STATS_DATASET]
+    return {d.name: store.scan(d, sessions=ALL).sort(d.key) for d in datasets}
+
+
+def test_features_follow_the_bars_that_they_are_made_of(house: House, tmp_path: Path):
+    """Those of a run whose server died behind the scores, and those that a run left out."""
+    twin = Settings(mode=Mode.BOOTSTRAP, data_dir=tmp_path / "twin")
+    undisturbed = build_definitions(twin)
+    for day in (BEFORE, MISSED, LEFT_OUT):
+        assert execute(undisturbed, house.instance, selection(day, features=True))
+    expected = features_of_all(twin)
+    made = {name for name, frame in expected.items() if frame.height}
+    # In three days no market is in a regime yet.
+    kinds = {"price_1d_v1", "volume_1d_v1", "indicators_1d_v1", "regime_1d_v1", "labels_1d_v1"}
+    assert made == {f"features/{name}" for name in {*kinds, "confluence_v1", "macro_context_v1"}}
+
+    assert house.make(selection(BEFORE, features=True))
+
+    def dies(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is not None and event.is_step_success and event.step_key == "quality__scores":
+            house.server.kill()
+
+    assert not house.make(selection(MISSED, features=True), hear=dies)
+    failover = house.operations.failover
+    # The checks of the scores died, so that nothing behind them has even begun.
+    scores = "quality/scores", (MISSED, MISSED)
+    assert {(m.dataset, m.sessions) for m in failover.open()} == {
+        scores, ("features/bars_1d", (MISSED, MISSED)),
+    }  # fmt: skip
+    house.ticks(4)
+    assert failover.standing() is Standing.AWAY
+    less = reduced(selection(LEFT_OUT, features=True), failover.standing())
+    days = (LEFT_OUT, LEFT_OUT)
+    note_left_out(failover, [DAILY], SYMBOLS, days, at=house.now, features=True)
+    assert house.make(less)
+    assert {(m.dataset, m.sessions) for m in failover.open()} == {
+        scores, ("curated/bars_1d", days), ("features/bars_1d", (MISSED, LEFT_OUT)),
+    }  # fmt: skip
+
+    house.server.start()
+    asked = []
+    for _ in range(4):
+        for request in house.ticks(4):
+            asked.append(sorted({key.path[0] for key in request.asset_selection or ()}))
+            assert house.replay(request)
+    assert asked == [["curated", "quality"], ["features", "marts"]]
+    assert failover.open() == []
+    assert failover.standing() is Standing.NORMAL
+    found = features_of_all(house.settings)
+    for name, frame in expected.items():
+        assert_frame_equal(found[name], frame)
+    for missed in failover.newest():
+        assert missed.digest_lake == missed.digest_store != "", missed.dataset
+        assert missed.rows > 0
 
 
 @pytest.mark.parametrize("by_hand", [False, True])

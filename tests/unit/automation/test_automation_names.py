@@ -127,7 +127,9 @@ def test_no_run_of_a_schedule_takes_for_ever(defs: dg.Definitions):
         schedule = defs.resolve_schedule_def(name)
         assert isinstance(schedule, dg.ScheduleDefinition)
         with dg.build_schedule_context(
-            scheduled_execution_time=NOON, repository_def=defs.get_repository_def()
+            scheduled_execution_time=NOON,
+            repository_def=defs.get_repository_def(),
+            resources=defs.resources,
         ) as context:
             (request,) = schedule.evaluate_tick(context).run_requests or ()
         assert request.tags[MAX_RUNTIME_TAG] == "21600", name

@@ -124,6 +124,7 @@ def test_what_is_remembered_survives_a_restart():
     [
         ("curated/bars_1d", True),
         ("quality/scores", True),
+        ("features/bars_1d", True),
         ("curated/macro_calendar", False),
         ("reference/trading_sessions", False),
         ("curated/something_new", True),
