@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 from typing import TYPE_CHECKING
 
 from emp.narration import Narrator
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from emp.backfill_driver import Driver
     from emp.backfills import Wish
     from market_data.backfill.driving import Tell, WhyAway
+
+_LOOKS = 15
+"""After so many looks at its progress, one at whether anybody goes on with it."""
 
 
 def moment() -> datetime:
@@ -235,7 +239,12 @@ def go(settings: Settings, operations: Operations, name: str | None, way: Way) -
 
 
 def shown_to_its_end(
-    operations: Operations, name: str, *, every: float = 2.0, json_lines: bool = False
+    operations: Operations,
+    name: str,
+    *,
+    every: float = 2.0,
+    json_lines: bool = False,
+    alone: Callable[[Backfill], str] = lambda _: "",
 ) -> int:
     """Print the progress of a backfill until it is over, or paused; the exit status.
 
@@ -244,6 +253,7 @@ def shown_to_its_end(
         name: beginning of its id.
         every: seconds between two looks.
         json_lines: one JSON document per look, changed or not.
+        alone: looks whether anybody goes on with it; what it says goes to stderr, once.
 
     Raises:
         ConfigurationError: no backfill begins so, or several do.
@@ -251,7 +261,7 @@ def shown_to_its_end(
     from emp.backfills import status_lines, status_told
 
     shown: list[str] = []
-    while True:
+    for look in count():
         backfill = operations.backfills.get(name)
         if json_lines:
             sys.stdout.write(json.dumps(status_told(backfill, moment())) + "\n")
@@ -259,9 +269,13 @@ def shown_to_its_end(
             shown = lines
             sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
+        if look % _LOOKS == 0 and (told := alone(backfill)):
+            sys.stderr.write(f"{told}\n")
+            alone = lambda _: ""  # noqa: E731
         if backfill.state.is_over or backfill.state is BackfillState.PAUSED:
             return 0 if backfill.state is BackfillState.SUCCEEDED else 1
         time.sleep(every)
+    return 1
 
 
 def _hand_over(settings: Settings, operations: Operations, name: str, way: Way) -> int:

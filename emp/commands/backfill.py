@@ -237,10 +237,16 @@ def watch(
     ] = False,
 ) -> None:
     """Show the progress of a backfill until it is over."""
+    from functools import partial
+
+    from emp.backfill_idle import alone
     from emp.backfill_launch import shown_to_its_end
 
-    _, operations = _opened(context)
-    raise typer.Exit(shown_to_its_end(operations, id_, every=every, json_lines=json_lines))
+    settings, operations = _opened(context)
+    look = partial(alone, settings, operations)
+    raise typer.Exit(
+        shown_to_its_end(operations, id_, every=every, json_lines=json_lines, alone=look)
+    )
 
 
 @app.command("retry-failed", epilog=RETRY_EXAMPLES)

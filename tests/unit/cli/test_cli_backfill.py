@@ -203,6 +203,27 @@ def test_progress_is_listed_shown_and_watched(emp: Emp, kept: SqlBackfills) -> N
     assert emp("backfill", "status", "nothing")[0] == 1
 
 
+def test_whoever_watches_one_with_which_nobody_goes_on_is_told(
+    emp: Emp, kept: SqlBackfills, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+
+    def time_passes(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) % 16 == 0:
+            kept.move(name, (BackfillState.RUNNING,), BackfillState.PAUSED, NOW)
+
+    monkeypatch.setattr("emp.backfill_launch.time.sleep", time_passes)
+    name = kept.add(plan_of(1), at=NOW, author="me")
+    kept.claim(name, 0, "killed", NOW)
+    told = emp("backfill", "watch", name)[2]
+    assert (told.count("nobody goes on with it"), len(looks)) == (1, 16)
+    assert f"'emp backfill launch {name} --local'" in told
+    kept.move(name, (BackfillState.PAUSED,), BackfillState.RUNNING, NOW)
+    with open_turns(Settings(data_dir=tmp_path), None).take(name, 0):
+        assert emp("backfill", "watch", name)[2] == ""
+
+
 def test_cancelling_ends_what_waits(emp: Emp, kept: SqlBackfills, tmp_path: Path) -> None:
     name = kept.add(plan_of(2), at=NOW, author="me")
     status, out, _ = emp("backfill", "cancel", name)
