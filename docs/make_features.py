@@ -35,9 +35,9 @@ with it: features after it, labels before it, confluence and regime statistics o
 Stored rows stay as they were made until then. `emp annotate`, `emp actions import`, `emp actions
 withdraw` and `emp quarantine replay` make the stored ones anew in which what they changed has a
 part. Where bars change in other ways after features were made, a frame still gives the numbers of
-before, and the check of the dataset tells of rows that would be others now. A frame leaves out, with a warning, its own rows whose bars readers
-no longer get; windows, labels and rows of other timeframes that such a bar had a part in stay.
-Rows by another definition are refused.
+before, and the check of the dataset tells of rows that would be others now. A frame leaves out,
+with a warning, its own rows whose bars readers no longer get; windows, labels and rows of other
+timeframes that such a bar had a part in stay. Rows by another definition are refused.
 
 ```python
 import emp
