@@ -167,10 +167,20 @@ def _two_in_order(usable: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame] | N
         return None
     name = symbol.cast(pl.Int64) * groups + group.cast(pl.Int64)
     keyed = usable.with_columns(key=name * _TIMES + ts)
-    first, second = (keyed.filter(pl.col("vendor") == v) for v in vendors)
+    first, second = _halves(keyed, vendors)
     if not all((of["key"].diff().drop_nulls() > 0).all() for of in (first, second)):
         return None
     return tuple(of.with_columns(pl.col("key").set_sorted()) for of in (first, second))  # type: ignore[return-value]
+
+
+def _halves(rows: pl.DataFrame, vendors: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of either vendor; where one comes behind the other, as most often, uncopied."""
+    vendor = rows.get_column("vendor")
+    cuts = (vendor != vendor.shift()).fill_null(value=False).arg_true()
+    if len(cuts) == 1:
+        return rows.head(cuts[0]), rows.slice(cuts[0])
+    first, second = (rows.filter(pl.col("vendor") == v) for v in vendors)
+    return first, second
 
 
 def _of_two(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
