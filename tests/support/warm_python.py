@@ -17,6 +17,7 @@ from __future__ import annotations
 import array
 import atexit
 import gc
+import io
 import json
 import os
 import pkgutil
@@ -35,7 +36,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = (
@@ -296,9 +297,24 @@ def serve(orders: socket.socket) -> None:
         os._exit(0)
     for standard, descriptor in enumerate(streams):
         os.dup2(descriptor, standard)
+    sys.stdout, sys.stderr = _anew(sys.stdout), _anew(sys.stderr)
     for descriptor in handed:
         os.close(descriptor)
     _become(**json.loads(order))
+
+
+def _anew(stream: TextIO) -> TextIO:
+    """The same stream over what its descriptor is now: a file can be sought in, a pipe cannot."""
+    assert isinstance(stream, io.TextIOWrapper)
+    through = stream.write_through
+    binary = open(stream.fileno(), "wb", 0 if through else -1, closefd=False)  # noqa: SIM115
+    return io.TextIOWrapper(
+        binary,
+        stream.encoding,
+        stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=through,
+    )
 
 
 def _become(words: list[str], env: dict[str, str], cwd: str) -> None:
