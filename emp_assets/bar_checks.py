@@ -9,7 +9,7 @@ A session's result covers every symbol that the store should hold, whatever the 
 run fails only on its own symbols: through the blocking check `run_summary`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,12 +17,11 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from emp_assets.check_states import SessionResult, log_session_results, worth_recording
+from emp_assets.check_states import SessionResult, log_session_results
 from emp_assets.evidence import (
     ALL_SESSIONS,
     ONE_RESULT,
     PAGES,
-    RECORDED,
     SUMMARY_LINES,
     Evidence,
 )
@@ -30,6 +29,7 @@ from emp_assets.metadata import RUNBOOKS, markdown_table, runbook, runbooks_of, 
 from emp_assets.naming import op_name
 from emp_assets.noting import noted_checks
 from emp_assets.partitions import session_range
+from emp_assets.recording import chosen, untold_sessions
 from emp_assets.run_config import SymbolsConfig
 from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.platform import Platform
@@ -96,22 +96,22 @@ def session_checks(
             inspection = inspect(platform.open(), first, last)
             selected = {key.name for key in context.selected_asset_check_keys}
             report = _Report(asset, inspection, keys, runbooks_of(platform))
+            failed: list[SessionResult] = []
+            recorded: set[tuple[str, str]] = set()
             if len(keys) > 1:
-                chosen: list[SessionResult] = []
-                for check in descriptions:
-                    newest, *earlier = report.results(check, only_failed=check not in selected)
-                    if check not in selected:
-                        earlier = worth_recording(
-                            context.instance, asset, earlier, report.share(RECORDED)
-                        )
-                    # The UI shows the last record of all as the state of the check.
-                    chosen += [*reversed(earlier), newest]
-                log_session_results(context, asset, chosen)
+                results = {
+                    check: list(report.results(check, only_failed=check not in selected))
+                    for check in descriptions
+                }
+                failed = [r for each in results.values() for r in each if not r.passed]
+                to_record = chosen(context.instance, asset, results, selected)
+                recorded = log_session_results(context, asset, to_record)
             for check in descriptions:
                 if check in selected:
                     yield report.overall(check)
             if RUN_SUMMARY in selected:
-                yield report.summary(config.symbols)
+                untold = [r for r in failed if (r.check, r.session) not in recorded]
+                yield report.summary(config.symbols, failed, untold)
 
     return checks
 
@@ -134,19 +134,23 @@ class _Report:
         found = self.inspection.findings.filter(pl.col("check") == check)
         by_session = {str(k[0]): f for k, f in found.group_by("session")}
         evidence = Evidence(self.share(ALL_SESSIONS), pages=self.share(PAGES))
-        # The newest sessions are those that somebody looks at.
-        for key in reversed(self.keys):
-            findings = by_session.get(key)
-            if findings is None:
-                if not only_failed or key == self.keys[-1]:
-                    yield SessionResult(
-                        check, key, True, dg.AssetCheckSeverity.WARN, "nothing found", {}
-                    )
-                continue
+        failed: dict[str, SessionResult] = {}
+        severities = {key: _severity(findings) for key, findings in by_session.items()}
+        # Errors, and the newest sessions, are what somebody looks at.
+        newest = [key for key in reversed(self.keys) if key in by_session]
+        for key in sorted(newest, key=lambda k: severities[k] is not dg.AssetCheckSeverity.ERROR):
+            findings = by_session[key]
             told = self._evidence(check, findings, evidence)
             # Dagster writes a description three times into each of its records.
             words = _sentence(findings) if "findings" in told else _count(findings)
-            yield SessionResult(check, key, False, _severity(findings), words, told)
+            failed[key] = SessionResult(check, key, False, severities[key], words, told)
+        for key in reversed(self.keys):
+            if key in failed:
+                yield failed[key]
+            elif not only_failed or key == self.keys[-1]:
+                yield SessionResult(
+                    check, key, True, dg.AssetCheckSeverity.WARN, "nothing found", {}
+                )
 
     def overall(self, check: str) -> dg.AssetCheckResult:
         """The check over all sessions of the run; of a single session, its result."""
@@ -172,8 +176,19 @@ class _Report:
             },
         )
 
-    def summary(self, symbols: list[str]) -> dg.AssetCheckResult:
-        """The run as a whole; it fails with an error only when the run's own symbols block."""
+    def summary(
+        self,
+        symbols: list[str],
+        failed: Sequence[SessionResult] = (),
+        untold: Sequence[SessionResult] = (),
+    ) -> dg.AssetCheckResult:
+        """The run as a whole; it fails with an error only when the run's own symbols block.
+
+        Args:
+            symbols: that the run was asked for; none: all.
+            failed: results of single sessions that failed.
+            untold: those of them that are not recorded.
+        """
         reasons = self.inspection.block_reasons(symbols or None)
         found = self.inspection.findings
         per_session = (
@@ -193,6 +208,7 @@ class _Report:
                 "symbol_sessions": self.inspection.symbol_sessions,
                 "findings": found.height,
                 **self._accepted(),
+                **untold_sessions(failed, untold, self.keys, found),
                 "sessions_with_findings": markdown_table(per_session, rows=SUMMARY_LINES),
                 "worst": table(found.sort("severity", "session").head(50), rows=50),
             },

@@ -41,10 +41,13 @@ def log_session_results(
     context: dg.AssetCheckExecutionContext,
     asset: dg.AssetKey,
     results: Iterable[SessionResult],
-) -> None:
+) -> set[tuple[str, str]]:
     """Record each result under its session, as the state of the session's materialisation.
 
     A session that has never been materialised has no state to be recorded under and is left out.
+
+    Returns:
+        Check and session of each result that is recorded.
     """
     results = list(results)
     targets = _targets(context.instance, asset, sorted({r.session for r in results}))
@@ -65,10 +68,11 @@ def log_session_results(
     ]
     if isinstance(context.instance.event_log_storage, TakesEvaluations):
         _log_at_once(context, evaluations)
-        return
-    for evaluation in evaluations:
-        # The method stores any event; its annotation names only the documented three.
-        context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type]
+    else:
+        for evaluation in evaluations:
+            # The method stores any event; its annotation names only the documented three.
+            context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type]
+    return {(r.check, r.session) for r in results if r.session in targets}
 
 
 def _log_at_once(
@@ -93,27 +97,46 @@ def worth_recording(
     asset: dg.AssetKey,
     failed: Sequence[SessionResult],
     most: int,
+    warnings: int | None = None,
 ) -> list[SessionResult]:
-    """Of one check's failures, in a run that records nothing else of it, those to be recorded.
+    """Of the failures of checks of which a run records nothing else, those to be recorded.
 
-    A record costs kilobytes, and a run over decades may fail everywhere. The newest ones are kept,
-    and of the others those of sessions of which anything is recorded: none stays green, and none
-    whose failure was told looks mended. A session that was never checked stays so; the summary of
-    the run counts it.
+    A record costs kilobytes, and a run over decades may fail everywhere. Errors are kept before
+    warnings, and of either the newest of each check, so that a check that fails everywhere leaves
+    room for the others. Of the rest those are kept of sessions of which anything is recorded: none
+    stays green, and none whose failure was told looks mended. A session that was never checked
+    stays so; the summary of the run counts it.
 
     Args:
         instance: where the records are.
-        asset: of the check.
-        failed: failures of one check, the newest session first.
+        asset: of the checks.
+        failed: failures, of each check the newest session first.
         most: so many are kept whatever is recorded of their sessions.
+        warnings: so many of them may be warnings; None: all.
+
+    Returns:
+        Those that are kept, in their order.
     """
-    if len(failed) <= most:
+    bound = most if warnings is None else min(most, warnings)
+    turns: dict[tuple[str, bool], int] = {}
+    ranked = []
+    for place, result in enumerate(failed):
+        warning = result.severity is not dg.AssetCheckSeverity.ERROR
+        turn = turns[result.check, warning] = turns.get((result.check, warning), -1) + 1
+        ranked.append((warning, turn, place))
+    ranked.sort()
+    errors = [place for warning, _, place in ranked if not warning][:most]
+    warned = [place for warning, _, place in ranked if warning]
+    kept = {*errors, *warned[: min(bound, most - len(errors))]}
+    if len(kept) == len(failed):
         return list(failed)
-    key = dg.AssetCheckKey(asset, failed[0].check)
+    left = {r.check for place, r in enumerate(failed) if place not in kept}
     # Not the states: the materialisation of this run has cleared those of its sessions.
-    found = instance.event_log_storage.get_asset_check_partition_info([key])
-    known = {info.partition_key for info in found}
-    return [*failed[:most], *(r for r in failed[most:] if r.session in known)]
+    found = instance.event_log_storage.get_asset_check_partition_info(
+        [dg.AssetCheckKey(asset, check) for check in sorted(left)]
+    )
+    known = {(info.check_key.name, info.partition_key) for info in found}
+    return [r for n, r in enumerate(failed) if n in kept or (r.check, r.session) in known]
 
 
 def _targets(

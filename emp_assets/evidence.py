@@ -23,8 +23,11 @@ ALL_SESSIONS = 100
 """Rows that the results of single sessions show, over all sessions and checks of a run."""
 PAGES = 30
 """Results of single sessions, the newest, that hold the text of a runbook; the others name it."""
-RECORDED = 60
-"""Failures of single sessions that a run records where it records nothing else of the check."""
+RECORDED = 80
+"""Failures of single sessions, of all checks together, that a run records where it records nothing
+else of these checks; errors go first."""
+RECORDED_WARNINGS = 60
+"""So many of them may be warnings."""
 SUMMARY_LINES = 200
 """Lines of the summary of a run, by session and check."""
 

@@ -16,8 +16,9 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus
 
+from emp_assets.recording import UNTOLD
 from jobs.automation.requests import PART_TAG, SCHEDULE_TAG
-from market_data.alerts.facts import AssetTerms, CheckFact, RunFact, StepFact
+from market_data.alerts.facts import AssetTerms, CheckFact, RunFact, StepFact, UntoldFact
 from resources.event_errors import chain, error_of, told
 from sensors.instance_facts import NAMED_ASSETS, moment
 
@@ -193,7 +194,21 @@ def _check(found: dg.AssetCheckEvaluation, at: float) -> CheckFact:
         rows=_number(found.metadata, "rows"),
         covers=_covered(found.metadata),
         page=_page(found.metadata),
+        untold=_untold(found.metadata),
     )
+
+
+def _untold(metadata: Mapping[str, Any]) -> tuple[UntoldFact, ...]:
+    """What a summary alone tells of."""
+    told = metadata.get(UNTOLD)
+    if not isinstance(told, dg.TableMetadataValue):
+        return ()
+    return tuple(_untold_of(record.data) for record in told.records)
+
+
+def _untold_of(row: Mapping[str, Any]) -> UntoldFact:
+    days = {name: date.fromisoformat(row[name]) for name in ("first", "last")}
+    return UntoldFact(**{**row, **days})
 
 
 def _page(metadata: Mapping[str, Any]) -> str:

@@ -20,6 +20,31 @@ class AssetTerms:
 
 
 @dataclass(frozen=True)
+class UntoldFact:
+    """Failures of one check of which only the summary of a run over a range tells.
+
+    Attributes:
+        check: its name.
+        first: the first session that failed and has no record of its own.
+        last: the last one.
+        untold: how many they are.
+        failed: failing sessions of the run, told one by one or not.
+        errors: those of them in error.
+        sessions: of the run.
+        findings: of the check, in the whole run.
+    """
+
+    check: str
+    first: date
+    last: date
+    untold: int
+    failed: int
+    errors: int
+    sessions: int
+    findings: int
+
+
+@dataclass(frozen=True)
 class CheckFact:
     """One evaluation of a check.
 
@@ -37,6 +62,7 @@ class CheckFact:
         covers: first and last session that a summary speaks of.
         page: of docs/runbooks that it names, without .md, with the place of a single finding's
             code (check-drift#drift); empty where it names none.
+        untold: of a summary: failures of single sessions that nothing else tells of.
     """
 
     asset: str
@@ -51,6 +77,7 @@ class CheckFact:
     rows: int = 0
     covers: tuple[date, date] | None = None
     page: str = ""
+    untold: tuple[UntoldFact, ...] = ()
 
 
 @dataclass(frozen=True)

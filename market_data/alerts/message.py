@@ -128,7 +128,7 @@ def grouped(
         openings: messages that had told of what is over, or worse.
         resolved: those of them of which nothing is left.
     """
-    ordered = sorted(alerts, key=lambda a: (-a.trouble.severity.rank, a.fingerprint))
+    ordered = sorted(alerts, key=_worst_first)
     troubles = [a.trouble for a in ordered]
     groups = sorted({t.group for t in troubles})
     level = min(rules.level(t) for t in troubles)
@@ -172,6 +172,13 @@ def probe_message(route: str, severity: Severity, now: datetime) -> Message:
         "resolved": [],
     }
     return Message(digest, route, State.TEST, severity, Level.SEV3, "test", body)
+
+
+def _worst_first(alert: Alert) -> tuple[int, int, str]:
+    """Errors first, and of them what is about most sessions."""
+    first, last = alert.trouble.sessions or (None, None)
+    span = (last - first).days if first and last else 0
+    return -alert.trouble.severity.rank, -span, alert.fingerprint
 
 
 def _id(route: str, state: State, now: datetime, alerts: Sequence[Alert]) -> str:

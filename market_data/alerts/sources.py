@@ -30,6 +30,7 @@ from market_data.alerts.alert import (
     Trouble,
 )
 from market_data.alerts.facts import AssetTerms, CheckFact, RunFact, StepFact
+from market_data.alerts.range_sources import is_range, sightings_of_untold
 from market_data.alerts.scopes import (
     OF_SCHEDULE,
     MarketDays,
@@ -96,6 +97,7 @@ def _checks(
     for check in run.checks:
         if check.check == RUN_SUMMARY:
             yield from _summary(check, run, live, days)
+            yield from _untold(check, run, live, days)
             yield from _cleared_by(check, run, live, seen)
 
 
@@ -107,7 +109,7 @@ def _summary(
     told = _told_by_session(check, run)
     span = f"{check.covers[0]}..{check.covers[1]}" if check.covers else ""
     prefix = f"check|{check.asset}|{RUN_SUMMARY}|"
-    if not check.passed and (check.error or not told):
+    if not check.passed and (check.error or not (told or check.untold)):
         trouble = replace(
             _of_check(check, run), symbols=symbols[:NAMED_SYMBOLS], symbol_count=len(symbols)
         )
@@ -120,6 +122,17 @@ def _summary(
             mended = mending(alert, check.covers, speaks, check.at, days)
             if mended is not None:
                 yield mended
+
+
+def _untold(
+    summary: CheckFact, run: RunFact, live: Mapping[str, Alert], days: MarketDays
+) -> Iterator[Sighting]:
+    """Sessions that failed and are not told one by one."""
+    one = summary.covers is not None and summary.covers[0] == summary.covers[1]
+    # A failing run of one session speaks for the checks that it was asked for alone.
+    spoken = None if summary.passed or not one else {c.check for c in run.checks if c.session}
+    terms = run.terms.get(summary.asset, AssetTerms())
+    yield from sightings_of_untold(summary, terms, run.run_id, live, spoken=spoken, days=days)
 
 
 def _told_by_session(summary: CheckFact, run: RunFact) -> bool:
@@ -144,7 +157,7 @@ def _cleared_by(
         trouble = alert.trouble
         if trouble.kind is not Kind.CHECK or trouble.asset != summary.asset:
             continue
-        if trouble.sessions is None or trouble.check == RUN_SUMMARY:
+        if trouble.sessions is None or trouble.check == RUN_SUMMARY or is_range(alert):
             continue
         if first <= trouble.sessions[0] <= last and alert.fingerprint not in seen:
             yield Sighting(alert.fingerprint, summary.at)

@@ -255,6 +255,25 @@ def test_of_many_failures_the_newest_are_kept_and_those_of_sessions_that_were_ch
     assert kept(world, 10) == kept(world, 9)
 
 
+def test_errors_of_long_ago_are_kept_before_warnings_and_every_check_has_its_turn(world: World):
+    error, warn = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+
+    def failing(check: str, day: int, severity: dg.AssetCheckSeverity) -> SessionResult:
+        return SessionResult(check, f"2024-01-{day:02}", False, severity, "", {})
+
+    jumps = [failing("price_sanity", day, warn if day > 1 else error) for day in range(30, 0, -1)]
+    holes = [failing("coverage", day, warn) for day in range(30, 20, -1)]
+
+    def kept(most: int, warnings: int) -> list[str]:
+        found = worth_recording(world.instance, KEY, [*jumps, *holes], most, warnings)
+        return [f"{r.check[0]}{r.session[-2:]}" for r in found]
+
+    assert kept(1, 1) == ["p01"]
+    assert kept(5, 4) == ["p30", "p29", "p01", "c30", "c29"]
+    assert kept(9, 2) == ["p30", "p01", "c30"]
+    assert len(kept(40, 40)) == 40
+
+
 def test_a_session_that_was_made_anew_in_between_was_checked(world: World):
     """So it is in every run that makes bars and then checks them."""
     world.bad = {"2024-01-02"}

@@ -13,7 +13,7 @@ from dagster._serdes import serialize_value
 
 from emp_assets.bar_checks import CHECKS, _Report
 from emp_assets.check_states import SessionResult
-from emp_assets.evidence import ALL_SESSIONS, ONE_RESULT, RECORDED, Evidence
+from emp_assets.evidence import ALL_SESSIONS, ONE_RESULT, PAGES, Evidence
 from tests.support.planted_findings import planted_findings
 
 KEY = dg.AssetKey(["curated", "bars_1d"])
@@ -92,6 +92,22 @@ def test_the_newest_sessions_have_tables_and_the_others_fit_into_half_a_page():
     assert "emp quality summary curated/bars_1d --start 2020-01-01" in str(shown_by)
 
 
+def test_the_one_error_of_long_ago_has_its_table_before_the_newest_warnings():
+    found = planted_findings(150, 1, ("price_sanity",))
+    error = pl.col("session") == pl.col("session").min()
+    told = report(
+        found.with_columns(
+            severity=pl.when(error).then(pl.lit("error")).otherwise(pl.lit("warn")),
+            code=pl.when(error).then(pl.lit("unit_error")).otherwise(pl.lit("jump")),
+        )
+    )
+    *warned, old = told.results("price_sanity", only_failed=True)
+    assert [r.session for r in warned] == sorted((r.session for r in warned), reverse=True)
+    assert (old.session, old.severity) == ("2020-01-01", dg.AssetCheckSeverity.ERROR)
+    assert [row.data["code"] for row in old.metadata["findings"].records] == ["unit_error"]
+    assert "findings" not in warned[-1].metadata
+
+
 def test_few_findings_are_shown_whole():
     told = report(planted_findings(3, 4, ("coverage",)))
     for result in told.results("coverage", only_failed=True):
@@ -100,9 +116,9 @@ def test_few_findings_are_shown_whole():
 
 
 def test_checks_that_fail_share_what_a_run_has():
-    assert report(planted_findings(2, 2, ("coverage",))).share(RECORDED) == RECORDED
-    assert report(planted_findings(2, 2, ("coverage", "drift"))).share(RECORDED) == RECORDED // 2
-    assert report(planted_findings(2, 2, ("coverage",)).clear()).share(RECORDED) == RECORDED
+    assert report(planted_findings(2, 2, ("coverage",))).share(PAGES) == PAGES
+    assert report(planted_findings(2, 2, ("coverage", "drift"))).share(PAGES) == PAGES // 2
+    assert report(planted_findings(2, 2, ("coverage",)).clear()).share(PAGES) == PAGES
     assert Evidence(0).of(planted_findings(1, 1, ("coverage",)), None) == {"symbols": 1}
 
 
