@@ -14,15 +14,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, getaddresses, parseaddr
 
-from adapters.alerts.route import DeliveryError, RefusedError, UnansweredError
+from adapters.alerts.route import DeliveryError, PartlyError, RefusedError, UnansweredError
 from adapters.alerts.secrets import secret
 from market_data.alerts import Message
 from market_data.alerts.rules import EmailRoute
 
 PERMANENT = 500
 """From this reply on a server says that it will never take the letter."""
+OF_SETTINGS = frozenset({530, 534, 535, 538})
+"""Log in first, or otherwise, or encrypted: somebody mends that in the settings."""
+TOO_LARGE = 552
 _SEVERAL = 15.0
 """Seconds that a conversation may take beyond the limit of one reply; with them it is over before
 the lease of its route is (sender.py)."""
@@ -90,6 +93,11 @@ class _ClientTls(smtplib.SMTP_SSL, _Client):
         smtplib.SMTP_SSL.__init__(self, host, port, timeout=timeout, context=context)
 
 
+def _for_good(code: int) -> bool:
+    """Whether a reply says that no later attempt will do, whatever the settings."""
+    return code >= PERMANENT and code not in OF_SETTINGS
+
+
 class Email:
     """A letter per message; its Message-ID is made of the message's id."""
 
@@ -102,15 +110,27 @@ class Email:
         return f"Email({self.name!r})"
 
     def deliver(self, message: Message) -> None:
-        """Send one message, see the protocol."""
+        """Send one message, see the protocol; of a letter that some have, to the others."""
         letter = self._letter(message)
+        everybody = [address for _, address in getaddresses(self._rules.recipients)]
+        left = [address for address in everybody if address not in message.reached]
+        if not left:
+            # Who lacked it is no recipient any more.
+            return
         deadline = _Deadline(self._rules.timeout.total_seconds() + _SEVERAL)
-        with self._told(deadline), deadline, self._session(deadline) as server:
+        with self._told(deadline, message.reached), deadline, self._session(deadline) as server:
             deadline.begun = True
-            refused = server.send_message(letter)
+            refused = server.send_message(letter, to_addrs=left)
         if refused:
-            # The others have it: sending it again would not help these.
-            raise RefusedError(f"route {self.name}: {len(refused)} recipients were refused")
+            reached = (*message.reached, *(a for a in left if a not in refused))
+            raise self._some_refused([code for code, _ in refused.values()], reached)
+
+    def _some_refused(self, codes: list[int], reached: tuple[str, ...]) -> DeliveryError:
+        """Others have it: these are tried again alone, unless each was refused for good."""
+        told = f"route {self.name}: {len(codes)} recipients were refused ({min(codes)})"
+        if all(_for_good(code) for code in codes):
+            return RefusedError(told)
+        return PartlyError(told, reached=reached)
 
     def _letter(self, message: Message) -> EmailMessage:
         letter = EmailMessage()
@@ -151,22 +171,28 @@ class Email:
             yield server
 
     @contextmanager
-    def _told(self, deadline: _Deadline) -> Iterator[None]:
+    def _told(self, deadline: _Deadline, reached: tuple[str, ...]) -> Iterator[None]:
         """Errors of the library in the platform's words.
 
         Not chained, and without the server's text, which may repeat a login.
         """
         try:
             yield
-        except (smtplib.SMTPDataError, smtplib.SMTPSenderRefused) as error:
+        except smtplib.SMTPSenderRefused as error:
+            told = f"route {self.name}: the server refused the sender ({error.smtp_code})"
+            if error.smtp_code == TOO_LARGE:
+                raise RefusedError(told) from None
+            raise DeliveryError(f"{told}: check sender, username and security") from None
+        except smtplib.SMTPDataError as error:
             told = f"route {self.name}: the server answered {error.smtp_code}"
-            kind = RefusedError if error.smtp_code >= PERMANENT else DeliveryError
-            raise kind(told) from None
+            raise (RefusedError if _for_good(error.smtp_code) else DeliveryError)(told) from None
         except smtplib.SMTPRecipientsRefused as error:
-            codes = sorted({code for code, _ in error.recipients.values()})
+            codes = sorted(code for code, _ in error.recipients.values())
+            if reached:
+                raise self._some_refused(codes, reached) from None
             told = f"route {self.name}: every recipient was refused ({codes[0]})"
-            kind = RefusedError if codes[0] >= PERMANENT else DeliveryError
-            raise kind(told) from None
+            final = all(_for_good(code) for code in codes)
+            raise (RefusedError if final else DeliveryError)(told) from None
         except smtplib.SMTPAuthenticationError as error:
             told = f"route {self.name}: the server refused the login ({error.smtp_code})"
             raise DeliveryError(f"{told}: check username and {self._rules.password_env}") from None

@@ -17,12 +17,21 @@ class DeliveryError(MarketDataError):
     Attributes:
         after: seconds that the other side asks to be left in peace; None where it says nothing.
         taken: parts of the message that the route has, this attempt and those before it together.
+        reached: recipients who have the message, of this attempt and those before it together.
     """
 
-    def __init__(self, message: str, *, after: float | None = None, taken: int = 0) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        after: float | None = None,
+        taken: int = 0,
+        reached: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.after = after
         self.taken = taken
+        self.reached = reached
 
 
 class UnansweredError(DeliveryError):
@@ -31,6 +40,10 @@ class UnansweredError(DeliveryError):
 
 class UnfinishedError(DeliveryError):
     """A message of several parts took its whole time, and came further: the rest may follow."""
+
+
+class PartlyError(DeliveryError):
+    """Some recipients have the message; others were asked to wait, and are tried again."""
 
 
 class RefusedError(DeliveryError):
@@ -51,6 +64,7 @@ class AlertRoute(Protocol):
         Raises:
             DeliveryError: it has not, or nobody knows; the message is tried again.
             UnansweredError: it was handed over, and no answer came in time.
+            PartlyError: some of its recipients have it, and the others may get it later.
             UnfinishedError: it has some parts of it; the others may follow at once.
             RefusedError: it never will.
             ConfigurationError: a setting is missing; the message is tried again.

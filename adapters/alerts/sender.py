@@ -11,6 +11,8 @@ A message whose attempt failed gets twice the time with the next one, up to LONG
 a slow answer is waited for. One that was handed over so often as PATIENT_ATTEMPTS says and never
 answered is set aside, as if refused: it may well have arrived, and later ones would never leave.
 What could not be handed over, or was answered with an error, is never set aside: the route is down.
+Where some recipients have a message and others were asked to wait, these alone are tried again, for
+about half an hour (PARTLY_ATTEMPTS): one full mailbox must not keep later messages from everybody.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from adapters.alerts.opening import open_route
 from adapters.alerts.route import (
     AlertRoute,
     DeliveryError,
+    PartlyError,
     RefusedError,
     UnansweredError,
     UnfinishedError,
@@ -42,6 +45,8 @@ FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 300.0
 PATIENT_ATTEMPTS = 6
 """With the time-outs growing, the last four of these have the longest."""
+PARTLY_ATTEMPTS = 12
+"""With the pauses growing, half an hour: who lets strangers wait asks for some minutes."""
 _MARGIN = timedelta(seconds=60)
 _GRACE = 30.0
 """Seconds by which an attempt may outlast the pass; the first one always may."""
@@ -167,11 +172,15 @@ class AlertSender:
             soon = timedelta(seconds=FIRST_PAUSE)
             self._outbox.set_aside(waiting, told, at=self._clock.now(), pause=soon)
             return True
+        if isinstance(error, PartlyError) and waiting.attempts + 1 >= PARTLY_ATTEMPTS:
+            told = f"{error}, {waiting.attempts + 1} attempts: set aside"
+            self._outbox.mark_refused(waiting, told, at=self._clock.now())
+            return True
         asked = None
         if isinstance(error, DeliveryError):
-            asked = error.after
-            if error.taken > waiting.message.taken:
-                self._outbox.note_taken(waiting, error.taken)
+            asked, known = error.after, waiting.message
+            if error.taken > known.taken or len(error.reached) > len(known.reached):
+                self._outbox.note_taken(waiting, error.taken, error.reached)
         pause = max(pause_after(failures), asked or 0.0)
         self._outbox.mark_failed(
             waiting, str(error), at=self._clock.now(), pause=timedelta(seconds=pause)

@@ -76,7 +76,7 @@ class SqlAlertOutbox:
     def _settle(self, waiting: Waiting, values: dict[str, Any]) -> None:
         """A message that is done with; whoever says so, its route answers again."""
         table, message = alert_outbox.c, waiting.message
-        if message.taken:
+        if message.taken or message.reached:
             # Who sends it again later sends the whole of it.
             values["body"] = message.having(0).to_json()
         done = (
@@ -88,9 +88,15 @@ class SqlAlertOutbox:
             connection.execute(done)
             connection.execute(sa.delete(alert_routes).where(alert_routes.c.route == message.route))
 
-    def note_taken(self, waiting: Waiting, parts: int) -> None:
-        """Remember how many parts of a message its route has, so that only the rest is sent."""
-        body = waiting.message.having(parts).to_json()
+    def note_taken(self, waiting: Waiting, parts: int, reached: Sequence[str] = ()) -> None:
+        """Remember how many parts of a message its route has, so that only the rest is sent.
+
+        Args:
+            waiting: the message.
+            parts: how many.
+            reached: recipients who have all of it.
+        """
+        body = waiting.message.having(parts, reached).to_json()
         kept = sa.update(alert_outbox).where(alert_outbox.c.id == waiting.sequence)
         with writing(self._engine) as connection:
             connection.execute(kept.values(body=body))

@@ -104,6 +104,13 @@ class SqlAlerts:
         with reading(self._engine) as connection:
             return list(_read(connection, wanted, limit=limit).values())
 
+    def count(self, *, closed: bool = False) -> int:
+        """How many alerts there are; those that are closed only if asked for."""
+        wanted = sa.true() if closed else alerts.c.phase != Phase.CLOSED
+        query = sa.select(sa.func.count()).select_from(alerts).where(wanted)
+        with reading(self._engine) as connection:
+            return int(connection.execute(query).scalar_one())
+
     def silences(self, now: datetime) -> list[Silence]:
         """Silences that are not over."""
         with reading(self._engine) as connection:

@@ -104,17 +104,22 @@ def list_alerts(
         _print_messages(parts, undelivered=undelivered, limit=limit, as_json=as_json)
         return
     found = parts.store.newest(closed=every, limit=limit)
+    # One may have come or gone between the two looks.
+    left_out = max(parts.store.count(closed=every) - len(found), 0) if len(found) == limit else 0
     health, silences = parts.health(), parts.store.silences(parts.now())
     if as_json:
         print_json(
             {
                 "alerts": [_shown(parts, a) for a in found],
+                "left_out": left_out,
                 "routes": [{**asdict(h), "target": parts.target(h.route)} for h in health],
                 "silences": [asdict(s) for s in silences],
             }
         )
         return
     _print_alerts(parts, found)
+    if left_out:
+        print_line(f"{left_out} more: --limit {limit + left_out}")
     for h in health:
         state = f"down since {h.down_since:{MINUTE}}: {h.error}" if h.down_since else "up"
         where = parts.target(h.route)

@@ -83,10 +83,16 @@ class Message:
         """How many of its parts the route has already; 0 where it is sent as one."""
         return int(self.body.get("taken", 0))
 
-    def having(self, taken: int) -> Message:
-        """The message of which the route has so many parts."""
-        whole = {name: value for name, value in self.body.items() if name != "taken"}
-        return replace(self, body={**whole, "taken": taken} if taken else whole)
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """Those of the route's recipients who have it already."""
+        return tuple(self.body.get("reached", ()))
+
+    def having(self, taken: int, reached: Sequence[str] = ()) -> Message:
+        """The message of which the route has so many parts, and these of its recipients all."""
+        known = {"taken": taken, "reached": list(reached)}
+        whole = {name: value for name, value in self.body.items() if name not in known}
+        return replace(self, body=whole | {name: value for name, value in known.items() if value})
 
     def to_json(self) -> str:
         """The JSON form."""

@@ -27,6 +27,9 @@ class SmtpSink:
     Attributes:
         letters: those that it took, in their order.
         replies: what it says to the next letters instead of taking them.
+        refusals: by recipient, what it says to the next letters for him instead of taking him.
+        senders: what it says to the next senders instead of hearing them.
+        envelopes: the recipients of each letter that it took.
         logins: user names that logged in.
     """
 
@@ -35,6 +38,9 @@ class SmtpSink:
     ) -> None:
         self.letters: list[EmailMessage] = []
         self.replies: list[str] = []
+        self.refusals: dict[str, list[str]] = {}
+        self.senders: list[str] = []
+        self.envelopes: list[list[str]] = []
         self.logins: list[str] = []
         self._password = password
         options: dict[str, Any] = {}
@@ -51,6 +57,24 @@ class SmtpSink:
         """Where it listens."""
         return int(self._controller.port)
 
+    async def handle_MAIL(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.senders:
+            return self.senders.pop(0)
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.refusals.get(address):
+            return self.refusals[address].pop(0)
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 OK"
+
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         if self.replies:
             return self.replies.pop(0)
@@ -58,6 +82,7 @@ class SmtpSink:
         letter = message_from_bytes(content, policy=policy.default)
         assert isinstance(letter, EmailMessage)
         self.letters.append(letter)
+        self.envelopes.append(list(envelope.rcpt_tos))
         return "250 taken"
 
     def _authenticate(

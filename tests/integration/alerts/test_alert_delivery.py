@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from adapters.alerts.sender import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
+    PARTLY_ATTEMPTS,
     PATIENT_ATTEMPTS,
     AlertSender,
     pause_after,
@@ -30,6 +31,7 @@ from adapters.operations import SqlAlerts, open_database
 from market_data.alerts import AlertRules, Message, Phase, Severity
 from tests.support.alert_rows import START, bad, console, good, minutes, rules
 from tests.support.replay_server import ReplayServer, failing, json_body, slow
+from tests.support.smtp_sink import SmtpSink
 
 ROOT = Path(__file__).resolve().parents[3]
 HOOK = {"name": "hook", "type": "webhook", "url_env": "ALERT_URL", "timeout": "0.5s"}
@@ -250,6 +252,39 @@ def test_an_answer_may_take_half_a_minute():
     times = [timeout_after(n, first).total_seconds() for n in range(PATIENT_ATTEMPTS)]
     assert times == [10, 20, 40, 40, 40, 40]
     assert rules({**HOOK, "timeout": "40s"}).routes[0].timeout == timedelta(seconds=40)
+
+
+def test_a_recipient_who_is_asked_to_wait_gets_the_letter_once_and_holds_up_nobody_for_long(
+    store: SqlAlerts,
+):
+    ann, bob = "ann@example.com", "bob@example.com"
+    with SmtpSink() as sink:
+        mail = {"name": "mail", "type": "email", "host": "127.0.0.1", "port": sink.port}
+        mail |= {"security": "none", "sender": "a@example.com", "recipients": [ann, bob]}
+        told = rules({**mail, "timeout": "5s"})
+        tell(store, 1, told)
+        sender = AlertSender(store.outbox, told, FixedClock(START))
+        sink.refusals = {ann: ["450 wait"] * (2 + PARTLY_ATTEMPTS)}
+        for _ in range(2):
+            store.outbox.hurry("mail")
+            assert sender.drain()[0].sent == 0
+        assert sink.envelopes == [[bob]]
+        waiting = store.outbox.first("mail")
+        assert waiting is not None
+        assert (waiting.message.reached, waiting.attempts) == ((bob,), 2)
+        for _ in range(PARTLY_ATTEMPTS - 2):
+            store.outbox.hurry("mail")
+            sender.drain()
+        (kept,) = store.outbox.messages(undelivered=True)[1:]
+        assert f"{PARTLY_ATTEMPTS} attempts: set aside" in kept.error
+        # The recovery reaches both.
+        sink.refusals = {}
+        assert sender.drain()[0].sent == 1
+        assert sink.envelopes == [[bob], [ann, bob]]
+        # Who sends the first one again sends it to everybody.
+        store.outbox.replay(refused=True)
+        sender.drain()
+        assert sink.envelopes[2:] == [[ann, bob]]
 
 
 def test_a_message_that_is_refused_for_good_holds_up_no_other(

@@ -18,6 +18,7 @@ from adapters.alerts.opening import open_route
 from adapters.alerts.plain_routes import Console
 from adapters.alerts.route import (
     DeliveryError,
+    PartlyError,
     RefusedError,
     UnansweredError,
     UnfinishedError,
@@ -274,6 +275,65 @@ def test_letters_of_one_story_belong_together():
 def test_what_a_mail_server_says_decides(reply: str, error: type[DeliveryError]):
     with SmtpSink() as sink:
         sink.replies = [reply]
+        with pytest.raises(DeliveryError) as failure:
+            mail(sink.port).deliver(message())
+        assert type(failure.value) is error
+        mail(sink.port).deliver(message())
+    assert len(sink.letters) == 1
+
+
+ANN, BOB = "ann@example.com", "bob@example.com"
+
+
+def test_who_was_asked_to_wait_is_tried_again_alone():
+    with SmtpSink() as sink:
+        sink.refusals = {ANN: ["450 come back in a minute"] * 2}
+        told = message()
+        for _ in range(2):
+            with pytest.raises(PartlyError, match="1 recipients were refused") as failure:
+                mail(sink.port).deliver(told)
+            assert failure.value.reached == (BOB,)
+            told = from_json("out", told.having(0, failure.value.reached).to_json())
+        mail(sink.port).deliver(told)
+        # Who was the last to lack it may be no recipient any more.
+        mail(sink.port, recipients=[BOB]).deliver(told)
+    assert sink.envelopes == [[BOB], [ANN]]
+    assert {letter["To"] for letter in sink.letters} == {f"{ANN}, {BOB}"}
+
+
+@pytest.mark.parametrize(
+    ("replies", "error"),
+    [
+        ({ANN: ["550 nobody here"]}, RefusedError),
+        ({ANN: ["550 nobody here"], BOB: ["550 nobody here"]}, RefusedError),
+        ({ANN: ["550 nobody here"], BOB: ["450 wait"]}, DeliveryError),
+        ({ANN: ["530 log in first"], BOB: ["530 log in first"]}, DeliveryError),
+        ({ANN: ["530 log in first"]}, PartlyError),
+    ],
+)
+def test_a_refusal_is_final_where_every_one_is(
+    replies: dict[str, list[str]], error: type[DeliveryError]
+):
+    with SmtpSink() as sink:
+        sink.refusals = replies
+        with pytest.raises(DeliveryError) as failure:
+            mail(sink.port).deliver(message())
+    assert type(failure.value) is error
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        ("530 log in first", DeliveryError),
+        ("553 no such sender here", DeliveryError),
+        ("552 too large", RefusedError),
+    ],
+)
+def test_a_sender_that_is_refused_is_a_setting_that_somebody_mends(
+    reply: str, error: type[DeliveryError]
+):
+    with SmtpSink() as sink:
+        sink.senders = [reply]
         with pytest.raises(DeliveryError) as failure:
             mail(sink.port).deliver(message())
         assert type(failure.value) is error

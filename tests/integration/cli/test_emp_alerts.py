@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -15,7 +15,7 @@ import yaml
 from adapters.operations import SqlAlerts, open_database
 from adapters.settings import PROJECT, Settings
 from emp.cli import run
-from tests.support.alert_rows import bad, rules
+from tests.support.alert_rows import bad, good, rules
 from tests.support.replay_server import ReplayServer, failing, json_body
 
 HOOK = {"name": "hook", "type": "webhook", "url_env": "ALERT_URL"}
@@ -83,6 +83,22 @@ def test_a_test_message_reaches_the_route(emp: Emp, server: ReplayServer):
     server.reply(PATH, failing(500))
     status, told, _ = emp("test", "--json")
     assert (status, told[0]["error"]) == (1, "route hook: answered with status 500")
+
+
+def test_a_list_says_how_many_it_leaves_out(emp: Emp, store: SqlAlerts):
+    now = datetime.now(UTC)
+    looks = [bad(now, f"check|{number}") for number in range(5)]
+    store.evaluate(lambda _: looks, rules(HOOK), now)
+    _, told, _ = emp("list", "--limit", "3")
+    assert "2 more: --limit 5\n" in told
+    _, told, _ = emp("list", "--limit", "3", "--json")
+    assert (len(told["alerts"]), told["left_out"]) == (3, 2)
+    _, told, _ = emp("list", "--limit", "5")
+    assert " more: " not in told
+    assert emp("list", "--limit", "5", "--json")[1]["left_out"] == 0
+    (mended,) = [good(now + timedelta(seconds=1), "check|0")]
+    store.evaluate(lambda _: [mended], rules(HOOK), now + timedelta(days=40))
+    assert emp("list", "--limit", "3", "--json")[1]["left_out"] == 1
 
 
 def test_an_unknown_route_names_those_that_there_are(emp: Emp, monkeypatch: pytest.MonkeyPatch):
