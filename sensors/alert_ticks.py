@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import dagster as dg
 
+from market_data.alerts.age_sources import current_symbols, late_symbols, sightings_of_ages
 from market_data.alerts.alert import Alert, Kind, Phase, Sighting, Trouble
 from market_data.alerts.automation_sources import (
     sightings_of_cut_offs,
@@ -29,9 +30,7 @@ from market_data.alerts.facts import AgeFact, AssetTerms, BreakerFact
 from market_data.alerts.failover_sources import sightings_of_failover
 from market_data.alerts.part_sources import sightings_of_parts
 from market_data.alerts.platform_sources import (
-    current_symbols,
     sighting_of_look,
-    sightings_of_ages,
     sightings_of_backfills,
     sightings_of_breakers,
     sightings_of_daemons,
@@ -168,9 +167,13 @@ def _slow_look(
     )
 
     def look(live: Mapping[str, Alert]) -> list[Sighting]:
+        for fact in facts:
+            known = seen.late.get(fact.asset, {})
+            watched = seen.current.get(fact.asset, ())
+            seen.late[fact.asset] = late_symbols(fact, watched, known, live)
         return [
             looked,
-            *sightings_of_ages(facts, seen.current, live, now),
+            *sightings_of_ages(facts, seen.current, seen.late, live, now),
             *(found(live) if found is not None else ()),
         ]
 
@@ -230,6 +233,7 @@ class _Seen:
         counted: when these were taken; seconds since 1970.
         clock: the time of day of the daily schedule.
         promised: since when it is that; 0 where it was from the beginning.
+        late: by asset, symbols whose bars end too early, with the session with which that began.
     """
 
     since: float
@@ -239,6 +243,7 @@ class _Seen:
     counted: float = 0.0
     clock: str = ""
     promised: float = 0.0
+    late: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, cursor: str | None) -> _Seen:
@@ -256,6 +261,7 @@ class _Seen:
             kept.get("counted", 0.0),
             kept.get("clock", ""),
             kept.get("promised", 0.0),
+            {asset: dict(late) for asset, late in (kept.get("late") or {}).items()},
         )
 
     def note_clock(self, daily: DailyRules, now: datetime) -> None:
@@ -278,6 +284,7 @@ class _Seen:
                 "counted": self.counted,
                 "clock": self.clock,
                 "promised": self.promised,
+                "late": self.late,
             }
         )
 

@@ -1,25 +1,23 @@
 """From the state of the platform to looks at things: bars, ticks, backfills, daemons, vendors.
 
 What belongs here: fingerprints and verdicts about whatever no run speaks of.
-What does not: reading it (sensors/instance_facts.py), runs (sources.py).
+What does not: reading it (sensors/instance_facts.py), runs (sources.py), how far stored bars reach
+(age_sources.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from market_data.alerts.alert import (
-    NAMED_SYMBOLS,
     RUNBOOKS,
-    Alert,
     Kind,
     Severity,
     Sighting,
     Trouble,
 )
 from market_data.alerts.facts import (
-    AgeFact,
     BackfillFact,
     BreakerFact,
     DaemonFact,
@@ -144,57 +142,6 @@ def sightings_of_routes(
             )
         elif fact.down_since is None:
             yield Sighting(fingerprint, now)
-
-
-def current_symbols(fact: AgeFact) -> set[str]:
-    """Symbols whose bars reach as far as they should."""
-    return {s for s, due in fact.due_warn.items() if s in fact.newest and fact.newest[s] >= due}
-
-
-def sightings_of_ages(
-    facts: Iterable[AgeFact],
-    watched: Mapping[str, Collection[str]],
-    live: Mapping[str, Alert],
-    now: datetime,
-) -> Iterator[Sighting]:
-    """Datasets whose bars end too early, one look each.
-
-    Args:
-        facts: how far bars reach.
-        watched: by asset, the symbols that were current once: history that was loaded for
-            research was never current, and cannot become stale.
-        live: alerts that are not closed.
-        now: the moment.
-    """
-    for fact in facts:
-        fingerprint = f"stale|{fact.asset}"
-        due = [s for s in sorted(watched.get(fact.asset, ())) if s in fact.due_warn]
-        late = [s for s in due if s not in fact.newest or fact.newest[s] < fact.due_warn[s]]
-        if not late:
-            if due or fingerprint in live:
-                yield Sighting(fingerprint, now)
-            continue
-        worse = [s for s in late if s not in fact.newest or fact.newest[s] < fact.due_error[s]]
-        first = min(late, key=lambda s: (fact.newest[s] if s in fact.newest else now.date(), s))
-        reach = fact.newest.get(first)
-        yield Sighting(
-            fingerprint,
-            now,
-            Trouble(
-                kind=Kind.STALE_DATA,
-                severity=Severity.ERROR if worse else Severity.WARN,
-                group=fact.asset,
-                title=f"{fact.asset} is stale",
-                detail=f"{len(late)} of {len(due)} symbols lack bars that are due; {first} ends "
-                f"with {reach or 'nothing'}, and {fact.due_warn[first]} is due",
-                asset=fact.asset,
-                asset_group=fact.terms.group or fact.asset.split("/", maxsplit=1)[0],
-                owners=fact.terms.owners,
-                symbols=tuple(late[:NAMED_SYMBOLS]),
-                symbol_count=len(late),
-                runbook=RUNBOOKS[Kind.STALE_DATA],
-            ),
-        )
 
 
 def _trouble(kind: Kind, severity: Severity, group: str, what: str, detail: str) -> Trouble:

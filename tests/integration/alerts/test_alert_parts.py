@@ -253,12 +253,12 @@ def test_wrong_limits_are_told_of_and_keep_nothing_else_from_being_told(
     assert house.tick() == set()
     house.limit("latency: {samples: many}\n")
     stale(monkeypatch, due=date(2024, 3, 5))
-    assert house.tick() == {"stale|curated/bars_1d", "latency|"}
+    assert house.tick() == {"stale|curated/bars_1d|2024-03-05", "latency|"}
     (told,) = [a for a in house.operations.alerts.newest() if a.fingerprint == "latency|"]
     assert "operations.yaml: latency.samples" in told.trouble.detail
     assert told.trouble.runbook == "latency"
     house.limit("latency: {samples: 5}\n")
-    assert house.tick() == {"stale|curated/bars_1d"}
+    assert house.tick() == {"stale|curated/bars_1d|2024-03-05"}
 
 
 def test_a_policy_that_is_wrong_by_now_keeps_nothing_from_being_told(house: House):

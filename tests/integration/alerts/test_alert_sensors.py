@@ -229,7 +229,7 @@ def test_the_look_at_the_platform_tells_of_bars_that_end_too_early(
     assert house.look() == "1 messages"
     house.tick(alert_delivery)
     opened, recovered = (a.json for a in house.server.asked)
-    assert opened["alerts"][0]["key"] == "stale|curated/bars_1d"
+    assert opened["alerts"][0]["key"] == "stale|curated/bars_1d|2024-03-02"
     assert (opened["level"], recovered["state"]) == ("SEV-2", "recovered")
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import pytest
 
 from market_data.alerts import Alert, Kind, Phase, Severity, Sighting, observe
 from market_data.alerts.facts import (
-    AgeFact,
     BackfillFact,
     BreakerFact,
     CheckFact,
@@ -21,8 +20,6 @@ from market_data.alerts.facts import (
     TickFact,
 )
 from market_data.alerts.platform_sources import (
-    current_symbols,
-    sightings_of_ages,
     sightings_of_backfills,
     sightings_of_breakers,
     sightings_of_daemons,
@@ -281,31 +278,6 @@ def test_breakers_and_routes():
     assert list(sightings_of_routes([replace(down, down_since=minutes(-9))], WATCH, START)) == []
     (fine,) = sightings_of_routes([RouteFact("hook", None)], WATCH, START)
     assert fine.trouble is None
-
-
-def test_what_was_never_current_cannot_become_stale():
-    today = START.date()
-    fact = AgeFact(
-        ASSET,
-        newest={"OLD": date(2015, 1, 2), "NEW": today},
-        due_warn={"OLD": today, "NEW": today},
-        due_error={"OLD": today, "NEW": today},
-    )
-    watched = {ASSET: current_symbols(fact)}
-    assert watched == {ASSET: {"NEW"}}
-    (fine,) = sightings_of_ages([fact], watched, {}, START)
-    assert fine.trouble is None
-    tomorrow = today + timedelta(days=1)
-    due = {"OLD": tomorrow, "NEW": tomorrow}
-    (late,) = sightings_of_ages([replace(fact, due_warn=due)], watched, {}, START)
-    assert late.trouble is not None
-    assert late.trouble.severity is Severity.WARN
-    assert late.trouble.symbols == ("NEW",)
-    worse = replace(fact, due_warn=due, due_error=due)
-    (worst,) = sightings_of_ages([worse], watched, {}, START)
-    assert worst.trouble is not None
-    assert worst.trouble.severity is Severity.ERROR
-    assert list(sightings_of_ages([fact], {}, {}, START)) == []
 
 
 def test_an_alert_is_open_until_its_phase_says_otherwise():
