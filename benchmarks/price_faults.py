@@ -149,8 +149,21 @@ def crashes(bars: pl.DataFrame, _kind: Kind, chance: np.random.Generator) -> Spo
     return Spoilt(bars, frozenset())
 
 
-def volumes(factor: float) -> Plant:
-    """Sessions whose volume is a multiple of the true one."""
+def bars_again(bars: pl.DataFrame, kind: Kind, chance: np.random.Generator) -> Spoilt:
+    """A feed that says a bar four times, volume and all, with another time each."""
+    within = bars["session"].to_numpy()
+    of = np.arange(bars.height)
+    planted: set[int] = set()
+    for at in places(bars, chance, 12):
+        if kind.daily or within[at] == within[at + 3]:
+            of[at + 1 : at + 4] = at
+            planted |= {at + 1, at + 2, at + 3}
+    said = bars.select(*PRICES, "volume")[of]
+    return Spoilt(bars.with_columns(said.get_columns()), frozenset(planted))
+
+
+def volumes(factor: float | None) -> Plant:
+    """Sessions whose volume is a multiple of the true one, or not known where that is None."""
 
     def plant(bars: pl.DataFrame, kind: Kind, chance: np.random.Generator) -> Spoilt:
         if kind.daily:

@@ -28,6 +28,7 @@ from market_data.quality.false_ticks import find_false_ticks
 from market_data.quality.flat_runs import check_flat_runs, find_flat_runs
 from market_data.quality.jumps import find_jumps
 from market_data.quality.price_sanity import check_missing_split
+from market_data.quality.repeated_bars import find_repeated_bars
 from market_data.quality.volume import check_volume
 from market_data.quality.wicks import find_wicks
 from market_data.universe import AssetClass, Instrument
@@ -83,6 +84,10 @@ def _flat(spoilt: Spoilt, limits: pl.DataFrame, kind: Kind) -> set[int]:
     runs = find_flat_runs(spoilt.bars, kind.timeframe)
     found = check_flat_runs(runs, limits, check="", dataset="", sessions=_ALWAYS)
     return _numbers(spoilt.bars, found.rows, "ts")
+
+
+def _repeated_bars(spoilt: Spoilt, limits: pl.DataFrame, kind: Kind) -> set[int]:
+    return _numbers(spoilt.bars, find_repeated_bars(spoilt.bars, limits, kind.timeframe), "ts")
 
 
 def _volume(spoilt: Spoilt, limits: pl.DataFrame, _kind: Kind) -> set[int]:
@@ -145,4 +150,6 @@ TRIALS = (
     _trial("flat run", "price repeated", plant.repeated, _flat),
     _trial("volume", "100 times", plant.volumes(100.0), _volume, has_volume),
     _trial("volume", "none", plant.volumes(0.0), _volume, has_volume),
+    _trial("volume", "not given", plant.volumes(None), _volume, has_volume),
+    _trial("repeated bar", "a bar four times", plant.bars_again, _repeated_bars, has_volume),
 )

@@ -63,8 +63,9 @@ def get_curated_bars(
         checked: work the flags of single bars out anew, as the checks would now; False: bars carry
             those that were found when their session was scored last (with `as_of`: by then). They
             are false_tick, wick (a wrong open, high or low), jump, flat_run (a price that stands
-            still), volume, zero_volume (of the session) and consistency (a day that its shorter
-            bars contradict; of the last scores in any case), which make dq_status warn, and
+            still), repeated_bar (the bar before once more, volume and all), volume, zero_volume,
+            volume_missing (of the session) and consistency (a day that its shorter bars
+            contradict; of the last scores in any case), which make dq_status warn, and
             unit_error (pence for pounds), which makes it error, before `quality` leaves anything
             out; what somebody accepted is not flagged. docs/quality.md says more.
         columns: only these, in this order; one name, or several.

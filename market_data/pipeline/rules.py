@@ -15,7 +15,7 @@ from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 
-JUDGING = "flags2"
+JUDGING = "flags3"
 """Names how single bars are judged, and that their flags are kept with the scores: to be raised
 when a rule of the code changes. Scores from before have another one, or none."""
 

@@ -104,7 +104,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _line(
         "flag",
-        "jump false_tick wick flat_run volume zero_volume consistency",
+        "jump false_tick wick flat_run repeated_bar volume zero_volume volume_missing consistency",
         DataEffect.FLAG_ROW,
         RunEffect.GO_ON,
         ReadersEffect.FLAGGED,

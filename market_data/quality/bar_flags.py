@@ -1,8 +1,8 @@
 """Flags of single bars: what the checks that look at bars beside each other say of each one.
 
-What belongs here: false ticks, wicks, jumps and changes of the unit, flat runs and volumes, bar by
-bar. What does not: finding them (false_ticks.py, wicks.py, jumps.py, flat_runs.py, volume.py), what
-readers get of flagged bars (market_data/pipeline/read.py).
+What belongs here: false ticks, wicks, jumps and changes of the unit, flat runs, repeated bars and
+volumes, bar by bar. What does not: finding them (false_ticks.py, wicks.py, jumps.py, flat_runs.py,
+repeated_bars.py, volume.py), what readers get of flagged bars (market_data/pipeline/read.py).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from market_data.quality.flat_runs import find_flat_bars
 from market_data.quality.jumps import find_jumps, with_severity
 from market_data.quality.odd_bars import CHECK as FALSE_TICKS
 from market_data.quality.price_sanity import CHECK as PRICE_SANITY
+from market_data.quality.repeated_bars import REPEATED_BAR, find_repeated_bars
 from market_data.quality.volume import CHECK as VOLUME
 from market_data.quality.volume import find_volumes
 from market_data.quality.wicks import WICK, find_wicks
@@ -50,8 +51,8 @@ def bar_flags(
     """The flags of curated bars, as the checks find them.
 
     Args:
-        series: symbol, session, ts, open, high, low, close of bars that are over, sorted by
-            (symbol, ts), with the bars around those that are wanted: the usual step is told from
+        series: symbol, session, ts, open, high, low, close, volume of bars that are over, sorted
+            by (symbol, ts), with the bars around those that are wanted: the usual step is told from
             those before, a price that comes back from those after.
         limits: see `market_data.quality.view.limits_of`.
         timeframe: of the bars.
@@ -61,10 +62,10 @@ def bar_flags(
         closes: see `market_data.quality.jumps.find_jumps`.
 
     Returns:
-        Columns BAR_FLAGS, one row per bar and code (false_tick, wick, jump, flat_run: warn;
-        unit_error, split_in_part: error), and one per session whose volume is odd (volume,
-        zero_volume: warn), whose `ts` is null: all of its bars are meant; sorted by (symbol, ts,
-        session, code).
+        Columns BAR_FLAGS, one row per bar and code (false_tick, wick, jump, flat_run,
+        repeated_bar: warn; unit_error, split_in_part: error), and one per session whose volume is
+        odd (volume, zero_volume, volume_missing: warn), whose `ts` is null: all of its bars are
+        meant; sorted by (symbol, ts, session, code).
     """
     ticks = find_false_ticks(series, limits, timeframe=timeframe)
     jumps = with_severity(
@@ -80,6 +81,9 @@ def bar_flags(
         jumps.with_columns(check=pl.lit(PRICE_SANITY)),
         find_flat_bars(series, limits, timeframe).with_columns(
             check=pl.lit(PRICE_SANITY), code=pl.lit("flat_run"), severity=pl.lit(WARN)
+        ),
+        find_repeated_bars(series, limits, timeframe).with_columns(
+            check=pl.lit(PRICE_SANITY), code=pl.lit(REPEATED_BAR), severity=pl.lit(WARN)
         ),
     ]
     if traded is not None:

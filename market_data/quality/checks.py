@@ -35,6 +35,7 @@ from market_data.quality.findings import (
 from market_data.quality.flat_runs import check_flat_runs, find_flat_runs
 from market_data.quality.jumps import check_jumps, find_jumps
 from market_data.quality.ohlc import check_ohlc
+from market_data.quality.repeated_bars import check_repeated_bars, find_repeated_bars
 from market_data.quality.schema import check_schema, not_judged
 from market_data.quality.staleness import check_staleness
 from market_data.quality.thresholds import Thresholds
@@ -107,7 +108,14 @@ def _of_series(view: BarsView, limits: pl.DataFrame) -> dict[str, CheckOutcome]:
             check="price_sanity",
             dataset=dataset,
             sessions=sessions,
-        )
+        ),
+        check_repeated_bars(
+            find_repeated_bars(series, limits, view.timeframe),
+            view.timeframe,
+            check="price_sanity",
+            dataset=dataset,
+            sessions=sessions,
+        ),
     ]
     if view.kind == "curated":
         # A vendor's own prices step where it has worked in a split between two fetches.

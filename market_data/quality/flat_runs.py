@@ -6,6 +6,7 @@ What belongs here: how long a close has not moved. What does not: bars that are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import polars as pl
@@ -28,7 +29,7 @@ def find_flat_runs(bars: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     """
     longest = pl.col("run").arg_max()
     return (
-        _repeats(bars, timeframe)
+        repeats_of(["close"], bars, timeframe)
         .group_by(KEY, maintain_order=True)
         .agg(pl.col("run").max(), pl.col("ts", "close").get(longest))
         .select(*KEY, "run", "ts", "close")
@@ -50,7 +51,7 @@ def find_flat_bars(bars: pl.DataFrame, limits: pl.DataFrame, timeframe: Timefram
         symbol, session, ts; in the order of `bars`.
     """
     limit = limits.select("symbol", "flat_run_bars")
-    repeats = _repeats(bars, timeframe)
+    repeats = repeats_of(["close"], bars, timeframe)
     if repeats.is_empty():
         return repeats.select(*KEY, "ts")
     flat = repeats.join(limit, on="symbol", maintain_order="left").filter(
@@ -62,17 +63,24 @@ def find_flat_bars(bars: pl.DataFrame, limits: pl.DataFrame, timeframe: Timefram
     return bars[rows].select(*KEY, "ts")
 
 
-def _repeats(bars: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
-    """The bars that close where the one before did.
+def repeats_of(columns: Sequence[str], bars: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    """The bars whose cells are those of the bar before.
 
-    Columns symbol, session, ts, close, row (the number in `bars`), begun (that of the first of
-    them), run (bars of the run up to this one).
+    Args:
+        columns: the cells. Null is like nothing.
+        bars: symbol, session, ts, close and the columns, sorted by (symbol, ts).
+        timeframe: of the bars; within a day the first bar of a session has none before it.
+
+    Returns:
+        symbol, session, ts, close, row (the number in `bars`), begun (that of the first repeat of
+        its run), run (bars of the run up to this one, the bar that is repeated included).
     """
-    closes = bars.get_column("close")
-    # Few bars repeat the close before: only those are looked at.
-    rows = (closes == closes.shift()).arg_true()
+    first, *others = columns
+    values = bars.get_column(first)
+    # Few bars repeat the one before: only those are looked at.
+    rows = (values == values.shift()).arg_true()
     same = pl.lit(value=True)
-    for column in KEY if timeframe.is_intraday else ["symbol"]:
+    for column in [*others, *(KEY if timeframe.is_intraday else ["symbol"])]:
         values = bars.get_column(column)
         same = same & pl.lit(values[rows] == values[rows - 1])
     repeats = bars[rows].select(*KEY, "ts", "close", row=pl.Series(rows)).filter(same)

@@ -18,10 +18,10 @@ _PAGES = {
     "duplicates": "duplicate_rows contradiction",
     "ohlc": "ohlc not_finite not_positive negative_volume future price_range not_a_session "
     "outside_session off_grid unreadable inconsistent",
-    "price_sanity": "jump unit_error split_in_part flat_run suspected_missing_split "
+    "price_sanity": "jump unit_error split_in_part flat_run repeated_bar suspected_missing_split "
     "splits_disputed",
     "false_ticks": "false_tick wick",
-    "volume": "volume zero_volume",
+    "volume": "volume zero_volume volume_missing",
     "consistency": "consistency adjustment_chain phantom_dividend",
     "macro": "release_not_announced last_asked_long_before release_moved no_value_ever "
     "value_without_event value_overdue value_revised value_withdrawn event_missing "

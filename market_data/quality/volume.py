@@ -1,4 +1,4 @@
-"""Volume: sessions in which nothing was traded, or far more or less than usual.
+"""Volume: sessions in which nothing was traded, far more or less than usual, or nobody says what.
 
 What belongs here: a session's volume against those before. What does not: negative volumes, which
 are no bars at all (market_data/validation.py).
@@ -36,20 +36,21 @@ def check_volume(
     dataset: str,
     sessions: tuple[date, date],
 ) -> CheckOutcome:
-    """Report sessions without volume, and those whose volume is far from the usual.
+    """Report sessions without volume, those whose volume is far from the usual, or is not known.
 
     Args:
         bars: symbol, session, volume (null where unknown) of sessions that are over, sorted by
             (symbol, session). With sessions before the first one, their median is the usual
-            volume; without, only an empty volume can be told.
+            volume; without, only a volume of zero can be told.
         limits: see `BarsView.limits`.
         actions: rows of CORPORATE_ACTIONS that are known: splits change what is usual.
         dataset: name of the dataset.
         sessions: first and last session that is judged.
 
     Returns:
-        Findings zero_volume and volume (warn), one per symbol-session at most: `value` is the
-        volume as a multiple of the usual one (0 where there is none).
+        Findings zero_volume, volume and volume_missing (warn), one per symbol-session at most:
+        `value` is the volume as a multiple of the usual one (0 where there is none, null where
+        nobody knows it).
     """
     judged = find_volumes(bars, limits, actions=actions).filter(
         pl.col("session").is_between(*sessions)
@@ -58,7 +59,10 @@ def check_volume(
     told = found.with_columns(
         severity=pl.lit(WARN),
         value=pl.when(pl.col("volume") == 0).then(0.0).otherwise("shift"),
-        threshold=pl.when(pl.col("volume") == 0).then(0.0).otherwise("volume_shift"),
+        threshold=pl.when(pl.col("volume") == 0)
+        .then(0.0)
+        .when(pl.col("volume").is_not_null())
+        .then("volume_shift"),
         rows="bars",
         detail=_sentence(),
     )
@@ -104,7 +108,8 @@ def find_volumes(
 
     Returns:
         symbol, session, volume, bars, volume_shift (the limit), usual (in today's shares), shift
-        (the volume as a multiple of it) and code: zero_volume, volume, or null.
+        (the volume as a multiple of it) and code: zero_volume, volume, volume_missing (no bar
+        has a volume, and those of sessions before are known), or null.
     """
     traded = limits.filter(pl.col("asset_class").is_in([str(c) for c in TRADED]))
     if traded.is_empty():
@@ -122,6 +127,8 @@ def find_volumes(
         .then(pl.lit("zero_volume"))
         .when(far)
         .then(pl.lit("volume"))
+        .when(pl.col("volume").is_null() & pl.col("usual").is_not_null())
+        .then(pl.lit("volume_missing"))
     )
 
 
@@ -174,4 +181,15 @@ def _sentence() -> pl.Expr:
         pl.lit(USUAL_SESSIONS),
     )
     none = pl.format("nothing was traded in {} bars of an open session", "bars")
-    return pl.when(pl.col("volume") == 0).then(none).otherwise(unusual)
+    missing = pl.format(
+        "no bar has a volume; the median of the {} sessions before is {} units",
+        pl.lit(USUAL_SESSIONS),
+        pl.col("usual").round(2),
+    )
+    return (
+        pl.when(pl.col("volume") == 0)
+        .then(none)
+        .when(pl.col("volume").is_null())
+        .then(missing)
+        .otherwise(unusual)
+    )

@@ -23,7 +23,7 @@ from tests.support.worlds import FileVendor, World
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 FIRST, LAST = date(2024, 1, 2), date(2024, 4, 30)
 TICK, JUMP, PENCE = date(2024, 2, 27), date(2024, 3, 12), date(2024, 4, 9)
-HIGH = date(2024, 3, 19)
+HIGH, UNTOLD, AGAIN = date(2024, 3, 19), date(2024, 3, 26), date(2024, 4, 2)
 STILL, SILENT, BUSY = date(2024, 1, 29), date(2024, 2, 6), date(2024, 2, 13)
 MARKED = {
     STILL: ("warn", "flat_run"),
@@ -32,6 +32,8 @@ MARKED = {
     TICK: ("warn", "false_tick"),
     HIGH: ("warn", "wick"),
     JUMP: ("warn", "jump"),
+    UNTOLD: ("warn", "volume_missing"),
+    AGAIN: ("warn", "repeated_bar"),
     PENCE: ("error", "unit_error"),
 }
 CODES = [code for _, code in MARKED.values()]
@@ -44,7 +46,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A share that moves little, with one day of each code.
 
     One false close, one false high, one jump that stays, one change to pence, a fifth day at one
-    price, and a day without volume as well as one with forty times the usual.
+    price, and a day without volume, one with forty times the usual, one with none on record, and
+    one that says the day before again.
     """
     folder = tmp_path_factory.mktemp("checked")
     rows = []
@@ -53,9 +56,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         close = 100.4 if STILL - timedelta(days=6) < day <= STILL else close
         close *= (1.5 if day >= JUMP else 1) * (100 if day >= PENCE else 1)
         wrong = close * 1.25 if day == TICK else close
-        volume = {SILENT: 0, BUSY: 20_000}.get(day, 500)
+        volume = {SILENT: 0, BUSY: 20_000, UNTOLD: ""}.get(day, 500 + number % 3)
         high = wrong * (1.6 if day == HIGH else 1.01)
-        rows.append(f"{day},{close},{high},{close * 0.99},{wrong},{volume}")
+        cells = f"{close},{high},{close * 0.99},{wrong},{volume}"
+        rows.append(f"{day},{rows[-1].partition(',')[2] if day == AGAIN else cells}")
     path = folder / "bars.csv"
     path.write_text("\n".join(["date,open,high,low,close,volume", *rows]) + "\n")
     opened = World.at(folder, NOW).register(

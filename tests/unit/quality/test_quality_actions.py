@@ -132,6 +132,8 @@ def test_staleness(limits) -> None:
         ("flat_run", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
         ("volume", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
         ("zero_volume", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
+        ("volume_missing", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
+        ("repeated_bar", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
         ("consistency", DataEffect.FLAG_ROW, ReadersEffect.FLAGGED, "warn"),
         ("score_shift", DataEffect.NONE, ReadersEffect.UNCHANGED, "warn"),
     ],

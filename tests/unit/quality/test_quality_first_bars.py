@@ -31,6 +31,7 @@ def bars_of(closes: list[float], openings: list[float] | None = None) -> pl.Data
         session=pl.col("ts").dt.date(),
         high=pl.max_horizontal("open", "close"),
         low=pl.min_horizontal("open", "close"),
+        volume=pl.lit(None, pl.Float64),
     )
 
 

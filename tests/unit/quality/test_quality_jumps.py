@@ -141,7 +141,7 @@ def volume_of(bars, limits, actions=NONE, sessions=ALWAYS):
         (31_000.0, [("volume", "warn", 10)]),
         (34.0, []),
         (33.0, [("volume", "warn", 10)]),
-        (None, []),
+        (None, [("volume_missing", "warn", 10)]),
     ],
 )
 def test_volumes_far_from_the_usual(limits, newest, expected) -> None:
@@ -176,6 +176,27 @@ def test_a_volume_is_judged_alike_however_much_lies_before(limits, apart) -> Non
 def test_quotes_are_no_volume(limits) -> None:
     assert told(volume_of(daily([1] * 3, [0.0] * 3), limits("fx"))) == []
     assert len(told(volume_of(daily([1] * 3, [0.0] * 3), limits("crypto")))) == 3
+
+
+@pytest.mark.parametrize(("known", "missed"), [(4, 0), (5, 16), (20, 16)])
+def test_a_volume_is_missed_while_enough_sessions_before_have_one(limits, known, missed) -> None:
+    """Nobody misses what never was, nor after four weeks what has not come since."""
+    bars = daily([1] * (known + 30), [1000.0] * known + [None] * 30)
+    outcome = volume_of(bars, limits())
+    assert told(outcome) == [("volume_missing", "warn", known + n) for n in range(missed)]
+    found = outcome.findings.select("value", "threshold", "rows").unique().rows()
+    assert found == [(None, None, 1)] * (missed > 0)
+    assert told(volume_of(bars, limits("fx"))) == []
+
+
+def test_a_session_some_of_whose_bars_have_a_volume_has_one(limits) -> None:
+    bars = daily([1] * 7, [1000.0] * 7)
+    none, some = (pl.col("session") == pl.lit(FIRST + timedelta(days=n)) for n in (5, 6))
+    twice = pl.concat([bars, bars.with_columns(volume=pl.when(~some).then("volume"))]).sort("ts")
+    spoilt = twice.with_columns(volume=pl.when(~none).then("volume"))
+    assert told(volume_of(spoilt, limits(timeframe=Timeframe.M1))) == [
+        ("volume_missing", "warn", 5)
+    ]
 
 
 def test_the_minutes_of_a_session_add_up(limits) -> None:

@@ -39,6 +39,7 @@ def daily(closes: Sequence[float], symbol: str = "AAA") -> pl.DataFrame:
             "session": sessions,
             "ts": [datetime(s.year, s.month, s.day, 8, tzinfo=UTC) for s in sessions],
             **{price: [float(c) for c in closes] for price in PRICES},
+            "volume": pl.Series([None] * len(closes), dtype=pl.Float64),
         },
         schema_overrides={"ts": pl.Datetime("us", "UTC")},
     )
