@@ -52,10 +52,13 @@ class AnswerFields:
         read: those that bars are made of; one that is gone or of another kind is an error.
         varying: those that come and go by themselves: events, what depends on the question. That
             they are there or not is no news, that their kind changed is.
+        by_reader: the reader says what shape its answers have (`FetchResult.shapes`): their bytes
+            alone do not tell, as of files that are packed, or whose format names the columns.
     """
 
     read: tuple[str, ...] = ()
     varying: tuple[str, ...] = ()
+    by_reader: bool = False
 
     def reads(self, path: str) -> bool:
         """Whether bars are made of a field."""

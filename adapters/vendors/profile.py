@@ -72,8 +72,7 @@ class VendorProfile:
         needs: a package that may not be installed.
         tells_splits: by its options and the length of the bars, which answers tell every split
             from their first bar until now; None where none does.
-        fields: which fields of its answers matter; None for a reader whose answers are no text, or
-            are held to a format of their own.
+        fields: which fields of its answers matter; None for a reader whose answers are not watched.
     """
 
     reader: str

@@ -7,7 +7,8 @@ What does not: what a shape is (market_data/answer_shapes.py), judging changes
 
 An answer with bars is compared with the last such answer about its symbol, and takes its place. One
 that was no use is compared too, since that may be why, and takes the place of none. Answers without
-bars that are well, and those of readers that declare no fields, are passed over.
+bars that are well, and those of readers that declare no fields, are passed over. Some readers say
+themselves what shape their answers have.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ class ShapeWatch:
         if self._fields is None:
             return
         is_good = not result.frame.is_empty()
+        if self._fields.by_reader:
+            for symbol, shape in result.shapes.items() if is_good else ():
+                self._good.setdefault(symbol, shape)
+            return
         shapes = self._good if is_good else self._odd
         for payload in result.payloads:
             if payload.symbol not in shapes or not is_good:

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 import polars as pl
 
+from market_data.answer_shapes import Shape
 from market_data.basis import Basis
 from market_data.errors import VendorError
 from market_data.ports.payload_archive import Payload
@@ -118,6 +119,8 @@ class FetchResult:
         actions: rows of CORPORATE_ACTIONS that the vendor reported along.
         begins: start of the first bar that the vendor has at all, of symbols of which it is known;
             for sessions before it the vendor is no source.
+        shapes: of the answers that `frame` was read from, by symbol (empty: about several), where
+            the reader tells them itself (`AnswerFields.by_reader`).
     """
 
     frame: pl.DataFrame = field(default_factory=FETCHED_BARS.empty)
@@ -126,6 +129,7 @@ class FetchResult:
     rejected: pl.DataFrame = field(default_factory=REJECTED_ROWS.empty)
     actions: pl.DataFrame = field(default_factory=CORPORATE_ACTIONS.empty)
     begins: Mapping[str, datetime] = field(default_factory=dict)
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
 
 
 class Vendor(Protocol):

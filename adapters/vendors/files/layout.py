@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from adapters.vendors.files.blocks import Block
-from adapters.vendors.files.spec import FormatSpec
+from adapters.vendors.files.spec import ACTIONS, NULLABLE, FormatSpec
+from market_data.answer_shapes import Shape
 from market_data.errors import MalformedAnswerError
+from market_data.schemas import PRICES
 
 PROBE = 20
 """Lines of a text without header of which at least one must have the promised width."""
@@ -28,6 +30,17 @@ class Layout:
 
     names: tuple[str, ...]
     roles: Mapping[str, int]
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the text, its columns named by their roles.
+
+        Of the columns whose absence a reader survives: without prices and times there is no bar,
+        and whether they come as bid and ask, or date and time, is the format's affair. A column
+        that no role takes may come and go.
+        """
+        told = (*PRICES, *(role for role in (*NULLABLE, *ACTIONS) if role in self.roles))
+        return {"": frozenset({"table"})} | dict.fromkeys(told, frozenset({"number"}))
 
 
 def read_layout(block: Block, spec: FormatSpec, label: str) -> tuple[Layout, Block]:

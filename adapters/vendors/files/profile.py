@@ -13,8 +13,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from adapters.vendors.profile import Means, Options, VendorProfile
+from market_data.answer_shapes import AnswerFields
 from market_data.errors import ConfigurationError
 from market_data.ports import Vendor
+from market_data.schemas import PRICES
 from market_data.universe import VendorConfig
 
 Place = str | Path | tuple[str | Path, ...]
@@ -89,8 +91,12 @@ def _feeds(config: VendorConfig, options: FilesOptions) -> tuple[FeedOptions, ..
     return feeds
 
 
+FIELDS = AnswerFields(read=(*PRICES, "volume"), by_reader=True)
+"""Fields are named by their role, not by what a header calls them: see layout.py."""
+
 PROFILE = VendorProfile(
     reader="files",
+    fields=FIELDS,
     options=FilesOptions,
     # Nobody says when a file came: its bars count as known at their end.
     delay=timedelta(0),

@@ -58,8 +58,10 @@ def read_source(
     for parsed, layout in parsed_blocks(source, found, spec, names):
         if hear is not None:
             hear(parsed, layout)
+        # With each slice: those before it may lie outside of what was asked for.
+        shapes = {_speaks_for(layout, names): layout.shape}
         for bars in parsed.bars.iter_slices(SLICE_ROWS):
-            yield FetchResult(frame=bars)
+            yield FetchResult(frame=bars, shapes=shapes)
         if not parsed.rejected.is_empty():
             yield FetchResult(rejected=parsed.rejected)
 
@@ -84,6 +86,13 @@ def parsed_blocks(
                 rows, layout, spec, names=names, file_symbol=symbol, file_day=found.day
             )
             yield parsed, layout
+
+
+def _speaks_for(layout: Layout, names: Names) -> str:
+    """The one platform symbol that a text is about; empty where its rows may be of several."""
+    if "symbol" in layout.roles or len(names) != 1:
+        return ""
+    return next(iter(names.values()))[0]
 
 
 def _whole_file_symbol(layout: Layout, names: Names, label: str) -> str | None:

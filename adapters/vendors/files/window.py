@@ -8,6 +8,7 @@ What does not: reading (parse.py), outcomes (vendor.py).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
@@ -49,9 +50,7 @@ def in_range(result: FetchResult, request: FetchRequest, earliest: datetime) -> 
         row = pl.struct(pl.exclude("symbol")).struct.json_encode()
         told = REJECTED_ROWS.conform(refused.with_columns(reasons=reasons, row=row))
         rejected = pl.concat([rejected, told])
-    return FetchResult(
-        frame=result.frame.filter(inside), rejected=rejected, payloads=result.payloads
-    )
+    return replace(result, frame=result.frame.filter(inside), rejected=rejected)
 
 
 class Begins:

@@ -26,7 +26,7 @@ def two_vendors(folder: Path) -> World:
     vendors = []
     for name, close in (("first", 10.5), ("second", 10.8)):
         path = folder / f"{name}.csv"
-        rows = [f"2024-01-0{d},10,11,9,{close if d == 5 else 10.5},100" for d in DAYS]
+        rows = [f"2024-01-0{d},10,11,9,{close if d == 5 else 10.5},{100 + d}" for d in DAYS]
         path.write_text("\n".join(["date,open,high,low,close,volume", *rows]) + "\n")
         vendors.append(FileVendor(name, {"1d": ("plain_daily", path)}, ("MINE",)))
     mine = Instrument(symbol="MINE", asset_class=AssetClass.EQUITY, calendar="XNYS")

@@ -70,7 +70,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A share and a pair, curated and scored by the day."""
     folder = tmp_path_factory.mktemp("scored")
     text = "Date,Open,High,Low,Close,Adj Close,Volume\n"
-    text += "".join(f"{d},50,51,49,50,50,1000\n" for d in (FIRST, LAST))
+    text += f"{FIRST},50,51,49,50,50,1000\n{LAST},50,51,49,50,50,1001\n"
     things = (
         Instrument(symbol="AAA", asset_class=AssetClass.EQUITY, calendar="XNYS"),
         Instrument(symbol="CCCUSD", asset_class=AssetClass.CRYPTO, calendar="24/7"),
