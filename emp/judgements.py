@@ -17,6 +17,8 @@ from market_data.errors import StoreUnavailableError
 from market_data.timeframes import Timeframe
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from adapters.settings import Settings
 
 
@@ -66,6 +68,34 @@ def get_quality_scores(
         lake = lake_instead(platform, settings, error, chosen)
         scores = lake.store.scan(SCORES_DATASET, symbols=names, sessions=wanted.sessions)
     return scores.filter(pl.col("dataset").is_in([curated_bars(t).name for t in chosen]))
+
+
+def decided_quality_scores(
+    symbols: Symbols,
+    sessions: tuple[date, date],
+    timeframe: Timeframe,
+    *,
+    settings: Settings | None = None,
+) -> pl.DataFrame:
+    """As `get_quality_scores`, sessions that somebody marked unusable as RED for that reason.
+
+    Args:
+        symbols: platform symbols.
+        sessions: first and last one.
+        timeframe: of the bars.
+        settings: another installation than that of the environment.
+    """
+    from market_data.pipeline.decisions import unusable_sessions
+    from market_data.quality.unusable import decided_scores
+
+    scores = get_quality_scores(symbols, *sessions, timeframe, settings=settings)
+    platform = platform_of(settings)
+    try:
+        marked = unusable_sessions(platform, timeframe, sessions)
+    except StoreUnavailableError as error:
+        lake = lake_instead(platform, settings, error, [timeframe])
+        marked = unusable_sessions(lake, timeframe, sessions)
+    return decided_scores(scores, marked)
 
 
 def get_findings(

@@ -65,7 +65,7 @@ def quality(
             )
         return
     from emp.annotations import listed
-    from emp.judgements import get_findings, get_quality_scores
+    from emp.judgements import decided_quality_scores, get_findings
     from emp.moments import day
     from emp.platforms import platform_of
 
@@ -74,8 +74,8 @@ def quality(
     settings = settings_of(context)
     names = split(symbols)
     findings = get_findings(names, start, end, timeframe, settings=settings)
-    scores = get_quality_scores(names, start, end, timeframe, settings=settings)
     span = (day(start, "--start"), day(end, "--end"))
+    scores = decided_quality_scores(names, span, timeframe, settings=settings)
     decisions = listed(platform_of(settings), symbols=names, sessions=span).drop("state")
     if as_json:
         print_json(

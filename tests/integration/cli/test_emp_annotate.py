@@ -46,7 +46,9 @@ def two_vendors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vendors = []
     for vendor, close in (("first", 10.5), ("second", 10.8)):
         path = folder / f"{vendor}.csv"
-        rows = [f"{d},10,11,9,{close if d == DRIFTING else 10.5},100" for d in DAYS]
+        rows = [
+            f"{d},10,11,9,{close if d == DRIFTING else 10.5},{100 + n}" for n, d in enumerate(DAYS)
+        ]
         path.write_text("\n".join(["date,open,high,low,close,volume", *rows]) + "\n")
         vendors.append(FileVendor(vendor, {"1d": ("plain_daily", path)}, ("MINE",)))
     mine = Instrument(symbol="MINE", asset_class=AssetClass.EQUITY, calendar="XNYS")
@@ -274,6 +276,8 @@ def test_unusable_sessions_are_masked_as_they_are_read(
     assert marked.select("dq_status", "flags").rows() == [("error", "unusable")]
     found = call("quality", "--symbols", "MINE", "--start", day, "--end", day, "--json")
     assert [d["decision"] for d in found["decisions"]] == ["unusable"]
+    assert [(s["status"], s["reasons"]) for s in found["scores"]] == [("RED", "unusable")]
+    assert scored()[day] == "GREEN", "what was measured stays as it was"
     (row,) = call("quality", "summary", "--symbols", "MINE", "--start", day, "--end", day, "--json")
     assert (row["status"], row["unusable_by"]) == ("RED", decided["decision"]["author"])
     report = two_vendors / "report.html"
