@@ -60,7 +60,7 @@ class Mending:
             else:
                 assert self._file is not None  # noqa: S101  one of the two is given
                 told = self._file.read_text()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return Mended()
         generation, _, state = told.partition(" ")
         return Mended(generation, ended=state == _ENDED)

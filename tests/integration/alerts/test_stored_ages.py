@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from market_data.alerts.platform_sources import current_symbols
+from market_data.alerts.age_sources import current_symbols
 from market_data.pipeline.ages import ages
 from market_data.universe import AssetClass, Instrument
 from tests.support.worlds import FileVendor, World
