@@ -30,7 +30,9 @@ def write_files(folder: Path, vendor: str, days: Mapping[str, float]) -> None:
     for symbol in SYMBOLS:
         place = folder / vendor
         place.mkdir(parents=True, exist_ok=True)
-        rows = (f"{symbol},{d},{c - 0.5},{c + 1},{c - 1},{c},1000\n" for d, c in days.items())
+        # No day says the one before once more: that would be told.
+        said = ((d, c, 1000 + int(d[-2:])) for d, c in days.items())
+        rows = (f"{symbol},{d},{c - 0.5},{c + 1},{c - 1},{c},{v}\n" for d, c, v in said)
         (place / f"{symbol}.csv").write_text(_HEAD + "".join(rows))
 
 
