@@ -19,11 +19,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from adapters.backend import open_operations, open_warehouse
 from adapters.failover import load_failover
+from adapters.operations_opening import open_operations
 from adapters.settings import Settings
 from adapters.stores.lazy import LazyBarStore
 from adapters.stores.locks import NamedLocks
+from adapters.stores.opening import open_warehouse
 from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError, StoreUnavailableError
 from market_data.failover.decide import decide, seen

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adapters.backend import Operations
 from adapters.operations_limits import load_operations_limits
+from adapters.operations_opening import Operations
 from adapters.retention import load_data_retention
 from adapters.settings import Settings
 from market_data.alerts.alert import Alert, Phase

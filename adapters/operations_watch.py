@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
-from adapters.backend import Operations, open_redis_cache
 from adapters.kafka.settings import KafkaSettings
 from adapters.modes import Servers, decide
 from adapters.operations.outbox import SqlOutbox
 from adapters.operations_limits import load_operations_limits
+from adapters.operations_opening import Operations
 from adapters.settings import Settings
+from adapters.stores.opening import open_redis_cache
 from market_data.errors import MarketDataError
 from market_data.operations.attempts import attempts
 from market_data.operations.cache_health import cache_away, evaluate_cache_health

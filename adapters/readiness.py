@@ -13,8 +13,8 @@ from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.backend import Operations
 from adapters.modes import Installation
+from adapters.operations_opening import Operations
 from adapters.probes import Probe, run_probes
 from adapters.readiness_evidence import Evidence
 from adapters.readiness_sections import SECTIONS

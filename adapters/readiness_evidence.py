@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 
-from adapters.backend import Operations
 from adapters.modes import Installation
 from adapters.operations_limits import load_operations_limits
+from adapters.operations_opening import Operations
 from adapters.operations_reports import gather
 from adapters.probes import Finding
 from market_data.errors import ConfigurationError

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import timedelta
 
-from adapters.backend import open_redis_cache
 from adapters.clock import SystemClock
 from adapters.failover import load_failover
 from adapters.operations_watch import kafka_section
 from adapters.probes import State
 from adapters.readiness_evidence import Evidence, revisions
+from adapters.stores.opening import open_redis_cache
 from market_data.alerts.alert import Phase
 from market_data.datasets import SCORES_DATASET
 from market_data.exports.health import NAME as EXPORTS

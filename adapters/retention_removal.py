@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.backend import Operations
+from adapters.operations_opening import Operations
 from adapters.retention import load_data_retention
 from adapters.settings import Settings
 from market_data.errors import StoreUnavailableError

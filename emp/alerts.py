@@ -18,10 +18,10 @@ from adapters.alerts.opening import open_route, target
 from adapters.alerts.route import DeliveryError
 from adapters.alerts.secrets import cleaner, variables
 from adapters.alerts.sender import AlertSender, Sent, summary
-from adapters.backend import open_operations
 from adapters.clock import SystemClock
 from adapters.modes import decide
 from adapters.operations import RouteHealth, SqlAlerts
+from adapters.operations_opening import open_operations
 from adapters.settings import Settings
 from emp.quarantine import who
 from market_data.alerts import AlertRules, Severity, Sighting, Silence, probe_message

@@ -14,8 +14,8 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from adapters.backend import open_operations
 from adapters.modes import decide
+from adapters.operations_opening import open_operations
 from adapters.settings import Settings
 from emp.run import quiet_dagster
 from market_data.automation.cutoff import CutoffState, resumed

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from market_data.errors import ConfigurationError, StoreConflictError
 
 if TYPE_CHECKING:
-    from adapters.backend import Operations
+    from adapters.operations_opening import Operations
     from adapters.settings import Settings
     from market_data.backfill.driving import Launch
 

@@ -13,7 +13,7 @@ from market_data.backfill.records import Backfill, BackfillState
 from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from adapters.backend import Operations
+    from adapters.operations_opening import Operations
     from adapters.settings import Settings
 
 

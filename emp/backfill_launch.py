@@ -22,7 +22,7 @@ from market_data.backfill.records import Backfill, BackfillState, PieceRecord
 from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from adapters.backend import Operations
+    from adapters.operations_opening import Operations
     from adapters.settings import Settings
     from emp.backfill_driver import Driver
     from emp.backfills import Wish

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adapters.backend import Operations, open_operations, open_platform
+from adapters.backend import open_platform
 from adapters.failover import load_failover
 from adapters.modes import decide
+from adapters.operations_opening import Operations, open_operations
 from adapters.settings import Settings
 from market_data.failover.state import Decision, MissedSlice, Standing
 

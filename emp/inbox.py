@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters.automation import load_automation
-from adapters.backend import open_operations
 from adapters.dropped_files import look_into, place_of
 from adapters.modes import decide
+from adapters.operations_opening import open_operations
 from adapters.settings import Settings
 
 REPORT = "dropped_files"

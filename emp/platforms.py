@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from adapters.backend import assemble, open_lake, open_operations, open_platform, open_warehouse
+from adapters.backend import assemble, open_platform
 from adapters.macro_releases import macro_releases_path
 from adapters.modes import decide
+from adapters.operations_opening import open_operations
 from adapters.reference_files import configuration_paths
 from adapters.settings import Settings
+from adapters.stores.opening import open_lake, open_warehouse
 from adapters.variables import read
 from market_data.errors import StoreAwayWarning, StoreUnavailableError
 from market_data.failover.state import Standing

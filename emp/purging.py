@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adapters.automation import load_automation
-from adapters.backend import open_operations
 from adapters.modes import decide
+from adapters.operations_opening import open_operations
 from adapters.settings import Settings
 from market_data.durations import duration
 from market_data.errors import ConfigurationError

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from emp.output import print_json, print_line, replace_file, to_json
 
 if TYPE_CHECKING:
-    from adapters.backend import Operations
     from adapters.modes import Installation
+    from adapters.operations_opening import Operations
     from adapters.settings import Settings
     from market_data.operations.account import Account
     from market_data.operations.readiness import Readiness
@@ -26,7 +26,7 @@ DEGRADED_STATUS = 3
 
 def operations_of(found: Installation) -> Operations:
     """The ports of the operations database."""
-    from adapters.backend import open_operations
+    from adapters.operations_opening import open_operations
 
     streaming = found.servers is not None and found.servers.kafka.streaming
     return open_operations(found.operations_url, streaming=streaming)

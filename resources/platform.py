@@ -9,7 +9,8 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from adapters.backend import assemble, open_ingest_locks, open_job_locks
+from adapters.backend import assemble
+from adapters.operations_opening import open_ingest_locks, open_job_locks
 from adapters.settings import Settings
 from adapters.stores.reference_tables import ReferenceStore
 from market_data.pipeline.platform import Platform

@@ -62,7 +62,7 @@ class RedisResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def cache(self) -> RedisCache:
         """The cache."""
-        from adapters.backend import open_redis_cache
+        from adapters.stores.opening import open_redis_cache
 
         return open_redis_cache(self.settings(), kept=True)
 

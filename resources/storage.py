@@ -7,13 +7,8 @@ objects, not text: this module does not postpone them.
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from adapters.backend import (
-    Operations,
-    open_lake,
-    open_operations,
-    open_timescale,
-    open_warehouse,
-)
+from adapters.operations_opening import Operations, open_operations
+from adapters.stores.opening import open_lake, open_timescale, open_warehouse
 from adapters.stores.reference_tables import ReferenceStore, ReferenceTables
 from market_data.ports import BarStore, PayloadArchive, RawLog
 from resources.servers import RedisResource, TimescaleResource

@@ -1,7 +1,7 @@
 """A store that is opened by its first use.
 
 What belongs here: opening it once, and again after it could not be opened. What does not: which
-store it is (adapters/backend.py).
+store it is (opening.py).
 
 Whoever only fetches into the lake never meets the warehouse, and so goes on while its server is
 away.

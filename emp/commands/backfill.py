@@ -36,7 +36,7 @@ from market_data.backfill.plans import SPARK
 from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from adapters.backend import Operations
+    from adapters.operations_opening import Operations
     from adapters.settings import Settings
 
 app = typer.Typer(help="Backfills: plan, launch, watch, retry, cancel.", rich_markup_mode=None)

@@ -18,8 +18,8 @@ import dagster as dg
 import pytest
 import yaml
 
-from adapters.backend import open_operations
 from adapters.operations import SqlAlerts
+from adapters.operations_opening import open_operations
 from adapters.settings import PROJECT, Settings
 from benchmarks.event_log import KEY, PARTITIONS, Spread, planted, samples
 from emp_assets.bar_checks import CHECKS, session_checks

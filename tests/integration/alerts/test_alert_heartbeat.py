@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from adapters.alerts.configuration import load_alert_rules
 from adapters.alerts.heartbeat import beat
 from adapters.alerts.secrets import cleaner
-from adapters.backend import open_operations
+from adapters.operations_opening import open_operations
 from adapters.settings import Settings
 from sensors.alert_ticks import deliver
 from tests.support.operations_file import give_operations

@@ -17,10 +17,11 @@ import dagster as dg
 import pytest
 import yaml
 
-from adapters.backend import Operations, open_operations, open_redis_cache
 from adapters.cache.presence import presence_of
 from adapters.cache.settings import RedisSettings
+from adapters.operations_opening import Operations, open_operations
 from adapters.settings import PROJECT, Mode, Settings
+from adapters.stores.opening import open_redis_cache
 from definitions import build_definitions
 from market_data.alerts import Phase
 from market_data.alerts.facts import AgeFact

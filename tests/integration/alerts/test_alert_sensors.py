@@ -17,7 +17,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from adapters.backend import open_operations
+from adapters.operations_opening import open_operations
 from adapters.settings import PROJECT, Settings
 from market_data.automation.cutoff import CutoffState
 from market_data.automation.policy import DailyRules

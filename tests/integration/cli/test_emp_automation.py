@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.backend import open_operations
+from adapters.operations_opening import open_operations
 from adapters.settings import Settings
 from emp.cli import run
 from market_data.automation.cutoff import CutoffState

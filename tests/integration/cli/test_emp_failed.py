@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from adapters.backend import open_operations
+from adapters.operations_opening import open_operations
 from adapters.settings import Settings
 from definitions import build_definitions
 from emp.cli import run

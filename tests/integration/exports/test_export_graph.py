@@ -12,10 +12,10 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from adapters.backend import open_operations
 from adapters.clock import SystemClock
 from adapters.exports.looking import export_states, source_of, store_of
 from adapters.modes import decide
+from adapters.operations_opening import open_operations
 from adapters.settings import ExportEngine, Settings
 from definitions import build_definitions
 from emp.cli import run as emp
@@ -73,7 +73,7 @@ def looked(world: Graph) -> bool:
 
 
 def reports(world: Graph) -> list[Report]:
-    from adapters.backend import open_operations
+    from adapters.operations_opening import open_operations
 
     return open_operations(decide(world.settings).operations_url).reports.newest(REPORT, limit=20)
 

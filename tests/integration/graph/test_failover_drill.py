@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 import yaml
 
-from adapters.backend import open_operations
 from adapters.failover_drill import drill
+from adapters.operations_opening import open_operations
 from adapters.stores import delta_bar_store
 from definitions import build_definitions
 from emp.cli import run as command

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from adapters.backend import open_operations
+from adapters.operations_opening import open_operations
 from jobs.operations import HOURLY, INGEST, operations_schedules
 from market_data.automation.policy import AutomationPolicy
 from market_data.operations.reports import MAKERS

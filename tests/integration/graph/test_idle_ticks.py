@@ -9,10 +9,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from adapters.backend import open_operations
 from adapters.clock import SystemClock
 from adapters.kept_open import KeptOpen, place_of
 from adapters.operations import kept_database
+from adapters.operations_opening import open_operations
 from adapters.requests.opening import Gates
 from adapters.settings import Settings
 from tests.support.graph import Graph

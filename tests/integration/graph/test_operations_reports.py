@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from adapters import operations_reports
-from adapters.backend import Operations, open_operations
+from adapters.operations_opening import Operations, open_operations
 from adapters.operations_reports import gather, make_reports
 from adapters.settings import Settings
 from emp_assets.naming import DAILY_CHECKLIST_KEY, INGEST_HEALTH_KEY, SLO_REPORT_KEY

@@ -12,8 +12,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from adapters.backend import open_operations
 from adapters.clock import FixedClock
+from adapters.operations_opening import open_operations
 from definitions import build_definitions
 from market_data.backfill.records import Backfill, BackfillState
 from market_data.operations.stale_symbols import evaluate_stale_symbols

@@ -240,7 +240,7 @@ def opened(house: House) -> set[str]:
         resources=house.graph.defs.resources,
     ) as context:
         house.graph.defs.get_sensor_def("alerts_of_the_platform")(context)
-    from adapters.backend import open_operations
+    from adapters.operations_opening import open_operations
 
     alerts = open_operations(house.graph.settings.local_operations_url).alerts
     return {a.fingerprint for a in alerts.newest() if a.fingerprint.startswith(("cut_off", "sla"))}

@@ -17,8 +17,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from adapters.backend import Operations, open_operations, open_platform
+from adapters.backend import open_platform
 from adapters.modes import decide
+from adapters.operations_opening import Operations, open_operations
 from adapters.settings import Mode, Settings
 from adapters.variables import read
 from definitions import build_definitions

@@ -21,9 +21,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import emp
-from adapters.backend import Operations, open_operations, open_platform
+from adapters.backend import open_platform
 from adapters.configuration import register
 from adapters.modes import decide
+from adapters.operations_opening import Operations, open_operations
 from adapters.settings import Mode, Settings
 from adapters.timescale.settings import TimescaleSettings
 from adapters.timescale.watch import StoreWatch

@@ -26,12 +26,13 @@ import psutil
 import pytest
 import yaml
 
-from adapters.backend import Operations, open_operations, open_platform
+from adapters.backend import open_platform
 from adapters.configuration import register
 from adapters.kafka.lag import consumer_lag
 from adapters.kafka.refresh import send_refresh
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import provision
+from adapters.operations_opening import Operations, open_operations
 from adapters.settings import PROJECT, Settings
 from adapters.variables import read
 from market_data.backfill.records import BackfillState

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from adapters.backend import Operations, open_operations
 from adapters.clock import FixedClock, SystemClock
 from adapters.kafka.factory import open_relay
 from adapters.kafka.lag import move_group
 from adapters.kafka.reader import read_events
 from adapters.kafka.settings import KafkaSettings
+from adapters.operations_opening import Operations, open_operations
 from adapters.operations_reports import make_reports
 from adapters.operations_watch import kafka_section, latency_of
 from market_data.alerts import Kind, observe

@@ -14,7 +14,6 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from adapters.backend import Operations, open_operations
 from adapters.clock import SystemClock
 from adapters.kafka import refresh
 from adapters.kafka.clients import admin
@@ -23,6 +22,7 @@ from adapters.kafka.refresh import forget_reader, send_refresh
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import provision
 from adapters.operations.message_models import refresh_offsets
+from adapters.operations_opening import Operations, open_operations
 from adapters.operations_watch import kafka_section
 from adapters.settings import Settings
 from definitions import build_definitions

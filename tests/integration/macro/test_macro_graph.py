@@ -144,7 +144,7 @@ def slice_of(built: Graph, **options: object) -> dict[str, dict[str, object]]:
         ),
         raise_on_error=False,
     )
-    from adapters.backend import open_operations
+    from adapters.operations_opening import open_operations
 
     kept = open_operations(built.settings.local_operations_url).reports.newest(REPORT, 1)
     return {part["part"]: part for part in kept[0].body["parts"]}

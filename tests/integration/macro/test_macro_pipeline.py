@@ -11,10 +11,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from adapters.backend import assemble, open_lake, open_operations, open_warehouse
+from adapters.backend import assemble
 from adapters.clock import FixedClock
 from adapters.configuration import read_yaml
+from adapters.operations_opening import open_operations
 from adapters.settings import Settings
+from adapters.stores.opening import open_lake, open_warehouse
 from emp.annotations import Wish, decided, keep, to_curate
 from market_data.datasets import FRED_RELEASE_DATES, FRED_VINTAGES, MACRO_CALENDAR
 from market_data.errors import ConfigurationError, UnauthorisedError, UnreachableError

@@ -10,9 +10,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from adapters.backend import Operations, assemble, open_lake, open_operations, open_warehouse
+from adapters.backend import assemble
 from adapters.clock import FixedClock
+from adapters.operations_opening import Operations, open_operations
 from adapters.settings import Settings
+from adapters.stores.opening import open_lake, open_warehouse
 from market_data.datasets import FRED_RELEASE_DATES
 from market_data.errors import MalformedAnswerError
 from market_data.pipeline.macro_calendar import known_dates

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from adapters.backend import open_operations
+from adapters.operations_opening import open_operations
 from emp_assets.pacing import START_TAG
 from jobs.automation.limits import MAX_RUNTIME_TAG
 from jobs.automation.requests import SCHEDULE_TAG, TICK_TAG

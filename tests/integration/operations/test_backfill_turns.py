@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.backend import open_operations
 from adapters.backfill_turns import LockedTurns, open_turns
+from adapters.operations_opening import open_operations
 from adapters.settings import Settings
 from market_data.errors import StoreConflictError
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from adapters.backend import open_ingest_locks, open_job_locks, open_operations
 from adapters.operations import SqlAutomationStates
+from adapters.operations_opening import open_ingest_locks, open_job_locks, open_operations
 from adapters.settings import Settings
 from market_data.automation.cutoff import CutoffState
 

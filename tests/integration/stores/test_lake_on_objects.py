@@ -15,7 +15,6 @@ from polars.testing import assert_frame_equal
 sys.path.insert(0, str(Path(__file__).parent))
 import store_worker as work
 
-from adapters.backend import open_lake
 from adapters.backup.creating import Wanted, create
 from adapters.modes import decide
 from adapters.probes.lake import look_at_store
@@ -27,6 +26,7 @@ from adapters.stores.delta_raw_log import DeltaRawLog
 from adapters.stores.delta_table import DeltaFiles
 from adapters.stores.object_settings import ObjectStoreSettings
 from adapters.stores.objects import Objects
+from adapters.stores.opening import open_lake
 from adapters.stores.reference_tables import ReferenceTables
 from adapters.stores.withdrawals import WithdrawnFetches
 from market_data.datasets import STORED, curated_bars, raw_bars

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import yaml
 
-from adapters.backend import Operations, open_operations
+from adapters.operations_opening import Operations, open_operations
 from adapters.operations_reports import make_reports
 from adapters.retention_removal import REPORT, apply_retention, leaving_of
 from adapters.settings import PROJECT

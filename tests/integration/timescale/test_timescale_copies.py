@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from adapters.backend import open_timescale
 from adapters.cache.settings import RedisSettings
+from adapters.stores.opening import open_timescale
 from adapters.timescale.factory import open_connections, open_store
 from adapters.timescale.settings import TimescaleSettings
 from market_data.ports import BarStore

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.backend import open_operations
+from adapters.operations_opening import open_operations
 from adapters.settings import Settings
 from market_data.alerts import Alert, Phase, Sighting, State, observe, tell
 from market_data.alerts.facts import CheckFact, RunFact, StepFact

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from adapters import readiness_evidence, readiness_sections
-from adapters.backend import open_operations
 from adapters.clock import FixedClock
 from adapters.modes import decide
+from adapters.operations_opening import open_operations
 from adapters.readiness import readiness
 from market_data.operations.limits import OperationsLimits
 from market_data.operations.readiness import Section
