@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, date, datetime
@@ -130,20 +131,22 @@ def test_a_tick_that_fails_is_no_daemon_that_stands_still(instance: dg.DagsterIn
     def look() -> Finding:
         return daemon_probe(lambda: nullcontext(instance), required=True).look()
 
+    # The tests' own moment is that of their collection; the probe goes by the clock.
+    now = time.time()
     assert look().state is State.ERROR
     names = sorted(instance.get_required_daemon_types())
     for name in names:
         errors = [WRAPPED] if name == "SENSOR" else []
-        instance.add_daemon_heartbeat(DaemonHeartbeat(NOW - 5, name, "id", errors))
+        instance.add_daemon_heartbeat(DaemonHeartbeat(now - 5, name, "id", errors))
     assert look().state is State.OK
     # Its error says nothing of one that beats no more.
-    instance.add_daemon_heartbeat(DaemonHeartbeat(NOW - 9_000, "SENSOR", "id", [WRAPPED]))
+    instance.add_daemon_heartbeat(DaemonHeartbeat(now - 9_000, "SENSOR", "id", [WRAPPED]))
     found = look()
     assert (found.state, found.detail) == (
         State.DEGRADED, "without a healthy heartbeat: SENSOR"
     )  # fmt: skip
     for name in names:
-        instance.add_daemon_heartbeat(DaemonHeartbeat(NOW - 9_000, name, "id", [WRAPPED]))
+        instance.add_daemon_heartbeat(DaemonHeartbeat(now - 9_000, name, "id", [WRAPPED]))
     assert look().state is State.ERROR
 
 

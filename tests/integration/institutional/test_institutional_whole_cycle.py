@@ -121,6 +121,8 @@ def test_every_part_is_ready_after_a_rehearsal(
         "ingest": "ok",
         "ingest_health": "ok",
         "ingest_trends": "ok",
+        "ingest_metrics": "ok",
+        "ingest_observability": "ok",
         "latency": "ok",
         "quality": "ok",
         "cache": "ok",
