@@ -25,17 +25,17 @@ from emp_assets.evidence import (
     SUMMARY_LINES,
     Evidence,
 )
-from emp_assets.metadata import RUNBOOKS, markdown_table, runbook, runbooks_of, table
+from emp_assets.metadata import RUNBOOKS, markdown_table, runbooks_of, table
 from emp_assets.naming import op_name
+from emp_assets.neighbours import Changed, InspectBeside, record_neighbours
 from emp_assets.noting import noted_checks
 from emp_assets.partitions import session_range
 from emp_assets.recording import chosen, untold_sessions
 from emp_assets.run_config import SymbolsConfig
+from emp_assets.verdicts import failure, sentence, severity, shown, well
 from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.platform import Platform
-from market_data.quality.actions import check_severity
-from market_data.quality.findings import ERROR
-from market_data.quality.runbooks import page_of_all, page_of_check
+from market_data.quality.runbooks import page_of_check
 from resources.platform import PlatformResource
 
 CHECKS = {
@@ -65,8 +65,19 @@ def session_checks(
     inspect: Inspect,
     descriptions: Mapping[str, str] = CHECKS,
     page: str = "",
+    beside: InspectBeside | None = None,
 ) -> dg.AssetChecksDefinition:
-    """All checks of one asset, in one step that reads the stored sessions once."""
+    """All checks of one asset, in one step that reads the stored sessions once.
+
+    Args:
+        asset: that is checked.
+        partitions: its sessions.
+        inspect: judges the sessions of a run.
+        descriptions: of the checks, by name.
+        page: of the runbooks, of all checks; empty: each has its own.
+        beside: looks at the sessions next to a run, whose verdicts may change with it; None where
+            a session is judged by itself.
+    """
     specs = [
         dg.AssetCheckSpec(
             name,
@@ -93,9 +104,15 @@ def session_checks(
         keys = list(context.op_execution_context.partition_keys)
         first, last = session_range(keys)
         with noted_checks(context, platform, asset, config.symbols, (first, last)):
-            inspection = inspect(platform.open(), first, last)
+            opened, runbooks = platform.open(), runbooks_of(platform)
+            inspection = inspect(opened, first, last)
             selected = {key.name for key in context.selected_asset_check_keys}
-            report = _Report(asset, inspection, keys, runbooks_of(platform))
+            report = _Report(asset, inspection, keys, runbooks)
+            changed = Changed()
+            if beside is not None:
+                # Before the sessions of the run: the UI shows the last record of all.
+                others = beside(opened, first, last)
+                changed = record_neighbours(context, asset, others, runbooks)
             failed: list[SessionResult] = []
             recorded: set[tuple[str, str]] = set()
             if len(keys) > 1:
@@ -111,7 +128,7 @@ def session_checks(
                     yield report.overall(check)
             if RUN_SUMMARY in selected:
                 untold = [r for r in failed if (r.check, r.session) not in recorded]
-                yield report.summary(config.symbols, failed, untold)
+                yield report.summary(config.symbols, failed, untold, changed)
 
     return checks
 
@@ -135,22 +152,18 @@ class _Report:
         by_session = {str(k[0]): f for k, f in found.group_by("session")}
         evidence = Evidence(self.share(ALL_SESSIONS), pages=self.share(PAGES))
         failed: dict[str, SessionResult] = {}
-        severities = {key: _severity(findings) for key, findings in by_session.items()}
+        severities = {key: severity(findings) for key, findings in by_session.items()}
         # Errors, and the newest sessions, are what somebody looks at.
         newest = [key for key in reversed(self.keys) if key in by_session]
         for key in sorted(newest, key=lambda k: severities[k] is not dg.AssetCheckSeverity.ERROR):
             findings = by_session[key]
-            told = self._evidence(check, findings, evidence)
-            # Dagster writes a description three times into each of its records.
-            words = _sentence(findings) if "findings" in told else _count(findings)
-            failed[key] = SessionResult(check, key, False, severities[key], words, told)
+            rows = self.inspection.rows.get(check)
+            failed[key] = failure(check, key, findings, evidence, self.runbooks, rows)
         for key in reversed(self.keys):
             if key in failed:
                 yield failed[key]
             elif not only_failed or key == self.keys[-1]:
-                yield SessionResult(
-                    check, key, True, dg.AssetCheckSeverity.WARN, "nothing found", {}
-                )
+                yield well(check, key)
 
     def overall(self, check: str) -> dg.AssetCheckResult:
         """The check over all sessions of the run; of a single session, its result."""
@@ -167,11 +180,17 @@ class _Report:
             asset_key=self.asset,
             check_name=check,
             passed=False,
-            severity=_severity(found),
-            description=_sentence(found),
+            severity=severity(found),
+            description=sentence(found),
             metadata={
                 **self._range(),
-                **self._evidence(check, found, self._of_range()),
+                **shown(
+                    check,
+                    found,
+                    self._of_range(),
+                    self.runbooks,
+                    self.inspection.rows.get(check),
+                ),
                 **self._rest(),
             },
         )
@@ -181,6 +200,7 @@ class _Report:
         symbols: list[str],
         failed: Sequence[SessionResult] = (),
         untold: Sequence[SessionResult] = (),
+        changed: Changed | None = None,
     ) -> dg.AssetCheckResult:
         """The run as a whole; it fails with an error only when the run's own symbols block.
 
@@ -188,7 +208,11 @@ class _Report:
             symbols: that the run was asked for; none: all.
             failed: results of single sessions that failed.
             untold: those of them that are not recorded.
+            changed: verdicts of other sessions that are others since; what has no room among the
+                records is told like the run's own.
         """
+        changed = changed or Changed()
+        others = [r for r in changed.recorded if not r.passed]
         reasons = self.inspection.block_reasons(symbols or None)
         found = self.inspection.findings
         per_session = (
@@ -202,13 +226,19 @@ class _Report:
             passed=found.is_empty(),
             severity=dg.AssetCheckSeverity.ERROR if reasons else dg.AssetCheckSeverity.WARN,
             description="; ".join(reasons)
-            or (_sentence(found) if found.height else "nothing found"),
+            or (sentence(found) if found.height else "nothing found"),
             metadata={
                 **self._range(),
                 "symbol_sessions": self.inspection.symbol_sessions,
                 "findings": found.height,
                 **self._accepted(),
-                **untold_sessions(failed, untold, self.keys, found),
+                **untold_sessions(
+                    [*failed, *others, *changed.untold],
+                    [*untold, *changed.untold],
+                    self.keys,
+                    pl.concat([found, changed.findings]),
+                ),
+                **changed.metadata(),
                 "sessions_with_findings": markdown_table(per_session, rows=SUMMARY_LINES),
                 "worst": table(found.sort("severity", "session").head(50), rows=50),
             },
@@ -233,33 +263,8 @@ class _Report:
         each = ONE_RESULT if len(self.keys) == 1 else ONE_RESULT // 2
         return Evidence(2 * each, each)
 
-    def _evidence(self, check: str, findings: pl.DataFrame, evidence: Evidence) -> dict[str, Any]:
-        told = evidence.of(findings, self.inspection.rows.get(check))
-        if "findings" in told:
-            page = page_of_all(findings.get_column("code").to_list(), check)
-            told["runbook"] = runbook(self.runbooks, page, whole=evidence.page())
-        return told
-
     def _rest(self) -> dict[str, str]:
         """The command that shows what a result has no room for."""
         first, last = min(self.keys), max(self.keys)
         asset = self.asset.to_user_string()
         return {"all": f"emp quality summary {asset} --start {first} --end {last}"}
-
-
-def _severity(findings: pl.DataFrame) -> dg.AssetCheckSeverity:
-    error = check_severity(findings) == ERROR
-    return dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN
-
-
-def _count(findings: pl.DataFrame) -> str:
-    """What was found in a few letters."""
-    codes = findings["code"].unique().sort()
-    return f"{findings.height} findings: {', '.join(codes.head(2))}"
-
-
-def _sentence(findings: pl.DataFrame) -> str:
-    """The first finding in words, and how many more there are."""
-    worst = findings.sort("severity", "session", "symbol")
-    head = f"{worst['symbol'].item(0)} {worst['session'].item(0)}: {worst['detail'].item(0)}"
-    return head if worst.height == 1 else f"{head} (and {worst.height - 1} more)"

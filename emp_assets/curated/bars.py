@@ -28,6 +28,7 @@ from emp_assets.retrying import retried
 from emp_assets.run_config import CurateConfig
 from market_data.pipeline.curate import curate_sessions
 from market_data.pipeline.inspection import Inspection, inspect_curated
+from market_data.pipeline.inspection_beside import Beside, beside_curated
 from market_data.pipeline.platform import Platform
 from market_data.schemas import CURATED_BARS
 from market_data.timeframes import Timeframe
@@ -123,8 +124,12 @@ def curated_bars_checks(universe: Universe, timeframe: Timeframe) -> dg.AssetChe
     def inspect(platform: Platform, first: date, last: date) -> Inspection:
         return inspect_curated(platform, timeframe, first, last)
 
+    def beside(platform: Platform, first: date, last: date) -> Beside:
+        return beside_curated(platform, timeframe, first, last)
+
     return session_checks(
         curated_key(timeframe),
         session_partitions(universe.first_session),
         inspect,
+        beside=beside,
     )

@@ -28,6 +28,7 @@ from emp_assets.retrying import UnansweredError, retried
 from emp_assets.run_config import RawBarsConfig
 from market_data.pipeline.ingest import IngestReport, ingest
 from market_data.pipeline.inspection import Inspection, inspect_raw
+from market_data.pipeline.inspection_beside import Beside, beside_raw
 from market_data.pipeline.kept import kept_bars
 from market_data.pipeline.planning import IngestRequest
 from market_data.pipeline.platform import Platform
@@ -139,8 +140,14 @@ def raw_bars_checks(
     def inspect(platform: Platform, first: date, last: date) -> Inspection:
         return inspect_raw(platform, vendor.name, timeframe, first, last)
 
+    def beside(platform: Platform, first: date, last: date) -> Beside:
+        return beside_raw(platform, vendor.name, timeframe, first, last)
+
     return session_checks(
-        raw_key(vendor.name, timeframe), session_partitions(universe.first_session), inspect
+        raw_key(vendor.name, timeframe),
+        session_partitions(universe.first_session),
+        inspect,
+        beside=beside,
     )
 
 

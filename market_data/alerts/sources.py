@@ -130,14 +130,23 @@ def _untold(
     """Sessions that failed and are not told one by one."""
     one = summary.covers is not None and summary.covers[0] == summary.covers[1]
     # A failing run of one session speaks for the checks that it was asked for alone.
-    spoken = None if summary.passed or not one else {c.check for c in run.checks if c.session}
+    spoken = (
+        None if summary.passed or not one else {c.check for c in run.checks if _own(c, summary)}
+    )
     terms = run.terms.get(summary.asset, AssetTerms())
     yield from sightings_of_untold(summary, terms, run.run_id, live, spoken=spoken, days=days)
 
 
 def _told_by_session(summary: CheckFact, run: RunFact) -> bool:
     """Whether the run says of a session what its summary complains of."""
-    return any(c.asset == summary.asset and c.session and not c.passed for c in run.checks)
+    return any(c.asset == summary.asset and not c.passed and _own(c, summary) for c in run.checks)
+
+
+def _own(check: CheckFact, summary: CheckFact) -> bool:
+    """Whether a check is about a session of the run: it may tell of others next to it, too."""
+    if check.session is None or summary.covers is None:
+        return check.session is not None
+    return summary.covers[0] <= check.session <= summary.covers[1]
 
 
 def _cleared_by(

@@ -94,7 +94,7 @@ def keep_flags(
         First and last session whose flags may be others now.
     """
     judged = {t: part.judged(t) for t in chosen}
-    judged |= {t: _judged_now(platform, symbols, part, t) for t in held if t in chosen}
+    judged |= {t: judged_with(platform, symbols, part, t) for t in held if t in chosen}
     later = {
         t: span
         for t in held
@@ -124,23 +124,7 @@ def flags_of(
     return _now(platform, symbols, Scored(sessions), dict.fromkeys(timeframes, sessions))
 
 
-def _now(
-    platform: Platform,
-    symbols: Sequence[str],
-    part: Scored,
-    judged: Mapping[Timeframe, tuple[date, date]],
-    later: Mapping[Timeframe, tuple[date, date]] | None = None,
-) -> pl.DataFrame:
-    found = [_found(platform, symbols, part, t, sessions) for t, sessions in judged.items()]
-    odd = [odd_later(platform, symbols, t, span) for t, span in (later or {}).items()]
-    return (
-        pl.concat([KEPT_FLAGS.empty(), *found, *odd], how="diagonal")
-        .with_columns(rule_version=pl.lit(platform.rule_version))
-        .with_columns(rule_version=rules_in_force(platform))
-    )
-
-
-def _judged_now(
+def judged_with(
     platform: Platform, symbols: Sequence[str], part: Scored, timeframe: Timeframe
 ) -> tuple[date, date]:
     """First and last session whose flags are found anew with a part.
@@ -148,6 +132,12 @@ def _judged_now(
     Of minutes few sessions beside a part are judged anew, those whose bars it has a say in, but for
     stretches in another unit which begin or end with it: with the step back all of such a stretch
     turns out to be wrong. Where one was found before, it may be none any more.
+
+    Args:
+        platform: configuration and ports.
+        symbols: whose bars the part holds.
+        part: of a range.
+        timeframe: of the bars.
     """
     first, last = part.judged(timeframe)
     closes = closes_around(
@@ -184,6 +174,22 @@ def _judged_now(
         *kept["session"].unique(),
     ]
     return min(days), max(days)
+
+
+def _now(
+    platform: Platform,
+    symbols: Sequence[str],
+    part: Scored,
+    judged: Mapping[Timeframe, tuple[date, date]],
+    later: Mapping[Timeframe, tuple[date, date]] | None = None,
+) -> pl.DataFrame:
+    found = [_found(platform, symbols, part, t, sessions) for t, sessions in judged.items()]
+    odd = [odd_later(platform, symbols, t, span) for t, span in (later or {}).items()]
+    return (
+        pl.concat([KEPT_FLAGS.empty(), *found, *odd], how="diagonal")
+        .with_columns(rule_version=pl.lit(platform.rule_version))
+        .with_columns(rule_version=rules_in_force(platform))
+    )
 
 
 def _renewed(

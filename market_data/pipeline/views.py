@@ -8,6 +8,7 @@ What does not: judging (market_data/quality), long ranges (market_data/pipeline/
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 import polars as pl
@@ -38,22 +39,49 @@ def raw_view(
     logs = _raw_of_all(platform, timeframe, start, end)
     refused = _refused(platform, [vendor], timeframe, start, end, stages=("fetch",))
     bars = logs.get(vendor, RAW_BARS.empty())
-    actions, now = platform.actions.read(), platform.clock.now()
+    series = raw_series(platform, vendor, timeframe, start, end, bars)
+    return replace(
+        series,
+        peers=_peers(platform, logs.values(), timeframe, series.actions, series.now),
+        duplicates=_repeats(refused),
+        quarantine=refused,
+    )
+
+
+def raw_series(
+    platform: Platform,
+    vendor: str,
+    timeframe: Timeframe,
+    start: date,
+    end: date,
+    bars: pl.DataFrame | None = None,
+) -> BarsView:
+    """The same without what others say of the bars: enough to judge them beside each other.
+
+    Args:
+        platform: configuration and ports.
+        vendor: whose bars.
+        timeframe: of the bars.
+        start: first session.
+        end: last session.
+        bars: newest revisions of the slice; None: they are read.
+    """
+    dataset, instruments = raw_bars(vendor, timeframe), platform.universe.instruments
+    if bars is None:
+        known = [i.symbol for i in instruments]
+        bars = platform.raw_log.read(dataset, symbols=known, sessions=(start, end))
     return BarsView(
-        dataset=raw_bars(vendor, timeframe).name,
+        dataset=dataset.name,
         kind="raw",
         timeframe=timeframe,
-        instruments=platform.universe.instruments,
+        instruments=instruments,
         bars=bars,
         expected=should_hold(platform, [vendor], [timeframe], start, end),
         sessions=(start, end),
-        now=now,
+        now=platform.clock.now(),
         delay=platform.vendors.delay(vendor),
-        peers=_peers(platform, logs.values(), timeframe, actions, now),
-        duplicates=_repeats(refused),
-        quarantine=refused,
         around=around_raw(platform, vendor, timeframe, _symbols(bars), start, end),
-        actions=actions,
+        actions=platform.actions.read(),
     )
 
 
@@ -86,11 +114,35 @@ def curated_view(
     """
     vendors = [v.name for v in platform.universe.vendors]
     refused = _refused(platform, vendors, timeframe, start, end, stages=("fetch", "curate"))
+    logs = _raw_of_all(platform, timeframe, start, end)
+    series = curated_series(platform, timeframe, start, end, kept)
+    held = _symbols(series.bars)
+    return replace(
+        series,
+        peers=_peers(
+            platform,
+            logs.values(),
+            timeframe,
+            series.actions,
+            series.now,
+            minutes=_minutes_of_all(platform, timeframe, start, end).values(),
+        ),
+        duplicates=_repeats(refused),
+        quarantine=refused,
+        within=None if timeframe.is_intraday else within_days(platform, held, start, end),
+        logs=logs,
+    )
+
+
+def curated_series(
+    platform: Platform, timeframe: Timeframe, start: date, end: date, kept: Sequence[str]
+) -> BarsView:
+    """The same without the vendors' bars: enough to judge curated bars beside each other."""
+    vendors = [v.name for v in platform.universe.vendors]
     sources = list(dict.fromkeys((timeframe, Timeframe.M1)))
     bars = platform.store.scan(curated_bars(timeframe), sessions=(start, end))
-    actions, now = platform.actions.read(), platform.clock.now()
+    now = platform.clock.now()
     held = _symbols(bars)
-    logs = _raw_of_all(platform, timeframe, start, end)
     closes = closes_around(timeframe, held, start, end, reading(platform, timeframe))
     expected = should_hold(platform, vendors, sources, start, end).filter(_kept(platform, kept))
     return BarsView(
@@ -103,22 +155,10 @@ def curated_view(
         sessions=(start, end),
         now=now,
         delays=delays_of(platform, sources, expected, now),
-        peers=_peers(
-            platform,
-            logs.values(),
-            timeframe,
-            actions,
-            now,
-            minutes=_minutes_of_all(platform, timeframe, start, end).values(),
-        ),
-        duplicates=_repeats(refused),
-        quarantine=refused,
         around=around_curated(platform, timeframe, held, start, end, closes),
         volumes=volumes_before(platform, timeframe, held, start),
         closes=closes,
-        actions=actions,
-        within=None if timeframe.is_intraday else within_days(platform, held, start, end),
-        logs=logs,
+        actions=platform.actions.read(),
     )
 
 

@@ -43,7 +43,7 @@ from market_data.quality.view import BarsView
 from market_data.quality.volume import check_volume, with_sessions_before
 from market_data.quality.wicks import check_wicks, find_wicks
 
-__all__ = ["CHECKS", "BarsView", "check_drift", "evaluate_bars"]
+__all__ = ["CHECKS", "OF_SERIES", "BarsView", "check_drift", "evaluate_bars", "evaluate_series"]
 
 CHECKS = (
     "schema",
@@ -57,6 +57,9 @@ CHECKS = (
     "volume",
     "consistency",
 )
+OF_SERIES = ("price_sanity", "false_ticks", "volume")
+"""Checks that look at bars beside each other: what they say of a session may change with the bars
+of the sessions around it."""
 
 
 def evaluate_bars(
@@ -93,12 +96,21 @@ def evaluate_bars(
         "drift": check_drift(view, limits),
         "duplicates": check_duplicates(view),
         "ohlc": check_ohlc(view, limits),
-        **_of_series(view, limits),
+        **evaluate_series(view, limits),
+        "consistency": _consistency(view, limits),
     }
 
 
-def _of_series(view: BarsView, limits: pl.DataFrame) -> dict[str, CheckOutcome]:
-    """The checks that look at bars beside each other."""
+def evaluate_series(view: BarsView, limits: pl.DataFrame) -> dict[str, CheckOutcome]:
+    """Judge the bars of a slice beside each other.
+
+    Args:
+        view: the slice, whose bars have the promised columns and types.
+        limits: see `BarsView.limits`.
+
+    Returns:
+        One outcome per name in OF_SERIES.
+    """
     series, dataset, sessions = view.series, view.dataset, view.sessions
     ticks = find_false_ticks(series, limits, timeframe=view.timeframe)
     sanity = [
@@ -138,7 +150,6 @@ def _of_series(view: BarsView, limits: pl.DataFrame) -> dict[str, CheckOutcome]:
         "volume": check_volume(
             _traded(view, series), limits, actions=view.actions, dataset=dataset, sessions=sessions
         ),
-        "consistency": _consistency(view, limits),
     }
 
 
