@@ -61,9 +61,9 @@ def flags_now(
     Returns:
         Columns BAR_FLAGS, of bars around the range too, which are judged by fewer beside them.
     """
-    if series.is_empty():
-        return pl.DataFrame(schema=BAR_FLAGS)
     whole = series if series.get_column("final").all() else series.filter("final")
+    if whole.is_empty():
+        return pl.DataFrame(schema=BAR_FLAGS)
     whole = whole.select(SERIES)
     symbols = whole.get_column("symbol").unique().sort().to_list()
     instruments = [platform.universe.instrument(s) for s in symbols]

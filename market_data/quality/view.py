@@ -19,7 +19,7 @@ from market_data.errors import MarketDataError
 from market_data.minor_units import MINOR_UNITS
 from market_data.ordering import numbered, repeats_key, runs, sort_if_needed
 from market_data.quality.findings import KEY
-from market_data.quality.thresholds import Rules, Thresholds
+from market_data.quality.thresholds import Thresholds
 from market_data.schemas import (
     CORPORATE_ACTIONS,
     CURATED_BARS,
@@ -28,7 +28,7 @@ from market_data.schemas import (
     FrameSchema,
 )
 from market_data.timeframes import Timeframe
-from market_data.universe import Instrument
+from market_data.universe import AssetClass, Instrument
 
 SERIES = ["symbol", "session", "ts", *PRICES, "volume"]
 
@@ -216,11 +216,12 @@ def limits_of(
 
     `minor_unit` is whether the instrument is registered in the hundredth part of a currency.
     """
-    classes = sorted({i.asset_class for i in instruments})
+    # Of nobody the columns are those of anybody: where only bars of running sessions are stored,
+    # there is nobody to judge.
+    classes = sorted({i.asset_class for i in instruments}) or list(AssetClass)
     rules = pl.DataFrame(
         [{"asset_class": str(c), **thresholds.rule(c, timeframe).model_dump()} for c in classes],
         schema_overrides={"stale_warn": pl.Duration("us"), "stale_error": pl.Duration("us")},
-        schema=None if classes else ["asset_class", *Rules.model_fields],
     )
     symbols = pl.DataFrame(
         {

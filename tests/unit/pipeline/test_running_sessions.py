@@ -100,6 +100,23 @@ def test_a_feed_that_died_in_a_running_session_shows_in_health(tmp_path: Path) -
         assert earlier.counts["RED"] == 0
 
 
+@pytest.mark.parametrize("timeframe", ["1d", "5m"])
+def test_the_first_session_of_an_installation_is_scored_while_it_runs(
+    tmp_path: Path, timeframe: str
+) -> None:
+    """No bar is over: there is nothing yet whose flags could be found."""
+    now = MIDNIGHT + timedelta(minutes=2)
+    world = World.at(tmp_path, now).register(instruments=(COIN,))
+    chosen = Timeframe(timeframe)
+    request = IngestRequest("yahoo", chosen, ("AAA",), DAY, DAY)
+    ingest(world.platform, request, FakeVendor(bars={"AAA": [MIDNIGHT]}))
+    world.curate(timeframe, "AAA", DAY, DAY)
+    assert world.read(timeframe, "AAA", quality="all", running=True)["final"].to_list() == [False]
+    score_range(world.platform, ["AAA"], DAY, DAY)
+    scores = world.platform.store.scan(SCORES_DATASET, symbols=["AAA"])
+    assert scores.filter(dataset=curated_bars(chosen).name)["session"].to_list() == [DAY]
+
+
 def test_a_session_that_runs_well_does_not_count_yet(tmp_path: Path) -> None:
     now = MIDNIGHT + timedelta(hours=16)
     world = stored(tmp_path, until=now - DELAY, now=now)
