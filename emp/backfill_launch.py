@@ -179,10 +179,10 @@ def check_daemon(settings: Settings) -> None:
     quiet_dagster()
     from adapters.probes import State
     from emp.instance import open_instance
-    from resources.daemon_probe import daemon_probe
+    from resources.daemon_probe import SEVERAL, daemon_probe
 
     found = daemon_probe(lambda: open_instance(settings), required=False).look()
-    if found.state is not State.OK:
+    if found.state is not State.OK and found.detail != SEVERAL:
         raise ConfigurationError(
             f"Dagster's daemon cannot take the backfill: {found.detail}; 'emp dev' starts it, and "
             "--local runs the backfill here"

@@ -35,6 +35,7 @@ from market_data.alerts.platform_sources import (
     sightings_of_breakers,
     sightings_of_daemons,
     sightings_of_routes,
+    sightings_of_several_daemons,
     sightings_of_ticks,
 )
 from market_data.alerts.rules import AlertRules, Watch
@@ -43,6 +44,7 @@ from market_data.alerts.sources import sightings_of_run
 from market_data.automation.policy import DailyRules
 from market_data.errors import MarketDataError
 from market_data.ports.cache import CacheMetrics
+from resources.daemon_probe import SEVERAL, several_daemons
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
 from sensors.cursors import remembered
@@ -137,6 +139,7 @@ def look_at_the_platform(
         *sightings_of_ticks(tick_facts(instance, seen.since, watch.failed_ticks), watch),
         *sightings_of_backfills(backfill_facts(instance, seen.since, watched), watch, now),
         *sightings_of_daemons(daemon_facts(instance), watch, now),
+        *sightings_of_several_daemons(several_daemons(instance), SEVERAL, now),
         *sightings_of_breakers(breakers, now),
         looked,
         *sightings_of_cut_offs(platform.operations.open().automation.all(), now),

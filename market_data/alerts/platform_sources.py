@@ -87,6 +87,23 @@ def sightings_of_daemons(
             yield Sighting(fingerprint, now)
 
 
+def sightings_of_several_daemons(
+    several: bool | None, told: str, now: datetime
+) -> Iterator[Sighting]:
+    """Whether more than one daemon runs on the instance.
+
+    Args:
+        several: None where nobody knows.
+        told: what a person is told of it.
+        now: the moment.
+    """
+    if several is None:
+        return
+    group = "Dagster's daemon"
+    trouble = _trouble(Kind.DAEMON, Severity.WARN, group, "it is not alone", told)
+    yield Sighting("daemons", now, trouble if several else None)
+
+
 def sightings_of_breakers(facts: Iterable[BreakerFact], now: datetime) -> Iterator[Sighting]:
     """Vendors that are left alone since they failed too often.
 

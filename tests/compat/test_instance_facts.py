@@ -29,7 +29,7 @@ from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
 
 from adapters.probes import Finding, State
-from resources.daemon_probe import daemon_probe
+from resources.daemon_probe import SEVERAL, daemon_probe, several_daemons
 from resources.partition_states import failed_sessions
 from resources.run_processes import LOST
 from sensors.instance_facts import backfill_facts, daemon_facts, tick_facts
@@ -148,6 +148,40 @@ def test_a_tick_that_fails_is_no_daemon_that_stands_still(instance: dg.DagsterIn
     for name in names:
         instance.add_daemon_heartbeat(DaemonHeartbeat(now - 9_000, name, "id", [WRAPPED]))
     assert look().state is State.ERROR
+
+
+@pytest.mark.parametrize(
+    ("turns", "several"),
+    [
+        ("AAAA", False),
+        # A daemon that was started in the place of another: some parts have not beaten yet.
+        ("ABBB", None),
+        ("AAAB", None),
+        ("ABAB", True),
+        ("ABBA", True),
+    ],
+)
+def test_daemons_that_beat_in_turns_are_several(
+    instance: dg.DagsterInstance, turns: str, several: bool | None
+):
+    now = time.time()
+    names = sorted(instance.get_required_daemon_types())
+    for number, name in enumerate(names):
+        who = turns[min(number, len(turns) - 1)]
+        instance.add_daemon_heartbeat(DaemonHeartbeat(now - 60 + number, name, who, []))
+    assert several_daemons(instance) is several
+    found = daemon_probe(lambda: nullcontext(instance), required=True).look()
+    assert found.state is (State.DEGRADED if several else State.OK)
+    assert (found.detail == SEVERAL) == bool(several)
+
+
+def test_heartbeats_of_long_ago_say_nothing_of_who_runs_now(instance: dg.DagsterInstance):
+    names = sorted(instance.get_required_daemon_types())
+    for number, name in enumerate(names):
+        moment = time.time() - (1_000 if number == 0 else 60 - number)
+        who = "B" if number == 1 else "A"
+        instance.add_daemon_heartbeat(DaemonHeartbeat(moment, name, who, []))
+    assert several_daemons(instance) is None
 
 
 def _job() -> dg.JobDefinition:

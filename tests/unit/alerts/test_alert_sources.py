@@ -24,6 +24,7 @@ from market_data.alerts.platform_sources import (
     sightings_of_breakers,
     sightings_of_daemons,
     sightings_of_routes,
+    sightings_of_several_daemons,
     sightings_of_ticks,
 )
 from market_data.alerts.rules import Watch
@@ -265,6 +266,12 @@ def test_daemons():
     assert verdict(minutes(-5))
     assert not verdict(None)
     assert verdict(minutes(0), "boom")
+
+
+@pytest.mark.parametrize(("several", "bad"), [(True, [True]), (False, [False]), (None, [])])
+def test_a_daemon_that_is_not_alone(several: bool | None, bad: list[bool]):
+    seen = sightings_of_several_daemons(several, "two", START)
+    assert [s.trouble is not None for s in seen] == bad
 
 
 def test_breakers_and_routes():
