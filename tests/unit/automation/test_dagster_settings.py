@@ -28,6 +28,8 @@ def test_both_say_the_same_of_what_runs_by_itself(name: str):
     assert found["concurrency"]["pools"] == {"granularity": "run", "default_limit": 1}
     assert found["run_queue"] == {"dequeue_interval_seconds": 1}
     assert found["run_monitoring"]["enabled"]
+    # Of a process in a container that is gone nobody knows: its run must not hold a pool for ever.
+    assert found["run_monitoring"]["max_runtime_seconds"] == 24 * 3600
     assert found["scheduler"]["config"] == {"max_tick_retries": 60}
     assert found["run_retries"] == {
         "enabled": True,
@@ -46,6 +48,7 @@ def test_dagster_takes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         assert instance.scheduler.max_tick_retries == 60
         assert instance.run_retries_enabled
         assert instance.run_retries_max_retries == 2
+        assert instance.run_monitoring_max_runtime_seconds == 24 * 3600
         assert "EVENT_LOG_CONSUMER" in instance.get_required_daemon_types()
 
         @dg.job
