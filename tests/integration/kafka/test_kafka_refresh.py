@@ -27,11 +27,15 @@ from adapters.operations_watch import kafka_section
 from adapters.settings import Settings
 from definitions import build_definitions
 from emp.cli import run
+from market_data.automation.messages import MessageRules
+from market_data.automation.policy import AutomationPolicy
 from market_data.backfill.plans import BackfillRequest
 from market_data.backfill.records import Backfill
 from market_data.errors import StreamError
+from market_data.pipeline import refreshing
 from resources.platform import PlatformResource
 from resources.servers import KafkaResource
+from sensors import refresh_requests
 from sensors.refresh_requests import refresh_sensor
 from tests.support.operations_file import give_operations
 
@@ -142,6 +146,27 @@ def test_many_messages_become_few_backfills_and_the_offsets_follow(house: House)
     assert "launched 0 backfills" in house.tick()
     house.send(message(SYMBOLS[0], 3, 3, refetch=True))
     assert "launched 1 backfills" in house.tick()
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(20.0, 2), (26.0, 1)])
+def test_no_batch_is_begun_that_would_not_end_within_the_tick(
+    house: House, monkeypatch: pytest.MonkeyPatch, seconds: float, taken: int
+) -> None:
+    policy = AutomationPolicy(messages=MessageRules(batch=1))
+    monkeypatch.setattr(refresh_requests, "load_automation", lambda _: policy)
+    house.send(*(message(SYMBOLS[0], n, n) for n in (1, 2, 3)))
+    passed = [0.0]
+    decided = refreshing.answer
+
+    def slow(*given: Any) -> refreshing.Answered:
+        passed[0] += seconds
+        return decided(*given)
+
+    monkeypatch.setattr(refreshing, "answer", slow)
+    monkeypatch.setattr(refresh_requests, "monotonic", lambda: passed[0])
+    assert house.tick().startswith(f"{taken} messages")
+    # The next tick goes on.
+    assert house.tick().startswith("1 messages")
 
 
 def test_poison_is_parked_and_stops_nothing(
