@@ -7,7 +7,7 @@ import dagster as dg
 from adapters.vendors.table import VendorTable
 from emp_assets.curated.bars import curated_bars_asset, curated_bars_checks
 from emp_assets.curated.macro_calendar import macro_calendar_asset, macro_calendar_checks
-from emp_assets.curated.quarantine import quarantine_asset
+from emp_assets.curated.quarantine import quarantine_asset, quarantine_checks
 from emp_assets.exports.all_exports import exports_assets, exports_checks
 from emp_assets.features.bar_features import bar_features_assets, bar_features_checks
 from emp_assets.features.confluence import confluence_asset, confluence_checks
@@ -77,6 +77,7 @@ def all_checks(universe: Universe) -> list[dg.AssetChecksDefinition]:
         *reference_checks(),
         *(raw_bars_checks(universe, v, t) for v in universe.vendors for t in v.timeframes),
         *(curated_bars_checks(universe, t) for t in Timeframe),
+        quarantine_checks(universe),
         scores_checks(universe),
         *(checks for t in FEATURE_TIMEFRAMES for checks in bar_features_checks(universe, t)),
         confluence_checks(universe),

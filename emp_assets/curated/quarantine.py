@@ -2,19 +2,30 @@
 
 Rows that could not become a bar are refused when they are fetched, rows that break a rule when
 they are curated. They are kept in the operations database, where a decision about them can be
-recorded; this asset shows how many there are, and why.
+recorded; this asset shows how many there are, and why. Its checks curate the raw bars of the
+sessions once more in memory and compare.
 """
+
+from datetime import date
 
 import dagster as dg
 import polars as pl
 
+from emp_assets.bar_checks import session_checks
 from emp_assets.metadata import column_schema, markdown_table, materialised, run_range, table
 from emp_assets.naming import OWNERS, QUARANTINE_KEY, curated_key
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
+from market_data.pipeline.inspection import Inspection
+from market_data.pipeline.platform import Platform
+from market_data.pipeline.quarantine_inspection import inspect_quarantine
+from market_data.quality.quarantine_checks import CHECKS
 from market_data.schemas import QUARANTINE
 from market_data.timeframes import Timeframe
 from market_data.universe import Universe
 from resources.platform import PlatformResource
+
+PAGE = "quarantine"
+"""Of docs/runbooks."""
 
 
 def quarantine_asset(universe: Universe) -> dg.AssetsDefinition:
@@ -61,3 +72,14 @@ def quarantine_asset(universe: Universe) -> dg.AssetsDefinition:
         )
 
     return quarantine
+
+
+def quarantine_checks(universe: Universe) -> dg.AssetChecksDefinition:
+    """The checks of the log of refused rows."""
+
+    def inspect(platform: Platform, first: date, last: date) -> Inspection:
+        return inspect_quarantine(platform, first, last)
+
+    return session_checks(
+        QUARANTINE_KEY, session_partitions(universe.first_session), inspect, CHECKS, PAGE
+    )

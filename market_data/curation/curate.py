@@ -26,7 +26,7 @@ from market_data.curation.candidates import (
 from market_data.curation.disagreement import JUDGED_DRIFT, as_it_came, settle
 from market_data.curation.marks import MARKS, session_marks, with_marks
 from market_data.curation.preference import put_first
-from market_data.curation.preparation import COUNTS, Group, groups_of, prepare
+from market_data.curation.preparation import COUNTS, Group, Prepared, groups_of, prepare
 from market_data.curation.resampling import resample
 from market_data.curation.split_evidence import SplitsTold
 from market_data.curation.stitching import Candidate, stitch
@@ -107,7 +107,7 @@ def curate(given: CurationInput) -> CurationResult:
     """
     if given.minutes and given.timeframe is Timeframe.M1:
         raise MarketDataError("one-minute bars are not resampled; give them as native bars")
-    native, minutes = _by_vendor(given.native), _by_vendor(given.minutes)
+    native, minutes = by_vendor(given.native), by_vendor(given.minutes)
     groups = groups_of(given.instruments, [*native, *minutes])
     results = [
         _Curation(given, group, symbols).run(native, minutes) for group, symbols in groups.items()
@@ -129,7 +129,7 @@ def curate(given: CurationInput) -> CurationResult:
     )
 
 
-def _by_vendor(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
+def by_vendor(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
     """The rows apart by vendor, one frame each, in the order of the vendors' names."""
     apart: dict[str, list[pl.DataFrame]] = {}
     for frame in frames:
@@ -138,6 +138,30 @@ def _by_vendor(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
             rows = frame if len(vendors) == 1 else frame.filter(pl.col("vendor") == vendor)
             apart.setdefault(vendor, []).append(rows)
     return [pl.concat(parts) for _, parts in sorted(apart.items())]
+
+
+def prepared(
+    given: CurationInput, group: Group, raw: pl.DataFrame, timeframe: Timeframe
+) -> Prepared:
+    """One vendor's rows of a group after the steps that need no other vendor.
+
+    Args:
+        given: the curation.
+        group: whose symbols all rows are.
+        raw: rows of RAW_BARS.
+        timeframe: of the rows: that of the curation, or minutes.
+    """
+    rules = given.thresholds.rule(group.asset_class, timeframe)
+    return prepare(
+        raw,
+        group=group,
+        timeframe=timeframe,
+        actions=CORPORATE_ACTIONS.empty() if given.actions is None else given.actions,
+        actions_since=given.actions_since,
+        told=given.told,
+        prices=PriceRange(rules.price_min, rules.price_max),
+        now=given.now,
+    )
 
 
 class _Curation:
@@ -153,7 +177,6 @@ class _Curation:
         self._order = tuple(given.order.get(group.asset_class, ()))
         self._rules = given.thresholds.rule(group.asset_class, given.timeframe)
         self._minute_rules = given.thresholds.rule(group.asset_class, Timeframe.M1)
-        self._actions = CORPORATE_ACTIONS.empty() if given.actions is None else given.actions
         self._quarantined: list[pl.DataFrame] = []
         self._counts: list[pl.DataFrame] = []
 
@@ -215,20 +238,10 @@ class _Curation:
         ]
 
     def _prepared(self, raw: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
-        rules = self._rules if timeframe is self._given.timeframe else self._minute_rules
-        prepared = prepare(
-            raw,
-            group=self._group,
-            timeframe=timeframe,
-            actions=self._actions,
-            actions_since=self._given.actions_since,
-            told=self._given.told,
-            prices=PriceRange(rules.price_min, rules.price_max),
-            now=self._given.now,
-        )
-        self._refuse(prepared.refused, timeframe)
-        self._counts.append(prepared.counts)
-        return prepared.bars
+        found = prepared(self._given, self._group, raw, timeframe)
+        self._refuse(found.refused, timeframe)
+        self._counts.append(found.counts)
+        return found.bars
 
     def _refuse(self, rows: pl.DataFrame, timeframe: Timeframe) -> None:
         if not rows.is_empty():

@@ -114,8 +114,12 @@ def slice_input(
     last: date,
     *,
     as_of: datetime | None = None,
+    resampled: bool = True,
 ) -> CurationInput:
-    """Everything that one slice is curated from, as it was known at `as_of` (now where None)."""
+    """Everything that one slice is curated from, as it was known at `as_of` (now where None).
+
+    Without `resampled` there are no minutes to make longer bars of.
+    """
     universe = platform.universe
 
     def read(source: Timeframe) -> list[pl.DataFrame]:
@@ -131,7 +135,7 @@ def slice_input(
         return [frame for frame in frames if not frame.is_empty()]
 
     native = read(timeframe)
-    minutes = [] if timeframe is Timeframe.M1 else read(Timeframe.M1)
+    minutes = read(Timeframe.M1) if resampled and timeframe is not Timeframe.M1 else []
     actions = platform.actions.read(symbols=symbols, known_at=as_of)
     return CurationInput(
         timeframe=timeframe,

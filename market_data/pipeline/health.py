@@ -25,9 +25,11 @@ from market_data.pipeline.inspection import (
 from market_data.pipeline.macro_health import MACRO, macro_limits
 from market_data.pipeline.macro_health import WINDOW_DAYS as MACRO_DAYS
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.quarantine_inspection import inspect_quarantine
 from market_data.pipeline.views import kept_symbols
 from market_data.quality.findings import KEY
 from market_data.quality.health import JUDGED, Health, health, judge_sessions
+from market_data.quality.quarantine_checks import DATASET as QUARANTINE
 from market_data.quality.score import RED
 from market_data.quality.unusable import with_unusable
 from market_data.quality.view import limits_of
@@ -130,7 +132,7 @@ def _left_behind(
         never: named symbols of which there never was a bar.
     """
     layer, _, rest = dataset.partition("/")
-    if layer == "quality" or dataset in MACRO:
+    if layer == "quality" or dataset in MACRO or dataset == QUARANTINE:
         return pl.DataFrame(schema=JUDGED)
     vendors = None if layer == "curated" else [rest.removesuffix(f"_bars_{timeframe}")]
     sources = (timeframe, Timeframe.M1) if layer == "curated" else (timeframe,)
@@ -291,6 +293,8 @@ def inspected(
         return Timeframe.D1, MACRO[dataset](platform, first, last)
     if dataset == SCORES_DATASET.name:
         return Timeframe.D1, inspect_scores(platform, first, last)
+    if dataset == QUARANTINE:
+        return Timeframe.D1, inspect_quarantine(platform, first, last)
     for timeframe in Timeframe:
         if dataset == curated_bars(timeframe).name:
             return timeframe, inspect_curated(platform, timeframe, first, last)
@@ -300,5 +304,5 @@ def inspected(
                 return timeframe, inspect_raw(platform, vendor.name, timeframe, first, last)
     raise ConfigurationError(
         f"no dataset {dataset!r} is checked; there are curated/bars_<timeframe>, "
-        f"raw/<vendor>_bars_<timeframe>, {', '.join(MACRO)} and {SCORES_DATASET.name}"
+        f"raw/<vendor>_bars_<timeframe>, {', '.join(MACRO)}, {QUARANTINE} and {SCORES_DATASET.name}"
     )

@@ -145,6 +145,14 @@ ACTIONS: tuple[Action, ...] = (
         ERROR,
     ),
     _line(
+        "refused rows",
+        "not_kept no_longer_refused refused_otherwise refused_shift",
+        DataEffect.NONE,
+        RunEffect.GO_ON,
+        ReadersEffect.UNCHANGED,
+        ERROR,
+    ),
+    _line(
         "features",
         "features_missing features_outdated features_redefined feature_nulls feature_shift",
         DataEffect.NONE,

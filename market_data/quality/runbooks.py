@@ -26,6 +26,7 @@ _PAGES = {
     "macro": "release_not_announced last_asked_long_before release_moved no_value_ever "
     "value_without_event value_overdue value_revised value_withdrawn event_missing "
     "event_withdrawn event_outdated",
+    "quarantine": "not_kept no_longer_refused refused_otherwise refused_shift",
     "features": "features_missing features_outdated features_redefined feature_nulls feature_shift",
 }
 

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -32,6 +32,7 @@ def _duration(value: object) -> object:
     raise ValueError("must be a number with a unit s, m, h or d, such as 15m or 2d")
 
 
+_Section = TypeVar("_Section", bound=BaseModel)
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
@@ -138,14 +139,28 @@ class MacroRules(BaseModel):
     block_share: Share = 0.5
 
 
+class QuarantineRules(BaseModel):
+    """The limits of the log of refused rows.
+
+    Attributes:
+        refused_shift: rise of the share of a session's rows that are refused, above that of the
+            sessions before it, that is a warning.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    refused_shift: Share = 0.05
+
+
 class Thresholds:
-    """The rules of every asset class and timeframe, and those of macro datasets.
+    """The rules of every asset class and timeframe, of macro datasets and of refused rows.
 
     Built by `parse`; two configurations that lead to the same limits of bars have the same
-    `version`: nothing that is kept is made by those of macro datasets.
+    `version`: nothing that is kept is made by the others.
 
     Attributes:
         macro: the limits of macro datasets.
+        quarantine: the limits of the log of refused rows.
         version: names the limits of bars.
     """
 
@@ -153,9 +168,11 @@ class Thresholds:
         self,
         rules: Mapping[tuple[AssetClass, Timeframe], Rules],
         macro: MacroRules | None = None,
+        quarantine: QuarantineRules | None = None,
     ) -> None:
         self._rules = dict(rules)
         self.macro = macro or MacroRules()
+        self.quarantine = quarantine or QuarantineRules()
         self.version = _digest(self._rules)
 
     @classmethod
@@ -164,35 +181,40 @@ class Thresholds:
 
         Its key `rules` maps 'default', 'default/<timeframe>', '<asset class>' and
         '<asset class>/<timeframe>' to limits; each later one of these goes before the earlier. Its
-        key `macro` holds the limits of macro datasets; what it leaves out has the default.
+        keys `macro` and `quarantine` hold the limits of macro datasets and of refused rows; what
+        they leave out has the default.
 
         Raises:
             ConfigurationError: a key that does not exist, or a value that is missing, of the
                 wrong type or out of its range; the message names the key.
         """
-        extra = sorted(set(mapping) - {"rules", "macro"})
+        extra = sorted(set(mapping) - {"rules", "macro", "quarantine"})
         if extra:
             raise ConfigurationError(
-                f"quality: unknown key {extra[0]!r}; there are 'rules' and 'macro'"
+                f"quality: unknown key {extra[0]!r}; there are 'rules', 'macro' and 'quarantine'"
             )
         layers = mapping.get("rules")
         if not isinstance(layers, Mapping):
             raise ConfigurationError("quality: 'rules' must map asset classes to their limits")
         _refuse_unknown(layers)
         rules = {(c, t): _rules(layers, c, t) for c in AssetClass for t in Timeframe}
-        return cls(rules, _macro(mapping.get("macro", {})))
+        return cls(
+            rules,
+            _section(MacroRules, "macro", mapping),
+            _section(QuarantineRules, "quarantine", mapping),
+        )
 
     def rule(self, asset_class: AssetClass | str, timeframe: Timeframe | str) -> Rules:
         """The limits for an asset class and a timeframe."""
         return self._rules[AssetClass(asset_class), Timeframe(timeframe)]
 
 
-def _macro(limits: object) -> MacroRules:
+def _section(model: type[_Section], name: str, mapping: Mapping[str, Any]) -> _Section:
     try:
-        return MacroRules.model_validate(limits)
+        return model.model_validate(mapping.get(name, {}))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(["macro", *(str(part) for part in first["loc"])])
+        place = ".".join([name, *(str(part) for part in first["loc"])])
         raise ConfigurationError(f"quality: {place}: {first['msg']}") from error
 
 

@@ -1,12 +1,15 @@
 """A new operations database without its migrations, for tests that make many installations.
 
-What belongs here: the file, migrated once per process and copied from then on. What does not: tests
-of migrations, and of the first start of an installation; they begin with nothing.
+What belongs here: the file, migrated once per process and copied from then on, and a loss of its
+rows. What does not: tests of migrations, and of the first start of an installation; they begin with
+nothing.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -16,11 +19,20 @@ from adapters.settings import Settings
 
 def give_operations(settings: Settings) -> None:
     """The file of an installation in bootstrap mode, where it has none."""
-    _, _, path = settings.local_operations_url.partition("sqlite:///")
-    file = Path(path)
+    file = _file(settings)
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(_migrated())
+
+
+def emptied_quarantine(settings: Settings) -> None:
+    """Lose every refused row, as an older copy of the file would."""
+    with closing(sqlite3.connect(_file(settings))) as connection, connection:
+        connection.execute("DELETE FROM quarantine")
+
+
+def _file(settings: Settings) -> Path:
+    return Path(settings.local_operations_url.partition("sqlite:///")[2])
 
 
 @cache

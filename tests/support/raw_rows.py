@@ -80,7 +80,7 @@ def raw_rows(
     )
 
 
-def curated(
+def curation_input(
     *native: pl.DataFrame,
     timeframe: Timeframe = Timeframe.D1,
     minutes: tuple[pl.DataFrame, ...] = (),
@@ -89,21 +89,24 @@ def curated(
     since: pl.DataFrame | None = None,
     told: SplitsTold | None = None,
     preferred: pl.DataFrame | None = None,
-) -> CurationResult:
-    """Curate frames with the vendors alpha, beta, gamma in this order."""
-    return curate(
-        CurationInput(
-            timeframe=timeframe,
-            native=native,
-            minutes=minutes,
-            instruments=INSTRUMENTS,
-            order=ORDER,
-            thresholds=THRESHOLDS,
-            now=now,
-            rule_versions=dict.fromkeys(AssetClass, "rules-1"),
-            actions=actions,
-            actions_since=since,
-            told=told,
-            preferred=preferred,
-        )
+) -> CurationInput:
+    """Frames of the vendors alpha, beta, gamma, in this order, as curation takes them."""
+    return CurationInput(
+        timeframe=timeframe,
+        native=native,
+        minutes=minutes,
+        instruments=INSTRUMENTS,
+        order=ORDER,
+        thresholds=THRESHOLDS,
+        now=now,
+        rule_versions=dict.fromkeys(AssetClass, "rules-1"),
+        actions=actions,
+        actions_since=since,
+        told=told,
+        preferred=preferred,
     )
+
+
+def curated(*native: pl.DataFrame, **how: Any) -> CurationResult:
+    """Curate frames; `how` is for `curation_input`."""
+    return curate(curation_input(*native, **how))

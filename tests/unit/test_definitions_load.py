@@ -156,7 +156,7 @@ def test_every_dataset_with_sessions_is_checked(defs: dg.Definitions):
     bars = {
         s.key.to_user_string()
         for s in defs.resolve_all_asset_specs()
-        if s.partitions_def is not None and s.key.path[-1] != "quarantine"
+        if s.partitions_def is not None
     }
     features = {name for name in bars if name.startswith(("features/", "marts/"))}
     assert len(features) == len(GROUPS) + 2
@@ -178,8 +178,11 @@ def test_every_dataset_with_sessions_is_checked(defs: dg.Definitions):
     every_macro = every - {"duplicates", "ohlc"}
     assert {name: checked.pop(name) for name in macro} == dict.fromkeys(macro, every_macro)
     assert checked.pop("quality/scores") == every
+    every_refused = {"schema", "coverage", "staleness", "drift", "run_summary"}
+    assert checked.pop("curated/quarantine") == every_refused
     exports = {name for name in bars if name.startswith("exports/")}
     every_export = {"manifest", "coverage", "staleness", "drift"}
     assert {name: checked.pop(name) for name in exports} == dict.fromkeys(exports, every_export)
+    others = {"quality/scores", "curated/quarantine"}
     every_bar = every | {"price_sanity", "false_ticks", "volume", "consistency"}
-    assert checked == dict.fromkeys(bars - macro - exports - {"quality/scores"}, every_bar)
+    assert checked == dict.fromkeys(bars - macro - exports - others, every_bar)

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from market_data.curation import CurationResult
+from market_data.curation import CurationResult, curate
+from market_data.curation.disagreement import DRIFT
+from market_data.curation.refusals import refused_rows
 from market_data.schemas import CORPORATE_ACTIONS
 from market_data.timeframes import Timeframe
-from tests.support.raw_rows import FETCHED, curated, raw_rows
+from tests.support.raw_rows import FETCHED, curated, curation_input, raw_rows
 
 FIRST, LAST = date(2024, 3, 7), date(2024, 3, 12)
 NOW = datetime(2024, 3, 12, 16, 7, tzinfo=UTC)
@@ -105,6 +107,16 @@ def test_a_range_at_once_equals_its_sessions_one_by_one(
         pl.concat(p.counts for p in parts).sort("vendor", "timeframe", "symbol", "session"),
     )
     same(whole, together)
+
+
+@pytest.mark.slow
+@EXAMPLES
+@given(logs(Timeframe.H4))
+def test_what_is_refused_is_told_without_curating(native: pl.DataFrame) -> None:
+    """All but what gives way to other vendors, which only their bars tell."""
+    given_ = curation_input(native, timeframe=Timeframe.H4, now=NOW, actions=SPLITS)
+    whole = curate(given_).quarantined
+    assert refused_rows(given_).equals(whole.filter(pl.col("reasons") != DRIFT))
 
 
 def test_the_examples_reach_every_rule() -> None:

@@ -13,6 +13,7 @@ from emp.cli import app
 from market_data.features.checks import CHECKS as FEATURE_CHECKS
 from market_data.quality.actions import ACTIONS
 from market_data.quality.checks import CHECKS
+from market_data.quality.quarantine_checks import CHECKS as REFUSED_CHECKS
 from market_data.quality.runbooks import page_of, page_of_all, page_of_check
 from market_data.quality.thresholds import Rules
 
@@ -20,7 +21,8 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 FOLDER = DOCS / "runbooks"
 MACRO = next(action.codes for action in ACTIONS if action.finding == "macro release")
 FEATURES = next(action.codes for action in ACTIONS if action.finding == "features")
-CODES = sorted(code for a in ACTIONS for code in a.codes if code not in MACRO | FEATURES)
+REFUSED = next(action.codes for action in ACTIONS if action.finding == "refused rows")
+CODES = sorted(code for a in ACTIONS for code in a.codes if code not in MACRO | FEATURES | REFUSED)
 PAGES = sorted(page_of_check(check) for check in CHECKS)
 
 
@@ -68,7 +70,18 @@ def test_every_code_of_features_has_a_place() -> None:
     assert {page_of(code) for code in FEATURES} == {f"check-features.md#{c}" for c in FEATURES}
 
 
-@pytest.mark.parametrize("page", [*PAGES, "check-macro.md", "check-features.md"])
+def test_every_code_of_refused_rows_has_a_place() -> None:
+    found = (DOCS.parent / "market_data/quality/quarantine_checks.py").read_text()
+    assert {code for code in re.findall(r'"([a-z_]+)"', found) if code in REFUSED} == REFUSED
+    page = (FOLDER / "check-quarantine.md").read_text()
+    assert set(re.findall(r"^## (\w+)$", page, re.MULTILINE)) == REFUSED
+    assert {page_of(code) for code in REFUSED} == {f"check-quarantine.md#{c}" for c in REFUSED}
+
+
+OTHER_PAGES = ("check-macro.md", "check-features.md", "check-quarantine.md")
+
+
+@pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES])
 def test_links_and_commands_of_a_page_exist(page: str) -> None:
     text = (FOLDER / page).read_text()
     for link in re.findall(r"\]\(([\w.-]+)\)", text):
@@ -84,8 +97,10 @@ def test_links_and_commands_of_a_page_exist(page: str) -> None:
 def test_the_page_about_quality_names_every_check_code_and_limit() -> None:
     text = (DOCS / "quality.md").read_text()
     table = text[text.index("## The checks") : text.index("## The score")]
-    of_bars, of_features = table.split("Datasets of features", maxsplit=1)
-    named = [re.findall(r"^\| (\w+) \| `", part, re.MULTILINE) for part in (of_bars, of_features)]
-    assert named == [list(CHECKS), list(FEATURE_CHECKS)]
+    of_bars, others = table.split("Datasets of features", maxsplit=1)
+    parts = (of_bars, *others.split("The log of refused rows", maxsplit=1))
+    named = [re.findall(r"^\| (\w+) \| `", part, re.MULTILINE) for part in parts]
+    assert named == [list(CHECKS), list(FEATURE_CHECKS), list(REFUSED_CHECKS)]
+    assert [c for c in REFUSED if f"`{c}`" not in parts[-1]] == []
     assert [c for c in CODES if f"`{c}`" not in table] == []
     assert [limit for limit in Rules.model_fields if f"`{limit}" not in text] == []

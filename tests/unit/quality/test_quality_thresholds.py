@@ -99,6 +99,17 @@ def test_macro_releases_have_limits_of_their_own(quality_mapping, thresholds: Th
             Thresholds.parse({**quality_mapping, "macro": wrong})
 
 
+def test_refused_rows_have_a_limit_of_their_own(quality_mapping, thresholds: Thresholds) -> None:
+    assert thresholds.quarantine.refused_shift == 0.05
+    looser = Thresholds.parse({**quality_mapping, "quarantine": {"refused_shift": 0.5}})
+    assert looser.quarantine.refused_shift == 0.5
+    assert looser.version == thresholds.version
+    without = {name: part for name, part in quality_mapping.items() if name != "quarantine"}
+    assert Thresholds.parse(without).quarantine == thresholds.quarantine
+    with pytest.raises(ConfigurationError, match=r"quality: quarantine\.refused_shift"):
+        Thresholds.parse({**quality_mapping, "quarantine": {"refused_shift": 2}})
+
+
 @pytest.mark.parametrize("mapping", [{}, {"rules": []}, {"rules": {"equity": 3}}, {"limits": {}}])
 def test_another_shape_is_refused(mapping) -> None:
     with pytest.raises(ConfigurationError, match="quality: "):
