@@ -1,8 +1,9 @@
 """What the ticks of the alert sensors do.
 
-What belongs here: cursors, the order of the steps.
+What belongs here: the order of the steps.
 What does not: the sensors (alerts.py, which loads this module with their first tick), reading
-Dagster (run_facts.py, instance_facts.py), judging (market_data/alerts), sending (adapters/alerts).
+Dagster (run_facts.py, instance_facts.py) and the platform (platform_looks.py), judging
+(market_data/alerts), sending (adapters/alerts).
 
 A tick that evaluates writes alerts and messages in one transaction and moves its cursor
 afterwards: one that breaks off between the two is repeated, and looks that were taken already
@@ -12,23 +13,20 @@ change nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
 import dagster as dg
 
-from market_data.alerts.age_sources import current_symbols, late_symbols, sightings_of_ages
+from market_data.alerts.age_sources import late_symbols, sightings_of_ages
 from market_data.alerts.alert import Alert, Kind, Phase, Sighting, Trouble
 from market_data.alerts.automation_sources import (
     sightings_of_cut_offs,
     sightings_of_parked,
     sightings_of_sla,
 )
-from market_data.alerts.facts import AgeFact, AssetTerms, BreakerFact
-from market_data.alerts.failover_sources import sightings_of_failover
-from market_data.alerts.part_sources import sightings_of_parts
 from market_data.alerts.platform_sources import (
     sighting_of_look,
     sightings_of_backfills,
@@ -43,29 +41,32 @@ from market_data.alerts.scopes import MarketDays, every_day, market_days
 from market_data.alerts.sources import sightings_of_run
 from market_data.automation.policy import DailyRules
 from market_data.errors import MarketDataError
-from market_data.ports.cache import CacheMetrics
 from resources.daemon_probe import SEVERAL, several_daemons
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
 from sensors.cursors import remembered
 from sensors.instance_facts import backfill_facts, daemon_facts, tick_facts
+from sensors.platform_looks import (
+    VERSION,
+    Look,
+    Seen,
+    look_at_parts,
+    looked_ages,
+    looked_breakers,
+    looked_failover,
+)
 from sensors.run_facts import Ends, asset_terms, ended_runs, newest_end, run_fact
 from sensors.schedule_facts import sla_fact
 
-VERSION = 1
-"""Of the cursors; what was added since the first ones has a value where it is not there."""
 RUNS_PER_TICK = 50
 SENDING_SECONDS = 20.0
 """No message is begun after this long. Dagster gives a tick a minute, and an attempt takes up to
 the time-out of its route."""
 AGES_EVERY_SECONDS = 300.0
 """The newest bars of every symbol are looked up so often: it is the dearest of the looks."""
-CACHE_EVERY_SECONDS = 3600.0
-"""The cache is judged by what it did in so long: its own numbers never end."""
 FORGOTTEN_AFTER = timedelta(days=30)
 BREAKERS, BARS = "breakers of vendors", "stored bars"
 Fact = TypeVar("Fact")
-Look = Callable[[Mapping[str, Alert]], Sequence[Sighting]]
 
 
 def look_at_runs(
@@ -127,14 +128,14 @@ def look_at_the_platform(
     """Look at the platform."""
     from adapters.alerts.configuration import load_alert_rules
 
-    seen = _Seen.read(context.cursor)
+    seen = Seen.read(context.cursor)
     rules, now = load_alert_rules(platform.settings()), datetime.now(UTC)
     instance, watch = context.instance, rules.watch
     seen.note_clock(daily, now)
     # Read before the step that writes, which others wait for.
     live = platform.operations.open().alerts.newest()
     watched = [a.fingerprint.partition("|")[2] for a in live if a.trouble.kind is Kind.BACKFILL]
-    breakers, looked = _tried(BREAKERS, lambda: _breakers(platform), now)
+    breakers, looked = _tried(BREAKERS, lambda: looked_breakers(platform), now)
     seen_now = [
         *sightings_of_ticks(tick_facts(instance, seen.since, watch.failed_ticks), watch),
         *sightings_of_backfills(backfill_facts(instance, seen.since, watched), watch, now),
@@ -144,7 +145,7 @@ def look_at_the_platform(
         looked,
         *sightings_of_cut_offs(platform.operations.open().automation.all(), now),
         *sightings_of_parked(*platform.operations.open().messages.waiting(), now),
-        *_failover(platform, now),
+        *looked_failover(platform, now),
         *sightings_of_sla(sla_fact(instance, daily, now, seen.promised), now),
     ]
     # Told before the store is asked: one that is away may use up the time of the tick.
@@ -159,14 +160,14 @@ def _slow_look(
     context: dg.SensorEvaluationContext,
     platform: PlatformResource,
     parts: ReadinessResource,
-    seen: _Seen,
+    seen: Seen,
     watch: Watch,
 ) -> Look:
     """The look at stored bars and at the watched parts."""
     now = datetime.now(UTC)
-    found = _parts(parts, seen, now) if watch.parts else None
+    found = look_at_parts(parts, seen, now) if watch.parts else None
     facts, looked = _tried(
-        BARS, lambda: _ages(context, platform, seen) if watch.freshness else (), now
+        BARS, lambda: looked_ages(context, platform, seen) if watch.freshness else (), now
     )
 
     def look(live: Mapping[str, Alert]) -> list[Sighting]:
@@ -222,123 +223,6 @@ def _sign_of_life() -> str:
     from adapters.alerts.heartbeat import beat
 
     return beat(url)
-
-
-@dataclass
-class _Seen:
-    """What the look at the platform remembers.
-
-    Attributes:
-        since: when it began; seconds since 1970.
-        current: by asset, symbols whose bars were current once.
-        aged: when the newest bars, and the watched parts, were looked at last; seconds since 1970.
-        cache: the cache's numbers from which on it is judged.
-        counted: when these were taken; seconds since 1970.
-        clock: the time of day of the daily schedule.
-        promised: since when it is that; 0 where it was from the beginning.
-        late: by asset, symbols whose bars end too early, with the session with which that began.
-    """
-
-    since: float
-    current: dict[str, set[str]] = field(default_factory=dict)
-    aged: float = 0.0
-    cache: CacheMetrics | None = None
-    counted: float = 0.0
-    clock: str = ""
-    promised: float = 0.0
-    late: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, cursor: str | None) -> _Seen:
-        """From the sensor's cursor; of the first tick, from now on."""
-        kept = remembered(cursor, VERSION)
-        if "since" not in kept:
-            return cls(datetime.now(UTC).timestamp())
-        current = {asset: set(names) for asset, names in (kept.get("current") or {}).items()}
-        cache = CacheMetrics(**kept["cache"]) if kept.get("cache") else None
-        return cls(
-            kept["since"],
-            current,
-            kept.get("aged", 0.0),
-            cache,
-            kept.get("counted", 0.0),
-            kept.get("clock", ""),
-            kept.get("promised", 0.0),
-            {asset: dict(late) for asset, late in (kept.get("late") or {}).items()},
-        )
-
-    def note_clock(self, daily: DailyRules, now: datetime) -> None:
-        """A time of day that was changed promises nothing for ticks before the change."""
-        told = f"{daily.at:%H:%M}"
-        if self.clock and self.clock != told:
-            self.promised = now.timestamp()
-        self.clock = told
-
-    def written(self) -> str:
-        """As a cursor."""
-        current = {asset: sorted(names) for asset, names in self.current.items()}
-        return json.dumps(
-            {
-                "version": VERSION,
-                "since": self.since,
-                "current": current,
-                "aged": self.aged,
-                "cache": asdict(self.cache) if self.cache else None,
-                "counted": self.counted,
-                "clock": self.clock,
-                "promised": self.promised,
-                "late": self.late,
-            }
-        )
-
-
-def _ages(
-    context: dg.SensorEvaluationContext, platform: PlatformResource, seen: _Seen
-) -> Iterator[AgeFact]:
-    from market_data.pipeline.ages import ages
-
-    terms = asset_terms(context.repository_def)
-    for fact in ages(platform.open()):
-        seen.current.setdefault(fact.asset, set()).update(current_symbols(fact))
-        yield replace(fact, terms=terms.get(fact.asset, AssetTerms()))
-
-
-def _parts(parts: ReadinessResource, seen: _Seen, now: datetime) -> Look:
-    """A look at the watched parts; the cache is judged once an hour, by what it did in it."""
-    hourly = now.timestamp() - seen.counted >= CACHE_EVERY_SECONDS
-    found = parts.look(seen.cache if hourly else None)
-    if hourly or found.cache is None or seen.cache is None:
-        seen.cache, seen.counted = found.cache, now.timestamp()
-
-    def look(live: Mapping[str, Alert]) -> list[Sighting]:
-        return list(sightings_of_parts(found.sections, live, now, answering=found.answering))
-
-    return look
-
-
-def _failover(platform: PlatformResource, now: datetime) -> Iterator[Sighting]:
-    """The warehouse's standing, and what it missed."""
-    from adapters.failover import load_failover
-
-    failover = platform.operations.open().failover
-    newest, policy = failover.decisions(1), load_failover(platform.settings())
-    return sightings_of_failover(newest[0] if newest else None, failover.open(), policy, now)
-
-
-def _breakers(platform: PlatformResource) -> Sequence[BreakerFact]:
-    """The breaker of every vendor that is asked over a network."""
-    from adapters.clock import SystemClock
-    from adapters.configuration import load_universe
-    from adapters.requests.opening import Gates
-    from adapters.requests.report import report
-    from adapters.vendors.registry import profile_of
-
-    settings, clock = platform.settings(), SystemClock()
-    vendors = load_universe(settings).vendors
-    readers = {v.reader for v in vendors if profile_of(v.reader).asks_somebody}
-    store = Gates(settings, clock, platform.requests.shared()).store
-    found = [report(store, reader, (), clock) for reader in sorted(readers)]
-    return [BreakerFact(f.account, str(f.state), f.trouble) for f in found]
 
 
 def _standing(sighting: Sighting, known: Mapping[str, Alert]) -> Alert:

@@ -161,7 +161,7 @@ def cache(private_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def test_the_cache_is_told_of_until_it_does_better_and_while_it_is_away(
     tmp_path: Path, instance: dg.DagsterInstance, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("sensors.alert_ticks.CACHE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("sensors.platform_looks.CACHE_EVERY_SECONDS", 0.0)
     house = house_of(tmp_path, instance, "institutional")
     cache.ask(hits=1, misses=30)
     # What was before the first look speaks for nothing.

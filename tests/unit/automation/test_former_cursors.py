@@ -22,6 +22,7 @@ from sensors import (
     dropped_files,
     failover,
     outages,
+    platform_looks,
     recovery,
     reference_files,
 )
@@ -40,7 +41,7 @@ STREAK = {
 Read = Callable[[str | None], Any]
 READERS: dict[str, tuple[Read, int]] = {
     "alerts_of_runs": (alert_ticks._read, 1),
-    "alerts_of_the_platform": (alert_ticks._Seen.read, 1),
+    "alerts_of_the_platform": (platform_looks.Seen.read, 1),
     "dropped_files": (dropped_files._remembered, 1),
     "dropped_files, again": (dropped_files._asked_again, 1),
     "fill_after_outages": (lambda cursor: outages._remembered(cursor, NOW), 1),
@@ -59,21 +60,21 @@ FORMER: list[tuple[str, dict[str, Any], Any]] = [
         {"version": 1, "after": 10, "recent": {"9": 5.0}},
         Ends(10, {9: 5.0}),
     ),
-    ("alerts_of_the_platform", PLATFORM, alert_ticks._Seen(5.0, {"a": {"AAA"}})),
+    ("alerts_of_the_platform", PLATFORM, platform_looks.Seen(5.0, {"a": {"AAA"}})),
     (
         "alerts_of_the_platform",
         {**PLATFORM, "aged": 6.0},
-        alert_ticks._Seen(5.0, {"a": {"AAA"}}, 6.0),
+        platform_looks.Seen(5.0, {"a": {"AAA"}}, 6.0),
     ),
     (
         "alerts_of_the_platform",
         {**PLATFORM, "aged": 6.0, "cache": {"hits": 2}, "counted": 7.0},
-        alert_ticks._Seen(5.0, {"a": {"AAA"}}, 6.0, CacheMetrics(hits=2), 7.0),
+        platform_looks.Seen(5.0, {"a": {"AAA"}}, 6.0, CacheMetrics(hits=2), 7.0),
     ),
     (
         "alerts_of_the_platform",
         {**PLATFORM, "aged": 6.0, "cache": None, "counted": 7.0, "clock": "01:00", "promised": 8.0},
-        alert_ticks._Seen(5.0, {"a": {"AAA"}}, 6.0, None, 7.0, "01:00", 8.0),
+        platform_looks.Seen(5.0, {"a": {"AAA"}}, 6.0, None, 7.0, "01:00", 8.0),
     ),
     ("dropped_files", FOUND, {"in": {"a.csv": Known(3, 4, 5.0, handed=True)}}),
     ("dropped_files, again", FOUND, {}),
