@@ -20,6 +20,7 @@ from adapters.operations.automation_models import backfill_pieces, backfills
 from adapters.operations.database import reading, writing
 from adapters.operations.frames import upsert_into
 from adapters.operations.message_models import backfill_keys
+from market_data.backfill.plan_json import plan_from_json, plan_to_json
 from market_data.backfill.plans import BackfillPlan
 from market_data.backfill.records import Backfill, BackfillState, PieceRecord, PieceState
 from market_data.errors import ConfigurationError
@@ -205,7 +206,7 @@ class SqlBackfills:
                 row["id"],
                 row["created_at"],
                 row["author"],
-                BackfillPlan.from_json(row["plan"]),
+                plan_from_json(row["plan"]),
                 BackfillState(row["state"]),
                 row["changed_at"],
                 tuple(pieces.get(row["id"], ())),
@@ -236,7 +237,7 @@ def add_backfill(
         "id": name,
         "created_at": at,
         "author": author,
-        "plan": plan.to_json(),
+        "plan": plan_to_json(plan),
         "state": str(state),
         "changed_at": at,
     }

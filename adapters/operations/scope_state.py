@@ -20,7 +20,7 @@ from adapters.operations.automation_models import backfills
 from adapters.operations.database import reading, writing
 from adapters.operations.frames import among, filters, read_frame, write_frame
 from adapters.operations.models import corporate_actions, ledger, quarantine
-from market_data.backfill.plans import BackfillPlan
+from market_data.backfill.plan_json import plan_from_json
 from market_data.backfill.records import BackfillState
 from market_data.backfill.scope import Asked, Scope
 from market_data.schemas import LEDGER, UTC
@@ -89,7 +89,7 @@ class SqlScopeStates:
         begun = sa.select(table.plan).where(table.state == str(BackfillState.ROLLING_BACK))
         with reading(self._engine) as connection:
             plans = connection.execute(begun).scalars().all()
-        return {BackfillPlan.from_json(plan).snapshot for plan in plans}
+        return {plan_from_json(plan).snapshot for plan in plans}
 
     def learned(self, scope: Scope, after: int) -> pl.DataFrame:
         """Corporate actions that came after a number from those who were asked, of what was asked.

@@ -1,25 +1,21 @@
-"""The plan of a backfill: the wish, its pieces, and their form as JSON.
+"""The plan of a backfill: the wish, and its pieces.
 
-What belongs here: plain records. What does not: making a plan (market_data/pipeline/backfill.py),
-how far one is (records.py).
+What belongs here: plain records. What does not: their form as text (plan_json.py), making a plan
+(market_data/pipeline/backfill.py), how far one is (records.py).
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 from market_data.backfill.estimate import Estimate, work_seconds
 from market_data.errors import ConfigurationError
 from market_data.features.registry import bar_groups
 from market_data.timeframes import Timeframe
 
-VERSION = 1
-"""Of the JSON of a plan."""
 CURATED, RAW = "curated", "raw"
 LOCAL, SPARK = "local", "spark"
 """Engines that curate."""
@@ -223,126 +219,3 @@ class BackfillPlan:
     def rows(self) -> int:
         """Bars that are expected: raw ones of each vendor, and curated ones."""
         return sum(piece.rows(self.request.layer) for piece in self.pieces)
-
-    def to_json(self) -> str:
-        """The plan as text, see `from_json`."""
-        return json.dumps(
-            {
-                "version": VERSION,
-                "request": _request_json(self.request),
-                "pieces": [_piece_json(piece) for piece in self.pieces],
-                "complete": self.complete,
-                "not_begun": self.not_begun,
-                "estimate": self.estimate.to_json(),
-                "pilot": self.pilot,
-                "off_peak": self.off_peak,
-                "snapshot": self.snapshot,
-            },
-            sort_keys=True,
-        )
-
-    @classmethod
-    def from_json(cls, text: str) -> BackfillPlan:
-        """A plan as it was written.
-
-        Raises:
-            ConfigurationError: a newer program has written it.
-        """
-        content = json.loads(text)
-        if content["version"] > VERSION:
-            raise ConfigurationError(
-                f"the backfill was planned by a newer version (form {content['version']}, this "
-                f"one reads {VERSION}); use that one"
-            )
-        return cls(
-            _request(content["request"]),
-            tuple(_piece(item) for item in content["pieces"]),
-            content["complete"],
-            content["not_begun"],
-            Estimate.from_json(content["estimate"]),
-            content["pilot"],
-            # What was launched by an earlier version knows no such window.
-            content.get("off_peak", False),
-            content.get("snapshot", ""),
-        )
-
-
-def _request_json(request: BackfillRequest) -> dict[str, Any]:
-    return {
-        "dataset": request.dataset,
-        "symbols": list(request.symbols),
-        "first": request.first.isoformat(),
-        "last": request.last.isoformat(),
-        "vendors": list(request.vendors),
-        "refetch": request.refetch,
-        "overwrite_curated": request.overwrite_curated,
-        "outdated": request.outdated,
-        "only": [[symbol, *_dates(span)] for symbol, *span in request.only],
-        "overwrite_features": request.overwrite_features,
-        "thorough": request.thorough,
-        "engine": request.engine,
-    }
-
-
-def _request(content: Mapping[str, Any]) -> BackfillRequest:
-    return BackfillRequest(
-        content["dataset"],
-        tuple(content["symbols"]),
-        date.fromisoformat(content["first"]),
-        date.fromisoformat(content["last"]),
-        tuple(content["vendors"]),
-        content["refetch"],
-        content["overwrite_curated"],
-        content["outdated"],
-        tuple((s, *_span(days)) for s, *days in content.get("only", ())),
-        content.get("overwrite_features", False),
-        content.get("thorough", False),
-        content.get("engine", LOCAL),
-    )
-
-
-def _dates(span: Iterable[date]) -> list[str]:
-    return [day.isoformat() for day in span]
-
-
-def _span(days: Iterable[str]) -> tuple[date, date]:
-    first, last = days
-    return date.fromisoformat(first), date.fromisoformat(last)
-
-
-def _piece_json(piece: Piece) -> dict[str, Any]:
-    return {
-        "number": piece.number,
-        "timeframe": str(piece.timeframe),
-        "first": piece.first.isoformat(),
-        "last": piece.last.isoformat(),
-        "symbols": list(piece.symbols),
-        "asked": {vendor: list(symbols) for vendor, symbols in piece.asked.items()},
-        "also": [str(timeframe) for timeframe in piece.also],
-        "symbol_sessions": piece.symbol_sessions,
-        "bars": piece.bars,
-        "requests": dict(piece.requests),
-        "spans": {symbol: _dates(span) for symbol, span in piece.spans.items()},
-        "curated": piece.curated,
-        "features": piece.features,
-        "features_of": [str(timeframe) for timeframe in piece.features_of],
-    }
-
-
-def _piece(content: Mapping[str, Any]) -> Piece:
-    return Piece(
-        content["number"],
-        Timeframe(content["timeframe"]),
-        date.fromisoformat(content["first"]),
-        date.fromisoformat(content["last"]),
-        tuple(content["symbols"]),
-        {vendor: tuple(symbols) for vendor, symbols in content["asked"].items()},
-        tuple(Timeframe(t) for t in content["also"]),
-        content["symbol_sessions"],
-        content["bars"],
-        content["requests"],
-        {symbol: _span(days) for symbol, days in content.get("spans", {}).items()},
-        content.get("curated", True),
-        content.get("features", False),
-        tuple(Timeframe(t) for t in content.get("features_of", ())),
-    )

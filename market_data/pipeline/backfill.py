@@ -1,7 +1,7 @@
 """Planning a backfill from what an installation holds.
 
 What belongs here: which sessions need work, who is asked for them, what that costs. What does not:
-records and cutting (market_data/backfill), what is without an answer afterwards
+records (market_data/backfill), cutting (backfill_pieces.py), what is without an answer afterwards
 (backfill_answers.py), launching (jobs/backfill_piece.py, emp/commands/backfill.py).
 
 The plan counts with the functions by which a run asks: what it says of requests is what the run
@@ -11,31 +11,27 @@ puts, unless the ledger changes in between.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 
 import polars as pl
 
 from market_data.backfill.estimate import Estimate, Rates, vendor_seconds
-from market_data.backfill.pieces import Day, cut
-from market_data.backfill.plans import CURATED, BackfillPlan, BackfillRequest, Piece
+from market_data.backfill.plans import CURATED, BackfillPlan, BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
-from market_data.backfill.spans import layers, within
+from market_data.backfill.spans import within
 from market_data.calendars import expected_bars
 from market_data.errors import ConfigurationError, StoreUnavailableError
 from market_data.features.registry import bar_groups
 from market_data.pipeline.backfill_feeds import Group, groups_of
-from market_data.pipeline.curate import step_days
+from market_data.pipeline.backfill_pieces import Work, pieces_of
 from market_data.pipeline.outdated import by_other_rules, sessions_outdated
 from market_data.pipeline.outdated_features import by_other_definitions, under_features
 from market_data.pipeline.planning import (
     IngestRequest,
-    plan_ingest,
     sessions_asked,
 )
 from market_data.pipeline.platform import Platform
-from market_data.pipeline.questions import plan_cost
 from market_data.requests.cost import Cost
 from market_data.timeframes import Timeframe
 
@@ -56,45 +52,6 @@ class Planned:
 
     plan: BackfillPlan
     costs: tuple[Cost, ...]
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What a group of feeds has to do.
-
-    Attributes:
-        group: the feeds.
-        sessions: symbol, session, expected: what needs work, sorted by both.
-        lacking: by vendor, symbol and session of what it is asked for.
-        begun: symbol-sessions of the range that have opened.
-        not_begun: those that open later.
-        bars: symbol, session of those whose bars are made.
-        features: timeframe, symbol, session of those whose features are made.
-    """
-
-    group: Group
-    sessions: pl.DataFrame
-    lacking: Mapping[str, pl.DataFrame]
-    begun: int
-    not_begun: int
-    bars: pl.DataFrame
-    features: pl.DataFrame
-
-    def newest(self, policy: BackfillPolicy, classes: Mapping[str, str]) -> _Work:
-        """The same for what a pilot takes of it.
-
-        That is, of each vendor and asset class, the newest sessions; where these are of few
-        symbols, also the newest session of each of some others.
-        """
-        chosen = pl.concat(
-            _sample(frame, policy, classes) for frame in (self.sessions, *self.lacking.values())
-        )
-
-        def inside(frame: pl.DataFrame) -> pl.DataFrame:
-            return frame.join(chosen, on=_KEY, how="semi", maintain_order="left")
-
-        lacking = {vendor: inside(frame) for vendor, frame in self.lacking.items()}
-        return replace(self, sessions=inside(self.sessions), lacking=lacking)
 
 
 def plan_backfill(
@@ -126,7 +83,7 @@ def plan_backfill(
     counted = works
     if pilot:
         works = [work.newest(policy, platform.universe.classes) for work in works]
-    made = [piece for work in works for piece in _pieces(platform, request, policy, work)]
+    made = [piece for work in works for piece in pieces_of(platform, request, policy, work)]
     made.sort(key=lambda piece: (piece.first, piece.timeframe.duration))
     pieces = [replace(piece, number=number) for number, piece in enumerate(made)]
     requests: Counter[str] = Counter()
@@ -159,29 +116,6 @@ def plan_backfill(
     return Planned(plan, costs)
 
 
-def _sample(
-    frame: pl.DataFrame, policy: BackfillPolicy, classes: Mapping[str, str]
-) -> pl.DataFrame:
-    """Symbol and session of what a pilot tries of some that need work, of each asset class."""
-    names = {"symbol": list(classes), "class": list(classes.values())}
-    named = pl.DataFrame(names, schema={"symbol": pl.String, "class": pl.String})
-    days = frame.select(_KEY).join(named, on="symbol")
-    place = pl.col("session").rank("dense", descending=True).over("class")
-    newest = days.filter(place <= policy.pilot_sessions)
-    others = (
-        days.join(newest, on="symbol", how="anti")
-        .sort("session", "symbol", descending=[True, False])
-        .unique("symbol", keep="first", maintain_order=True)
-        .join(
-            newest.group_by("class").agg(tried=pl.col("symbol").n_unique()),
-            on="class",
-            maintain_order="left",
-        )
-        .filter(pl.int_range(pl.len()).over("class") < policy.pilot_symbols - pl.col("tried"))
-    )
-    return pl.concat([newest.select(_KEY), others.select(_KEY)])
-
-
 def _checked(platform: Platform, request: BackfillRequest) -> BackfillRequest:
     if request.last < request.first:
         raise ConfigurationError(
@@ -210,7 +144,7 @@ def _checked(platform: Platform, request: BackfillRequest) -> BackfillRequest:
     return replace(request, first=first)
 
 
-def _work(platform: Platform, request: BackfillRequest, group: Group) -> _Work:
+def _work(platform: Platform, request: BackfillRequest, group: Group) -> Work:
     span = request.first, request.last
     lacking: dict[str, pl.DataFrame] = {}
     begun: list[pl.DataFrame] = []
@@ -247,7 +181,7 @@ def _work(platform: Platform, request: BackfillRequest, group: Group) -> _Work:
         ]
     )
     needed = _once([bars, known.join(features, on=_KEY, how="semi")])
-    return _Work(group, needed.sort(_KEY), lacking, known.height, later, bars, features)
+    return Work(group, needed.sort(_KEY), lacking, known.height, later, bars, features)
 
 
 def _under_features(platform: Platform, timeframe: Timeframe, bars: pl.DataFrame) -> pl.DataFrame:
@@ -272,85 +206,3 @@ def _outdated(platform: Platform, request: BackfillRequest, symbols: Sequence[st
 def _once(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     schema = {"symbol": pl.String, "session": pl.Date, "expected": pl.Int64}
     return pl.concat([pl.DataFrame(schema=schema), *frames]).unique(_KEY)
-
-
-def _pieces(
-    platform: Platform,
-    request: BackfillRequest,
-    policy: BackfillPolicy,
-    work: _Work,
-) -> list[Piece]:
-    """The pieces of a group; their place among those of other groups is not known here."""
-    group = work.group
-    days = [
-        Day(session, bars)
-        for session, bars in work.sessions.group_by("session")
-        .agg(pl.col("expected").sum())
-        .sort("session")
-        .iter_rows()
-    ]
-    by_month = step_days(platform, group.timeframe) <= 31
-    ranges = cut(days, bars_per_run=policy.bars_per_run, by_month=by_month)
-    if not request.only:
-        return [_piece(platform, request, work, span, {}) for span in ranges]
-    return [
-        _piece(platform, request, work, _around(spans.values()), spans)
-        for span in ranges
-        for spans in layers(request.only, span)
-    ]
-
-
-def _around(spans: Iterable[tuple[date, date]]) -> tuple[date, date]:
-    firsts, lasts = zip(*spans, strict=True)
-    return min(firsts), max(lasts)
-
-
-def _piece(
-    platform: Platform,
-    request: BackfillRequest,
-    work: _Work,
-    span: tuple[date, date],
-    spans: Mapping[str, tuple[date, date]],
-) -> Piece:
-    asked_for = [(symbol, *days) for symbol, days in spans.items()]
-
-    def inside(frame: pl.DataFrame) -> pl.DataFrame:
-        return within(frame.filter(pl.col("session").is_between(*span)), asked_for)
-
-    sessions = inside(work.sessions)
-    asked: dict[str, tuple[str, ...]] = {}
-    requests: dict[str, int] = {}
-    for vendor, lacking in work.lacking.items():
-        symbols = _in_order(inside(lacking), work.group.symbols)
-        if symbols:
-            asked[vendor] = symbols
-            question = IngestRequest(
-                vendor, work.group.timeframe, symbols, *span, request.refetch, spans=spans
-            )
-            requests[vendor] = plan_cost(
-                platform,
-                question,
-                plan_ingest(platform, question),
-                platform.vendors.open(vendor),
-            ).requests
-    bars, features = inside(work.bars), set(inside(work.features)["timeframe"])
-    return Piece(
-        0,
-        work.group.timeframe,
-        *span,
-        _in_order(sessions, work.group.symbols),
-        asked,
-        work.group.also,
-        sessions.height,
-        int(sessions["expected"].sum()),
-        requests,
-        spans,
-        curated=not bars.is_empty() or bool(asked),
-        features=bool(features),
-        features_of=tuple(t for t in Timeframe if str(t) in features),
-    )
-
-
-def _in_order(frame: pl.DataFrame, symbols: Sequence[str]) -> tuple[str, ...]:
-    found = set(frame["symbol"])
-    return tuple(symbol for symbol in symbols if symbol in found)

@@ -14,7 +14,7 @@ import pytest
 from adapters.clock import FixedClock
 from adapters.operations_opening import open_operations
 from definitions import build_definitions
-from market_data.backfill.plans import BackfillPlan
+from market_data.backfill.plan_json import plan_from_json, plan_to_json
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState
 from market_data.errors import VendorUnavailableError
@@ -166,7 +166,7 @@ def test_of_each_symbol_only_what_it_lacks_itself_is_asked_for(house: House) -> 
         ("BBB", DAYS[2], DAYS[2]),
     )
     assert made.plan.symbol_sessions == 3
-    again = BackfillPlan.from_json(made.plan.to_json())
+    again = plan_from_json(plan_to_json(made.plan))
     assert again == made.plan
     vendor = FakeVendor(bars=bars())
     later = house.world.later(NOW + timedelta(hours=4))

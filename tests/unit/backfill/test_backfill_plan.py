@@ -12,6 +12,7 @@ import pytest
 
 from market_data.backfill.estimate import Rates
 from market_data.backfill.experience import refusal
+from market_data.backfill.plan_json import plan_from_json, plan_to_json
 from market_data.backfill.plans import BackfillPlan, BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState
@@ -242,7 +243,7 @@ def test_features_are_made_anew_where_asked_or_of_another_definition(world: Worl
     (piece,) = plan.pieces
     assert (piece.first, piece.last, piece.symbols) == (*day, (BTC,))
     assert (piece.features, piece.curated) == (True, False)
-    again = BackfillPlan.from_json(plan.to_json())
+    again = plan_from_json(plan_to_json(plan))
     assert (again.request, again.pieces) == (plan.request, plan.pieces)
     assert {s.dataset.name for s in scope_of(plan).stored} == {
         g.dataset for g in bar_groups(Timeframe.D1)
@@ -272,7 +273,7 @@ def test_features_that_stand_on_bars_that_are_made_follow_them(
     # Raw bars alone change none.
     assert planned(world, "raw/sample_a_bars_1d", vendors=()).pieces[0].featured == ()
     again = planned(world, **past)
-    assert BackfillPlan.from_json(again.to_json()).pieces == again.pieces
+    assert plan_from_json(plan_to_json(again)).pieces == again.pieces
 
     def away(*_: object) -> pl.DataFrame:
         raise StoreUnavailableError("it does not answer")
