@@ -57,10 +57,9 @@ now = emp.get_features_for_inference(["AAPL"], timeframe="1h", mode="latest")
 ## What holds for all of them
 
 - **Nothing from the future.** A row needs nothing that came after its bar ended (`available_at`).
-  A daily bar over a vendor's own day (flag `foreign_day`) counts as ended 60 hours after midnight
-  UTC of its date, when such a day is over wherever it is; a row is never known before the one
-  before it. So confluence takes such a day only where it is known within the session after it,
-  as a Friday's on Monday.
+  A daily bar over a vendor's own day (flag `foreign_day`) has ended when that day has, as the basis
+  of the raw bar tells; where no raw bar is left, 60 hours after midnight UTC of its date, when such
+  a day is over wherever it is. A row is never known before the one before it.
   In a frame, groups of other timeframes give the newest row that had ended by then, none older than
   14 days. Values are those of the newest revision of each bar; who trains on what was known at some
   moment reads bars with `as_of`.

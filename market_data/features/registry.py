@@ -138,11 +138,11 @@ _FEATURES = {
 
 
 def _revision(kind: Kind, timeframe: Timeframe) -> int:
-    """1d, 2: bars over a vendor's own day are known when that has ended.
+    """1d, 3: bars over a vendor's own day are known when that has ended, as its basis tells.
 
     All but labels, one more: windows carry no rounding along; other last digits.
     """
-    return 1 + (timeframe is Timeframe.D1) + (kind is not Kind.LABELS)
+    return 1 + 2 * (timeframe is Timeframe.D1) + (kind is not Kind.LABELS)
 
 
 GROUPS = (

@@ -51,7 +51,8 @@ def series(
 
     Args:
         bars: symbol, ts, session, high, low, close, volume, flags, unadjusted; any order, one row
-            per symbol and ts.
+            per symbol and ts. Of daily bars also day_end, if it is known: when the vendor's own
+            day ended that a bar is over, null for others.
         instruments: of these symbols.
         timeframe: of the bars.
         actions: rows of CORPORATE_ACTIONS, one per symbol, ex_date and kind; splits count.
@@ -136,8 +137,8 @@ def _place(grid: pl.Series, ts: pl.Series) -> pl.Series:
 def _ended(bars: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataFrame:
     """Adds available_at, never before the bar's end.
 
-    Which day of its own a vendor's daily bar is over does not stand in curated bars: it ends at the
-    latest when such a day ends wherever it may be.
+    That of a daily bar over a vendor's own day is the end of that day; where nobody tells it, the
+    bar ends when such a day is over wherever it may be.
     """
     ended = with_bar_end(bars, calendar, timeframe).rename({"bar_end": "available_at"})
     if timeframe.is_intraday:
@@ -145,6 +146,8 @@ def _ended(bars: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataFr
     midnight = pl.col("session").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     latest = pl.max_horizontal("available_at", midnight + LATEST_DAY_END)
     foreign = pl.col("flags").str.contains(FOREIGN_DAY, literal=True)
+    if "day_end" in bars.columns:
+        latest = pl.coalesce("day_end", latest)
     return ended.with_columns(available_at=pl.when(foreign).then(latest).otherwise("available_at"))
 
 

@@ -28,15 +28,17 @@ from market_data.features.registry import WARM_UP
 from market_data.features.series import series
 from market_data.features.windows import LOOK_BACK, look_ahead, short_of, warm_up
 from market_data.pipeline.adjusting import of_unknown_splits
+from market_data.pipeline.foreign_days import with_day_end
 from market_data.pipeline.imputing import NEVER
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.read import read_bars
 from market_data.timeframes import Timeframe
 
 _DAY = timedelta(days=1)
-_FURTHEST_BACK = 8
+FURTHEST_AT_ONCE = 8
 """Times LOOK_BACK that are read at once of symbols that lack bars."""
 _COLUMNS = ["symbol", "ts", "session", "high", "low", "close", "volume", "flags"]
+"""And, of daily bars, `day_end`, see `market_data.pipeline.foreign_days`."""
 
 
 class FeatureBars:
@@ -55,7 +57,10 @@ class FeatureBars:
         self._moment = as_of or platform.clock.now()
 
     def read(self, symbols: Sequence[str], first: date, last: date) -> pl.DataFrame:
-        """symbol, ts, session, high, low, close, volume, flags of usable bars, by (symbol, ts)."""
+        """symbol, ts, session, high, low, close, volume, flags of usable bars, by (symbol, ts).
+
+        And, of daily bars, day_end: when the vendor's own day ended that a bar is over.
+        """
         with warnings.catch_warnings():
             # What is withheld is counted as missing, row by row.
             warnings.simplefilter("ignore", WithheldBarsWarning)
@@ -71,7 +76,10 @@ class FeatureBars:
                 impute=NEVER,
             )
         unclear = of_unknown_splits(bars, self.actions(symbols), self._moment)
-        return bars.filter(~unclear).select(_COLUMNS)
+        usable = bars.filter(~unclear)
+        if self._timeframe.is_intraday:
+            return usable.select(_COLUMNS)
+        return with_day_end(self._platform, usable, self._as_of).select(*_COLUMNS, "day_end")
 
     def actions(self, symbols: Sequence[str]) -> pl.DataFrame:
         """Corporate actions of symbols whose class has any, one per symbol, ex-date and kind."""
@@ -93,12 +101,12 @@ class FeatureBars:
             first = max(floor, until - reach)
             read = self.read(sorted(lacking), first, until)
             newest = read.group_by("symbol", maintain_order=True).tail(WARM_UP)
-            parts.append(newest.select(_COLUMNS))
+            parts.append(newest.select(read.columns))
             for symbol, count in newest.group_by("symbol").len().iter_rows():
                 lacking[symbol] -= count
                 if lacking[symbol] <= 0:
                     del lacking[symbol]
-            reach = min(2 * reach, _FURTHEST_BACK * LOOK_BACK[self._timeframe])
+            reach = min(2 * reach, FURTHEST_AT_ONCE * LOOK_BACK[self._timeframe])
             until = first - _DAY
         return parts[::-1]
 

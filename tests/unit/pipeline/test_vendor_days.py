@@ -10,6 +10,8 @@ import pytest
 
 from market_data.basis import Adjustment, Basis, Side
 from market_data.datasets import raw_bars
+from market_data.features.registry import Kind, group_for
+from market_data.pipeline.features import features_now
 from market_data.pipeline.ingest import ingest
 from market_data.pipeline.planning import IngestRequest
 from market_data.ports import Capabilities, Outcome
@@ -99,6 +101,21 @@ def test_a_first_sight_is_known_from_the_end_of_the_vendors_day(world: World) ->
     assert before.is_empty()
     after = later.read("1d", "EURUSD", quality="all", as_of=utc("2024-01-04T00:15"))
     assert after["session"].to_list() == [date(2024, 1, 3)]
+
+
+@pytest.mark.parametrize(
+    ("day", "ended"),
+    [("Europe/London 00:00", "2024-01-04T00:00"), ("Asia/Tokyo 00:00", "2024-01-03T15:00")],
+)
+def test_features_of_a_bar_are_known_when_the_vendors_day_ends(
+    world: World, day: str, ended: str
+) -> None:
+    later = world.later(utc("2024-02-01T00:00"))
+    fetch(later, LondonVendor(bars={"EURUSD": [utc(WEDNESDAY)]}, day=day))
+    groups = [group_for(Kind.PRICE, Timeframe.D1)]
+    wednesday = date.fromisoformat(WEDNESDAY)
+    rows = features_now(later.platform, groups, ["EURUSD"], wednesday, wednesday)[Kind.PRICE]
+    assert rows["available_at"].to_list() == [utc(ended)]
 
 
 def test_a_vendors_day_that_ends_before_the_session_leaves_it_open(world: World) -> None:
