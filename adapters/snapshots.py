@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from market_data.backfill.records import Backfill
 from market_data.backfill.scope import Stored, scope_of
 from market_data.datasets import STORED
 from market_data.errors import ConfigurationError, StoreConflictError
+from market_data.pipeline.feature_reach import reached_until
 from market_data.pipeline.platform import Platform, Progress
 from market_data.pipeline.rollback import keep_slices
 from market_data.ports import BarStore
@@ -96,7 +98,7 @@ def take(
     Raises:
         StorageError: the disk takes no more.
     """
-    draft, slices = _draft_of(folder), reach_of(plan)
+    draft, slices = _draft_of(folder), reach_of(plan, partial(reached_until, platform))
     at = platform.clock.now()
     with writing_to(folder.parent):
         shutil.rmtree(draft, ignore_errors=True)

@@ -10,7 +10,7 @@ follows them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
 from market_data.backfill.plans import CURATED, BackfillPlan, Piece
@@ -36,22 +36,31 @@ _JUDGED_BESIDE = sum(judged_beside(Timeframe.D1), 2 * _DAY)
 """Flags lie no further away that change with bars: of long bars those that are judged by them, of
 minutes those that are found anew as far as closes are read (`surroundings.closes_around`)."""
 _Span = tuple[date, date]
+Until = Callable[[Timeframe, Sequence[str], date], date]
+"""The last session whose features bars of some symbols until a session have a part in."""
 
 
-def reach_of(plan: BackfillPlan) -> tuple[Stored, ...]:
+def without_holes(timeframe: Timeframe, symbols: Sequence[str], last: date) -> date:  # noqa: ARG001
+    """That of symbols without holes of years, whoever they are."""
+    return touched_until(timeframe, last)
+
+
+def reach_of(plan: BackfillPlan, until: Until = without_holes) -> tuple[Stored, ...]:
     """Every slice that a backfill may change; each symbol and session of a dataset lies in one.
 
     A backfill of raw bars alone changes no stored dataset.
 
     Args:
         plan: of the backfill.
+        until: how far its bars have a part in features; by the bars that are stored, see
+            `market_data.pipeline.feature_reach`.
     """
     if plan.request.layer != CURATED:
         return ()
-    return _merged(slice_ for piece in plan.pieces for slice_ in _reach(piece))
+    return _merged(slice_ for piece in plan.pieces for slice_ in _reach(piece, until))
 
 
-def _reach(piece: Piece) -> Iterator[Stored]:
+def _reach(piece: Piece, until: Until) -> Iterator[Stored]:
     made = (piece.timeframe, *piece.also)
     if piece.curated:
         for timeframe in made:
@@ -59,22 +68,24 @@ def _reach(piece: Piece) -> Iterator[Stored]:
         for dataset in (SCORES_DATASET, FLAGS_DATASET):
             span = piece.first - _JUDGED_BESIDE, piece.last + _JUDGED_BESIDE
             yield Stored(dataset, piece.symbols, span)
-    yield from (Stored(dataset, piece.symbols, span) for dataset, span in _features(piece))
+    yield from (Stored(dataset, piece.symbols, span) for dataset, span in _features(piece, until))
 
 
-def _features(piece: Piece) -> Iterator[tuple[Dataset, _Span]]:
+def _features(piece: Piece, until: Until) -> Iterator[tuple[Dataset, _Span]]:
     first, last = piece.first, piece.last
     any_made = False
     for timeframe in piece.featured:
+        end = until(timeframe, piece.symbols, last)
         for group in bar_groups(timeframe):
             any_made = True
             labels = group.kind is Kind.LABELS
             begin = first - timedelta(days=FURTHEST[timeframe]) if labels else first
-            yield FEATURES[group.key], (begin, last if labels else touched_until(timeframe, last))
+            yield FEATURES[group.key], (begin, last if labels else end)
     if any_made:
-        until = max(touched_until(t, last) for t in FEATURE_TIMEFRAMES) + LONGEST_CLOSURE
-        yield FEATURES[group_for(Kind.CONFLUENCE).key], (first, until)
-        yield REGIME_STATS_DATASET, (first - timedelta(days=max(FURTHEST.values())), until)
+        ends = (until(timeframe, piece.symbols, last) for timeframe in FEATURE_TIMEFRAMES)
+        end = max(ends) + LONGEST_CLOSURE
+        yield FEATURES[group_for(Kind.CONFLUENCE).key], (first, end)
+        yield REGIME_STATS_DATASET, (first - timedelta(days=max(FURTHEST.values())), end)
     if piece.curated and Timeframe.D1 in piece.featured:
         yield FEATURES[group_for(Kind.MACRO_CONTEXT).key], (first, last)
 

@@ -25,9 +25,9 @@ from market_data.features.macro_context import EARLIEST, macro_context
 from market_data.features.regime_stats import regime_stats
 from market_data.features.registry import FEATURE_TIMEFRAMES, Kind, group_for
 from market_data.features.schemas import REGIME_STATS
-from market_data.features.windows import touched_until
 from market_data.macro.bias import currencies_of
 from market_data.pipeline.curate import chunks, lock_names
+from market_data.pipeline.feature_reach import reached_until
 from market_data.pipeline.features import FeatureReport
 from market_data.pipeline.platform import Platform, Progress, silent
 from market_data.schemas import UTC
@@ -131,7 +131,8 @@ def _renewed(
 
 def _after(platform: Platform, dataset: Dataset, symbols: Sequence[str], last: date) -> _Span:
     """The sessions after a range that are stored and whose regimes it has a part in."""
-    furthest = max(touched_until(t, last) for t in FEATURE_TIMEFRAMES) + LONGEST_CLOSURE
+    reached = (reached_until(platform, t, symbols, last) for t in FEATURE_TIMEFRAMES)
+    furthest = max(reached) + LONGEST_CLOSURE
     span = last + _DAY, furthest
     found = platform.store.scan(dataset, symbols=symbols, sessions=span, columns=["session"])
     until = found["session"].max()

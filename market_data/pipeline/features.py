@@ -11,9 +11,9 @@ killed and repeated leaves none behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import polars as pl
@@ -22,9 +22,10 @@ from market_data.datasets import FEATURES, Dataset
 from market_data.features.compute import compute
 from market_data.features.labels import FURTHEST, HORIZONS
 from market_data.features.registry import FeatureGroup, Kind
-from market_data.features.windows import LOOK_BACK, stretch_of, stretches, touched_until
+from market_data.features.windows import LOOK_BACK, stretch_of, stretches
 from market_data.pipeline.curate import chunks, lock_names, step_days
 from market_data.pipeline.feature_bars import FeatureBars
+from market_data.pipeline.feature_reach import reached_until
 from market_data.pipeline.platform import Platform, Progress, silent
 from market_data.timeframes import Timeframe
 
@@ -33,6 +34,19 @@ _AT_ONCE = 64
 """Symbols that are computed together: intermediate columns are many times the bars."""
 _DAY = timedelta(days=1)
 _Span = tuple[date, date]
+
+Part = tuple[pl.DataFrame, _Span]
+"""A series with its warm-up, and the first and last session that rows are wanted of."""
+Work = Callable[[Iterable[Part], Sequence[FeatureGroup]], Iterator[dict[Kind, pl.DataFrame]]]
+"""What makes rows of series: `computed` and what equals it, in any order of parts."""
+
+
+def computed(
+    parts: Iterable[Part], groups: Sequence[FeatureGroup]
+) -> Iterator[dict[Kind, pl.DataFrame]]:
+    """The rows of each part by kind, one part after the other, in this process."""
+    for series, sessions in parts:
+        yield compute(series, groups, sessions)
 
 
 @dataclass
@@ -82,6 +96,7 @@ def make_features(
     first: date,
     last: date,
     progress: Progress = silent,
+    work: Work = computed,
 ) -> dict[Kind, FeatureReport]:
     """Make the stored features of some symbols and sessions what the curated bars say now.
 
@@ -92,6 +107,7 @@ def make_features(
         first: first session.
         last: last session.
         progress: told what is being computed.
+        work: makes rows of series.
 
     Returns:
         What was made, by kind.
@@ -101,7 +117,7 @@ def make_features(
         StoreUnavailableError: the warehouse does not answer.
     """
     timeframe = _timeframe_of(groups)
-    maker = _Maker(platform, timeframe, tuple(groups), tuple(symbols))
+    maker = _Maker(platform, timeframe, tuple(groups), tuple(symbols), work)
     reports = {group.kind: FeatureReport(group) for group in groups}
     days = step_days(platform, timeframe)
     for start, end in [*chunks(last + _DAY, maker.stored_until(last), days)][::-1]:
@@ -155,6 +171,7 @@ class _Maker:
     timeframe: Timeframe
     groups: tuple[FeatureGroup, ...]
     symbols: tuple[str, ...]
+    work: Work = computed
 
     def chunks(self, span: _Span) -> Iterator[_Span]:
         """Parts of a range that are computed at once."""
@@ -162,7 +179,7 @@ class _Maker:
 
     def stored_until(self, last: date) -> date:
         """The last session after the range of which features are stored that it has a part in."""
-        span = last + _DAY, touched_until(self.timeframe, last)
+        span = last + _DAY, reached_until(self.platform, self.timeframe, self.symbols, last)
         found = [
             day
             for group in self.groups
@@ -195,10 +212,8 @@ class _Maker:
         """Compute features anew of the sessions of a range that have some."""
         done = {}
         with self._held(span):
-            kept = [g for g in self.groups if g.kind is not Kind.LABELS]
-            made = _Maker(self.platform, self.timeframe, tuple(kept), self.symbols).compute(
-                span, span[0]
-            )
+            kept = tuple(g for g in self.groups if g.kind is not Kind.LABELS)
+            made = replace(self, groups=kept).compute(span, span[0])
             for group in kept:
                 dataset = FEATURES[group.key]
                 rows = _only(made[group.kind], self._stored(dataset, span), pl.lit(value=True))
@@ -208,19 +223,22 @@ class _Maker:
 
     def compute(self, span: _Span, labels_from: date) -> dict[Kind, pl.DataFrame]:
         """The rows of a range; those of labels from another session on."""
+        parts: dict[Kind, list[pl.DataFrame]] = {g.kind: [_empty(g)] for g in self.groups}
+        for made in self.work(self._parts(span, labels_from), self.groups):
+            for kind, rows in made.items():
+                whole = kind is Kind.LABELS or labels_from >= span[0]
+                parts[kind].append(rows if whole else _since(rows, span[0]))
+        return {kind: pl.concat(rows).sort("symbol", "ts") for kind, rows in parts.items()}
+
+    def _parts(self, span: _Span, labels_from: date) -> Iterator[Part]:
+        """The series that rows of a range are made of, each read when it is asked for."""
         bars = FeatureBars(self.platform, self.timeframe)
         begin = stretch_of(self.timeframe, labels_from)[0] - LOOK_BACK[self.timeframe]
         until = span[1] + timedelta(days=FURTHEST[self.timeframe])
-        parts: dict[Kind, list[pl.DataFrame]] = {g.kind: [_empty(g)] for g in self.groups}
         for names in _batches(self.symbols):
             read = bars.read(names, begin, until)
             for start, first, last in stretches(self.timeframe, labels_from, span[1]):
-                series = bars.stretch(read, start, first, last)
-                made = compute(series, self.groups, (first, last))
-                for kind, rows in made.items():
-                    before = kind is not Kind.LABELS and first < span[0]
-                    parts[kind].append(_since(rows, span[0]) if before else rows)
-        return {kind: pl.concat(rows).sort("symbol", "ts") for kind, rows in parts.items()}
+                yield bars.stretch(read, start, first, last), (first, last)
 
     def _earliest(self, first: date) -> date:
         return first - timedelta(days=FURTHEST[self.timeframe])

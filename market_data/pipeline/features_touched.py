@@ -15,8 +15,8 @@ from datetime import date, timedelta
 from market_data.datasets import FEATURES
 from market_data.features.labels import FURTHEST
 from market_data.features.registry import FEATURE_TIMEFRAMES, bar_groups
-from market_data.features.windows import touched_until
 from market_data.pipeline.curate import chunks
+from market_data.pipeline.feature_reach import reached_until
 from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe
 
@@ -59,7 +59,7 @@ def touched(platform: Platform, symbol: str, changed: Iterable[Sessions]) -> lis
     for timeframe in FEATURE_TIMEFRAMES if spans else ():
         newest = _newest(platform, symbol, timeframe)
         for first, last in spans if newest else ():
-            until = touched_until(timeframe, last)
+            until = reached_until(platform, timeframe, [symbol], last)
             since = first - timedelta(days=FURTHEST[timeframe])
             held = _held(platform, symbol, timeframe, (since, min(until, max(newest))))
             if held is not None:

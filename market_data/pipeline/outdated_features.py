@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import cast
 
 import polars as pl
 
@@ -16,6 +17,7 @@ from market_data.datasets import FEATURES
 from market_data.features.labels import FURTHEST
 from market_data.features.registry import bar_groups
 from market_data.features.windows import touched_until
+from market_data.pipeline.feature_reach import reached_by
 from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe
 
@@ -74,7 +76,8 @@ def under_features(
     """Sessions whose bars have a part in stored features: those of the same and of later sessions.
 
     Labels of earlier sessions are told by them, too. It looks at the months that hold features of a
-    symbol, and reads none.
+    symbol, and reads none; where the next of them lie far behind the last session, it counts the
+    bars between.
 
     Args:
         platform: configuration and ports.
@@ -99,7 +102,7 @@ def under_features(
         {"session": known, "_until": [touched_until(timeframe, day) for day in known]},
         schema={"session": pl.Date, "_until": pl.Date},
     )
-    return (
+    following = (
         days.join(until, on="session")
         .with_columns(_begin=begin)
         .sort("_begin")
@@ -112,6 +115,28 @@ def under_features(
             strategy="forward",
             check_sortedness=False,
         )
-        .filter(pl.col("month") <= pl.col("_until"))
-        .select(_KEY)
     )
+    near = pl.col("month") <= pl.col("_until")
+    behind = _behind_holes(platform, timeframe, following.filter(~near))
+    return pl.concat([following.filter(near).select(_KEY), behind])
+
+
+def _behind_holes(platform: Platform, timeframe: Timeframe, far: pl.DataFrame) -> pl.DataFrame:
+    """Of each symbol the newest of some sessions, where it has a part in features far behind it.
+
+    Args:
+        platform: holds the bars.
+        timeframe: of the bars.
+        far: symbol, session, month: of the next stored features.
+    """
+    found = [pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date})]
+    last = far.sort("session").group_by("symbol").last()
+    for (day,), some in last.group_by("session"):
+        reached = reached_by(platform, timeframe, some["symbol"].to_list(), cast("date", day))
+        ends = pl.DataFrame(
+            {"symbol": list(reached), "_reached": list(reached.values())},
+            schema={"symbol": pl.String, "_reached": pl.Date},
+        )
+        within = some.join(ends, on="symbol").filter(pl.col("month") <= pl.col("_reached"))
+        found.append(within.select(_KEY))
+    return pl.concat(found)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 
 import polars as pl
 
@@ -27,6 +28,7 @@ from market_data.pipeline.feature_context import (
     make_macro_context,
     make_regime_stats,
 )
+from market_data.pipeline.feature_reach import reached_until
 from market_data.pipeline.features import make_features
 from market_data.pipeline.outdated_features import with_features
 from market_data.pipeline.platform import Platform, Progress
@@ -83,7 +85,7 @@ def made_by_others(
         if attempt.run_id not in runs and attempt.new_rows > 0:
             found |= set(_cut(attempt.symbols, attempt.sessions, reached))
     for backfill in backfills:
-        for other in reach_of(backfill.plan):
+        for other in reach_of(backfill.plan, partial(reached_until, platform)):
             found |= set(_cut(other.symbols, other.sessions, reached))
     own = _own(scope)
     for slice_ in slices:

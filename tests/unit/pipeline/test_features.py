@@ -15,8 +15,11 @@ from market_data.datasets import FEATURES, curated_bars
 from market_data.features.compute import compute
 from market_data.features.registry import Kind, bar_groups
 from market_data.features.series import series
-from market_data.features.windows import stretches
+from market_data.features.windows import stretches, touched_until
+from market_data.pipeline.feature_reach import reached_until
 from market_data.pipeline.features import features_now, make_features
+from market_data.pipeline.features_touched import touched
+from market_data.pipeline.outdated_features import under_features
 from market_data.pipeline.platform import Platform
 from market_data.schemas import CORPORATE_ACTIONS
 from market_data.timeframes import Timeframe
@@ -161,6 +164,35 @@ def test_a_correction_renews_what_it_touches_before_and_after(tmp_path: Path) ->
     assert (
         after[Kind.PRICE].select("symbol", "ts").equals(before[Kind.PRICE].select("symbol", "ts"))
     )
+
+
+def test_a_correction_before_a_hole_of_years_renews_what_lies_behind_it(tmp_path: Path) -> None:
+    """The averages behind the hole begin with the bars before it."""
+    platform, groups = platform_at(tmp_path), bar_groups(D1)
+    begin, day, behind = date(2017, 1, 3), date(2019, 2, 28), date(2023, 11, 1)
+    hole = pl.col("session").is_between(day, behind, closed="none")
+    bars = daily(begin).filter(~hole)
+    put(platform, bars, begin)
+    make_features(platform, groups, SYMBOLS, begin, LAST)
+    assert touched_until(D1, day) < behind, "days alone do not tell"
+    changed = pl.when(pl.col("session") == day).then(1.05).otherwise(1.0)
+    put(platform, bars.with_columns(pl.col("open", "high", "low", "close") * changed), begin)
+    assert reached_until(platform, D1, SYMBOLS, day) >= LAST
+    made = make_features(platform, groups, SYMBOLS, day, day)
+    assert made[Kind.INDICATORS].beside > 0
+    same(stored(platform), features_now(platform, groups, SYMBOLS, begin, LAST))
+    assert [(t.first, t.last) for t in touched(platform, "AAA", [(day, day)])] == [(day, day)]
+    # Of features behind the hole alone the newest bars before it are a part: a plan that curates
+    # these makes them anew.
+    for group in groups:
+        none = FEATURES[group.key].schema.empty()
+        platform.store.replace(FEATURES[group.key], none, sessions=(begin, day), symbols=SYMBOLS)
+    before = bars.filter(pl.col("session") <= day).select("symbol", "session")
+    assert dict(under_features(platform, D1, before).iter_rows()) == {"AAA": day, "BBB": day}
+    last = features_now(platform, groups, SYMBOLS, behind, LAST)
+    ranges = touched(platform, "AAA", [(day, day)])
+    assert [(t.first, t.last) for t in ranges] == [(behind, behind)]
+    same(stored(platform), last)
 
 
 def test_bars_in_error_are_left_out_and_counted(tmp_path: Path) -> None:
