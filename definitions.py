@@ -8,7 +8,7 @@ What does not: assets, checks, jobs; each has its own room.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -21,7 +21,7 @@ from adapters.variables import read
 from adapters.vendors.table import load_vendor_table
 from emp_assets.graph import all_assets, all_checks
 from jobs.automation import automation_jobs, automation_schedules
-from jobs.backfill_job import backfill_piece_job
+from jobs.backfill_job import backfill_piece_jobs
 from jobs.backup import backup_job, backup_schedule
 from jobs.drill import failover_drill_job, failover_drill_schedule
 from jobs.exports import drill_exports_job, exports_job, exports_schedule
@@ -115,9 +115,11 @@ def _streaming(found: Installation) -> bool:
     return found.servers is not None and found.servers.kafka.streaming
 
 
-def _sensors(found: Installation, policy: AutomationPolicy) -> list[dg.SensorDefinition]:
+def _sensors(
+    found: Installation, policy: AutomationPolicy, pieces: Sequence[dg.JobDefinition]
+) -> list[dg.SensorDefinition]:
     alerts = [alerts_of_runs, platform_alerts(policy.daily), alert_delivery]
-    driven = backfill_sensor(policy.backfill)
+    driven = backfill_sensor(policy.backfill, pieces)
     always = [rebuild_after_corporate_actions, reference_files, driven, *alerts]
     asks = policy.starts(institutional=found.mode is Mode.INSTITUTIONAL)
     outages = outage_sensor(policy.backfill, on=asks)
@@ -158,13 +160,14 @@ def build_definitions(
     assets = all_assets(universe, load_vendor_table(found.settings))
     # The slice job runs assets of the very definitions that hold it.
     graph: list[dg.Definitions] = []
+    pieces = backfill_piece_jobs(lambda: graph[0])
     definitions = dg.Definitions(
         assets=assets,
         asset_checks=all_checks(universe),
         jobs=[
             *vendor_jobs(universe),
             market_slice_job(lambda: graph[0]),
-            backfill_piece_job(lambda: graph[0]),
+            *pieces,
             backup_job(found),
             *([take_in_files_job(lambda: graph[0], policy.drop)] if policy.drop else []),
             rebuild_job,
@@ -185,7 +188,7 @@ def build_definitions(
             *operations_schedules(policy, streaming=_streaming(found)),
             exports_schedule(found.settings, policy),
         ],
-        sensors=[*_sensors(found, policy), *_requested(found, policy)],
+        sensors=[*_sensors(found, policy, pieces), *_requested(found, policy)],
         resources={**build_resources(found), **(overrides or {})},
         metadata={"mode": str(found.mode), "mode_reason": found.reason},
         executor=dg.in_process_executor,

@@ -1,40 +1,36 @@
 """Curation inside the executors of a Spark cluster: the same function, many processes.
 
 What belongs here: cutting what a slice is curated from into groups, one symbol and one stretch of
-sessions each, sending them out as Arrow and putting the results together. What does not: the rules
-(market_data/curation), reading and storing (market_data/pipeline/curate.py).
+sessions each, and putting the results together. What does not: the rules (market_data/curation),
+reading and storing (market_data/pipeline/curate.py), how groups travel (spark_sending.py).
 
 Curation is local to a session and a symbol, so that the groups together give what the whole gives.
-A group travels as the bytes of its Arrow data, in both directions: no type is translated on its
-way. Executors run the same Python environment with this program in it.
+Beside the rows of the slice and the results so far the driver holds no more than a wave of groups
+and the rows of one symbol.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from adapters.spark_sending import Work, as_bytes, sent_out, waves
 from market_data.calendar_versions import calendar_name, rules_of, versioned
 from market_data.curation import CurationInput, CurationResult, curate
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyspark.sql import SparkSession
 
-WAVE = 256 << 20
-"""Bytes that are sent out at a time. Beside the rows of the slice and the results so far the driver
-holds no more than these and the rows of one symbol."""
 GROUP_ROWS = 50_000
 """Rows of a symbol from which on its months are groups of their own."""
 NATIVE, MINUTES = "native", "minutes"
 _KIND, _PERIOD = "_kind", "_period"
 _PARTS = ("bars", "quarantined", "drift", "counts")
-_SCHEMA = "part string, rows binary"
 
 
 class SparkCurator:
@@ -55,9 +51,9 @@ class SparkCurator:
         rules = spark.sparkContext.broadcast(_without_rows(given))
         try:
             found: dict[str, list[pl.DataFrame]] = {part: [] for part in _PARTS}
-            for wave in _waves(_groups(given)):
-                for part, rows in _run(spark, wave, rules):
-                    found[part].append(pl.read_ipc(BytesIO(rows)))
+            for wave in waves(_groups(given)):
+                for part, rows in sent_out(spark, wave, lambda: _work(rules.value)):
+                    found[part].append(rows)
         finally:
             rules.destroy()  # a backfill makes thousands of them
         return _together(given, found)
@@ -89,44 +85,17 @@ def _groups(given: CurationInput) -> Iterator[bytes]:
         stretch = "%Y-%m" if height > GROUP_ROWS else "%Y"
         parts = rows.with_columns(pl.col("session").dt.strftime(stretch).alias(_PERIOD))
         for part in parts.partition_by(_PERIOD, maintain_order=True):
-            yield _bytes(part.drop(_PERIOD))
+            yield as_bytes(part.drop(_PERIOD))
 
 
-def _waves(groups: Iterable[bytes]) -> Iterator[list[bytes]]:
-    wave: list[bytes] = []
-    size = 0
-    for group in groups:
-        if wave and size + len(group) > WAVE:
-            yield wave
-            wave, size = [], 0
-        wave.append(group)
-        size += len(group)
-    if wave:
-        yield wave
+def _work(rules: bytes) -> Work:
+    """The work of an executor."""
+    given = _opened(rules)
+    return lambda group: _curated(given, group)
 
 
-def _run(spark: SparkSession, wave: list[bytes], rules: Any) -> list[tuple[str, bytes]]:
-    """Curate groups, each as a row of an Arrow batch."""
-    import pyarrow as pa
-
-    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        given = _opened(rules.value)
-        for batch in batches:
-            for group in batch.column("rows").to_pylist():
-                yield _curated(given, group)
-
-    sent = spark.createDataFrame(pa.table({"rows": pa.array(wave, pa.binary())}))
-    many = min(len(wave), max(spark.sparkContext.defaultParallelism, 1) * 4)
-    answered = sent.repartition(many).mapInArrow(work, _SCHEMA).toArrow()
-    return list(
-        zip(answered.column("part").to_pylist(), answered.column("rows").to_pylist(), strict=True)
-    )
-
-
-def _curated(given: CurationInput, group: bytes) -> pa.RecordBatch:
+def _curated(given: CurationInput, group: bytes) -> Mapping[str, pl.DataFrame]:
     """One group, in an executor."""
-    import pyarrow as pa
-
     rows = pl.read_ipc(BytesIO(group))
     symbols = set(rows["symbol"].unique())
     result = curate(
@@ -137,13 +106,7 @@ def _curated(given: CurationInput, group: bytes) -> pa.RecordBatch:
             instruments=[i for i in given.instruments if i.symbol in symbols],
         )
     )
-    parts = {name: getattr(result, name) for name in _PARTS}
-    return pa.record_batch(
-        {
-            "part": pa.array(list(parts), pa.string()),
-            "rows": pa.array([_bytes(frame) for frame in parts.values()], pa.binary()),
-        }
-    )
+    return {name: getattr(result, name) for name in _PARTS}
 
 
 def _frames(rows: pl.DataFrame, kind: str) -> list[pl.DataFrame]:
@@ -180,9 +143,3 @@ def _opened(sent: bytes) -> CurationInput:
         if calendar_name(code) != code:
             versioned(code, {calendar_name(code): rules})
     return given
-
-
-def _bytes(frame: pl.DataFrame) -> bytes:
-    out = BytesIO()
-    frame.write_ipc(out, compression="lz4")
-    return out.getvalue()

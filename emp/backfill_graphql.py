@@ -90,7 +90,7 @@ def _asked(settings: Settings, url: str, launch: Launch, seconds: float) -> tupl
     from gql.transport.exceptions import TransportError
 
     from emp.instance import open_instance
-    from jobs.backfill_job import NAME, piece_request
+    from jobs.backfill_job import piece_request
 
     host, port, safe = _parts(url)
     request = piece_request(launch, seconds)
@@ -103,7 +103,9 @@ def _asked(settings: Settings, url: str, launch: Launch, seconds: float) -> tupl
             path_prefix=urlsplit(url).path.rstrip("/"),
         )
         tags = dict(request.tags)
-        run_id = client.submit_job_execution(NAME, run_config=request.run_config, tags=tags)
+        run_id = client.submit_job_execution(
+            str(request.job_name), run_config=request.run_config, tags=tags
+        )
     except (DagsterGraphQLClientError, TransportError, requests.RequestException) as error:
         told = " ".join(f"{error}".split())[:200]
         return "", f"the webserver at {url} has not queued it ({told})"

@@ -31,8 +31,8 @@ class SymbolsConfig(dg.Config):
         return tuple(s for s in configured if not self.symbols or s in self.symbols)
 
 
-class CurateConfig(SymbolsConfig):
-    """How bars are curated."""
+class EngineConfig(SymbolsConfig):
+    """Where bars are curated, and features computed."""
 
     engine: str = Field(
         default="local",

@@ -1,10 +1,13 @@
-"""The job `run_backfill_piece`: one piece of a backfill, run where Dagster runs its jobs.
+"""The jobs `run_backfill_piece`: one piece of a backfill, run where Dagster runs its jobs.
 
 What belongs here: its configuration, the request of such a run, the step that works on the piece.
 What does not: which piece is next (sensors/backfills.py), what is done for it (backfill_piece.py).
 
 The step makes the ranged run of the piece in its own process, settles the piece, and ends as it
 did. A run whose claim was given to another attempt meanwhile does nothing.
+
+Pieces that Spark works on have a job of their own, `run_backfill_piece_on_spark`, which waits in
+the pool of exports: a machine has the memory for one Spark session.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,9 +18,10 @@ import dagster as dg
 
 from adapters.backfill_turns import open_turns
 from adapters.clock import process_began
+from emp_assets.naming import EXPORTS_POOL
 from jobs.backfill_piece import TAG_TOKEN, end_lost_runs, perform, tags_of
 from market_data.backfill.driving import Launch, Performed, attempt
-from market_data.backfill.plans import Piece
+from market_data.backfill.plans import LOCAL, SPARK, Piece
 from market_data.backfill.records import Backfill, PieceState
 from market_data.pipeline.platform import Progress
 from resources.platform import PlatformResource
@@ -25,6 +29,10 @@ from resources.platform import PlatformResource
 NAME = "run_backfill_piece"
 STEP = "backfill_piece"
 """A job and its step must not share a name."""
+JOBS = {LOCAL: NAME, SPARK: f"{NAME}_on_spark"}
+"""By engine: the job of its pieces."""
+STEPS = {LOCAL: STEP, SPARK: f"{STEP}_on_spark"}
+"""By engine: the step of that job."""
 PARENT_TAG = "emp/backfill_piece_run"
 """Names, of the run that the step makes, that of the step: with it that one is over."""
 ENDED = "its run was ended from outside: cancelled, or longer than max_runtime"
@@ -41,14 +49,22 @@ class PieceConfig(dg.Config):
     token: str
 
 
-def backfill_piece_job(graph: Graph) -> dg.JobDefinition:
-    """The job over a graph.
+def backfill_piece_jobs(graph: Graph) -> list[dg.JobDefinition]:
+    """The jobs over a graph, one per engine.
 
     Args:
-        graph: gives the definitions whose assets the job makes.
+        graph: gives the definitions whose assets the jobs make.
     """
+    return [_piece_job(graph, engine) for engine in JOBS]
 
-    @dg.op(name=STEP, out=dg.Out(dg.Nothing), description=__doc__)
+
+def _piece_job(graph: Graph, engine: str) -> dg.JobDefinition:
+    @dg.op(
+        name=STEPS[engine],
+        out=dg.Out(dg.Nothing),
+        pool=EXPORTS_POOL if engine == SPARK else None,
+        description=__doc__,
+    )
     def backfill_piece(
         context: dg.OpExecutionContext, config: PieceConfig, platform: PlatformResource
     ) -> Iterator[dg.Output[None]]:
@@ -99,7 +115,7 @@ def backfill_piece_job(graph: Graph) -> dg.JobDefinition:
             raise dg.Failure(done.reason, metadata=shown, allow_retries=False)
         yield dg.Output(None, metadata=shown)
 
-    @dg.job(name=NAME, description=__doc__)
+    @dg.job(name=JOBS[engine], description=__doc__)
     def job() -> None:
         backfill_piece()
 
@@ -127,10 +143,12 @@ def piece_request(launch: Launch, seconds: float) -> dg.RunRequest:
         seconds: how long it may take.
     """
     name, number = launch.backfill.id, launch.piece.number
+    engine = launch.backfill.plan.request.engine
     config = {"backfill": name, "number": number, "token": launch.token}
     return dg.RunRequest(
         run_key=launch.token,
-        run_config={"ops": {STEP: {"config": config}}},
+        job_name=JOBS[engine],
+        run_config={"ops": {STEPS[engine]: {"config": config}}},
         tags={
             **tags_of(launch.backfill, launch.piece),
             TAG_TOKEN: launch.token,

@@ -18,12 +18,14 @@ from typing import Any
 
 import dagster as dg
 
+from emp_assets.features.made import step_name
 from emp_assets.naming import op_name, raw_key
 from jobs.ranged_run import Hear, Selection, bars_selection, execute, features_selection
 from jobs.step_failures import StepFailure, failure_of
 from market_data.backfill.driving import Performed
 from market_data.backfill.plans import CURATED, LOCAL, BackfillRequest, Piece
 from market_data.backfill.records import Backfill, PieceState
+from market_data.features.registry import FEATURE_TIMEFRAMES
 from market_data.pipeline.backfill_answers import Again, unanswered
 from market_data.pipeline.feed import Feed
 from market_data.pipeline.platform import Platform
@@ -79,10 +81,11 @@ def selection_of(piece: Piece, request: BackfillRequest) -> Selection:
             features=piece.features,
             features_of=piece.features_of,
         )
-        return _curated_with(whole, request.engine)
+        return _with_engine(whole, request.engine)
     if request.layer == CURATED:
         made = piece.features_of or (request.timeframe,)
-        return features_selection(made, sessions, symbols=piece.symbols, macro=False)
+        whole = features_selection(made, sessions, symbols=piece.symbols, macro=False)
+        return _with_engine(whole, request.engine)
     keys = {raw_key(feed.vendor, piece.timeframe): feed for feed in feeds}
     ops: dict[str, Any] = {op_name(key): {"config": feed.config} for key, feed in keys.items()}
     ops |= {
@@ -92,9 +95,10 @@ def selection_of(piece: Piece, request: BackfillRequest) -> Selection:
     return Selection(frozenset(keys), ops, sessions)
 
 
-def _curated_with(selection: Selection, engine: str) -> Selection:
-    """The selection with the engine that curates."""
+def _with_engine(selection: Selection, engine: str) -> Selection:
+    """The selection with the engine that curates and computes features."""
     steps = {op_name(key) for key in selection.keys if key.path[0] == CURATED}
+    steps |= {step_name(timeframe) for timeframe in FEATURE_TIMEFRAMES}
     ops = {
         name: {"config": {**step["config"], "engine": engine}}
         if name in steps and engine != LOCAL

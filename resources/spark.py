@@ -14,6 +14,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from adapters.variables import read
+from market_data.backfill.plans import LOCAL, SPARK
 from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from adapters.exports.settings import SparkSettings
     from market_data.pipeline.curate import Curate
+    from market_data.pipeline.features import Work
+
+ENGINES = (LOCAL, SPARK)
 
 
 class SparkResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -61,13 +65,28 @@ class SparkResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         from market_data.curation import curate
 
-        if engine == "local":
+        if _is_local(engine):
             return curate
-        if engine != "spark":
-            raise ConfigurationError(f"engine is {engine!r}; it takes local or spark")
         from adapters.spark_curation import SparkCurator
 
         return SparkCurator(self.session)
+
+    def features(self, engine: str) -> Work:
+        """What makes features: here, or in the executors of the session of this run.
+
+        Args:
+            engine: local or spark.
+
+        Raises:
+            ConfigurationError: it is neither.
+        """
+        from market_data.pipeline.features import computed
+
+        if _is_local(engine):
+            return computed
+        from adapters.spark_features import SparkFeatures
+
+        return SparkFeatures(self.session)
 
     def _prepared(self) -> LazyPySparkResource:
         from adapters.exports.spark_session import prepare, spark_config
@@ -83,3 +102,9 @@ class SparkResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         session, self._session, self._lazy = self._session, None, None
         if session is not None:
             session.stop()
+
+
+def _is_local(engine: str) -> bool:
+    if engine not in ENGINES:
+        raise ConfigurationError(f"engine is {engine!r}; it takes {' or '.join(ENGINES)}")
+    return engine == LOCAL

@@ -6,13 +6,14 @@ second one, loses and doubles nothing: a piece is claimed before its run is aske
 whose claim was given to another does nothing.
 """
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 import dagster as dg
 
 from adapters.backfill_turns import open_turns
 from jobs.backfill_coming import is_coming
-from jobs.backfill_job import NAME, piece_request
+from jobs.backfill_job import piece_request
 from market_data.backfill.driving import Rounds
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import PieceRecord
@@ -22,16 +23,19 @@ from resources.platform import PlatformResource
 EVERY_SECONDS = 15
 
 
-def backfill_sensor(policy: BackfillPolicy) -> dg.SensorDefinition:
+def backfill_sensor(
+    policy: BackfillPolicy, jobs: Sequence[dg.JobDefinition]
+) -> dg.SensorDefinition:
     """The sensor.
 
     Args:
         policy: how often a piece is tried, how long it may take.
+        jobs: that run pieces, see `jobs.backfill_job`.
     """
 
     @dg.sensor(
         name="drive_backfills",
-        job_name=NAME,
+        jobs=list(jobs),
         minimum_interval_seconds=EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=__doc__,

@@ -59,8 +59,8 @@ ThoroughOption = Annotated[
 EngineOption = Annotated[
     Literal["local", "spark"],
     typer.Option(
-        help="Where bars are curated: on this machine, or in the executors of SPARK_MASTER. Both "
-        "make the same rows."
+        help="Where bars are curated and features computed: on this machine, or in the executors "
+        "of SPARK_MASTER. Both make the same rows."
     ),
 ]
 NoSnapshotOption = Annotated[

@@ -25,7 +25,7 @@ from emp_assets.noting import noted
 from emp_assets.outcome_map import outcome_drawings
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.retrying import retried
-from emp_assets.run_config import CurateConfig
+from emp_assets.run_config import EngineConfig
 from market_data.pipeline.curate import curate_sessions
 from market_data.pipeline.inspection import Inspection, inspect_curated
 from market_data.pipeline.inspection_beside import Beside, beside_curated
@@ -58,7 +58,7 @@ def curated_bars_asset(universe: Universe, timeframe: Timeframe) -> dg.AssetsDef
     )
     def curated_bars(
         context: dg.AssetExecutionContext,
-        config: CurateConfig,
+        config: EngineConfig,
         platform: PlatformResource,
         spark: SparkResource,
     ) -> dg.MaterializeResult[None]:

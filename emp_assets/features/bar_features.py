@@ -15,12 +15,13 @@ from emp_assets.naming import SCORES_KEY, curated_key
 from emp_assets.noting import noted_features
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.retrying import retried
-from emp_assets.run_config import SymbolsConfig
+from emp_assets.run_config import EngineConfig
 from market_data.features.registry import bar_groups
 from market_data.pipeline.features import make_features
 from market_data.timeframes import Timeframe
 from market_data.universe import Universe
 from resources.platform import PlatformResource
+from resources.spark import SparkResource
 
 
 def bar_features_assets(universe: Universe, timeframe: Timeframe) -> dg.AssetsDefinition:
@@ -36,7 +37,10 @@ def bar_features_assets(universe: Universe, timeframe: Timeframe) -> dg.AssetsDe
         can_subset=True,
     )
     def bar_features(
-        context: dg.AssetExecutionContext, config: SymbolsConfig, platform: PlatformResource
+        context: dg.AssetExecutionContext,
+        config: EngineConfig,
+        platform: PlatformResource,
+        spark: SparkResource,
     ) -> Iterator[dg.MaterializeResult[None]]:
         sessions = session_range(context.partition_keys)
         chosen = [g for g in groups if feature_key(g) in context.selected_asset_keys]
@@ -45,7 +49,12 @@ def bar_features_assets(universe: Universe, timeframe: Timeframe) -> dg.AssetsDe
             symbols = config.choose(tuple(i.symbol for i in opened.universe.instruments))
             with noted_features(context, platform, symbols, sessions):
                 reports = make_features(
-                    opened, chosen, symbols, *sessions, progress=context.log.info
+                    opened,
+                    chosen,
+                    symbols,
+                    *sessions,
+                    progress=context.log.info,
+                    work=spark.features(config.engine),
                 )
         for group in chosen:
             yield result(context, feature_key(group), sessions, reports[group.kind])

@@ -18,7 +18,7 @@ from market_data.timeframes import Timeframe
 
 CURATED, RAW = "curated", "raw"
 LOCAL, SPARK = "local", "spark"
-"""Engines that curate."""
+"""Engines that curate and compute features."""
 _BARS = "bars_"
 Span = tuple[str, date, date]
 """A symbol, its first and its last session, both included."""
@@ -44,7 +44,8 @@ class BackfillRequest:
         overwrite_features: make the features of the whole range anew.
         thorough: of what is out of date, also what rules of the same version would make otherwise
             of the raw logs as they are now.
-        engine: what curates: this machine, or the executors of Spark. Both make the same rows.
+        engine: what curates and computes features: this machine, or the executors of Spark. Both
+            make the same rows.
     """
 
     dataset: str

@@ -18,7 +18,7 @@ from adapters.backend import open_platform
 from adapters.settings import Settings
 from definitions import build_definitions
 from emp.instance import open_instance
-from jobs.backfill_job import NAME
+from jobs.backfill_job import NAME, backfill_piece_jobs
 from market_data.backfill.estimate import Rates
 from market_data.backfill.plans import BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
@@ -49,7 +49,7 @@ def main() -> None:
         with dg.build_sensor_context(
             instance=instance, resources={"platform": platform}
         ) as context:
-            found = backfill_sensor(BackfillPolicy())(context)
+            found = backfill_sensor(BackfillPolicy(), backfill_piece_jobs(dg.Definitions))(context)
         assert isinstance(found, dg.SensorResult)
         (request,) = found.run_requests or ()
         definitions.resolve_job_def(NAME).execute_in_process(

@@ -24,14 +24,17 @@ from adapters.exports.spark_reading import chunks, spark_schema
 from adapters.exports.verifying import against_source, read_back
 from adapters.settings import Settings
 from adapters.spark_curation import SparkCurator
+from adapters.spark_features import SparkFeatures
 from adapters.timescale.factory import open_connections, open_store
 from adapters.timescale.settings import TimescaleSettings
 from market_data.curation import CurationInput, curate
-from market_data.datasets import curated_bars
+from market_data.datasets import FEATURES, curated_bars
 from market_data.errors import StorageError
 from market_data.exports.jobs import bars_job, export_jobs
 from market_data.exports.marks import Verdicts
+from market_data.features.registry import Kind, bar_groups
 from market_data.pipeline.curate import curate_sessions
+from market_data.pipeline.features import Work, computed, make_features
 from market_data.schemas import RAW_BARS
 from market_data.timeframes import Timeframe
 from tests.support.exports import (
@@ -54,6 +57,7 @@ from tests.support.worlds import FileVendor, World
 RUN = "33333333-run"
 REAL = ("AAPL", "EURUSD")
 YEARS = (date(2005, 1, 3), date(2006, 6, 30))
+JUNE = (date(2006, 6, 1), date(2006, 6, 30))
 FORTNIGHT = (date(2014, 5, 2), date(2014, 5, 15))
 Span = tuple[date, date]
 FETCH = {
@@ -271,7 +275,18 @@ def lands(world: World, timeframe: Timeframe, curator: SparkCurator | None, span
     return Landed(report.rows, report.quarantined, bars, refused)
 
 
-def test_curation_in_executors_lands_what_it_lands_here(
+def features(world: World, timeframe: Timeframe, work: Work, *spans: Span) -> list[pl.DataFrame]:
+    """What is stored of features once some ranges were made one after the other."""
+    groups = bar_groups(timeframe)
+    symbols = [i.symbol for i in world.platform.universe.instruments if i.symbol in REAL]
+    for number, span in enumerate(spans):
+        made = make_features(world.platform, groups, symbols, *span, work=work)[Kind.PRICE]
+        assert made.rows > 0
+        assert (made.beside > 0) is (number > 0)
+    return [world.platform.store.scan(FEATURES[group.key]) for group in groups]
+
+
+def test_curation_and_features_in_executors_land_what_they_land_here(
     tmp_path: Path, engine: SparkEngine, test_data: Path
 ):
     """Two dealers who contradict each other, faulty daily bars, minutes made into hours."""
@@ -288,8 +303,9 @@ def test_curation_in_executors_lands_what_it_lands_here(
         ),
     )
     landed: list[list[Landed]] = []
-    curator = SparkCurator(engine._session)
-    for name, work in (("here", None), ("there", curator)):
+    made: list[list[pl.DataFrame]] = []
+    curator, far = SparkCurator(engine._session), SparkFeatures(engine._session)
+    for name, work, compute in (("here", None, computed), ("there", curator, far)):
         world = World.at(tmp_path / name, datetime(2021, 4, 2, tzinfo=UTC)).register(*vendors)
         world.load("lean", "1d", "AAPL", *YEARS)
         for dealer in ("oanda_files", "fxcm_files"):
@@ -301,12 +317,21 @@ def test_curation_in_executors_lands_what_it_lands_here(
                 lands(world, Timeframe.H1, work, FORTNIGHT),
             ]
         )
+        made.append(
+            [
+                *features(world, Timeframe.D1, compute, JUNE, (JUNE[0], JUNE[0])),
+                *features(world, Timeframe.M1, compute, FORTNIGHT),
+            ]
+        )
     for here, there in zip(*landed, strict=True):
         assert here.rows == there.rows > 200
         assert here.quarantined == there.quarantined
         assert_frame_equal(here.bars, there.bars)
         assert_frame_equal(here.refused, there.refused)
     assert landed[0][1].rows > 13_000
+    for ours, theirs in zip(*made, strict=True):
+        assert ours.height > 20
+        assert_frame_equal(ours, theirs, check_exact=True)
 
 
 def test_an_error_in_an_executor_is_told_and_lands_nothing(tmp_path: Path, engine: SparkEngine):

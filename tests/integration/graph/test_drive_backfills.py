@@ -19,7 +19,7 @@ from adapters.operations.scope_state import SqlScopeStates
 from adapters.rollback import Rollbacks
 from adapters.snapshots import open_snapshot, snapshots_folder
 from adapters.stores.withdrawals import WithdrawnFetches
-from jobs.backfill_job import NAME
+from jobs.backfill_job import NAME, backfill_piece_jobs
 from jobs.backfill_piece import TAG_TOKEN
 from market_data.backfill.estimate import Rates
 from market_data.backfill.guards import guarded
@@ -40,7 +40,7 @@ WISH = BackfillRequest(
 )
 
 
-SENSOR = backfill_sensor(BackfillPolicy())
+SENSOR = backfill_sensor(BackfillPolicy(), backfill_piece_jobs(dg.Definitions))
 
 
 class Daemon:

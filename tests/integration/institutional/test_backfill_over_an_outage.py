@@ -23,7 +23,7 @@ from adapters.operations_opening import Operations, open_operations
 from adapters.settings import Mode, Settings
 from adapters.variables import read
 from definitions import build_definitions
-from jobs.backfill_job import NAME
+from jobs.backfill_job import NAME, backfill_piece_jobs
 from jobs.backfill_piece import perform
 from market_data.backfill.estimate import Rates
 from market_data.backfill.guards import guarded
@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SYMBOLS = ("DEMO-ACME", "DEMO-BTC")
 ALL = (date(2024, 1, 8), date(2024, 3, 8))
 WISH = BackfillRequest("curated/bars_1d", SYMBOLS, *ALL, ("sample_a",), refetch=True)
-SENSOR = backfill_sensor(BackfillPolicy())
+SENSOR = backfill_sensor(BackfillPolicy(), backfill_piece_jobs(dg.Definitions))
 
 
 @dataclass

@@ -16,8 +16,10 @@ from definitions import build_definitions
 from emp.instance import open_instance
 from emp_assets.naming import EXPORTS_POOL
 from jobs.automation.limits import run_limits
+from jobs.backfill_job import JOBS, STEPS
 from jobs.exports import JOB
 from market_data.automation.policy import AutomationPolicy
+from market_data.backfill.plans import LOCAL, SPARK
 
 FILES = ["dagster.yaml", "docker/dagster.yaml"]
 
@@ -80,7 +82,9 @@ def test_every_vendor_has_a_pool_and_nothing_else_waits_in_it(tmp_path: Path):
     assert all(name.startswith("raw/") for name in others)
 
 
-def test_one_run_at_a_time_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_one_run_at_a_time_exports_or_backfills_with_spark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """As the queue judges it: from the records of runs and the pools of their steps."""
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     settings = Settings(data_dir=tmp_path)
@@ -88,10 +92,17 @@ def test_one_run_at_a_time_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with open_instance(settings) as instance:
 
         def run_of(name: str, status: dg.DagsterRunStatus) -> dg.DagsterRun:
-            return instance.create_run_for_job(defs.resolve_job_def(name), status=status)
+            config = {"backfill": "b", "number": 0, "token": "t"}
+            steps = {JOBS[engine]: STEPS[engine] for engine in JOBS}
+            wanted = {"ops": {steps[name]: {"config": config}}} if name in steps else {}
+            job = defs.resolve_job_def(name)
+            return instance.create_run_for_job(job, run_config=wanted, status=status)
 
-        waiting = [run_of(name, dg.DagsterRunStatus.NOT_STARTED) for name in (JOB, "drill_exports")]
-        other = run_of("drill_failover", dg.DagsterRunStatus.NOT_STARTED)
+        spark = (JOB, "drill_exports", JOBS[SPARK])
+        waiting = [run_of(name, dg.DagsterRunStatus.NOT_STARTED) for name in spark]
+        others = [
+            run_of(n, dg.DagsterRunStatus.NOT_STARTED) for n in ("drill_failover", JOBS[LOCAL])
+        ]
 
         def blocked() -> list[bool]:
             started = [
@@ -102,15 +113,19 @@ def test_one_run_at_a_time_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             config = instance.get_concurrency_config().pool_config
             counter = GlobalOpConcurrencyLimitsCounter(
                 instance,
-                [*waiting, other],
+                [*waiting, *others],
                 started,
                 instance.event_log_storage.get_concurrency_keys(),
                 instance.event_log_storage.get_pool_limits(),
                 slot_count_offset=0,
                 pool_granularity=config.pool_granularity,
             )
-            return [counter.is_blocked(run) for run in (*waiting, other)]
+            return [counter.is_blocked(run) for run in (*waiting, *others)]
 
-        assert blocked() == [False, False, False]
+        assert blocked() == [False] * 5
+        at_work = run_of(JOBS[SPARK], dg.DagsterRunStatus.STARTED)
+        assert blocked() == [True, True, True, False, False]
+        instance.report_run_failed(at_work)
+        assert blocked() == [False] * 5
         run_of(JOB, dg.DagsterRunStatus.STARTED)
-        assert blocked() == [True, True, False]
+        assert blocked() == [True, True, True, False, False]

@@ -13,11 +13,15 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from adapters import spark_curation
-from adapters.spark_curation import _curated, _groups, _opened, _together, _waves, _without_rows
+from adapters import spark_curation, spark_features, spark_sending
+from adapters.spark_curation import _curated, _groups, _opened, _together, _without_rows
+from adapters.spark_sending import as_batch, waves
 from market_data.curation import CurationInput, curate
+from market_data.features.registry import bar_groups
 from market_data.pipeline.curate import slice_input
+from market_data.pipeline.features import computed
 from market_data.timeframes import Timeframe
+from tests.support.feature_series import bars_of, series_of, walk
 from tests.support.small_world import DAYS, SYMBOLS, VENDORS, small_world
 
 
@@ -47,7 +51,7 @@ def test_groups_together_give_the_whole(
         p: [] for p in ("bars", "quarantined", "drift", "counts")
     }
     for group in _groups(given):
-        batch = _curated(sent, group)
+        batch = as_batch(_curated(sent, group))
         for part, rows in zip(
             *(batch.column(n).to_pylist() for n in ("part", "rows")), strict=True
         ):
@@ -70,30 +74,50 @@ def test_a_group_is_one_symbol(given: CurationInput):
 def test_no_group_is_made_before_it_is_sent(given: CurationInput, monkeypatch: pytest.MonkeyPatch):
     """Of the groups the driver holds one wave, and of the waves one: each begins with one group."""
     made: list[pl.DataFrame] = []
-    as_bytes = spark_curation._bytes
+    as_bytes = spark_sending.as_bytes
 
     def counting(frame: pl.DataFrame) -> bytes:
         made.append(frame)
         return as_bytes(frame)
 
-    monkeypatch.setattr(spark_curation, "_bytes", counting)
+    monkeypatch.setattr(spark_curation, "as_bytes", counting)
     monkeypatch.setattr(spark_curation, "GROUP_ROWS", 0)
-    monkeypatch.setattr(spark_curation, "WAVE", 1)
-    waves = _waves(_groups(given))
-    next(waves)
+    monkeypatch.setattr(spark_sending, "WAVE", 1)
+    sent = waves(_groups(given))
+    next(sent)
     assert len(made) == 2, "the first of the next wave ends one"
-    assert len(list(waves)) == len(SYMBOLS) - 1
+    assert len(list(sent)) == len(SYMBOLS) - 1
 
 
 def test_no_more_is_sent_at_a_time_than_a_wave_holds(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(spark_curation, "WAVE", 10)
-    waves = list(_waves([b"x" * n for n in (12, 6, 4, 3, 3)]))
-    assert [[len(g) for g in wave] for wave in waves] == [[12], [6, 4], [3, 3]]
+    monkeypatch.setattr(spark_sending, "WAVE", 10)
+    sent = list(waves([b"x" * n for n in (12, 6, 4, 3, 3)]))
+    assert [[len(g) for g in wave] for wave in sent] == [[12], [6, 4], [3, 3]]
 
 
 def test_now_travels_with_the_rules(given: CurationInput):
     at = datetime(2024, 2, 14, tzinfo=UTC)
     assert _opened(_without_rows(replace(given, now=at))).now == at
+
+
+def test_groups_of_series_together_give_the_features_of_the_whole():
+    bars = bars_of({"AAA": walk(1, 700), "BBB": walk(2, 700)})
+    days = bars["session"].unique().sort()
+    groups = bar_groups(Timeframe.D1)
+    parts = [
+        (series_of(bars.filter(pl.col("session") <= last)), (first, last))
+        for first, last in ((days[560], days[619]), (days[620], days[699]))
+    ]
+    sent = list(spark_features._groups(parts))
+    assert len(sent) == 4, "each is one symbol and one stretch"
+    work = spark_features._work([group.key for group in groups])
+    found = [work(group) for group in sent]
+    whole = list(computed(parts, groups))
+    for group in groups:
+        ours = pl.concat([made[str(group.kind)] for made in found]).sort("symbol", "ts")
+        theirs = pl.concat([made[group.kind] for made in whole]).sort("symbol", "ts")
+        assert ours.height == 2 * 140
+        assert_frame_equal(ours, theirs, check_exact=True)
 
 
 def test_a_backfill_remembers_its_engine_and_passes_it_to_what_curates():
@@ -116,6 +140,10 @@ def test_a_backfill_remembers_its_engine_and_passes_it_to_what_curates():
     steps = selection_of(piece, request).ops
     assert steps["curated__bars_1d"]["config"] == {"symbols": ["AAA"], "engine": "spark"}
     assert [n for n, step in steps.items() if "engine" in step["config"]] == ["curated__bars_1d"]
+    for also in (replace(piece, features=True), replace(piece, curated=False)):
+        steps = selection_of(also, request).ops
+        far = {n for n, step in steps.items() if step["config"].get("engine") == "spark"}
+        assert far == {"features_1d", *(["curated__bars_1d"] if also.curated else [])}
     assert AssetKey(["curated", "bars_1d"]) in selection_of(piece, request).keys
     local = selection_of(piece, replace(request, engine="local")).ops
     assert local["curated__bars_1d"]["config"] == {"symbols": ["AAA"]}
