@@ -14,25 +14,28 @@ import dagster as dg
 from pydantic import Field
 
 from emp_assets.bar_checks import session_checks
-from emp_assets.features.made import PAGE, feature_key, shown
+from emp_assets.features.made import feature_key, shown
 from emp_assets.metadata import column_schema, run_range, table
 from emp_assets.naming import OWNERS
 from emp_assets.partitions import ONE_RUN, session_partitions, session_range
 from emp_assets.retrying import retried
 from emp_assets.run_config import SymbolsConfig
 from market_data.errors import ConfigurationError
+from market_data.features.prediction_checks import CHECKS
 from market_data.features.registry import FEATURE_TIMEFRAMES, FeatureGroup, bar_groups, group_of
 from market_data.features.schemas import PREDICTIONS
 from market_data.pipeline.feature_frames import default_groups
-from market_data.pipeline.feature_inspection import PREDICTION_CHECKS, inspect_predictions
 from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.predicting import Model, predict_range
+from market_data.pipeline.prediction_inspection import inspect_predictions
 from market_data.timeframes import Timeframe
 from market_data.universe import Universe
 from resources.platform import PlatformResource
 
 KEY = dg.AssetKey(["features", "predictions"])
+PAGE = "predictions"
+"""Of docs/runbooks."""
 
 
 class PredictionsConfig(SymbolsConfig):
@@ -130,11 +133,9 @@ def predictions_asset(universe: Universe) -> dg.AssetsDefinition:
 
 
 def predictions_checks(universe: Universe) -> dg.AssetChecksDefinition:
-    """The checks of predictions: their shape, and whether they leave their usual range."""
+    """The checks of predictions: whole, of today's features, and within their usual range."""
 
     def inspect(platform: Platform, first: date, last: date) -> Inspection:
         return inspect_predictions(platform, first, last)
 
-    return session_checks(
-        KEY, session_partitions(universe.first_session), inspect, PREDICTION_CHECKS, PAGE
-    )
+    return session_checks(KEY, session_partitions(universe.first_session), inspect, CHECKS, PAGE)

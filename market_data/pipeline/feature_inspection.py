@@ -13,11 +13,10 @@ import polars as pl
 
 from market_data.datasets import (
     FEATURES,
-    PREDICTIONS_DATASET,
     REGIME_STATS_DATASET,
     Dataset,
 )
-from market_data.features.checks import CHECKS, evaluate_features
+from market_data.features.checks import evaluate_features
 from market_data.features.definitions import PRICE, UNITS
 from market_data.features.registry import FeatureGroup, Kind
 from market_data.pipeline.curate import chunks, step_days
@@ -39,7 +38,6 @@ _BEFORE_INTRADAY = timedelta(days=15)
 _SAMPLE = 200
 _AT_ONCE = 64
 """Symbols that are judged together."""
-PREDICTION_CHECKS = {name: CHECKS[name] for name in ("schema", "null_rate", "drift")}
 _Span = tuple[date, date]
 
 
@@ -64,44 +62,6 @@ def inspect_features(
 def inspect_regime_stats(platform: Platform, first: date, last: date) -> Inspection:
     """Judge the statistics of regimes."""
     return _inspect(platform, REGIME_STATS_DATASET, None, [], (first, last))
-
-
-def inspect_predictions(platform: Platform, first: date, last: date) -> Inspection:
-    """Judge predictions, each series of a model by itself: empty values, and leaps of the mean."""
-    dataset = PREDICTIONS_DATASET
-    begin = first - _BEFORE[Timeframe.D1]
-    history = platform.store.scan(dataset, sessions=(begin, last))
-    within = history.filter(pl.col("session").is_between(first, last))
-    series = ["timeframe", "model", "model_version", "output"]
-    parts = [within.clear(), *within.partition_by(series)]
-    outcomes = [
-        evaluate_features(
-            own,
-            own,
-            history.join(
-                own.select(series).unique(),
-                on=series,
-                how="semi",
-                maintain_order="left",
-            ),
-            dataset=dataset.name,
-            schema=dataset.schema,
-            key=dataset.key,
-            judged=["value"],
-            sessions=(first, last),
-        )
-        for own in parts
-    ]
-    checks = {name: together([o[name] for o in outcomes]) for name in PREDICTION_CHECKS}
-    return FeatureInspection(
-        dataset=dataset.name,
-        findings=_findings(checks),
-        rows={name: outcome.rows.head(_SAMPLE) for name, outcome in checks.items()},
-        measured={name: outcome.measured for name, outcome in checks.items()},
-        held=within.select("symbol", "session").unique(),
-        platform=platform,
-        timeframe=Timeframe.D1,
-    )
 
 
 def _judged(group: FeatureGroup) -> list[str]:

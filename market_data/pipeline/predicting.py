@@ -127,12 +127,9 @@ def predictions(model: Model, given: FeatureRows) -> pl.DataFrame:
     whole = pl.all_horizontal(pl.lit(value=True), pl.col(needs).is_not_null())
     asked = frame.filter(whole)
     outputs = _outputs(model, asked) if asked.height else {_OUTPUT: pl.Series([], dtype=pl.Float64)}
-    digests = bars_digest(frame.select("symbol", "session", "ts", *given.features))
     groups = given.metadata["groups"]
     told = ",".join(f"{key}@{group['definition']}" for key, group in sorted(groups.items()))
-    rows = frame.select("symbol", "ts", "session", "available_at").join(
-        digests, on=["symbol", "session"], how="left", maintain_order="left"
-    )
+    rows = inputs_of(given)
     keys = asked.select("symbol", "ts")
     return pl.concat(
         PREDICTIONS.conform(
@@ -145,11 +142,25 @@ def predictions(model: Model, given: FeatureRows) -> pl.DataFrame:
                 model_version=pl.lit(model.version),
                 output=pl.lit(name),
                 features=pl.lit(told),
-                inputs_digest="bars_digest",
             )
         )
         for name, values in outputs.items()
     ).sort(PREDICTIONS_DATASET.sort)  # fmt: skip
+
+
+def inputs_of(given: FeatureRows) -> pl.DataFrame:
+    """symbol, ts, session, available_at, inputs_digest: rows of a frame, and what names its cells.
+
+    The digest is of all rows of the symbol and session.
+    """
+    frame = given.frame
+    digests = bars_digest(frame.select("symbol", "session", "ts", *given.features))
+    return frame.select("symbol", "ts", "session", "available_at").join(
+        digests.rename({"bars_digest": "inputs_digest"}),
+        on=["symbol", "session"],
+        how="left",
+        maintain_order="left",
+    )
 
 
 def _outputs(model: Model, asked: pl.DataFrame) -> dict[str, pl.Series]:

@@ -160,6 +160,14 @@ ACTIONS: tuple[Action, ...] = (
         ReadersEffect.UNCHANGED,
         ERROR,
     ),
+    _line(
+        "predictions",
+        "predictions_missing predictions_outdated predictions_redefined predictions_superseded",
+        DataEffect.NONE,
+        RunEffect.GO_ON,
+        ReadersEffect.UNCHANGED,
+        ERROR,
+    ),
 )
 """Every line of the table, in its order. `drift` has two: whether the odd vendor can be told.
 

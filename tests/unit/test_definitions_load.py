@@ -162,7 +162,6 @@ def test_every_dataset_with_sessions_is_checked(defs: dg.Definitions):
     assert len(features) == len(GROUPS) + 2
     judged = {name: checked.pop(name) for name in features}
     bars -= features
-    assert judged.pop("features/predictions") == {"schema", "null_rate", "drift", "run_summary"}
     assert judged == {n: {*FEATURE_CHECKS, "run_summary"} for n in judged}
     assert checked.pop("reference/instruments") == {"current", "aliases", "calendars", "tickers"}
     assert checked.pop("reference/trading_sessions") == {"coverage", "changes"}

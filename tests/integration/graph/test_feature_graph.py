@@ -13,7 +13,7 @@ from dagster import AssetKey
 from adapters.configuration import register
 from jobs.ranged_run import execute, features_selection
 from market_data.calendars import trading_sessions
-from market_data.datasets import FEATURES, REGIME_STATS_DATASET, curated_bars
+from market_data.datasets import FEATURES, PREDICTIONS_DATASET, REGIME_STATS_DATASET, curated_bars
 from market_data.features.checks import CHECKS
 from market_data.features.registry import group_of
 from market_data.timeframes import Timeframe
@@ -142,6 +142,45 @@ def test_checks_tell_what_is_missing_old_or_redefined(house: Graph) -> None:
         assert store.scan(PRICE).equals(whole)
     finally:
         store.replace(PRICE, whole, sessions=RANGE, symbols=SYMBOLS)
+
+
+def test_predictions_are_checked_against_the_features_that_they_are_of(house: Graph) -> None:
+    key, store = AssetKey(["features", "predictions"]), house.platform.store
+    config = {"model": "tests.support.toy_models:momentum_2", "groups": ["price_1d_v1"]}
+    ops = {"features__predictions": {"config": {**config, "symbols": list(SYMBOLS)}}}
+    days = sorted(store.scan(PRICE, sessions=RANGE)["session"].unique())
+
+    def made(assets: set[AssetKey]) -> dict[str, set[str]]:
+        """Run over the range; what failed of which session."""
+        job = house.defs.resolve_implicit_global_asset_job_def().get_subset(
+            asset_selection=assets,
+            asset_check_selection={
+                k for k in house.defs.resolve_asset_graph().asset_check_keys if k.asset_key == key
+            },
+        )
+        tags = {
+            "dagster/asset_partition_range_start": str(RANGE[0]),
+            "dagster/asset_partition_range_end": str(RANGE[1]),
+        }
+        done = job.execute_in_process(
+            instance=house.instance, tags=tags, run_config={"ops": ops} if assets else {}
+        )
+        assert done.success
+        return failed(house, "features/predictions")
+
+    assert made({key}) == {}
+    said, whole = store.scan(PREDICTIONS_DATASET), store.scan(PRICE)
+    of_a = pl.col("symbol") == "AAA"
+    lost = said.filter(~(of_a & (pl.col("session") == days[1])))
+    changed = pl.when(of_a & (pl.col("session") == days[0])).then(0.5).otherwise("ret_1")
+    store.replace(PREDICTIONS_DATASET, lost, sessions=RANGE, symbols=SYMBOLS)
+    store.replace(PRICE, whole.with_columns(ret_1=changed), sessions=RANGE, symbols=SYMBOLS)
+    try:
+        assert made(set()) == {"coverage": {str(days[1])}, "staleness": {str(days[0])}}
+    finally:
+        store.replace(PRICE, whole, sessions=RANGE, symbols=SYMBOLS)
+    assert made({key}) == {}
+    assert store.scan(PREDICTIONS_DATASET).equals(said)
 
 
 def test_a_step_of_the_daily_run_is_configured_by_its_name(house: Graph) -> None:

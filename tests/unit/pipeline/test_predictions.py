@@ -12,9 +12,9 @@ from emp_assets.features.predictions import PredictionsConfig, load_model
 from market_data.datasets import FEATURES, PREDICTIONS_DATASET, curated_bars
 from market_data.errors import ConfigurationError, MarketDataError
 from market_data.features.registry import FeatureGroup, group_of
-from market_data.pipeline.feature_inspection import inspect_predictions
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.predicting import predict_range
+from market_data.pipeline.prediction_inspection import inspect_predictions
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from tests.support.feature_series import curated
@@ -124,6 +124,84 @@ def test_a_leap_of_the_predictions_is_told(platform: Platform) -> None:
     assert found.select("check", "code", "symbol", "session").rows() == [
         ("drift", "feature_shift", "AAA", DAYS[35])
     ]
+
+
+def keep(platform: Platform, rows: pl.DataFrame) -> None:
+    """Store these rows and no others."""
+    platform.store.replace(PREDICTIONS_DATASET, rows, sessions=RANGE, symbols=SYMBOLS)
+
+
+def told(platform: Platform, first: date = DAYS[30], last: date = DAYS[-1]) -> list[tuple]:
+    """What coverage and staleness find."""
+    found = inspect_predictions(platform, first, last).findings
+    ours = found.filter(pl.col("check").is_in(["coverage", "staleness"]))
+    return ours.select("check", "code", "symbol", "session").rows()
+
+
+def of(symbol: str, day: date) -> pl.Expr:
+    return (pl.col("symbol") == symbol) & (pl.col("session") == day)
+
+
+def test_a_prediction_that_is_not_there_is_told(platform: Platform) -> None:
+    predict_range(platform, Momentum(), SYMBOLS, D1, [PRICE], *RANGE)
+    rows, gone = stored(platform), DAYS[35]
+    keep(platform, rows.filter(~of("AAA", gone)))
+    assert told(platform) == [("coverage", "predictions_missing", "AAA", gone)]
+    # A day that no symbol has lies between others, so that it shows by itself too.
+    keep(platform, rows.filter(pl.col("session") != gone))
+    assert [t[2:] for t in told(platform, gone, gone)] == [("AAA", gone), ("BBB", gone)]
+    # Of the newest day the other symbol tells that the model was asked.
+    keep(platform, rows.filter(~of("AAA", DAYS[-1])))
+    assert told(platform) == [("coverage", "predictions_missing", "AAA", DAYS[-1])]
+    predict_range(platform, Momentum(), SYMBOLS, D1, [PRICE], DAYS[-1], DAYS[-1])
+    assert told(platform) == []
+
+
+def test_nobody_misses_what_no_model_was_asked_about(platform: Platform) -> None:
+    predict_range(platform, Momentum(), ["AAA"], D1, [PRICE], DAYS[5], DAYS[33])
+    predict_range(platform, Momentum(), ["BBB"], D1, [PRICE], DAYS[20], DAYS[33])
+    assert told(platform, *RANGE) == []
+    found = inspect_predictions(platform, *RANGE).measured["coverage"]
+    assert found["expected"].sum() == found["observed"].sum() == 29 + 14
+
+
+def test_predictions_of_other_features_than_the_stored_are_told(platform: Platform) -> None:
+    predict_range(platform, Momentum(), SYMBOLS, D1, [PRICE], *RANGE)
+    features = platform.store.scan(DATASET)
+    other = pl.when(of("AAA", DAYS[35])).then(0.5).otherwise("ret_1")
+    changed = features.filter(~of("BBB", DAYS[36])).with_columns(ret_1=other)
+    platform.store.replace(DATASET, changed, sessions=RANGE, symbols=SYMBOLS)
+    assert told(platform) == [
+        ("staleness", "predictions_outdated", "AAA", DAYS[35]),
+        ("staleness", "predictions_outdated", "BBB", DAYS[36]),
+    ]
+    predict_range(platform, Momentum(), SYMBOLS, D1, [PRICE], *RANGE)
+    assert told(platform) == []
+
+
+@pytest.mark.parametrize("features", ["price_1d_v1@older", "price_1d_v0@older"])
+def test_predictions_of_another_definition_are_told(platform: Platform, features: str) -> None:
+    predict_range(platform, Momentum(), SYMBOLS, D1, [PRICE], *RANGE)
+    old = pl.when(of("AAA", DAYS[35])).then(pl.lit(features)).otherwise("features")
+    keep(platform, stored(platform).with_columns(features=old))
+    assert told(platform) == [("staleness", "predictions_redefined", "AAA", DAYS[35])]
+
+
+def test_predictions_of_a_version_that_speaks_no_more_are_told(platform: Platform) -> None:
+    predict_range(platform, Momentum(), SYMBOLS, D1, [PRICE], *RANGE)
+    own = stored(platform).filter(pl.col("session") <= DAYS[33])
+    keep(platform, own)
+    predict_range(platform, momentum_2, ["AAA"], D1, [PRICE], DAYS[32], DAYS[36])
+    # Both versions have the days 32 and 33 of the one symbol.
+    assert told(platform, DAYS[31], DAYS[34]) == [
+        ("staleness", "predictions_superseded", "AAA", DAYS[31]),
+        ("staleness", "predictions_superseded", "BBB", DAYS[31]),
+        ("staleness", "predictions_superseded", "BBB", DAYS[32]),
+        ("staleness", "predictions_superseded", "BBB", DAYS[33]),
+    ]
+    # Where both still speak, neither takes the other's place.
+    predict_range(platform, Momentum(), SYMBOLS, D1, [PRICE], DAYS[33], DAYS[36])
+    assert told(platform, DAYS[31], DAYS[34]) == []
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,9 @@ FOLDER = DOCS / "runbooks"
 MACRO = next(action.codes for action in ACTIONS if action.finding == "macro release")
 FEATURES = next(action.codes for action in ACTIONS if action.finding == "features")
 REFUSED = next(action.codes for action in ACTIONS if action.finding == "refused rows")
-CODES = sorted(code for a in ACTIONS for code in a.codes if code not in MACRO | FEATURES | REFUSED)
+PREDICTED = next(action.codes for action in ACTIONS if action.finding == "predictions")
+OTHERS = MACRO | FEATURES | REFUSED | PREDICTED
+CODES = sorted(code for a in ACTIONS for code in a.codes if code not in OTHERS)
 PAGES = sorted(page_of_check(check) for check in CHECKS)
 
 
@@ -70,15 +72,23 @@ def test_every_code_of_features_has_a_place() -> None:
     assert {page_of(code) for code in FEATURES} == {f"check-features.md#{c}" for c in FEATURES}
 
 
-def test_every_code_of_refused_rows_has_a_place() -> None:
-    found = (DOCS.parent / "market_data/quality/quarantine_checks.py").read_text()
-    assert {code for code in re.findall(r'"([a-z_]+)"', found) if code in REFUSED} == REFUSED
-    page = (FOLDER / "check-quarantine.md").read_text()
-    assert set(re.findall(r"^## (\w+)$", page, re.MULTILINE)) == REFUSED
-    assert {page_of(code) for code in REFUSED} == {f"check-quarantine.md#{c}" for c in REFUSED}
+@pytest.mark.parametrize(
+    ("codes", "module", "page"),
+    [
+        (REFUSED, "quality/quarantine_checks.py", "check-quarantine.md"),
+        (PREDICTED, "features/prediction_checks.py", "check-predictions.md"),
+    ],
+)
+def test_every_code_of_a_dataset_of_its_own_has_a_place(
+    codes: frozenset[str], module: str, page: str
+) -> None:
+    found = set(re.findall(r'"([a-z_]+)"', (DOCS.parent / "market_data" / module).read_text()))
+    assert found >= codes
+    assert set(re.findall(r"^## (\w+)$", (FOLDER / page).read_text(), re.MULTILINE)) == codes
+    assert {page_of(code) for code in codes} == {f"{page}#{code}" for code in codes}
 
 
-OTHER_PAGES = ("check-macro.md", "check-features.md", "check-quarantine.md")
+OTHER_PAGES = [f"check-{name}.md" for name in ("macro", "features", "quarantine", "predictions")]
 
 
 @pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES])
@@ -98,9 +108,12 @@ def test_the_page_about_quality_names_every_check_code_and_limit() -> None:
     text = (DOCS / "quality.md").read_text()
     table = text[text.index("## The checks") : text.index("## The score")]
     of_bars, others = table.split("Datasets of features", maxsplit=1)
-    parts = (of_bars, *others.split("The log of refused rows", maxsplit=1))
+    of_features, others = others.split("Of these, `features/predictions`", maxsplit=1)
+    of_models, of_refused = others.split("The log of refused rows", maxsplit=1)
+    parts = (of_bars, of_features, of_refused)
     named = [re.findall(r"^\| (\w+) \| `", part, re.MULTILINE) for part in parts]
     assert named == [list(CHECKS), list(FEATURE_CHECKS), list(REFUSED_CHECKS)]
-    assert [c for c in REFUSED if f"`{c}`" not in parts[-1]] == []
+    assert [c for c in REFUSED if f"`{c}`" not in of_refused] == []
+    assert [c for c in PREDICTED if f"`{c}`" not in of_models] == []
     assert [c for c in CODES if f"`{c}`" not in table] == []
     assert [limit for limit in Rules.model_fields if f"`{limit}" not in text] == []
