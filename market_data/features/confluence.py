@@ -38,7 +38,8 @@ def confluence(regimes: Mapping[Timeframe, pl.DataFrame], sessions: pl.DataFrame
     """
     group = group_for(Kind.CONFLUENCE)
     numbered = {
-        t: frame.join(sessions, on=_KEY, how="left").sort("available_at")
+        # Of bars that are known at the same moment the newest counts.
+        t: frame.join(sessions, on=_KEY, how="left").sort("available_at", "ts")
         for t, frame in regimes.items()
     }
     rows = _base_rows(numbered).sort("available_at")

@@ -151,7 +151,7 @@ GROUPS = (
         for t in FEATURE_TIMEFRAMES
         for k in BAR_KINDS
     ),
-    FeatureGroup(Kind.CONFLUENCE, None, _FEATURES[Kind.CONFLUENCE], revision=2),
+    FeatureGroup(Kind.CONFLUENCE, None, _FEATURES[Kind.CONFLUENCE], revision=3),
     FeatureGroup(Kind.MACRO_CONTEXT, None, _FEATURES[Kind.MACRO_CONTEXT], revision=2),
 )
 """Every group, those of short timeframes first."""

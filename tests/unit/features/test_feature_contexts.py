@@ -61,6 +61,16 @@ def test_a_row_takes_only_bars_that_had_ended() -> None:
     assert [late[n] for n in points] == [45.0, 15.0, 60.0, None]
 
 
+def test_of_bars_that_are_known_at_one_moment_the_newest_counts() -> None:
+    """A day over a vendor's own hours may end after the next one; both are known then."""
+    days = regimes(D1, {at(0, DAY - timedelta(days=1)): "trending_down", at(0): "trending_up"})
+    together = days.with_columns(available_at=pl.lit(at(12)))
+    for order in (together, together.reverse()):
+        given = {H1: regimes(H1, {at(12): "trending_up"}), D1: order}
+        rows = confluence(given, SESSIONS).filter(pl.col("session") == DAY)
+        assert rows["direction_1d"].to_list() == [1]
+
+
 @pytest.mark.parametrize(
     ("words", "signal", "up", "down"),
     [
