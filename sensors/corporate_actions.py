@@ -3,7 +3,8 @@
 Where a source states an action that was not known before, or states it otherwise, the stored bars
 of its symbol are compared with what curation makes of the raw logs now. Each unbroken range of
 sessions that differs becomes one ranged run of curation, checks and scores for that symbol alone,
-and of the features in which these bars have a part, where some are stored.
+and of the features in which these bars have a part, where some are stored. A split that changes no
+stored bar, but features over its ex-date, causes a run of these.
 Bars that a run has curated since it landed the action differ in nothing, and cause no run. The same
 is done where a vendor that tells splits has answered about a symbol whose daily bars are flagged
 since nobody had told its splits: that there was none is news too.
@@ -13,17 +14,19 @@ the sessions, and 'emp coverage --outdated' lists them.
 """
 
 import json
+from collections.abc import Iterable, Mapping
 from time import monotonic
 
 import dagster as dg
 
 from adapters.automation import load_automation
 from jobs.automation.limits import run_limits
-from jobs.rebuild import NAME, rebuild_request
+from jobs.rebuild import NAME, features_request, rebuild_request
 from market_data.pipeline.features_touched import touched
 from market_data.pipeline.newly_told import newly_told
 from market_data.pipeline.outdated import Outdated, outdated
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.split_features import stale_at_splits
 from resources.platform import PlatformResource
 from sensors.cursors import remembered
 
@@ -59,17 +62,7 @@ def rebuild_after_corporate_actions(
     limits = run_limits(load_automation(platform.settings()), again=1)
     began = monotonic()
     for symbol, number in list(waiting.items()):
-        requests += [
-            rebuild_request(
-                checks,
-                symbol,
-                found,
-                run_key=f"{symbol} {found.timeframe} {found.first} {found.last} {number}",
-                limits=limits,
-                features=_under_features(opened, symbol, found),
-            )
-            for found in _outdated(opened, symbol)
-        ]
+        requests += _requests(opened, checks, symbol, number, limits)
         del waiting[symbol]
         if monotonic() - began > SECONDS_PER_TICK:
             break
@@ -99,17 +92,42 @@ def _remembered(cursor: str | None) -> tuple[int, dict[str, int], int]:
     return int(kept["seen"]), waiting, asked
 
 
+def _requests(
+    platform: Platform,
+    checks: Iterable[dg.AssetCheckKey],
+    symbol: str,
+    number: int,
+    limits: Mapping[str, str],
+) -> list[dg.RunRequest]:
+    """The runs of a symbol; none of one that was taken out of the universe."""
+    if symbol not in {i.symbol for i in platform.universe.instruments}:
+        return []
+    # Sessions that a check has held back are left to whoever looks at them.
+    bars = outdated(platform, symbol, stored_only=True)
+    under = [found for found in bars if _under_features(platform, symbol, found)]
+    of_bars = [
+        rebuild_request(
+            checks,
+            symbol,
+            found,
+            run_key=f"{symbol} {found.timeframe} {found.first} {found.last} {number}",
+            limits=limits,
+            features=found in under,
+        )
+        for found in bars
+    ]
+    return of_bars + [
+        features_request(
+            checks,
+            found,
+            run_key=f"{symbol} features {found.first} {found.last} {number}",
+            limits=limits,
+        )
+        for found in stale_at_splits(platform, symbol, under)
+    ]
+
+
 def _under_features(platform: Platform, symbol: str, found: Outdated) -> bool:
     """Whether stored features are made of these bars."""
     about = touched(platform, symbol, [(found.first, found.last)])
     return any(found.timeframe in one.timeframes for one in about)
-
-
-def _outdated(platform: Platform, symbol: str) -> list[Outdated]:
-    """What to rebuild; nothing of a symbol that was taken out of the universe.
-
-    Sessions that a check has held back are left to whoever looks at them.
-    """
-    if symbol not in {i.symbol for i in platform.universe.instruments}:
-        return []
-    return outdated(platform, symbol, stored_only=True)

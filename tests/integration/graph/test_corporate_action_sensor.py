@@ -51,13 +51,22 @@ def untold(tmp_path: Path) -> Iterator[Graph]:
         yield made
 
 
-def furnish(tmp_path: Path, paid: list[tuple[object, ...]]) -> None:
+@pytest.fixture
+def traded(tmp_path: Path) -> Iterator[Graph]:
+    """The same as they were traded: no split changes a bar."""
+    paid = [(s.symbol, date(2023, 6, 1), "dividend", 0.1, "test", NOW) for s in SHARES]
+    furnish(tmp_path, paid, "zipline_raw")
+    with graph(tmp_path) as made:
+        yield made
+
+
+def furnish(tmp_path: Path, paid: list[tuple[object, ...]], spec: str = "yahoo_csv") -> None:
     for share in SHARES:
         rows = "".join(f"{d},50,51,49,50.{i},50.{i},1000\n" for i, d in enumerate(DAYS))
         (tmp_path / f"{share.symbol}.csv").write_text(HEADER + rows)
     world = World.at(tmp_path, NOW).register(
         *(
-            FileVendor(f"of_{s.symbol.lower()}", {"1d": ("yahoo_csv", path)}, (s.symbol,))
+            FileVendor(f"of_{s.symbol.lower()}", {"1d": (spec, path)}, (s.symbol,))
             for s in SHARES
             for path in [tmp_path / f"{s.symbol}.csv"]
         ),
@@ -177,6 +186,32 @@ def test_features_of_the_bars_are_made_anew_where_some_are_stored(house: Graph) 
     for group in made:
         assert_frame_equal(after[group.kind], now[group.kind])
     assert not before[Kind.PRICE].equals(after[Kind.PRICE])
+
+
+def test_a_split_that_changes_no_bar_makes_the_features_over_it_anew(traded: Graph) -> None:
+    """They took it for a crash; those of another share are left alone."""
+    made, platform = bar_groups(Timeframe.D1), traded.platform
+    make_features(platform, made, ["AAA", "BBB"], FIRST, LAST)
+    before = stored_features(traded)
+    learn(traded, "AAA", EX_DATE, 2.0)
+    assert outdated(platform, "AAA") == []
+    told = tick(traded)
+    assert isinstance(told, dg.SensorResult)
+    (request,) = told.run_requests or ()
+    keys = {key.to_user_string() for key in request.asset_selection or ()}
+    assert {"features/labels_1d_v1", "features/confluence_v1", "marts/regime_stats"} < keys
+    assert not any(key.startswith(("curated/", "quality/")) for key in keys)
+    assert run(traded, request).success
+    after = stored_features(traded)
+    now = features_now(platform, made, ["AAA", "BBB"], FIRST, LAST)
+    for group in made:
+        assert_frame_equal(after[group.kind], now[group.kind])
+    columns = after[Kind.PRICE].columns
+    changed = after[Kind.PRICE].join(before[Kind.PRICE], on=columns, how="anti", nulls_equal=True)
+    assert {*changed["symbol"]} == {"AAA"}
+    repeated = tick(traded)
+    assert isinstance(repeated, dg.SensorResult)
+    assert not repeated.run_requests
 
 
 def stored_features(house: Graph) -> dict[Kind, pl.DataFrame]:

@@ -10,14 +10,22 @@ from polars.testing import assert_frame_equal
 
 from market_data.calendars import bar_starts
 from market_data.datasets import FEATURES, REGIME_STATS_DATASET, curated_bars
+from market_data.failover.state import MissedSlice
 from market_data.features.registry import Kind, bar_groups, group_for
 from market_data.pipeline.feature_context import (
     confluence_now,
     make_confluence,
+    make_macro_context,
     make_regime_stats,
     regime_stats_now,
 )
 from market_data.pipeline.features import make_features
+from market_data.pipeline.missed_features import (
+    compare_features,
+    features_of,
+    make_missed_features,
+    timeframes_of,
+)
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from tests.support.feature_series import curated, walk
@@ -70,3 +78,17 @@ def test_a_correction_reaches_what_is_made_of_features_beside_its_range(tmp_path
         days = other["session"].to_list()
         assert max(days) > CHANGED + timedelta(days=5)
     assert min(days) == CHANGED - timedelta(days=1)
+
+    # An outage that took statistics alone: the slice lacks them, is made, and is whole again.
+    lost = date(2024, 1, 1), date(2024, 1, 31)
+    platform.store.replace(REGIME_STATS_DATASET, stats.clear(), sessions=lost, symbols=SYMBOLS)
+    (timeframe,) = timeframes_of(["marts/regime_stats"])
+    asked = features_of(timeframe), timeframe, tuple(SYMBOLS)
+    missed = MissedSlice(*asked, *lost, "run", platform.clock.now())
+    make_macro_context(platform, SYMBOLS, *lost)
+    lake, store = compare_features(platform, missed)
+    assert lake.rows > store.rows > 0
+    make_missed_features(platform, missed)
+    lake, store = compare_features(platform, missed)
+    assert lake == store
+    assert_frame_equal(platform.store.scan(REGIME_STATS_DATASET).sort(order), stats.sort(order))
