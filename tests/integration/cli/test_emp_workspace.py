@@ -40,7 +40,7 @@ def test_the_instance_lies_below_the_data_folder(
         assert instance.root_directory == str(tmp_path / "dagster")
         assert instance.telemetry_enabled is False
         assert instance.run_monitoring_enabled is True
-        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 4
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 6
     (tmp_path / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: true}\n")
     prepare_home(settings)
     kept = (tmp_path / "dagster" / "dagster.yaml").read_bytes()

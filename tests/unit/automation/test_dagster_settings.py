@@ -17,6 +17,7 @@ from emp.instance import open_instance
 from emp_assets.naming import EXPORTS_POOL
 from jobs.automation.limits import run_limits
 from jobs.backfill_job import JOBS, STEPS
+from jobs.backfill_piece import TAG_TOKEN
 from jobs.exports import JOB
 from market_data.automation.policy import AutomationPolicy
 from market_data.backfill.plans import LOCAL, SPARK
@@ -40,6 +41,15 @@ def test_both_say_the_same_of_what_runs_by_itself(name: str):
     }
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_backfills_leave_places_to_schedules(name: str):
+    """Of each, the run of a piece and the one that it makes count; only the former is limited."""
+    found = yaml.safe_load((PROJECT / name).read_text())["concurrency"]["runs"]
+    (limit,) = found["tag_concurrency_limits"]
+    assert (limit["key"], "value" in limit) == (TAG_TOKEN, False)
+    assert found["max_concurrent_runs"] - 2 * limit["limit"] >= 2
+
+
 def test_dagster_takes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     with open_instance(Settings(data_dir=tmp_path)) as instance:
@@ -51,6 +61,8 @@ def test_dagster_takes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         assert instance.run_retries_enabled
         assert instance.run_retries_max_retries == 2
         assert instance.run_monitoring_max_runtime_seconds == 24 * 3600
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue.tag_concurrency_limits == [{"key": TAG_TOKEN, "limit": 2}]
         assert "EVENT_LOG_CONSUMER" in instance.get_required_daemon_types()
 
         @dg.job
