@@ -15,6 +15,7 @@ from adapters.migration_turn import TURN
 from adapters.modes import decide
 from adapters.settings import PROJECT, Mode, Settings
 from adapters.variables import read
+from market_data.errors import StorageError
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -58,11 +59,32 @@ def _on_server(settings: Settings) -> bool:
     return read(DagsterStorageSettings).configured
 
 
+def _of_the_server(error: BaseException | None) -> str:
+    """What a person is told where PostgreSQL is behind an error; empty where it is not.
+
+    Dagster tries for a while, and then raises what names the server's own words as its cause. These
+    hold a user and a host, and no password.
+    """
+    while error is not None:
+        said = getattr(error, "orig", None)
+        if type(said).__module__.startswith("psycopg"):
+            words = " ".join(str(said).partition("\nLINE ")[0].split())
+            return (
+                f"Dagster's records in PostgreSQL cannot be used: {words}; look at the server, and "
+                "at DAGSTER_POSTGRES_*"
+            )
+        error = error.__cause__ or error.__context__
+    return ""
+
+
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The instance of an installation; use it as a context manager.
 
     Of several processes that open a new one, the first makes its databases: Dagster's migrations
     of one SQLite file from two processes at once can leave it unusable for good.
+
+    Raises:
+        StorageError: the PostgreSQL server of the records is away, or refuses.
     """
     import dagster as dg
     from filelock import FileLock
@@ -78,6 +100,10 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
             # Each makes its database when it is looked at first.
             _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage
             return instance
+    except Exception as error:
+        if told := _of_the_server(error):
+            raise StorageError(told) from error
+        raise
     finally:
         if named is None:
             del os.environ["DAGSTER_HOME"]

@@ -55,3 +55,15 @@ def test_bootstrap_mode_leaves_the_server_alone(
     assert (tmp_path / "dagster" / "history" / "runs.db").exists()
     with psycopg.connect(dagster) as sql:
         assert sql.execute("select to_regclass('runs')").fetchone() == (None,)
+
+
+def test_a_server_that_refuses_is_told_of_in_a_line(house: tuple[Institution, str]) -> None:
+    made, _ = house
+    done = made.run("migrate", DAGSTER_POSTGRES_PASSWORD="nobody-may-see-this")
+    assert done.returncode == 1
+    # Dagster tells of each of its attempts before.
+    told = done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert told.startswith("emp: Dagster's records in PostgreSQL cannot be used: ")
+    assert "DAGSTER_POSTGRES_*" in told
+    assert "nobody-may-see-this" not in done.stderr
