@@ -29,7 +29,12 @@ FILES = ["dagster.yaml", "docker/dagster.yaml"]
 def test_both_say_the_same_of_what_runs_by_itself(name: str):
     found = yaml.safe_load((PROJECT / name).read_text())
     assert found["concurrency"]["pools"] == {"granularity": "run", "default_limit": 1}
-    assert found["run_queue"] == {"dequeue_interval_seconds": 1}
+    assert found["run_queue"] == {
+        "dequeue_interval_seconds": 1,
+        # A run that finds the code location away, as while it is started anew, waits for it.
+        "max_user_code_failure_retries": 5,
+        "user_code_failure_retry_delay": 60,
+    }
     assert found["run_monitoring"]["enabled"]
     # Of a process in a container that is gone nobody knows: its run must not hold a pool for ever.
     assert found["run_monitoring"]["max_runtime_seconds"] == 24 * 3600
@@ -62,6 +67,7 @@ def test_dagster_takes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         assert instance.run_retries_max_retries == 2
         assert instance.run_monitoring_max_runtime_seconds == 24 * 3600
         queue = instance.get_concurrency_config().run_queue_config
+        assert queue.max_user_code_failure_retries == 5
         assert queue.tag_concurrency_limits == [{"key": TAG_TOKEN, "limit": 2}]
         assert "EVENT_LOG_CONSUMER" in instance.get_required_daemon_types()
 
