@@ -44,6 +44,7 @@ from market_data.ports.backfills import Backfills
 from market_data.ports.withdrawals import Withdrawals
 
 _AFTER = "after"
+_BACKUP = "a backup of that time has what was there ('emp backup restore')"
 _LATER = 200
 """How many of the newest backfills are looked through for later ones."""
 OVER = (BackfillState.SUCCEEDED, BackfillState.FAILED, BackfillState.CANCELLED)
@@ -236,7 +237,7 @@ class Rollbacks:
         """What a later backfill built on this one would be built on nothing."""
         scope = scope_of(backfill.plan)
         later = [
-            other.id
+            other
             for other in self.kept.newest(_LATER)
             if other.id != backfill.id
             and other.created_at > backfill.created_at
@@ -244,17 +245,20 @@ class Rollbacks:
             and any(p.state is not PieceState.CANCELLED or p.attempts for p in other.pieces)
             and scope_of(other.plan).meets(scope)
         ]
-        if later:
-            raise ConfigurationError(
-                f"later backfills have changed the same sessions: {', '.join(later)}; roll them "
-                "back first, the newest first"
-            )
+        if not later:
+            return
+        bare = ", ".join(other.id for other in later if not other.plan.snapshot)
+        cure = f"nothing rolls {bare} back, launched without a snapshot, nor this one: {_BACKUP}"
+        raise ConfigurationError(
+            f"later backfills have changed the same sessions: {', '.join(o.id for o in later)}; "
+            + (cure if bare else "roll them back first, the newest first")
+        )
 
     def _snapshot(self, backfill: Backfill) -> Snapshot:
         if not backfill.plan.snapshot:
             raise ConfigurationError(
                 f"backfill {backfill.id} was launched without a snapshot (--no-snapshot, snapshot "
-                "in config/automation.yaml): a backup of that time has what was there"
+                f"in config/automation.yaml): {_BACKUP}"
             )
         if not any(piece.run_id or piece.attempts for piece in backfill.pieces):
             raise ConfigurationError(

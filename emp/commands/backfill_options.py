@@ -64,7 +64,11 @@ EngineOption = Annotated[
     ),
 ]
 NoSnapshotOption = Annotated[
-    bool, typer.Option("--no-snapshot", help="Keep nothing to roll back to.")
+    bool,
+    typer.Option(
+        "--no-snapshot",
+        help="Keep nothing to roll back to; earlier backfills of its sessions cannot be, either.",
+    ),
 ]
 LocalOption = Annotated[
     bool, typer.Option("--local", help="Run it here, without Dagster's daemon, to its end.")

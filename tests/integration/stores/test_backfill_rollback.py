@@ -360,6 +360,11 @@ def test_what_stands_in_the_way_is_named(in_files: House) -> None:
     ]
     with pytest.raises(ConfigurationError, match="is gone"):
         parts.forth(backfill)
+    third = launch(house, LATER + timedelta(minutes=4), "third")
+    perform(house, third)
+    over = parts.kept.add(plan_of(), at=LATER + timedelta(minutes=5), author="me")
+    with pytest.raises(ConfigurationError, match=f"nothing rolls {over} back, .*: a backup of"):
+        parts.back(third, [])
 
 
 def test_a_snapshot_that_has_lost_rows_removes_nothing(in_files: House) -> None:
