@@ -68,6 +68,8 @@ def _piece_job(graph: Graph, engine: str) -> dg.JobDefinition:
     def backfill_piece(
         context: dg.OpExecutionContext, config: PieceConfig, platform: PlatformResource
     ) -> Iterator[dg.Output[None]]:
+        from adapters.automation import load_automation
+
         opened, operations = platform.open(), platform.operations.open()
         settings = platform.settings()
         turns = open_turns(settings, operations.turn_locks)
@@ -98,13 +100,14 @@ def _piece_job(graph: Graph, engine: str) -> dg.JobDefinition:
             run,
             process_began=process_began(),
             why_away=platform.warehouse.why_away,
+            off_peak=load_automation(settings).backfill.off_peak,
         )
         if done is None:
             context.log.info("another attempt has the piece; nothing was done")
             yield dg.Output(None)
             return
         if done.waits:
-            context.log.warning("it is begun again once the warehouse answers: %s", done.waits)
+            context.log.warning("it is begun again later: %s", done.waits)
             yield dg.Output(None, metadata={"state": "waiting", "reason": done.reason})
             return
         shown: dict[str, Any] = {

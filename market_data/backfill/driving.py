@@ -21,6 +21,7 @@ from market_data.backfill.machine import Steps, next_steps
 from market_data.backfill.plans import CURATED, Piece
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState, PieceRecord, PieceState
+from market_data.backfill.window import Window
 from market_data.errors import StoreUnavailableError
 from market_data.ports.backfills import Backfills
 from market_data.ports.clock import Clock
@@ -183,11 +184,12 @@ def attempt(
     *,
     process_began: datetime,
     why_away: WhyAway = always_there,
+    off_peak: Window | None = None,
 ) -> Performed | None:
     """Run a claimed piece and settle it; None where the claim is not this attempt's any more.
 
     One that failed since the warehouse is away waits again, uncounted: its driver begins it once
-    the warehouse answers.
+    the warehouse answers. So does one that has waited in queues until its window was over.
 
     Args:
         kept: where backfills are kept.
@@ -198,6 +200,7 @@ def attempt(
         process_began: when the process of the attempt was started; what lay before, in queues, is
             no measure of the work.
         why_away: looks at the warehouse.
+        off_peak: where pieces of a backfill that was launched so may begin; None: whenever.
 
     Raises:
         StoreConflictError: another attempt works on the piece.
@@ -208,6 +211,10 @@ def attempt(
         if not kept.started(name, number, token, run_id):
             return None
         backfill = kept.get(name)
+        if off_peak and backfill.plan.off_peak and not off_peak.holds(clock.now()):
+            kept.release(name, number, token, counted=False)
+            why = f"it is not {off_peak} (backfill.off_peak)"
+            return Performed(PieceState.FAILED, why, waits=why)
         try:
             done = run(backfill, backfill.plan.pieces[number], run_id)
         except Exception as error:

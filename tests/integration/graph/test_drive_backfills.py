@@ -26,6 +26,7 @@ from market_data.backfill.guards import guarded
 from market_data.backfill.plans import BackfillRequest
 from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import BackfillState, PieceState
+from market_data.backfill.window import Window
 from market_data.datasets import curated_bars
 from market_data.errors import StorageError
 from market_data.pipeline.backfill import plan_backfill
@@ -67,10 +68,10 @@ class Daemon:
             raise_on_error=False,
         ).success
 
-    def launch(self, snapshot: str = "", **changes: Any) -> str:
+    def launch(self, snapshot: str = "", *, off_peak: bool = False, **changes: Any) -> str:
         wish = replace(WISH, **changes)
         plan = plan_backfill(self.house.platform, wish, BackfillPolicy(), Rates()).plan
-        plan = replace(plan, snapshot=snapshot)
+        plan = replace(plan, snapshot=snapshot, off_peak=off_peak)
         return self.kept.add(plan, at=datetime.now(UTC), author="me")
 
 
@@ -123,6 +124,26 @@ def test_what_a_command_drives_is_left_to_it(daemon: Daemon) -> None:
     daemon.kept.move(name, (BackfillState.RUNNING,), BackfillState.CANCELLING, datetime.now(UTC))
     assert daemon.tick() == []
     assert daemon.kept.get(name).state is BackfillState.CANCELLED
+
+
+def test_a_piece_that_waited_until_its_window_was_over_begins_in_the_next(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = [True]
+    monkeypatch.setattr(Window, "holds", lambda *_: inside[0])
+    name = daemon.launch(symbols=("DEMO-ACME",), off_peak=True)
+    (request,) = daemon.tick()
+    inside[0] = False
+    assert daemon.run(request)
+    (piece,) = daemon.kept.get(name).pieces
+    assert (piece.state, piece.attempts) == (PieceState.WAITING, 0)
+    assert daemon.tick() == []
+    assert daemon.kept.get(name).state is BackfillState.WAITING
+    inside[0] = True
+    (request,) = daemon.tick()
+    assert daemon.run(request)
+    assert daemon.kept.get(name).pieces[0].state is PieceState.SUCCEEDED
+    assert daemon.tick() == []
 
 
 def test_a_run_that_never_came_or_died_is_asked_for_again_and_then_named(
