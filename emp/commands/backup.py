@@ -42,6 +42,9 @@ The backup is verified first. An installation that holds anything is refused wit
 then rows are replaced, and the lake is laid aside, not removed. A restore that was killed is
 finished by the same command again. Let runs and schedules stand still meanwhile.
 
+With --into nothing of the installation is touched, nor are its servers: a second one is made there,
+of files alone, to look at with EMP_MODE=bootstrap and EMP_DATA_DIR=DATA_DIR.
+
 Examples:\n
   emp backup restore 20260302T051000.000000Z --dry-run\n
   emp backup restore /mnt/backups/before-upgrade --into /srv/emp\n
@@ -149,7 +152,7 @@ def restore(
     *,
     into: Annotated[
         Path | None,
-        typer.Option(metavar="DATA_DIR", help="Folder of data instead of EMP_DATA_DIR."),
+        typer.Option(metavar="DATA_DIR", help="Make an installation of files in this folder."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", "--yes", help="What the installation holds may go.")
@@ -163,13 +166,12 @@ def restore(
     from adapters.backup.keeping import put_back
     from adapters.backup.restoring import restore as put_in_place
     from adapters.clock import SystemClock
-    from adapters.modes import decide
     from emp.narration import Narrator
 
     found, clock = _installation(context), SystemClock()
     folder = _folder(found, backup)
     if into is not None:
-        found = decide(found.settings.model_copy(update={"data_dir": into}))
+        found = _apart(found, into)
     with Narrator(debug=invocation(context).debug) as narrator:
         if dry_run:
             done = put_in_place(found, folder, clock.now(), narrator.step, dry_run=True)
@@ -198,6 +200,15 @@ def _installation(context: typer.Context) -> Installation:
     from adapters.modes import decide
 
     return decide(settings_of(context))
+
+
+def _apart(found: Installation, folder: Path) -> Installation:
+    """An installation of files: one beside another must not share its servers or its bucket."""
+    from adapters.modes import decide
+    from adapters.settings import Mode
+
+    apart = {"data_dir": folder, "mode": Mode.BOOTSTRAP, "lake_uri": None}
+    return decide(found.settings.model_copy(update=apart))
 
 
 def _folder(found: Installation, backup: Path) -> Path:

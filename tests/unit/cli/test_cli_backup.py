@@ -80,6 +80,26 @@ def test_made_listed_verified_and_put_back(emp: Emp, folder: Path) -> None:
     assert (status, "is no backup" in said) == (1, True)
 
 
+def test_a_second_installation_touches_no_server(
+    emp: Emp, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens at these addresses."""
+    assert emp("backup", "create", "--name", "apart", "--no-verify")[0] == 0
+    for name, value in {
+        "EMP_MODE": "institutional",
+        "TIMESCALEDB_URL": "postgresql://me:secret@127.0.0.1:9/emp",
+        "EMP_OPERATIONS_URL": "postgresql://me:secret@127.0.0.1:9/operations",
+        "REDIS_URL": "redis://127.0.0.1:9/0",
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
+        "EMP_LAKE_URI": "s3://bucket/lake",
+    }.items():
+        monkeypatch.setenv(name, value)
+    place = folder / "apart"
+    status, out, said = emp("backup", "restore", "apart", "--into", str(place), "--json")
+    assert (status, json.loads(out)["mode"]) == (0, "bootstrap"), said
+    assert (place / "lake" / "raw" / "first_bars_1d").is_dir()
+
+
 def test_one_that_is_damaged_exits_with_1_and_says_what(emp: Emp, folder: Path) -> None:
     emp("backup", "create", "--name", "damaged", "--no-verify")
     (payload, *_) = (folder / "backups" / "damaged" / "lake" / "payloads").rglob("*.zst")
