@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PART = "dagster_daemon"
 SEVERAL = "more than one daemon runs on this instance, and each asks for the runs of schedules"
+_UNREAD = "see whether Dagster's records can be read; whether a daemon runs is not known"
+"""Of a look that failed or did not come back: to start a daemon could make a second one of it."""
 _RECENT_SECONDS = 300.0
 """Older heartbeats say nothing of who runs now."""
 
@@ -32,7 +34,7 @@ def daemon_probe(open_instance: OpenInstance, *, required: bool) -> Probe:
         required: whether a daemon that does not run is an error, or merely off.
     """
     cure = "start it: dagster-daemon run" if required else "'emp dev' starts it with the UI"
-    return Probe(PART, lambda: _look(open_instance, cure, required=required), cure)
+    return Probe(PART, lambda: _look(open_instance, cure, required=required), _UNREAD)
 
 
 def _look(open_instance: OpenInstance, cure: str, *, required: bool) -> Finding:

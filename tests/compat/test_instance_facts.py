@@ -28,7 +28,8 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
 
-from adapters.probes import Finding, State
+from adapters.probes import Finding, State, run_probes
+from market_data.errors import StorageError
 from resources.daemon_probe import SEVERAL, daemon_probe, several_daemons
 from resources.partition_states import failed_sessions
 from resources.run_processes import LOST
@@ -173,6 +174,15 @@ def test_daemons_that_beat_in_turns_are_several(
     found = daemon_probe(lambda: nullcontext(instance), required=True).look()
     assert found.state is (State.DEGRADED if several else State.OK)
     assert (found.detail == SEVERAL) == bool(several)
+
+
+def test_records_that_cannot_be_read_are_no_reason_to_start_a_daemon():
+    def refused() -> nullcontext[dg.DagsterInstance]:
+        raise StorageError("too many clients")
+
+    (found,) = run_probes([daemon_probe(refused, required=True)], timeout=10)
+    assert (found.state, found.detail) == (State.ERROR, "too many clients")
+    assert "start" not in found.cure
 
 
 def test_heartbeats_of_long_ago_say_nothing_of_who_runs_now(instance: dg.DagsterInstance):
