@@ -1,8 +1,8 @@
 """Inspect predictions: what their checks find in a range of sessions.
 
 What belongs here: what models said in and around the range, and the features that they would be
-given now. What does not: judging (market_data/features/prediction_checks.py, checks.py), Dagster's
-form of a result (emp_assets).
+given now. What does not: judging (market_data/features/prediction_checks.py and
+market_data/features/checks.py), Dagster's form of a result (emp_assets).
 
 What should be there follows from what is: a model speaks of a symbol from the symbol's first to the
 model's last session, as far as both lie within the days that are looked at.
