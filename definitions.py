@@ -8,6 +8,7 @@ What does not: assets, checks, jobs; each has its own room.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -200,4 +201,9 @@ def build_definitions(
 @dg.definitions
 def defs() -> dg.Definitions:
     """What Dagster loads: made when it asks, not when somebody imports `build_definitions`."""
-    return build_definitions()
+    settings = read(Settings)
+    if settings.warm_runs and sys.platform == "linux":
+        from resources.warm_runs import keep_warm
+
+        keep_warm()
+    return build_definitions(settings)

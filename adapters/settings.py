@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     ui_port: int = Field(default=3000, ge=1, le=65535)
     """Port of the Dagster UI that 'emp dev' opens on 127.0.0.1."""
 
+    warm_runs: bool = True
+    """Runs that a code server starts are forked from a process that has Dagster in memory, and so
+    begin some two seconds earlier. 0: each gets a Python of its own, as Dagster does it."""
+
     request_patience: float = Field(default=90.0, ge=0)
     """Seconds that a request to a vendor waits for its turn; one whose turn is later is refused,
     and its sessions are asked for again by the next run."""

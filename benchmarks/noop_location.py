@@ -6,7 +6,7 @@ does not: measuring.
 
 import dagster as dg
 
-from definitions import build_definitions
+import definitions
 
 
 @dg.op(out=dg.Out(dg.Nothing))
@@ -20,4 +20,4 @@ def no_op() -> None:
     nothing()
 
 
-defs = dg.Definitions.merge(build_definitions(), dg.Definitions(jobs=[no_op]))
+defs = dg.Definitions.merge(definitions.defs(), dg.Definitions(jobs=[no_op]))
