@@ -21,7 +21,7 @@ from market_data.curation.imputation import parse
 from market_data.datasets import curated_bars
 from market_data.errors import ConfigurationError
 from market_data.pipeline.decisions import decisions
-from market_data.pipeline.health import inspected
+from market_data.pipeline.inspected import inspected
 from market_data.pipeline.macro_health import MACRO
 from market_data.pipeline.outdated import Outdated, outdated, unbroken
 from market_data.pipeline.platform import Platform

@@ -13,19 +13,14 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from market_data.calendars import last_closed_session, trading_sessions
-from market_data.datasets import SCORES_DATASET, curated_bars, raw_bars
+from market_data.datasets import SCORES_DATASET, STORED, curated_bars, raw_bars
 from market_data.errors import ConfigurationError
 from market_data.pipeline.decisions import unusable_sessions
-from market_data.pipeline.inspection import (
-    Inspection,
-    inspect_curated,
-    inspect_raw,
-    inspect_scores,
-)
+from market_data.pipeline.inspected import inspected
+from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.macro_health import MACRO, macro_limits
 from market_data.pipeline.macro_health import WINDOW_DAYS as MACRO_DAYS
 from market_data.pipeline.platform import Platform
-from market_data.pipeline.quarantine_inspection import inspect_quarantine
 from market_data.pipeline.views import kept_symbols
 from market_data.quality.findings import KEY
 from market_data.quality.health import JUDGED, Health, health, judge_sessions
@@ -132,7 +127,7 @@ def _left_behind(
         never: named symbols of which there never was a bar.
     """
     layer, _, rest = dataset.partition("/")
-    if layer == "quality" or dataset in MACRO or dataset == QUARANTINE:
+    if layer not in ("raw", "curated") or dataset in MACRO or dataset == QUARANTINE:
         return pl.DataFrame(schema=JUDGED)
     vendors = None if layer == "curated" else [rest.removesuffix(f"_bars_{timeframe}")]
     sources = (timeframe, Timeframe.M1) if layer == "curated" else (timeframe,)
@@ -274,35 +269,9 @@ def _never(
     if layer == "raw":
         vendor = rest.removesuffix(f"_bars_{timeframe}")
         held = platform.raw_log.read(raw_bars(vendor, timeframe), symbols=symbols)
-    elif dataset == SCORES_DATASET.name:
-        held = platform.store.scan(SCORES_DATASET, symbols=symbols)
-    else:
+    elif dataset == QUARANTINE or dataset.startswith("curated/"):
         held = platform.store.latest(curated_bars(timeframe), symbols=symbols)
+    else:
+        (stored,) = (d for d in STORED if d.name == dataset)
+        held = platform.store.scan(stored, symbols=symbols, columns=["symbol"])
     return tuple(symbol for symbol in symbols if symbol not in set(held["symbol"]))
-
-
-def inspected(
-    platform: Platform, dataset: str, first: date, last: date
-) -> tuple[Timeframe, Inspection]:
-    """What the checks find in a range of sessions of a dataset, and whose limits hold.
-
-    Raises:
-        ConfigurationError: there is no such dataset.
-    """
-    if dataset in MACRO:
-        return Timeframe.D1, MACRO[dataset](platform, first, last)
-    if dataset == SCORES_DATASET.name:
-        return Timeframe.D1, inspect_scores(platform, first, last)
-    if dataset == QUARANTINE:
-        return Timeframe.D1, inspect_quarantine(platform, first, last)
-    for timeframe in Timeframe:
-        if dataset == curated_bars(timeframe).name:
-            return timeframe, inspect_curated(platform, timeframe, first, last)
-    for vendor in platform.universe.vendors:
-        for timeframe in vendor.timeframes:
-            if dataset == raw_bars(vendor.name, timeframe).name:
-                return timeframe, inspect_raw(platform, vendor.name, timeframe, first, last)
-    raise ConfigurationError(
-        f"no dataset {dataset!r} is checked; there are curated/bars_<timeframe>, "
-        f"raw/<vendor>_bars_<timeframe>, {', '.join(MACRO)}, {QUARANTINE} and {SCORES_DATASET.name}"
-    )

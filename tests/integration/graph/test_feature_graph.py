@@ -16,6 +16,7 @@ from market_data.calendars import trading_sessions
 from market_data.datasets import FEATURES, PREDICTIONS_DATASET, REGIME_STATS_DATASET, curated_bars
 from market_data.features.checks import CHECKS
 from market_data.features.registry import group_of
+from market_data.pipeline.health import judged_range
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from tests.support.feature_series import curated, walk
@@ -95,6 +96,16 @@ def test_every_dataset_is_made_for_every_session(house: Graph) -> None:
     assert metadata["null_rate"].value == 0.0
     assert metadata["definition"].value == group_of("price_1d_v1").definition
     assert house.states("features/price_1d_v1", "coverage")["2024-02-27"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    "dataset", ["features/price_1d_v1", "features/confluence_v1", "marts/regime_stats"]
+)
+def test_its_health_is_told_by_its_name(house: Graph, dataset: str) -> None:
+    found = judged_range(house.platform, dataset, *RANGE, symbols=["AAA"])
+    assert found.sessions.height == trading_sessions("XNYS", *RANGE).height
+    assert set(found.sessions["status"]) == {"GREEN"}
+    assert found.named == {"AAA": True}
 
 
 def test_one_group_can_be_made_alone(house: Graph) -> None:
