@@ -11,8 +11,9 @@ import io
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -183,6 +184,12 @@ app.add_typer(report.app, name="report")
 app.add_typer(retention.app, name="retention")
 
 
+@cache
+def command() -> Any:
+    """All commands as Typer runs them, made once in a process: they keep nothing of a call."""
+    return typer.main.get_command(app)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit status.
 
@@ -193,7 +200,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _warned
-            status = typer.main.get_command(app).main(
+            status = command().main(
                 args=with_common_options_first(arguments) or ["--help"],
                 prog_name="emp",
                 standalone_mode=False,

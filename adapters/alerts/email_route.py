@@ -158,14 +158,14 @@ class Email:
     def _session(self, deadline: _Deadline) -> Iterator[smtplib.SMTP]:
         rules, seconds = self._rules, self._rules.timeout.total_seconds()
         password = secret(rules.password_env, self.name) if rules.password_env else ""
-        trusted = ssl.create_default_context()
         if rules.security == "tls":
+            trusted = ssl.create_default_context()
             opened: smtplib.SMTP = _ClientTls(deadline, rules.host, rules.port, seconds, trusted)
         else:
             opened = _Client(deadline, rules.host, rules.port, seconds)
         with opened as server:
             if rules.security == "starttls":
-                server.starttls(context=trusted)
+                server.starttls(context=ssl.create_default_context())
             if rules.username is not None:
                 server.login(rules.username, password)
             yield server

@@ -30,6 +30,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -42,6 +43,10 @@ ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = (
     "alembic.command",
     "dagster",
+    # What Dagster loads when its first run starts.
+    "dagster._core.execution.execute_in_process",
+    "dagster._core.instance.factory",
+    "dagster._core.storage.local_compute_log_manager",
     "dagster_postgres",
     "deltalake",
     "exchange_calendars",
@@ -56,6 +61,7 @@ LIBRARIES = (
     "sqlalchemy.dialects.postgresql",
     "sqlalchemy.dialects.sqlite",
     "typer",
+    "upath.implementations.local",
     "yaml",
 )
 OURS = (
@@ -347,6 +353,15 @@ if __name__ == "__main__":
         # What cannot be imported is for the process to tell that needs it.
         with suppress(ImportError):
             __import__(module)
+    # It loads Spark, which has a word to say about Pandas, and nobody here to say it to.
+    with suppress(ImportError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        __import__("pandera.polars")
+    # Every command of `emp` would make all commands first.
+    with suppress(ImportError):
+        from emp.cli import command
+
+        command()
     threads = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
     lost = [name for name in threads if name not in _HARMLESS]
     assert len(lost) == 1, f"threads beside the first would not live through a fork: {lost}"

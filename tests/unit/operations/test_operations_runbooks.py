@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
 from adapters.settings import PROJECT
-from emp.cli import app
+from emp.cli import command
 from market_data.operations import latency
 from market_data.operations.limits import OperationsLimits
 from market_data.operations.pages import PAGES, UNSEEN, page_of, page_of_all, place_of
@@ -74,11 +73,11 @@ def test_links_and_commands_of_a_page_exist(page: str) -> None:
         titles = re.findall(r"^#+ (.+)$", linked.read_text(), re.MULTILINE)
         assert place in ("", *(slug(title) for title in titles)), link
     for line in re.findall(r"^ {7}emp (.+)$", text, re.MULTILINE):
-        words, command = shlex.split(line), typer.main.get_command(app)
-        while words and words[0] in getattr(command, "commands", {}):
-            command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
-        assert not getattr(command, "commands", {}) or not words, line
-        known = {o for p in command.params for o in p.opts}
+        words, found = shlex.split(line), command()
+        while words and words[0] in getattr(found, "commands", {}):
+            found = found.commands[words.pop(0)]
+        assert not getattr(found, "commands", {}) or not words, line
+        known = {o for p in found.params for o in p.opts}
         assert {w for w in words if w.startswith("--")} <= known, line
 
 

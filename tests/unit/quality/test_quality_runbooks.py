@@ -7,9 +7,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-import typer
 
-from emp.cli import app
+from emp.cli import command
 from market_data.features.checks import CHECKS as FEATURE_CHECKS
 from market_data.quality.actions import ACTIONS
 from market_data.quality.checks import CHECKS
@@ -97,10 +96,10 @@ def test_links_and_commands_of_a_page_exist(page: str) -> None:
     for link in re.findall(r"\]\(([\w.-]+)\)", text):
         assert (FOLDER / link).exists(), link
     for line in re.findall(r"^ {7}emp (.+)$", text, re.MULTILINE):
-        words, command = shlex.split(line), typer.main.get_command(app)
-        while words and words[0] in getattr(command, "commands", {}):
-            command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
-        known = {o for p in command.params for o in p.opts}
+        words, found = shlex.split(line), command()
+        while words and words[0] in getattr(found, "commands", {}):
+            found = found.commands[words.pop(0)]
+        known = {o for p in found.params for o in p.opts}
         assert {w for w in words if w.startswith("--")} <= known, line
 
 
