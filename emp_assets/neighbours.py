@@ -5,8 +5,8 @@ What does not: finding them (market_data/pipeline/inspection_beside.py), writing
 (check_states.py).
 
 A verdict is recorded where it is another one than the recorded one: a neighbour that was well and
-has a finding now, or an error where a warning was; one that failed and has nothing any more. What
-is recorded otherwise stays, with its evidence.
+has a finding now, an error where a warning was, or findings of other symbols or codes; one that
+failed and has nothing any more. What is recorded otherwise stays, with its evidence.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dagster._core.storage.asset_check_execution_record import (
 from emp_assets.check_states import SessionResult, log_session_results
 from emp_assets.evidence import Evidence
 from emp_assets.metadata import markdown_table
-from emp_assets.verdicts import failure, severity, well
+from emp_assets.verdicts import failure, severity, tells_of, well
 from market_data.pipeline.inspection_beside import Beside
 from market_data.pipeline.platform import Platform
 from market_data.quality.checks import OF_SERIES
@@ -153,5 +153,4 @@ def _is_news(
         partition_filter=PartitionKeyFilter(key=session),
     )
     event = last.event.dagster_event if last.event else None
-    told = event.asset_check_evaluation_data.severity if event else None
-    return told is not severity(findings)
+    return event is None or not tells_of(event.asset_check_evaluation_data, findings)

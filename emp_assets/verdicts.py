@@ -7,6 +7,7 @@ verdicts (check_states.py).
 
 from __future__ import annotations
 
+from hashlib import blake2s
 from typing import Any
 
 import dagster as dg
@@ -18,6 +19,34 @@ from emp_assets.metadata import runbook
 from market_data.quality.actions import check_severity
 from market_data.quality.findings import ERROR
 from market_data.quality.runbooks import page_of_all
+
+ABOUT = "about"
+"""Metadata of a result with a table of its findings: see `about`."""
+
+
+def about(findings: pl.DataFrame) -> str:
+    """Names what findings are about: the same for the same symbols, codes and severities.
+
+    Their values are left out: a number of robust deviations moves with every bar that comes.
+    """
+    told = findings.select("symbol", "code", "severity").unique().sort(pl.all())
+    return blake2s(told.write_csv().encode(), digest_size=6).hexdigest()
+
+
+def tells_of(result: dg.AssetCheckEvaluation, findings: pl.DataFrame) -> bool:
+    """Whether a recorded failure is about these findings, as far as it says what it is about.
+
+    Args:
+        result: the record.
+        findings: rows of FINDINGS of the same check and session.
+    """
+    if result.severity is not severity(findings):
+        return False
+    if (known := result.metadata.get(ABOUT)) is not None:
+        return bool(known.value == about(findings))
+    symbols = result.metadata.get("symbols")
+    counted = symbols is not None and symbols.value == findings["symbol"].n_unique()
+    return counted and result.description == _count(findings)
 
 
 def well(check: str, session: str) -> SessionResult:
@@ -58,6 +87,7 @@ def shown(
     """
     told = evidence.of(findings, rows)
     if "findings" in told:
+        told[ABOUT] = about(findings)
         page = page_of_all(findings.get_column("code").to_list(), check)
         told["runbook"] = runbook(runbooks, page, whole=evidence.page())
     return told

@@ -22,6 +22,7 @@ from market_data.pipeline.kept_flags import Scored, judged_with
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.views import curated_series, kept_symbols, raw_series
 from market_data.quality.checks import OF_SERIES, evaluate_series
+from market_data.quality.schema import check_schema, not_judged
 from market_data.quality.view import BarsView
 from market_data.schemas import FINDINGS
 from market_data.timeframes import Timeframe
@@ -92,8 +93,9 @@ def _parts(
 def _findings(platform: Platform, view: BarsView) -> pl.DataFrame:
     schema = view.schema
     if view.bars.columns != schema.names or dict(view.bars.schema) != schema.dtypes:
-        # The check of the schema says so when these sessions are looked at themselves.
-        return FINDINGS.empty()
+        # Nothing found would be a verdict: what failed there would pass.
+        shape = check_schema(view.bars, schema, dataset=view.dataset, expected=view.expected)
+        return pl.concat([not_judged(name, shape).findings for name in OF_SERIES])
     outcomes = evaluate_series(view, view.limits(platform.thresholds))
     more = [o for name, o in checks_beside(platform, view) if name in OF_SERIES]
     return pl.concat([o.findings for o in (*outcomes.values(), *more)])

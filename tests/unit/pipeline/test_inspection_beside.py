@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import polars as pl
@@ -12,6 +13,7 @@ from polars.testing import assert_frame_equal
 from market_data.calendars import trading_sessions
 from market_data.pipeline.inspection import Inspection, inspect_curated, inspect_raw
 from market_data.pipeline.inspection_beside import Beside, beside_curated, beside_raw
+from market_data.pipeline.views import curated_series
 from market_data.quality.checks import OF_SERIES
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
@@ -87,3 +89,16 @@ def test_days_to_come_are_not_looked_at(world: World) -> None:
     today = NOW.date()
     parts = beside_curated(world.platform, D1, today, today).sessions
     assert [last < today for _, last in parts] == [True]
+
+
+def test_bars_without_a_promised_column_are_not_found_to_be_well(world: World) -> None:
+    part = (date(2024, 1, 2), date(2024, 1, 5))
+    sound = curated_series(world.platform, D1, *part, ["MINE"])
+    beside = Beside(
+        (part,), world.platform, D1, lambda *_: replace(sound, bars=sound.bars.drop("volume"))
+    )
+    found = beside.findings()
+    assert set(found["code"]) == {"not_judged"}
+    assert set(zip(found["check"], found["session"], strict=True)) == {
+        (check, day) for check in OF_SERIES for day in sound.bars["session"]
+    }
