@@ -20,6 +20,7 @@ from adapters.alerts.route import DeliveryError, PartlyError, RefusedError, Unan
 from adapters.alerts.secrets import secret
 from market_data.alerts import Message
 from market_data.alerts.rules import EmailRoute
+from market_data.errors import ConfigurationError
 
 PERMANENT = 500
 """From this reply on a server says that it will never take the letter."""
@@ -196,6 +197,9 @@ class Email:
         except smtplib.SMTPAuthenticationError as error:
             told = f"route {self.name}: the server refused the login ({error.smtp_code})"
             raise DeliveryError(f"{told}: check username and {self._rules.password_env}") from None
+        except UnicodeError:
+            told = "host names none, or username or password have letters that are not ASCII"
+            raise ConfigurationError(f"route {self.name}: {told}") from None
         except (smtplib.SMTPException, OSError) as error:
             what = "no end of the conversation" if deadline.over else type(error).__name__
             place = f"{self._rules.host}:{self._rules.port}"

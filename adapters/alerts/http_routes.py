@@ -66,6 +66,10 @@ class _Http:
             status, pause = self._asked(url, content, headers, ended, handed)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise ConfigurationError(f"route {self.name}: its address is no URL") from None
+        except UnicodeError:
+            # Not chained: it repeats letters of what may be a secret.
+            told = "its address names no host, or its token has letters that are not ASCII"
+            raise ConfigurationError(f"route {self.name}: {told}") from None
         except httpx.TimeoutException:
             raise _late(handed)(told) from None
         except (httpx.HTTPError, RuntimeError, OSError) as error:

@@ -242,6 +242,21 @@ def test_a_variable_that_is_not_set_is_named(
         route(kind, server).deliver(message())
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("ALERT_TOKEN", "schlüssel"), ("ALERT_URL", f"http://{'a' * 70}.example/")],
+)
+def test_what_no_request_can_carry_is_a_setting_that_somebody_mends(
+    variable: str, value: str, server: ReplayServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match="names no host, or its token") as failure:
+        route("webhook", server).deliver(message())
+    assert failure.value.__cause__ is None
+    assert value not in str(failure.value)
+    assert not server.asked
+
+
 def mail(port: int, **changes: Any) -> Any:
     given = {
         "name": "out",
@@ -341,6 +356,11 @@ def test_a_sender_that_is_refused_is_a_setting_that_somebody_mends(
     assert len(sink.letters) == 1
 
 
+def test_a_mail_server_whose_name_is_none_is_a_setting_that_somebody_mends():
+    with pytest.raises(ConfigurationError, match="host names none"):
+        mail(25, host="mail..example").deliver(message())
+
+
 def test_a_mail_server_that_is_down_or_silent():
     with pytest.raises(DeliveryError, match="ConnectionRefusedError"):
         mail(free_port()).deliver(message())
@@ -388,6 +408,9 @@ def test_a_login_goes_over_tls_alone_and_its_password_shows_nowhere(
             mail(sink.port, **login).deliver(message())
         assert "ALERT_PASSWORD" in str(failure.value)
         assert "wrong-one" not in f"{failure.value!r}{failure.value.__cause__}"
+        monkeypatch.setenv("ALERT_PASSWORD", "schlüssel")
+        with pytest.raises(ConfigurationError, match="not ASCII"):
+            mail(sink.port, **login).deliver(message())
         monkeypatch.setenv("ALERT_PASSWORD", "hunter22")
         mail(sink.port, **login).deliver(message())
     assert sink.logins[-1] == "me"
