@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from market_data.features.arrays import Bars, Values
 
-_TOGETHER = 1 << 14
+_TOGETHER = 1 << 15
 """Rows of whole symbols that are computed at once: their columns fit the processor's cache."""
 _ROW = ("symbol", "ts", "session", "available_at")
 
