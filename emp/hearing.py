@@ -15,6 +15,10 @@ from emp.narration import Narrator
 if TYPE_CHECKING:
     import dagster as dg
 
+OTHERS = "other_sessions"
+"""Metadata of the summary of a run that changed verdicts of sessions beside its own."""
+_SAID = 20
+
 
 @dataclass(frozen=True)
 class RunFailure:
@@ -23,6 +27,29 @@ class RunFailure:
     step: str
     message: str
     blocked: bool
+
+
+@dataclass(frozen=True)
+class OtherSession:
+    """A session beside the run's own of which a check says something else since.
+
+    Attributes:
+        dataset: that is checked.
+        check: its name.
+        session: which.
+        passed: whether it finds nothing any more.
+        error: whether what it finds is an error.
+        symbols: those that the result names.
+        detail: the finding in words.
+    """
+
+    dataset: str
+    check: str
+    session: str
+    passed: bool
+    error: bool
+    symbols: tuple[str, ...]
+    detail: str
 
 
 @dataclass
@@ -36,6 +63,7 @@ class RunRecord:
     failures: list[RunFailure] = field(default_factory=list)
     totals: dict[str, int] = field(default_factory=dict)
     """received_rows, new_rows, revised_rows, rejected_rows of the raw bars that landed."""
+    others: list[OtherSession] = field(default_factory=list)
 
     @property
     def stopped_by_checks_alone(self) -> bool:
@@ -51,6 +79,7 @@ class Listener:
         self._narrator = narrator
         self._counted: set[dg.AssetKey] = set()
         self._blocking: dict[str, str] = {}
+        self._by_session: dict[dg.AssetKey, list[OtherSession]] = {}
 
     def hear(self, entry: dg.EventLogEntry) -> None:
         """Take one event."""
@@ -87,12 +116,31 @@ class Listener:
         from jobs.step_failures import step_of
 
         found = event.asset_check_evaluation_data
-        if found.passed or found.partition is not None:
+        if found.partition is not None:
+            self._by_session.setdefault(found.asset_key, []).append(_verdict(found))
+            return
+        self._tell_others(found)
+        if found.passed:
             return
         key = "/".join(found.asset_key.path)
         self._narrator.say(f"check {found.check_name} of {key}: {found.description}")
         if found.blocking and found.severity.value == "ERROR":
             self._blocking[step_of(event)] = f"{key} is held back: {found.description}"
+
+    def _tell_others(self, summary: dg.AssetCheckEvaluation) -> None:
+        """Of what was said session by session, what is not about those of the run."""
+        if OTHERS not in summary.metadata:
+            return
+        # It comes after the results of its sessions, and names those of the run.
+        first, _, last = str(summary.metadata["sessions"].value).partition(" to ")
+        told = self._by_session.pop(summary.asset_key, [])
+        others = [v for v in told if not first <= v.session <= (last or first)]
+        self._record.others.extend(others)
+        for v in others[:_SAID]:
+            now = "finds nothing any more" if v.passed else v.detail
+            self._narrator.say(f"check {v.check} of {v.dataset}, {v.session}: {now}")
+        if len(others) > _SAID:
+            self._narrator.say(f"and {len(others) - _SAID} more of other sessions")
 
     def _fail(self, event: dg.DagsterEvent) -> None:
         from jobs.step_failures import failure_of
@@ -103,3 +151,16 @@ class Listener:
         self._record.failures.append(RunFailure(found.step, message, blocked is not None))
         self._record.interrupted = self._record.interrupted or found.interrupted
         self._narrator.say(f"{found.step} failed: {message}")
+
+
+def _verdict(found: dg.AssetCheckEvaluation) -> OtherSession:
+    records = getattr(found.metadata.get("findings"), "records", ())
+    return OtherSession(
+        dataset="/".join(found.asset_key.path),
+        check=found.check_name,
+        session=found.partition or "",
+        passed=found.passed,
+        error=not found.passed and found.severity.value == "ERROR",
+        symbols=tuple(sorted({str(r.data.get("symbol", "")) for r in records})),
+        detail=found.description or "",
+    )

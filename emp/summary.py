@@ -7,7 +7,7 @@ What does not: the run itself (emp/run.py).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,8 @@ def summarise(
         run_id, status (success or failure), failures, vendor, timeframe, sessions, location, rows
         (curated, per timeframe and symbol), received_rows, new_rows, revised_rows, rejected_rows,
         outcomes (per symbol), findings (of the run's own symbols, at most SHOWN_FINDINGS),
-        findings_total, error_findings.
+        findings_total, error_findings, other_sessions (sessions beside the run's own of which a
+        check says something else since).
     """
     findings = own_findings(platform, scope)
     fetches = _fetches(platform, scope, record.run_id)
@@ -73,12 +74,14 @@ def summarise(
         "findings": records(findings.head(SHOWN_FINDINGS)),
         "findings_total": findings.height,
         "error_findings": findings.filter(pl.col("severity") == "error").height,
+        "other_sessions": [asdict(other) for other in record.others[:SHOWN_FINDINGS]],
     }
 
 
 def exit_status(summary: dict[str, Any], record: RunRecord, *, fail_on_quality: bool) -> int:
     """2 where quality was asked to decide and an error finding concerns the run's own symbols.
 
+    So does an error that the run finds in a session beside its own, and was not told of before.
     A run that failed for another reason, or a symbol that was not answered, is a failure first.
     """
     unanswered = any(
@@ -86,7 +89,9 @@ def exit_status(summary: dict[str, Any], record: RunRecord, *, fail_on_quality: 
     )
     if unanswered or not (record.succeeded or record.stopped_by_checks_alone):
         return EXIT_FAILURE
-    if fail_on_quality and summary["error_findings"]:
+    own = set(summary["outcomes"])
+    beside = [o for o in record.others if o.error and (own & set(o.symbols) or not o.symbols)]
+    if fail_on_quality and (summary["error_findings"] or beside):
         return EXIT_QUALITY
     return EXIT_OK if record.succeeded else EXIT_FAILURE
 
