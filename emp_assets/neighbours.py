@@ -38,7 +38,7 @@ InspectBeside = Callable[[Platform, date, date], Beside]
 MOST = 80
 """Failures of neighbours that one run records; errors go first, then the newest."""
 _SHOWN, _OF_ONE, _PAGES = 40, 5, 5
-"""Rows of findings that these records hold together, rows of one, and texts of runbooks."""
+"""Rows of tables that these records hold together, rows of one, and texts of runbooks."""
 _FAILED = AssetCheckExecutionRecordStatus.FAILED
 _SUCCEEDED = AssetCheckExecutionRecordStatus.SUCCEEDED
 _Place = tuple[str, str]
@@ -88,7 +88,7 @@ def record_neighbours(
     if not days:
         return Changed()
     before = _records(instance, asset, days)
-    findings = beside.findings()
+    findings, rows = beside.look()
     after = _records(instance, asset, days)
     found = {
         (str(check), str(session)): of
@@ -107,7 +107,7 @@ def record_neighbours(
         for place, of in sorted(found.items(), key=_newest_error_first)
         if _is_news(instance, asset, place, of, after.get(place))
     ]
-    failed = [failure(*place, of, evidence, runbooks) for place, of in news]
+    failed = [failure(*place, of, evidence, runbooks, rows.get(place[0])) for place, of in news]
     told = log_session_results(context, asset, [*mended, *failed[:MOST]])
     recorded = [r for r in (*mended, *failed) if (r.check, r.session) in told]
     return Changed(recorded, failed[MOST:], findings)

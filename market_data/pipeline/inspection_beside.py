@@ -9,7 +9,7 @@ another. So bars that come, or are mended, change what is true of the sessions b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -17,11 +17,12 @@ import polars as pl
 
 from market_data.pipeline.besides import checks_beside
 from market_data.pipeline.curate import chunks, step_days
-from market_data.pipeline.inspection import without_accepted
+from market_data.pipeline.inspection import SAMPLE_ROWS, without_accepted
 from market_data.pipeline.kept_flags import Scored, judged_with
 from market_data.pipeline.platform import Platform
 from market_data.pipeline.views import curated_series, kept_symbols, raw_series
 from market_data.quality.checks import OF_SERIES, evaluate_series
+from market_data.quality.findings import CheckOutcome
 from market_data.quality.schema import check_schema, not_judged
 from market_data.quality.view import BarsView
 from market_data.schemas import FINDINGS
@@ -44,18 +45,31 @@ class Beside:
     _timeframe: Timeframe
     _view: Callable[[date, date], BarsView]
 
-    def findings(self) -> pl.DataFrame:
-        """What is open there now: rows of FINDINGS of the checks in OF_SERIES."""
+    def look(self) -> tuple[pl.DataFrame, Mapping[str, pl.DataFrame]]:
+        """What is open there now, and a sample of the offending rows.
+
+        Returns:
+            Rows of FINDINGS of the checks in OF_SERIES; by check, rows with symbol and session.
+        """
         found = [
-            _findings(self._platform, self._view(start, end))
+            outcome
             for span in self.sessions
             for start, end in chunks(*span, step_days(self._platform, self._timeframe))
+            for outcome in _outcomes(self._platform, self._view(start, end))
         ]
-        together = pl.concat([FINDINGS.empty(), *found])
+        together = pl.concat([FINDINGS.empty(), *(o.findings for _, o in found)])
         still_open, _ = without_accepted(
             self._platform, together.sort("session", "symbol", "check", "code")
         )
-        return still_open
+        rows = {
+            name: [o.rows for n, o in found if n == name and not o.rows.is_empty()]
+            for name in OF_SERIES
+        }
+        return still_open, {
+            name: pl.concat(of, how="diagonal_relaxed").head(SAMPLE_ROWS)
+            for name, of in rows.items()
+            if of
+        }
 
 
 def beside_raw(
@@ -90,12 +104,12 @@ def _parts(
     return tuple((a, b) for a, b in ((since, first - _DAY), (last + _DAY, until)) if a <= b)
 
 
-def _findings(platform: Platform, view: BarsView) -> pl.DataFrame:
+def _outcomes(platform: Platform, view: BarsView) -> list[tuple[str, CheckOutcome]]:
     schema = view.schema
     if view.bars.columns != schema.names or dict(view.bars.schema) != schema.dtypes:
         # Nothing found would be a verdict: what failed there would pass.
         shape = check_schema(view.bars, schema, dataset=view.dataset, expected=view.expected)
-        return pl.concat([not_judged(name, shape).findings for name in OF_SERIES])
+        return [(name, not_judged(name, shape)) for name in OF_SERIES]
     outcomes = evaluate_series(view, view.limits(platform.thresholds))
-    more = [o for name, o in checks_beside(platform, view) if name in OF_SERIES]
-    return pl.concat([o.findings for o in (*outcomes.values(), *more)])
+    more = [(name, o) for name, o in checks_beside(platform, view) if name in OF_SERIES]
+    return [*outcomes.items(), *more]

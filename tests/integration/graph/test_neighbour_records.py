@@ -26,6 +26,9 @@ class House:
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
         self.now = planted_findings(0, 0, ("false_ticks",))
+        self.rows = {
+            "false_ticks": pl.DataFrame({"symbol": ["BTC"], "session": [DAY], "close": [151.8]})
+        }
 
         @dg.asset(key=KEY, partitions_def=SESSIONS)
         def bars() -> None: ...
@@ -34,7 +37,9 @@ class House:
 
         @dg.multi_asset_check(specs=specs)
         def checks(context: dg.AssetCheckExecutionContext) -> Any:
-            beside: Any = SimpleNamespace(sessions=((DAY, DAY),), findings=lambda: self.now)
+            beside: Any = SimpleNamespace(
+                sessions=((DAY, DAY),), look=lambda: (self.now, self.rows)
+            )
             record_neighbours(context, KEY, beside, "docs/runbooks")
             for spec in specs:
                 yield dg.AssetCheckResult(asset_key=KEY, check_name=spec.name, passed=True)
@@ -90,6 +95,20 @@ def test_a_record_names_the_symbols_and_codes_that_are_found_now(house: House) -
     assert house.look([("ETH", "false_tick", 0.5)]) == (first + 2, "ETH false_tick")
     assert house.look([("ETH", "wick", 0.5)]) == (first + 3, "ETH wick")
     assert house.look([])[1] == "passed"
+
+
+def test_a_record_shows_the_rows_that_it_is_about(house: House) -> None:
+    house.look([("BTC", "false_tick", 0.5)])
+    records = house.instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(KEY, "false_ticks"),
+        limit=1,
+        partition_filter=PartitionKeyFilter(key=str(DAY)),
+    )
+    event = records[0].event.dagster_event if records[0].event else None
+    assert event is not None
+    table = event.asset_check_evaluation_data.metadata["rows"]
+    assert isinstance(table, dg.TableMetadataValue)
+    assert [row.data["close"] for row in table.records] == [151.8]
 
 
 def test_what_is_found_again_with_other_numbers_is_no_news(house: House) -> None:
