@@ -27,7 +27,12 @@ from emp_assets.evidence import (
 )
 from emp_assets.metadata import RUNBOOKS, markdown_table, runbooks_of, table
 from emp_assets.naming import op_name
-from emp_assets.neighbours import Changed, InspectBeside, record_neighbours
+from emp_assets.neighbours import (
+    Changed,
+    InspectBeside,
+    record_neighbours,
+    while_at_rest,
+)
 from emp_assets.noting import noted_checks
 from emp_assets.partitions import session_range
 from emp_assets.recording import chosen, untold_sessions
@@ -105,14 +110,17 @@ def session_checks(
         first, last = session_range(keys)
         with noted_checks(context, platform, asset, config.symbols, (first, last)):
             opened, runbooks = platform.open(), runbooks_of(platform)
-            inspection = inspect(opened, first, last)
-            selected = {key.name for key in context.selected_asset_check_keys}
-            report = _Report(asset, inspection, keys, runbooks)
-            changed = Changed()
-            if beside is not None:
+            if beside is None:
+                changed, inspection = Changed(), inspect(opened, first, last)
+            else:
                 # Before the sessions of the run: the UI shows the last record of all.
                 others = beside(opened, first, last)
                 changed = record_neighbours(context, asset, others, runbooks)
+                inspection = while_at_rest(
+                    context.instance, asset, others, lambda: inspect(opened, first, last)
+                )
+            selected = {key.name for key in context.selected_asset_check_keys}
+            report = _Report(asset, inspection, keys, runbooks)
             failed: list[SessionResult] = []
             recorded: set[tuple[str, str]] = set()
             if len(keys) > 1:

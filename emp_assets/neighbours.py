@@ -11,13 +11,14 @@ failed and has nothing any more. What is recorded otherwise stays, with its evid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 import polars as pl
+from dagster import DagsterEventType
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus,
@@ -37,10 +38,13 @@ InspectBeside = Callable[[Platform, date, date], Beside]
 """The sessions next to a range: platform, first session, last session of the range."""
 MOST = 80
 """Failures of neighbours that one run records; errors go first, then the newest."""
+TRIES = 3
+"""Looks at sessions that other runs make meanwhile."""
 _SHOWN, _OF_ONE, _PAGES = 40, 5, 5
 """Rows of tables that these records hold together, rows of one, and texts of runbooks."""
 _FAILED = AssetCheckExecutionRecordStatus.FAILED
 _SUCCEEDED = AssetCheckExecutionRecordStatus.SUCCEEDED
+Seen = TypeVar("Seen")
 _Place = tuple[str, str]
 """A check and a session."""
 
@@ -75,7 +79,8 @@ def record_neighbours(
 ) -> Changed:
     """Look at the sessions next to a run, and record the verdicts that are others now.
 
-    A session that is made anew, or judged, while it is looked at is left to whoever does that.
+    Where one is made anew, or judged, meanwhile, it is looked at again; after TRIES of that it is
+    left to whoever does it.
 
     Args:
         context: of the step of the checks.
@@ -84,12 +89,15 @@ def record_neighbours(
         runbooks: address of their folder.
     """
     instance, evidence = context.instance, Evidence(_SHOWN, _OF_ONE, pages=_PAGES)
-    days = [str(day) for first, last in beside.sessions for day in _days(first, last)]
+    days = _keys(beside)
     if not days:
         return Changed()
-    before = _records(instance, asset, days)
-    findings, rows = beside.look()
-    after = _records(instance, asset, days)
+    for _ in range(TRIES):
+        before = _records(instance, asset, days)
+        findings, rows = beside.look()
+        after = _records(instance, asset, days)
+        if before == after:
+            break
     found = {
         (str(check), str(session)): of
         for (check, session), of in findings.group_by("check", "session")
@@ -113,8 +121,36 @@ def record_neighbours(
     return Changed(recorded, failed[MOST:], findings)
 
 
-def _days(first: date, last: date) -> Iterator[date]:
-    return (first + timedelta(days=n) for n in range((last - first).days + 1))
+def while_at_rest(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, beside: Beside, inspect: Callable[[], Seen]
+) -> Seen:
+    """What an inspection sees of the run's own sessions with those beside them as they are now.
+
+    The run that makes a session beside them leaves the verdict about them to this one, which is
+    about to record it: where one was made meanwhile, the inspection may have missed it.
+
+    Args:
+        instance: where it is recorded what was made.
+        asset: that is checked.
+        beside: the sessions next to the run.
+        inspect: looks at the run's own.
+    """
+    days, made = set(_keys(beside)), DagsterEventType.ASSET_MATERIALIZATION
+    newest = instance.event_log_storage.get_latest_storage_id_by_partition
+    for _ in range(TRIES):
+        before = newest(asset, made, days)
+        seen = inspect()
+        if not days or newest(asset, made, days) == before:
+            break
+    return seen
+
+
+def _keys(beside: Beside) -> list[str]:
+    return [
+        str(first + timedelta(days=n))
+        for first, last in beside.sessions
+        for n in range((last - first).days + 1)
+    ]
 
 
 def _records(

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from dagster._core.event_api import PartitionKeyFilter
 
-from emp_assets.neighbours import record_neighbours
+from emp_assets.neighbours import TRIES, record_neighbours, while_at_rest
 from market_data.quality.checks import OF_SERIES
 from tests.support.planted_findings import planted_findings
 
@@ -26,6 +26,7 @@ class House:
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
         self.now = planted_findings(0, 0, ("false_ticks",))
+        self.beside = lambda: (self.now, self.rows)
         self.rows = {
             "false_ticks": pl.DataFrame({"symbol": ["BTC"], "session": [DAY], "close": [151.8]})
         }
@@ -37,9 +38,7 @@ class House:
 
         @dg.multi_asset_check(specs=specs)
         def checks(context: dg.AssetCheckExecutionContext) -> Any:
-            beside: Any = SimpleNamespace(
-                sessions=((DAY, DAY),), look=lambda: (self.now, self.rows)
-            )
+            beside: Any = SimpleNamespace(sessions=((DAY, DAY),), look=self.beside)
             record_neighbours(context, KEY, beside, "docs/runbooks")
             for spec in specs:
                 yield dg.AssetCheckResult(asset_key=KEY, check_name=spec.name, passed=True)
@@ -114,3 +113,38 @@ def test_a_record_shows_the_rows_that_it_is_about(house: House) -> None:
 def test_what_is_found_again_with_other_numbers_is_no_news(house: House) -> None:
     first, said = house.look([("BTC", "false_tick", 0.5)])
     assert house.look([("BTC", "false_tick", 0.52)]) == (first, said)
+
+
+def made(instance: dg.DagsterInstance, day: date) -> None:
+    """Another run makes a session."""
+    instance.report_runless_asset_event(dg.AssetMaterialization(KEY, partition=str(day)))
+
+
+@pytest.mark.parametrize("times", [0, 1, TRIES + 1])
+def test_a_session_is_judged_again_when_one_beside_it_is_made_meanwhile(times: int) -> None:
+    instance, looks = dg.DagsterInstance.ephemeral(), list[int]()
+    beside: Any = SimpleNamespace(sessions=((NEXT, NEXT),))
+
+    def inspect() -> int:
+        looks.append(len(looks))
+        if len(looks) <= times:
+            made(instance, NEXT)
+        return len(looks)
+
+    # What it sees last is what counts; a market that is made without end holds up nobody.
+    assert while_at_rest(instance, KEY, beside, inspect) == min(times + 1, TRIES)
+
+
+def test_a_session_that_is_made_while_it_is_looked_at_is_looked_at_again(house: House) -> None:
+    looks = list[str]()
+
+    def look() -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+        looks.append("look")
+        if len(looks) == 1:
+            made(house.instance, DAY)
+        return planted, house.rows
+
+    planted = planted_findings(1, 1, ("false_ticks",)).with_columns(session=pl.lit(DAY))
+    house.beside = look
+    assert house.look([("BTC", "false_tick", 0.5)])[1] != "passed"
+    assert looks == ["look", "look"]
