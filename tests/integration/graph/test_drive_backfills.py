@@ -131,7 +131,7 @@ def test_a_piece_that_waited_until_its_window_was_over_begins_in_the_next(
 ) -> None:
     inside = [True]
     monkeypatch.setattr(Window, "holds", lambda *_: inside[0])
-    name = daemon.launch(symbols=("DEMO-ACME",), off_peak=True)
+    name = daemon.launch(symbols=("DEMO-GLOBEX",), off_peak=True)
     (request,) = daemon.tick()
     inside[0] = False
     assert daemon.run(request)
