@@ -91,6 +91,7 @@ EMP_LAKE_URI s3://bucket/prefix: lake and files of the warehouse lie there |
 EMP_CONFIG_DIR folder of universe.yaml, quality.yaml, formats/ (default: config/) |
 EMP_REFERENCE_DIR folder of calendars and instruments (default: reference/ in EMP_CONFIG_DIR) |
 EMP_UI_PORT port of the UI (default: 3000) |
+EMP_WARM_RUNS 0: runs of a code server begin in a Python of their own (default: 1) |
 EMP_MODE bootstrap: files, no server (the default); institutional: servers; auto |
 EMP_OPERATIONS_URL PostgreSQL of institutional mode |
 EMP_BACKUP_DIR folder of backups, best on another disk |
