@@ -15,8 +15,6 @@ from emp.narration import Narrator
 if TYPE_CHECKING:
     import dagster as dg
 
-OTHERS = "other_sessions"
-"""Metadata of the summary of a run that changed verdicts of sessions beside its own."""
 _SAID = 20
 
 
@@ -129,6 +127,8 @@ class Listener:
 
     def _tell_others(self, summary: dg.AssetCheckEvaluation) -> None:
         """Of what was said session by session, what is not about those of the run."""
+        from emp_assets.neighbours import OTHERS
+
         if OTHERS not in summary.metadata:
             return
         # It comes after the results of its sessions, and names those of the run.

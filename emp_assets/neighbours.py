@@ -36,6 +36,8 @@ from market_data.schemas import FINDINGS
 
 InspectBeside = Callable[[Platform, date, date], Beside]
 """The sessions next to a range: platform, first session, last session of the range."""
+OTHERS = "other_sessions"
+"""Metadata of the summary of a run that changed verdicts of sessions beside its own."""
 MOST = 80
 """Failures of neighbours that one run records; errors go first, then the newest."""
 TRIES = 3
@@ -71,7 +73,7 @@ class Changed:
             {"session": r.session, "check": r.check, "now": "passed" if r.passed else r.description}
             for r in self.recorded
         ]
-        return {"other_sessions": markdown_table(pl.DataFrame(told).sort("session", "check"))}
+        return {OTHERS: markdown_table(pl.DataFrame(told).sort("session", "check"))}
 
 
 def record_neighbours(

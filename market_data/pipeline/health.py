@@ -269,7 +269,7 @@ def _never(
     if layer == "raw":
         vendor = rest.removesuffix(f"_bars_{timeframe}")
         held = platform.raw_log.read(raw_bars(vendor, timeframe), symbols=symbols)
-    elif dataset == QUARANTINE or dataset.startswith("curated/"):
+    elif layer == "curated":
         held = platform.store.latest(curated_bars(timeframe), symbols=symbols)
     else:
         (stored,) = (d for d in STORED if d.name == dataset)
