@@ -20,7 +20,7 @@ _SAID = 20
 
 @dataclass(frozen=True)
 class RunFailure:
-    """A step that failed, in a sentence; `blocked` when a check stopped what is downstream."""
+    """A step that failed, or `run`, in a sentence; `blocked` when a check stopped what follows."""
 
     step: str
     message: str
@@ -96,6 +96,8 @@ class Listener:
             self._check(event)
         elif event.is_step_failure:
             self._fail(event)
+        elif event.is_run_failure and not self._record.failures:
+            self._fail_whole(event)
 
     def _count(self, event: dg.DagsterEvent) -> None:
         """Totals are on every session's materialisation; the first one of an asset is taken."""
@@ -151,6 +153,14 @@ class Listener:
         self._record.failures.append(RunFailure(found.step, message, blocked is not None))
         self._record.interrupted = self._record.interrupted or found.interrupted
         self._narrator.say(f"{found.step} failed: {message}")
+
+    def _fail_whole(self, event: dg.DagsterEvent) -> None:
+        """No step has said why: Dagster itself could not go on."""
+        from resources.event_errors import error_of, told
+
+        message = told(error_of(event)) or event.message or "no reason was recorded"
+        self._record.failures.append(RunFailure("run", message, blocked=False))
+        self._narrator.say(f"the run failed: {message}")
 
 
 def _verdict(found: dg.AssetCheckEvaluation) -> OtherSession:

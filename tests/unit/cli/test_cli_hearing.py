@@ -90,3 +90,28 @@ def test_nothing_is_told_of_others_where_no_verdict_changed() -> None:
     hear(listener, "volume", partition="2024-02-07", passed=True)
     hear(listener, "run_summary", passed=True, metadata={"sessions": "2024-02-09"})
     assert record.others == []
+
+
+def test_a_run_that_fails_without_a_step_that_did_says_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @dg.resource
+    def away() -> None:
+        raise RuntimeError("the place of its logs is away")
+
+    @dg.op(required_resource_keys={"away"})
+    def never() -> None: ...
+
+    @dg.job(resource_defs={"away": away}, executor_def=dg.in_process_executor)
+    def whole() -> None:
+        never()
+
+    instance, record = dg.DagsterInstance.ephemeral(), RunRecord("one")
+    run_id = dg.DagsterRun(job_name="whole").run_id
+    instance.add_event_listener(run_id, Listener(record, Narrator()).hear)
+    done = whole.execute_in_process(instance=instance, run_id=run_id, raise_on_error=False)
+    assert not done.success
+    (failure,) = record.failures
+    assert (failure.step, failure.blocked) == ("run", False)
+    assert "the place of its logs is away" in failure.message
+    assert f"the run failed: {failure.message}" in capsys.readouterr().err
