@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from emp.arguments import Symbols, listed, names_of, timeframe_of
-from emp.moments import Moment, day, parse
+from emp.moments import Moment, day, instant, parse
 from emp.platforms import platform_of
 from market_data.errors import ConfigurationError
 from market_data.timeframes import Timeframe
@@ -44,7 +44,7 @@ class FeatureFrame:
             features is younger), the features, the labels.
         features: names of the columns that a model may see.
         labels: names of those that it may not.
-        metadata: timeframe, range, and per group its version, definition, rows and digest.
+        metadata: timeframe, range, `as_of`, and per group its version, definition, rows and digest.
     """
 
     frame: pl.DataFrame
@@ -118,6 +118,7 @@ def get_features_for_training(
     groups: Symbols | None = None,
     include_labels: bool = True,
     outdated: bool = False,
+    as_of: Moment | None = None,
     settings: Settings | None = None,
 ) -> FeatureFrame:
     """Every bar of a range with its features and, for training, what came after it.
@@ -137,6 +138,10 @@ def get_features_for_training(
         include_labels: with fwd_ret_1, _5, _20 (returns over so many bars) and fwd_end_1, _5, _20
             (when each became known).
         outdated: also rows that another definition made; else they are an error.
+        as_of: the whole frame, labels too, as it would have been made of what was known at this
+            moment: bars, corporate actions, macro releases, decisions of people. It is made on the
+            spot of the raw logs, which takes longer; stored rows are neither read nor written. A
+            day means its first moment, UTC.
         settings: another installation than that of the environment.
 
     Raises:
@@ -145,7 +150,8 @@ def get_features_for_training(
         StoreUnavailableError: the warehouse does not answer.
 
     Warns:
-        MissingFeaturesWarning: bars of the range have no features.
+        MissingFeaturesWarning: bars of the range have no features; or none was known at `as_of`.
+        StoreAwayWarning: with `as_of`, the warehouse is away: bars lack the flags that it keeps.
     """
     from market_data.pipeline.feature_frames import training_rows
 
@@ -162,6 +168,7 @@ def get_features_for_training(
         sessions,
         labels=include_labels,
         outdated=outdated,
+        as_of=None if as_of is None else instant(as_of, "as_of"),
     )
     return _frame(found)
 

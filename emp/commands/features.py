@@ -51,7 +51,8 @@ GET_EXAMPLES = """
 Examples:\n
   emp features get AAPL --start 2024-02-01 --end 2024-02-29\n
   emp features get AAPL MSFT --groups price_1d_v1,confluence_v1 --start 2020-01-02 --end 2024-02-29
-  --format parquet --out features.parquet
+  --format parquet --out features.parquet\n
+  emp features get AAPL --start 2024-02-01 --end 2024-02-29 --as-of 2024-03-01
 """
 
 TimeframesOption = Annotated[
@@ -145,6 +146,10 @@ def get(
         typer.Option(metavar="A,B", help="Feature groups; those of the timeframe if none."),
     ] = None,
     labels: Annotated[bool, typer.Option(help="With what came after each bar.")] = True,
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="DATE|TIME", help="Made anew of what was known then."),
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = "table",
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write there instead of stdout.")
@@ -160,6 +165,7 @@ def get(
         str(timeframe),
         groups=split(groups) or None,
         include_labels=labels,
+        as_of=as_of,
         settings=settings_of(context),
     )
     if form == "parquet" and out is not None:

@@ -6,8 +6,8 @@ the arithmetic (market_data/features), features of bars (features.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
@@ -29,8 +29,10 @@ from market_data.macro.bias import currencies_of
 from market_data.pipeline.curate import chunks, lock_names
 from market_data.pipeline.feature_reach import reached_until
 from market_data.pipeline.features import FeatureReport
+from market_data.pipeline.macro_calendar import calendar_of
 from market_data.pipeline.platform import Platform, Progress, silent
 from market_data.schemas import UTC
+from market_data.timeframes import Timeframe
 
 LONGEST_CLOSURE = timedelta(days=14)
 """The session before one lies no further back."""
@@ -141,20 +143,40 @@ def _after(platform: Platform, dataset: Dataset, symbols: Sequence[str], last: d
 
 def confluence_now(platform: Platform, symbols: Sequence[str], span: _Span) -> pl.DataFrame:
     """What the confluence of a range is by the stored regimes; nothing is stored."""
-    first, last = span
-    around = first - LONGEST_CLOSURE, last
     columns = ["symbol", "ts", "session", "available_at", "regime"]
     regimes = {
         t: platform.store.scan(
             FEATURES[group_for(Kind.REGIME, t).key],
             symbols=symbols,
-            sessions=around,
+            sessions=around_confluence(span),
             columns=columns,
         )
         for t in FEATURE_TIMEFRAMES
     }
-    rows = confluence(regimes, _numbered_sessions(platform, symbols, around))
-    return rows.filter(pl.col("session").is_between(first, last))
+    return confluence_of(platform, symbols, span, regimes)
+
+
+def around_confluence(span: _Span) -> _Span:
+    """The sessions whose regimes the confluence of a range may take."""
+    return span[0] - LONGEST_CLOSURE, span[1]
+
+
+def confluence_of(
+    platform: Platform,
+    symbols: Sequence[str],
+    span: _Span,
+    regimes: Mapping[Timeframe, pl.DataFrame],
+) -> pl.DataFrame:
+    """What the confluence of a range is by some regimes.
+
+    Args:
+        platform: knows the calendars.
+        symbols: of the regimes.
+        span: first and last session.
+        regimes: by timeframe symbol, ts, session, available_at, regime, of `around_confluence`.
+    """
+    rows = confluence(regimes, _numbered_sessions(platform, symbols, around_confluence(span)))
+    return rows.filter(pl.col("session").is_between(*span))
 
 
 def _numbered_sessions(platform: Platform, symbols: Sequence[str], span: _Span) -> pl.DataFrame:
@@ -168,11 +190,16 @@ def _numbered_sessions(platform: Platform, symbols: Sequence[str], span: _Span) 
     return pl.concat(frames)
 
 
-def macro_context_now(platform: Platform, symbols: Sequence[str], span: _Span) -> pl.DataFrame:
-    """What the macro context of a range is by the stored calendar; nothing is stored."""
+def macro_context_now(
+    platform: Platform, symbols: Sequence[str], span: _Span, as_of: datetime | None = None
+) -> pl.DataFrame:
+    """What the macro context of a range is by the stored calendar; nothing is stored.
+
+    With `as_of` it is by the calendar that follows from what was known then.
+    """
     instruments = [platform.universe.instrument(s) for s in symbols]
     frames = [pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date})]
-    now = platform.clock.now()
+    now = as_of or platform.clock.now()
     for instrument in instruments:
         first = max(span[0], instrument.listed or span[0])
         last = min(span[1], instrument.delisted or span[1])
@@ -181,18 +208,20 @@ def macro_context_now(platform: Platform, symbols: Sequence[str], span: _Span) -
             begun = sessions.filter(pl.col("open") <= now)
             frames.append(begun.select("session", "open", symbol=pl.lit(instrument.symbol)))
     openings = pl.concat(frames, how="diagonal")
-    events = platform.store.scan(
-        MACRO_CALENDAR, sessions=(span[0] - EARLIEST - 2 * _DAY, span[1] + _DAY)
-    )
+    if openings.width < 3:
+        return FEATURES[group_for(Kind.MACRO_CONTEXT).key].schema.empty()
+    around = span[0] - EARLIEST - 2 * _DAY, span[1] + _DAY
+    if as_of is None:
+        events = platform.store.scan(MACRO_CALENDAR, sessions=around)
+    else:
+        events = calendar_of(platform, *around, as_of)
     currencies = {
         i.symbol: tuple(c for c in currencies_of(i) if c is not None) for i in instruments
     }
-    if openings.width < 3:
-        return FEATURES[group_for(Kind.MACRO_CONTEXT).key].schema.empty()
-    return macro_context(openings, events, _first_known(platform, events), currencies)
+    return macro_context(openings, events, _first_known(platform, events, as_of), currencies)
 
 
-def _first_known(platform: Platform, events: pl.DataFrame) -> pl.DataFrame:
+def _first_known(platform: Platform, events: pl.DataFrame, as_of: datetime | None) -> pl.DataFrame:
     """series, period, first_known_at: of the first value of the periods that events speak of."""
     wanted = events.select("series", "period").drop_nulls().unique()
     first, last = wanted.select(a=pl.col("period").min(), b=pl.col("period").max()).row(0)
@@ -204,6 +233,8 @@ def _first_known(platform: Platform, events: pl.DataFrame) -> pl.DataFrame:
         symbols=wanted["series"].unique().sort().to_list(),
         sessions=(first, date.max),
     )
+    if as_of is not None:
+        rows = rows.filter(pl.col("known_at") <= as_of)
     given = rows.filter(pl.col("period").is_between(first, last)).drop_nulls("value")
     known = given.group_by(series="symbol", period="period").agg(
         first_known_at=pl.col("known_at").min()

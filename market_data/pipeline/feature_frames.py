@@ -16,7 +16,6 @@ from typing import Any
 
 import polars as pl
 
-from market_data.datasets import FEATURES
 from market_data.errors import ConfigurationError, MarketDataError
 from market_data.features.labels import HORIZONS
 from market_data.features.registry import FeatureGroup, Kind, group_for
@@ -24,9 +23,12 @@ from market_data.pipeline.feature_gaps import (
     before_the_last_bar,
     of_served_bars,
     warn_of_missing,
+    warn_of_nothing_known,
 )
+from market_data.pipeline.feature_sources import FeaturesAsOf, FeatureSource, StoredFeatures
 from market_data.pipeline.platform import Platform
 from market_data.quality.digest import rows_digest
+from market_data.schemas import UTC
 from market_data.timeframes import Timeframe
 from market_data.wording import few
 
@@ -70,6 +72,7 @@ def training_rows(
     *,
     labels: bool = True,
     outdated: bool = False,
+    as_of: datetime | None = None,
 ) -> FeatureRows:
     """Every bar of a range with its features, and what came after it.
 
@@ -84,6 +87,8 @@ def training_rows(
         sessions: first and last session.
         labels: with the labels of the timeframe.
         outdated: also rows by another definition than the one in force.
+        as_of: all of it, labels too, as it would have been made of what was known then: bars,
+            corporate actions, macro releases and decisions of people. No stored row has a part.
 
     Raises:
         ConfigurationError: a symbol is not in the universe, a group is none of features, or the
@@ -91,11 +96,15 @@ def training_rows(
         MarketDataError: rows are by another definition.
 
     Warns:
-        MissingFeaturesWarning: bars of the range have no rows.
+        MissingFeaturesWarning: bars of the range have no rows; with `as_of`, no bar of the range
+            was known.
     """
-    reader = _Reader(platform, tuple(symbols), timeframe, tuple(groups), outdated)
+    reader = _Reader(platform, tuple(symbols), timeframe, tuple(groups), outdated, as_of)
     rows = reader.rows(sessions)
-    warn_of_missing(platform, symbols, timeframe, sessions, rows)
+    if as_of is None:
+        warn_of_missing(platform, symbols, timeframe, sessions, rows)
+    elif rows.is_empty():
+        warn_of_nothing_known(timeframe, sessions, as_of)
     names: list[str] = []
     if labels:
         rows, names = reader.with_labels(rows, sessions)
@@ -197,6 +206,7 @@ class _Reader:
         timeframe: Timeframe,
         groups: tuple[FeatureGroup, ...],
         outdated: bool,
+        as_of: datetime | None = None,
     ) -> None:
         for symbol in symbols:
             platform.universe.instrument(symbol)
@@ -205,9 +215,15 @@ class _Reader:
         if not groups:
             raise ConfigurationError("name at least one feature group")
         self._platform, self._symbols, self._timeframe = platform, symbols, timeframe
-        self._groups, self._outdated = groups, outdated
+        self._groups, self._outdated, self._as_of = groups, outdated, as_of
+        self._source: FeatureSource = StoredFeatures(platform)
+        if as_of is not None:
+            # Keys and labels of the timeframe are made with the groups that are asked for.
+            beside = [group_for(kind, timeframe) for kind in (Kind.PRICE, Kind.LABELS)]
+            self._source = FeaturesAsOf(platform, [*groups, *beside], as_of)
         self.columns: list[str] = []
-        self.metadata: dict[str, Any] = {"timeframe": str(timeframe), "groups": {}}
+        told = None if as_of is None else as_of.isoformat()
+        self.metadata: dict[str, Any] = {"timeframe": str(timeframe), "as_of": told, "groups": {}}
 
     def rows(self, sessions: tuple[date, date], *, until: datetime | None = None) -> pl.DataFrame:
         """The rows of a range, sorted by (symbol, ts); none whose bar ended after `until`."""
@@ -217,12 +233,13 @@ class _Reader:
         rows = pl.concat(frame.select(ROW) for frame in read.values()).unique(_KEY).sort(_KEY)
         if until is not None:
             rows = rows.filter(pl.col("available_at") <= until)
-        rows = of_served_bars(self._platform, self._symbols, self._timeframe, rows)
+        if self._as_of is None:
+            rows = of_served_bars(self._platform, self._symbols, self._timeframe, rows)
         for group in self._groups:
             if group.timeframe is self._timeframe:
                 rows = self._beside(rows, read[group.key], group)
             else:
-                rows = self._as_of(rows, group, sessions)
+                rows = self._newest(rows, group, sessions)
         return rows.sort(_KEY)
 
     def with_labels(
@@ -231,7 +248,7 @@ class _Reader:
         """Adds the labels that were known when the last row was."""
         group = group_for(Kind.LABELS, self._timeframe)
         told = self._read(group, sessions)
-        limit = rows["available_at"].max()
+        limit = pl.lit(rows["available_at"].max(), UTC)
         known = told.with_columns(
             pl.when(pl.col(f"fwd_end_{n}") <= limit)
             .then(pl.col(f"{name}_{n}"))
@@ -247,10 +264,8 @@ class _Reader:
     def _read(
         self, group: FeatureGroup, sessions: tuple[date, date], *, until: Any = None
     ) -> pl.DataFrame:
-        """The stored rows of a group; with a moment, those known by then."""
-        rows = self._platform.store.scan(
-            FEATURES[group.key], symbols=self._symbols, sessions=sessions
-        )
+        """The rows of a group; with a moment, those known by then."""
+        rows = self._source.rows(group, self._symbols, sessions)
         if until is not None:
             rows = rows.filter(pl.col("available_at") <= until)
         other = rows.filter(pl.col("definition") != group.definition)
@@ -275,7 +290,7 @@ class _Reader:
         cells = read.select(*_KEY, *group.names)
         return rows.join(cells, on=_KEY, how="left", maintain_order="left")
 
-    def _as_of(
+    def _newest(
         self, rows: pl.DataFrame, group: FeatureGroup, sessions: tuple[date, date]
     ) -> pl.DataFrame:
         """Adds the newest row of another group that had ended at each row's moment."""

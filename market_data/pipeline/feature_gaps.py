@@ -66,6 +66,18 @@ def of_served_bars(
     return served
 
 
+def warn_of_nothing_known(
+    timeframe: Timeframe, sessions: tuple[date, date], as_of: datetime
+) -> None:
+    """Tell that the raw logs hold no bar of a range that was known at a moment."""
+    warnings.warn(
+        f"no {timeframe} bar of the sessions {sessions[0]} to {sessions[1]} was known on "
+        f"{as_of:%Y-%m-%d %H:%M:%S} UTC, by the raw logs",
+        MissingFeaturesWarning,
+        stacklevel=4,
+    )
+
+
 def warn_of_missing(
     platform: Platform,
     symbols: Sequence[str],

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
@@ -139,13 +139,22 @@ def features_now(
     symbols: Sequence[str],
     first: date,
     last: date,
+    as_of: datetime | None = None,
 ) -> dict[Kind, pl.DataFrame]:
     """What the features of a range would be now; nothing is stored.
+
+    Args:
+        platform: configuration and ports.
+        groups: of the bars of one timeframe.
+        symbols: which.
+        first: first session.
+        last: last session.
+        as_of: of bars curated anew from what was known then; None for those that are stored.
 
     Returns:
         By kind: rows of the group's schema, sorted by (symbol, ts).
     """
-    maker = _Maker(platform, _timeframe_of(groups), tuple(groups), tuple(symbols))
+    maker = _Maker(platform, _timeframe_of(groups), tuple(groups), tuple(symbols), as_of=as_of)
     parts = [maker.compute(chunk, chunk[0]) for chunk in maker.chunks((first, last))]
     frames = {g.kind: pl.concat([_empty(g), *(part[g.kind] for part in parts)]) for g in groups}
     return {kind: frame.sort("symbol", "ts") for kind, frame in frames.items()}
@@ -172,10 +181,15 @@ class _Maker:
     groups: tuple[FeatureGroup, ...]
     symbols: tuple[str, ...]
     work: Work = computed
+    as_of: datetime | None = None
 
     def chunks(self, span: _Span) -> Iterator[_Span]:
         """Parts of a range that are computed at once."""
-        return chunks(*span, step_days(self.platform, self.timeframe))
+        days = step_days(self.platform, self.timeframe)
+        if self.as_of is not None and LOOK_BACK[self.timeframe] > timedelta(days=days):
+            # The bars before each part are curated again with it.
+            days = 366
+        return chunks(*span, days)
 
     def stored_until(self, last: date) -> date:
         """The last session after the range of which features are stored that it has a part in."""
@@ -232,7 +246,7 @@ class _Maker:
 
     def _parts(self, span: _Span, labels_from: date) -> Iterator[Part]:
         """The series that rows of a range are made of, each read when it is asked for."""
-        bars = FeatureBars(self.platform, self.timeframe)
+        bars = FeatureBars(self.platform, self.timeframe, self.as_of)
         begin = stretch_of(self.timeframe, labels_from)[0] - LOOK_BACK[self.timeframe]
         until = span[1] + timedelta(days=FURTHEST[self.timeframe])
         for names in _batches(self.symbols):
