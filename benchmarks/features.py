@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import polars as pl
@@ -12,15 +14,16 @@ import polars as pl
 from benchmarks.ratio import Ratio
 from benchmarks.rounds import Times
 from market_data.calendars import bar_starts
-from market_data.features.compute import compute
 from market_data.features.registry import Kind, bar_groups
 from market_data.features.series import series
-from market_data.features.windows import LOOK_BACK, stretches, warm_up
+from market_data.features.windows import LOOK_BACK, stretch_of, stretches, warm_up
+from market_data.pipeline.curate import chunks
+from market_data.pipeline.features import Part, computed
 from market_data.schemas import CORPORATE_ACTIONS
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 
-SYMBOLS, ROUNDS = 50, 2
+SYMBOLS, ROUNDS = 50, 3
 M1 = Timeframe.M1
 FIRST, LAST = date(2023, 12, 27), date(2025, 1, 3)
 GROUPS = tuple(g for g in bar_groups(M1) if g.kind is not Kind.LABELS)
@@ -49,16 +52,30 @@ def instruments(bars: pl.DataFrame) -> list[Instrument]:
     return [Instrument(symbol=s, asset_class=AssetClass.EQUITY, calendar="XNYS") for s in names]
 
 
-def in_polars(bars: pl.DataFrame, first: date = FIRST, last: date = LAST) -> list[pl.DataFrame]:
-    """Features of a range as the platform makes them: week by week, each with its warm-up."""
-    known, none = instruments(bars), CORPORATE_ACTIONS.empty()
-    found: list[pl.DataFrame] = []
+def in_polars(
+    bars: pl.DataFrame, first: date = FIRST, last: date = LAST
+) -> Iterator[dict[Kind, pl.DataFrame]]:
+    """Features of a range as the platform makes them, which hands them on week by week."""
+    known, months = instruments(bars), chunks(first, last, 31)
+    parts = chain.from_iterable(parts_of(bars, known, *month) for month in months)
+    return computed(parts, GROUPS)
+
+
+def parts_of(
+    bars: pl.DataFrame, known: list[Instrument], first: date, last: date
+) -> Iterator[Part]:
+    """The series of each week."""
+    none, day = CORPORATE_ACTIONS.empty(), pl.col("session")
+    reached = stretch_of(M1, first)[0] - LOOK_BACK[M1]
+    read = bars.filter(day >= reached, day <= last)
     for begin, start, end in stretches(M1, first, last):
-        day = pl.col("session")
-        near = bars.filter(day >= begin - LOOK_BACK[M1], day <= end)
-        whole = series(warm_up(near, begin), known, M1, none)
-        found += compute(whole, GROUPS, (start, end)).values()
-    return found
+        near = read.filter(day >= begin - LOOK_BACK[M1], day <= end)
+        yield series(warm_up(near, begin), known, M1, none), (start, end)
+
+
+def made(weeks: Iterable[dict[Kind, pl.DataFrame]]) -> int:
+    """How many rows of features there are; each week is let go, as when it is stored."""
+    return sum(rows.height for week in weeks for rows in week.values())
 
 
 def in_pandas(bars: Any) -> Any:  # noqa: PLR0915  one line per column
@@ -139,7 +156,7 @@ def check(bars: pl.DataFrame) -> None:
     """Both ways say the same where averages no longer remember how they began."""
     few = bars.filter(pl.col("symbol") == "S000", pl.col("session") < FIRST + timedelta(days=20))
     last = few["session"].unique().sort()[-1]
-    made = pl.concat([f for f in in_polars(few, last, last) if "rsi_14" in f.columns])
+    made = pl.concat([rows[Kind.INDICATORS] for rows in in_polars(few, last, last)])
     theirs = pl.from_pandas(in_pandas(few.to_pandas())).tail(made.height)
     for name in ("rsi_14", "macd_hist", "bb_upper", "atr_14", "adx_14", "cci_20", "stoch_d_3"):
         apart = (made[name] - theirs[name]).abs().max()
@@ -157,11 +174,11 @@ def run(symbols: int = SYMBOLS, rounds: int = ROUNDS) -> list[Ratio]:
     times = Times()
     for number in range(rounds):
         times.turn(
-            {"polars": partial(in_polars, bars), "pandas": partial(in_pandas, frame)},
+            {"polars": lambda: made(in_polars(bars)), "pandas": partial(in_pandas, frame)},
             backwards=bool(number % 2),
         )
     for _ in range(3):
-        times.turn({"session": partial(in_polars, bars, middle, middle)})
+        times.turn({"session": lambda: made(in_polars(bars, middle, middle))})
     return [
         Ratio(
             f"features of {bars.height / 1e6:.1f}M 1m bars, pandas / ours",

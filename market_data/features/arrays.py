@@ -14,7 +14,9 @@ over the border between two symbols, and rows too near to the beginning of their
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,16 +43,36 @@ class Bars:
     volume: Values
     missing: Values
     bounds: Sequence[int]
+    _first: dict[int, NDArray[np.intp]] = field(default_factory=dict, init=False, repr=False)
 
     def since(self, bars: int, values: Values) -> Values:
         """The values, emptied in place where fewer bars of the symbol come before."""
-        for first, end in self.runs:
-            values[first : min(first + bars, end)] = np.nan
+        values[self.first(bars)] = np.nan
         return values
+
+    def first(self, bars: int) -> NDArray[np.intp]:
+        """The first rows of each symbol, so many at most."""
+        if bars not in self._first:
+            rows = [np.arange(first, min(first + bars, end)) for first, end in self.runs]
+            self._first[bars] = np.concatenate(rows)
+        return self._first[bars]
 
     def before(self, values: Values, bars: int) -> Values:
         """The values so many bars before."""
         return self.since(bars, earlier(values, bars))
+
+    def change(self, values: Values) -> Values:
+        """How much higher a value is than that of the bar before."""
+        found = np.empty_like(values)
+        np.subtract(values[1:], values[:-1], out=found[1:])
+        return self.since(1, found)
+
+    def growth(self, values: Values, bars: int) -> Values:
+        """How many times the value so many bars before, less one."""
+        found = np.empty_like(values)
+        np.divide(values[bars:], values[: max(len(values) - bars, 0)], out=found[bars:])
+        found -= 1
+        return self.since(bars, found)
 
     def highest(self, values: Values, *lengths: int) -> list[Values]:
         """The highest of the last bars, for each of some lengths in ascending order."""
@@ -86,7 +108,7 @@ class Bars:
             done += step
         return same
 
-    @property
+    @cached_property
     def runs(self) -> list[tuple[int, int]]:
         """First row of each symbol, and the one after its last."""
         return list(zip(self.bounds[:-1], self.bounds[1:], strict=True))
@@ -155,36 +177,40 @@ def _squares(values: Values, length: int) -> Values:
     Chan, Golub, LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Sample
     Variances (1979), formula 2.1.
     """
-    parts = [(1, values, np.zeros_like(values))]
-    while 2 * parts[-1][0] <= length:
+    parts = [_Part(1, values, None)]
+    while 2 * parts[-1].bars <= length:
         parts.append(_pooled(parts[-1], parts[-1]))
     whole = parts.pop()
     for part in reversed(parts):
-        if whole[0] + part[0] <= length:
+        if whole.bars + part.bars <= length:
             whole = _pooled(whole, part)
-    return whole[2]
+    return np.zeros_like(values) if whole.squares is None else whole.squares
 
 
-_Part = tuple[int, Values, Values]
-"""Length of a window, sum, sum of squares."""
+class _Part(NamedTuple):
+    """Length of windows, their sums, their sums of squares: None for nothing."""
+
+    bars: int
+    sums: Values
+    squares: Values | None
 
 
 def _pooled(newer: _Part, older: _Part) -> _Part:
-    bars, sums, squares = newer
-    more, their_sums, their_squares = older
-    apart = sums[bars:] * (more / bars)
-    apart -= their_sums[:-bars]
+    bars, more = newer.bars, older.bars
+    found = np.zeros_like(newer.sums)
+    apart = found[bars:]
+    if bars == more:
+        np.subtract(newer.sums[bars:], older.sums[:-bars], out=apart)
+    else:
+        np.multiply(newer.sums[bars:], more / bars, out=apart)
+        apart -= older.sums[:-bars]
     apart *= apart
     apart *= bars / (more * (bars + more))
-    apart += their_squares[:-bars]
-    return bars + more, _joined(np.add, sums, their_sums, bars), _spread(squares, apart, bars)
-
-
-def _spread(squares: Values, apart: Values, bars: int) -> Values:
-    found = np.empty_like(squares)
-    found[:bars] = squares[:bars]
-    np.add(squares[bars:], apart, out=found[bars:])
-    return found
+    if older.squares is not None:
+        apart += older.squares[:-bars]
+    if newer.squares is not None:
+        found += newer.squares
+    return _Part(bars + more, _joined(np.add, newer.sums, older.sums, bars), found)
 
 
 def share_not_above(values: Values, length: int) -> Values:

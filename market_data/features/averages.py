@@ -44,20 +44,15 @@ class Average:
 
 def averaged(bars: Bars, wanted: Sequence[Average]) -> list[Values]:
     """Averages over all symbols; NaN before they begin. No value from there on may be missing."""
-    found = [np.empty_like(one.values) for one in wanted]
-    weights = tuple(one.weight for one in wanted)
-    for first, end in bars.runs:
-        table = np.empty((len(wanted), end - first))
-        for row, one in zip(table, wanted, strict=True):
-            np.multiply(one.values[first:end], one.weight, out=row)
-            row[: one.first] = 0.0
-            if one.first < len(row):
-                row[one.first] = _begun(one, first)
-        _accumulate(table, weights)
-        for values, row, one in zip(found, table, wanted, strict=True):
-            row[: one.first] = np.nan
-            values[first:end] = row
-    return found
+    table = np.empty((len(wanted), bars.bounds[-1]))
+    for row, one in zip(table, wanted, strict=True):
+        np.multiply(one.values, one.weight, out=row)
+        row[bars.first(one.first)] = 0.0
+        for first, end in bars.runs:
+            if first + one.first < end:
+                row[first + one.first] = _begun(one, first)
+    _accumulate(table, bars.runs, tuple(one.weight for one in wanted))
+    return [bars.since(one.first, row) for row, one in zip(table, wanted, strict=True)]
 
 
 def _begun(one: Average, first: int) -> float:
@@ -70,35 +65,51 @@ def _begun(one: Average, first: int) -> float:
 
 def averaged_over_gaps(bars: Bars, one: Average) -> Values:
     """An average of what is there: a missing value leaves it as it was."""
-    found = np.full_like(one.values, np.nan)
+    (found,) = averaged(bars, [one])
+    missing = np.isnan(one.values)
     for first, end in bars.runs:
-        begin = first + one.first
-        if begin >= end:
-            continue
-        own = one.values[begin:end].copy()
-        own[0] = _begun(one, first)
-        known = ~np.isnan(own)
-        table = own[known][np.newaxis] * one.weight
-        if not table.size:
-            continue
-        table[0, 0] = own[known][0]
-        _accumulate(table, (one.weight,))
-        # Each row takes the newest value so far: none before the first.
-        newest = np.cumsum(known) - 1
-        found[begin:end] = np.where(newest >= 0, table[0][newest], np.nan)
+        if missing[first + one.first : end].any():
+            own = one.values[first:end].copy()
+            own[: one.first] = 0.0
+            own[one.first] = _begun(one, first)
+            found[first:end] = _over_gaps(own, one)
     return found
 
 
-def _accumulate(table: Values, weights: tuple[float, ...]) -> None:
-    """Add to each value what is kept of all before it in its row, in place."""
+def _over_gaps(own: Values, one: Average) -> Values:
+    """The average of one symbol, whose values stand without gaps beside each other meanwhile."""
+    known = ~np.isnan(own)
+    there = own[known]
+    table = there[np.newaxis] * one.weight
+    # It begins with the first value that is there, whatever came of the window before.
+    table[0, one.first : one.first + 1] = there[one.first : one.first + 1]
+    _accumulate(table, [(0, table.shape[1])], (one.weight,))
+    newest = np.cumsum(known) - 1
+    return np.where(newest >= one.first, table[0][newest], np.nan)
+
+
+def _accumulate(table: Values, runs: Sequence[tuple[int, int]], weights: tuple[float, ...]) -> None:
+    """Add to each value what is kept of all before it in its row and run, in place.
+
+    The same stretch of all runs is summed at once: few long steps instead of many short ones.
+    """
     grown, shrunk = _powers(weights)
-    for begin in range(0, table.shape[1], _AT_ONCE):
-        part = table[:, begin : begin + _AT_ONCE]
-        if begin:
-            part[:, 0] += shrunk[:, 1] * table[:, begin - 1]
-        part *= grown[:, : part.shape[1]]
-        np.add.accumulate(part, axis=1, out=part)
-        part *= shrunk[:, : part.shape[1]]
+    held = np.empty((len(weights), len(runs), _AT_ONCE))
+    for done in range(0, max(end - first for first, end in runs), _AT_ONCE):
+        still = [(first + done, end) for first, end in runs if first + done < end]
+        parts = [(n, begin, min(begin + _AT_ONCE, end)) for n, (begin, end) in enumerate(still)]
+        longest = max(end - begin for _, begin, end in parts)
+        for number, begin, end in parts:
+            if done:
+                table[:, begin] += shrunk[:, 1] * table[:, begin - 1]
+            width = end - begin
+            np.multiply(table[:, begin:end], grown[:, :width], out=held[:, number, :width])
+            held[:, number, width:longest] = 0.0
+        sums = held[:, : len(parts), :longest]
+        np.add.accumulate(sums, axis=2, out=sums)
+        for number, begin, end in parts:
+            width = end - begin
+            np.multiply(sums[:, number, :width], shrunk[:, :width], out=table[:, begin:end])
 
 
 @lru_cache(maxsize=16)

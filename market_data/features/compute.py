@@ -7,11 +7,10 @@ there are (market_data/pipeline/features.py).
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -21,12 +20,9 @@ from market_data.features.regimes import WORDS, regimes
 from market_data.features.registry import FeatureGroup, Kind
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from market_data.features.arrays import Bars, Values
 
-_TOGETHER = 1 << 15
+_TOGETHER = 1 << 16
 """Rows of whole symbols that are computed at once: their columns fit the processor's cache."""
 _ROW = ("symbol", "ts", "session", "available_at")
 
@@ -58,7 +54,7 @@ def compute(
     if wanted:
         rows = series.select(*_ROW, "factor").filter(inside)
         factor = None if (rows["factor"] == 1).all() else rows["factor"]
-        cells = _cells(series, list(wanted.values()), inside.arg_true().to_numpy())
+        cells = _cells(series, list(wanted.values()), inside)
         for kind, group in wanted.items():
             columns = [_column(f, cells[f.name], factor) for f in group.features]
             made[kind] = _rows(rows, group, pl.DataFrame(columns))
@@ -71,30 +67,42 @@ def _rows(rows: pl.DataFrame, group: FeatureGroup, cells: pl.DataFrame) -> pl.Da
 
 
 def _cells(
-    series: pl.DataFrame, groups: Sequence[FeatureGroup], wanted: NDArray[np.integer[Any]]
+    series: pl.DataFrame, groups: Sequence[FeatureGroup], inside: pl.Series
 ) -> dict[str, Values]:
-    """The columns of groups in the rows of some numbers, on the basis of the series."""
+    """The columns of groups in some of the rows, on the basis of the series."""
     import numpy as np
 
+    _keep_memory()
+    wanted = inside.arg_true().to_numpy().astype(np.intp)
     names = [name for group in groups for name in group.names]
     # One piece of memory for a group: the system gives large ones in large pages.
     tables = [np.empty((len(group.names), len(wanted))) for group in groups]
     cells = dict(zip(names, (row for table in tables for row in table), strict=True))
     kinds = {group.kind for group in groups}
 
-    def fill(some: tuple[int, Bars]) -> None:
-        first, bars = some
-        begin, end = np.searchsorted(wanted, (first, first + bars.bounds[-1]))
-        own = wanted[begin:end].astype(np.intp) - first
+    for first, bars in _together(series):
         found = _computed(bars, kinds)
-        for name in names:
-            # None is out of bounds: to say so spares a copy.
-            np.take(found[name], own, out=cells[name][begin:end], mode="clip")
-
-    # As many at a time as Polars works with: NumPy lets go of the interpreter meanwhile.
-    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
-        deque(pool.map(fill, _together(series)), maxlen=0)
+        for begin, end in bars.runs:
+            start, stop = np.searchsorted(wanted, (first + begin, first + end)).tolist()
+            if start < stop:
+                # Wanted sessions follow each other: so do their rows within a symbol.
+                own = slice(wanted[start] - first, wanted[stop - 1] - first + 1)
+                for name in names:
+                    cells[name][start:stop] = found[name][own]
     return cells
+
+
+@cache
+def _keep_memory() -> None:
+    """Have the C library keep what is let go: new pages would cost a third of all the time.
+
+    glibc gives back what it has in excess of a limit, at first 128 KiB, and raises the limit to
+    twice the largest block that was let go, of up to 32 MiB (mallopt(3), M_MMAP_THRESHOLD). So one
+    such block is taken, never written, and let go.
+    """
+    import numpy as np
+
+    np.empty((1 << 25) - (1 << 13), dtype=np.uint8)
 
 
 def _together(series: pl.DataFrame) -> Iterator[tuple[int, Bars]]:
@@ -140,7 +148,14 @@ def _computed(bars: Bars, kinds: set[Kind]) -> dict[str, Values]:
 
 def _column(feature: Feature, cells: Values, factor: pl.Series | None) -> pl.Series:
     """The cells of a feature, each on the basis of its own session."""
-    column = pl.Series(feature.name, cells, nan_to_null=True)
+    import numpy as np
+    import pyarrow as pa
+
+    if np.isnan(cells).any():
+        column = pl.Series(feature.name, cells, nan_to_null=True)
+    else:
+        # As Arrow it is taken over, and not copied.
+        column = pl.Series(feature.name, pa.array(cells))
     if words := WORDS.get(feature.name):
         return pl.Series(feature.name, words).gather(column.cast(pl.UInt32))
     if factor is not None and feature.unit == PRICE:

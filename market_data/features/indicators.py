@@ -37,8 +37,7 @@ def _momentum(bars: Bars) -> dict[str, Values]:
     """What is made of averages without end."""
     close, high, low = bars.close, bars.high, bars.low
     last = bars.before(close, 1)
-    step = close - last
-    up, down = high - bars.before(high, 1), bars.before(low, 1) - low
+    step, up, down = bars.change(close), bars.change(high), -bars.change(low)
     reach = np.maximum(high, last) - np.minimum(low, last)
     plus, minus = up * ((up > down) & (up > 0)), down * ((down > up) & (down > 0))
     begun = _SLOW - 1

@@ -15,7 +15,7 @@ _WINDOW = 20
 
 def prices(bars: Bars) -> dict[str, Values]:
     """The columns of the group price."""
-    found = {f"ret_{n}": bars.close / bars.before(bars.close, n) - 1 for n in (1, 5, 20)}
+    found = {f"ret_{n}": bars.growth(bars.close, n) for n in (1, 5, 20)}
     found["ma_5"], found["ma_20"] = means(bars, 5, 20)
     squares = bars.since(_WINDOW, bars.squares(found["ret_1"], _WINDOW))
     found["vol_20"] = np.sqrt(squares / (_WINDOW - 1))

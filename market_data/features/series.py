@@ -71,7 +71,7 @@ def series(
     ]
     if not placed:
         return pl.DataFrame(schema=SERIES)
-    ordered = sort_if_needed(pl.concat(placed))
+    ordered = sort_if_needed(pl.concat(placed)) if len(placed) > 1 else placed[0]
     first = (ordered["symbol"] != ordered["symbol"].shift()).fill_null(value=True)
     counted = ordered.with_columns(missing=_missing(ordered["slot"], first))
     return _on_one_basis(_known_in_order(counted, first), actions).select(SERIES.names())
@@ -107,42 +107,54 @@ def _by_calendar(bars: pl.DataFrame, instruments: Sequence[Instrument]) -> dict[
 def _placed(bars: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataFrame:
     """Adds available_at and slot: the number of each bar among all that the calendar expects."""
     first, last = bars.select(a=pl.col("session").min(), b=pl.col("session").max()).row(0)
-    ended = _ended(bars, calendar, timeframe)
     sessions = trading_sessions(calendar, first, last).select(
         "session",
         begin=pl.coalesce("expected_from", "open"),
         end=pl.coalesce("expected_until", "close"),
     )
-    if not timeframe.is_intraday:
-        days = sessions.filter(pl.col("begin") < pl.col("end"))["session"]
-        slot = days.search_sorted(ended["session"], side="right")
-        return ended.with_columns(slot=slot.cast(pl.Int64))
-    grid = (
-        bar_starts(calendar, timeframe, first, last)
-        .join(sessions, on="session", maintain_order="left")
-        .filter(pl.col("ts") >= pl.col("begin"), pl.col("ts") < pl.col("end"))
-    )
-    return ended.with_columns(slot=_place(grid["ts"], ended["ts"]))
+    if timeframe.is_intraday:
+        grid = bar_starts(calendar, timeframe, first, last)
+        placed = _on_grid(bars, grid.join(sessions, on="session", maintain_order="left"))
+        return _ended_beside(placed, calendar, timeframe)
+    days = sessions.filter(pl.col("begin") < pl.col("end"))["session"]
+    slot = days.search_sorted(bars["session"], side="right")
+    return _ended(bars, calendar, timeframe).with_columns(slot=slot.cast(pl.Int64))
 
 
-def _place(grid: pl.Series, ts: pl.Series) -> pl.Series:
-    """How many times of a grid are no later, of times that mostly ascend."""
+def _on_grid(bars: pl.DataFrame, grid: pl.DataFrame) -> pl.DataFrame:
+    """Adds slot and, where the grid has the bar, available_at; null beside the grid."""
     import numpy as np
 
-    # NumPy begins each search where the one before it ended.
-    found = np.searchsorted(grid.to_physical().to_numpy(), ts.to_physical().to_numpy(), "right")
-    return pl.Series(found, dtype=pl.Int64)
+    expected = (pl.col("ts") >= pl.col("begin")) & (pl.col("ts") < pl.col("end"))
+    slots = grid.select("session", "ts", "bar_end", slot=expected.cast(pl.Int64).cum_sum())
+    begins, ts = (frame["ts"].to_physical().to_numpy() for frame in (grid, bars))
+    # NumPy begins each search where the one before it ended: times mostly ascend.
+    places = np.searchsorted(begins, ts, "right")
+    # A row without anything is the place of what comes before all of the grid.
+    before = slots.clear(1).with_columns(slot=pl.lit(0, pl.Int64))
+    found = pl.concat([before, slots])[places]
+    same = (found["ts"] == bars["ts"]) & (found["session"] == bars["session"])
+    ended = (
+        found["bar_end"] if same.all(ignore_nulls=False) else pl.when(same).then(found["bar_end"])
+    )
+    return bars.with_columns(available_at=ended, slot=found["slot"])
+
+
+def _ended_beside(placed: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataFrame:
+    """The bars with available_at of those too that lie beside the calendar's grid."""
+    if not placed["available_at"].null_count():
+        return placed
+    ended = with_bar_end(placed, calendar, timeframe)
+    return ended.with_columns(pl.coalesce("available_at", "bar_end")).drop("bar_end")
 
 
 def _ended(bars: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataFrame:
-    """Adds available_at, never before the bar's end.
+    """Adds available_at to daily bars, never before the bar's end.
 
-    That of a daily bar over a vendor's own day is the end of that day; where nobody tells it, the
+    That of a bar over a vendor's own day is the end of that day; where nobody tells it, the
     bar ends when such a day is over wherever it may be.
     """
     ended = with_bar_end(bars, calendar, timeframe).rename({"bar_end": "available_at"})
-    if timeframe.is_intraday:
-        return ended
     midnight = pl.col("session").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     latest = pl.max_horizontal("available_at", midnight + LATEST_DAY_END)
     foreign = pl.col("flags").str.contains(FOREIGN_DAY, literal=True)

@@ -11,7 +11,9 @@ killed and repeated leaves none behind.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -32,6 +34,8 @@ from market_data.timeframes import Timeframe
 PREVIEW_ROWS = 10
 _AT_ONCE = 64
 """Symbols that are computed together: intermediate columns are many times the bars."""
+_WORKERS = 4
+"""Parts that are computed at a time, at most: each takes its memory."""
 _DAY = timedelta(days=1)
 _Span = tuple[date, date]
 
@@ -44,9 +48,17 @@ Work = Callable[[Iterable[Part], Sequence[FeatureGroup]], Iterator[dict[Kind, pl
 def computed(
     parts: Iterable[Part], groups: Sequence[FeatureGroup]
 ) -> Iterator[dict[Kind, pl.DataFrame]]:
-    """The rows of each part by kind, one part after the other, in this process."""
-    for series, sessions in parts:
-        yield compute(series, groups, sessions)
+    """The rows of each part by kind, in this process: some at a time, while the next is read."""
+    workers = min(pl.thread_pool_size(), _WORKERS)
+    with ThreadPoolExecutor(workers) as pool:
+        begun: deque[Future[dict[Kind, pl.DataFrame]]] = deque()
+        for series, sessions in parts:
+            begun.append(pool.submit(compute, series, groups, sessions))
+            # One more than are at work: none of them waits while the next is read.
+            if len(begun) > workers:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
 
 
 @dataclass
