@@ -1,6 +1,16 @@
-"""The whole graph: every asset and every check, from the universe's vendors and timeframes."""
+"""The whole graph: every asset and every check, from the universe's vendors and timeframes.
+
+A process that loads the graph again, for the next piece of a backfill for instance, gets the parts
+that it has made before, where what they are made of is the same: making all of them takes longer
+than a short run.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -32,21 +42,85 @@ from emp_assets.reference.instruments import instruments
 from emp_assets.reference.trading_sessions import trading_sessions
 from market_data.features.registry import FEATURE_TIMEFRAMES
 from market_data.timeframes import Timeframe
-from market_data.universe import Universe
+from market_data.universe import Universe, VendorConfig
+
+Part = TypeVar("Part")
+MOST_PARTS = 1024
+"""Of all graphs of a process; one graph has about a hundred."""
 
 
 def all_assets(universe: Universe, terms: VendorTable) -> list[dg.AssetsDefinition]:
     """Every asset, upstream first; `terms` are those of the vendors."""
+    begins = universe.first_session
     found = [
         instruments,
         trading_sessions,
         corporate_actions,
-        *(
-            raw_bars_asset(universe, vendor, timeframe, terms.of(vendor.name, vendor.reader))
-            for vendor in universe.vendors
-            for timeframe in vendor.timeframes
-        ),
-        *(curated_bars_asset(universe, t) for t in Timeframe),
+        *(_raw(universe, v, t, terms) for v in universe.vendors for t in v.timeframes),
+        *(_curated(universe, t) for t in Timeframe),
+        *_made_once(lambda: _of_curated(universe), "of curated", begins),
+        ingest_reports,
+        slo_report,
+        data_retention,
+        failover_drill,
+        export_drill,
+        readiness,
+        daily_checklist,
+    ]
+    known = frozenset(key for asset in found for key in asset.keys)
+    found += _made_once(lambda: exports_assets(universe, known), "exports", begins, known)
+    sessions = [key for asset in found if asset.partitions_def for key in asset.keys]
+    return [*found, failed_sessions_asset(sessions)]
+
+
+def all_checks(universe: Universe) -> list[dg.AssetChecksDefinition]:
+    """The checks of the reference tables and of every dataset that has sessions."""
+    return [
+        *(_raw_checks(universe, v, t) for v in universe.vendors for t in v.timeframes),
+        *_made_once(lambda: _other_checks(universe), "checks", universe.first_session),
+    ]
+
+
+def _raw(
+    universe: Universe, vendor: VendorConfig, timeframe: Timeframe, table: VendorTable
+) -> dg.AssetsDefinition:
+    terms = table.of(vendor.name, vendor.reader)
+    return _made_once(
+        lambda: raw_bars_asset(universe, vendor, timeframe, terms),
+        "raw",
+        universe.first_session,
+        (vendor.name, vendor.reader),
+        timeframe,
+        terms,
+    )
+
+
+def _raw_checks(
+    universe: Universe, vendor: VendorConfig, timeframe: Timeframe
+) -> dg.AssetChecksDefinition:
+    return _made_once(
+        lambda: raw_bars_checks(universe, vendor, timeframe),
+        "checks of raw",
+        universe.first_session,
+        vendor.name,
+        timeframe,
+    )
+
+
+def _curated(universe: Universe, timeframe: Timeframe) -> dg.AssetsDefinition:
+    feeds = [[v.name for v in universe.vendors_of(t)] for t in (timeframe, Timeframe.M1)]
+    return _made_once(
+        lambda: curated_bars_asset(universe, timeframe),
+        "curated",
+        universe.first_session,
+        timeframe,
+        *map(tuple, feeds),
+    )
+
+
+def _of_curated(universe: Universe) -> list[dg.AssetsDefinition]:
+    """What is the same whoever the vendors are."""
+    return [
         quarantine_asset(universe),
         fred_releases_asset(universe),
         fred_observations_asset(universe),
@@ -57,25 +131,12 @@ def all_assets(universe: Universe, terms: VendorTable) -> list[dg.AssetsDefiniti
         macro_context_asset(universe),
         regime_stats_asset(universe),
         predictions_asset(universe),
-        ingest_reports,
-        slo_report,
-        data_retention,
-        failover_drill,
-        export_drill,
-        readiness,
-        daily_checklist,
     ]
-    known = {key for asset in found for key in asset.keys}
-    found += exports_assets(universe, known)
-    sessions = [key for asset in found if asset.partitions_def for key in asset.keys]
-    return [*found, failed_sessions_asset(sessions)]
 
 
-def all_checks(universe: Universe) -> list[dg.AssetChecksDefinition]:
-    """The checks of the reference tables and of every dataset that has sessions."""
+def _other_checks(universe: Universe) -> list[dg.AssetChecksDefinition]:
     return [
         *reference_checks(),
-        *(raw_bars_checks(universe, v, t) for v in universe.vendors for t in v.timeframes),
         *(curated_bars_checks(universe, t) for t in Timeframe),
         quarantine_checks(universe),
         scores_checks(universe),
@@ -89,3 +150,27 @@ def all_checks(universe: Universe) -> list[dg.AssetChecksDefinition]:
         fred_observations_checks(universe),
         macro_calendar_checks(universe),
     ]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A part of the graph: all that it is made of, which tells it from others, and its making."""
+
+    of: tuple[Hashable, ...]
+    make: Callable[[], Any] = field(compare=False)
+
+
+def _made_once(make: Callable[[], Part], *of: Hashable) -> Part:
+    """A part of the graph, or the one that was made of the same before.
+
+    Args:
+        make: makes it.
+        of: everything that the part depends on.
+    """
+    part: Part = _made(_Asked(of, make))
+    return part
+
+
+@lru_cache(maxsize=MOST_PARTS)
+def _made(asked: _Asked) -> Any:
+    return asked.make()

@@ -5,7 +5,7 @@ a connection and compiles its statements anew for every event, and the close of 
 folds the write-ahead log into the database: about 25 ms per materialisation. A range of 23 years of
 sessions is 34,000 events. Kept connections and one flush per checkpoint make it about 6 ms, and the
 events of a batch (DAGSTER_EVENT_BATCH_SIZE) share one transaction per database. The file of a run
-goes with the run.
+begins as a copy of an empty one (run_files.py), and goes with the run.
 What does not: what is stored. tests/compat holds both storages to the same records.
 
 `synchronous = NORMAL` keeps the database whole through a crash of the process; after a power cut
@@ -28,6 +28,7 @@ from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEvent
 from dagster._serdes import ConfigurableClassData
 
 from resources.check_evaluations import EVALUATION, store_evaluations
+from resources.run_files import copy_empty, is_made
 from resources.takes_evaluations import TakesEvaluations
 
 if TYPE_CHECKING:
@@ -78,6 +79,17 @@ class PooledSqliteEventLog(TakesEvaluations, SqliteEventLogStorage):
                 self._initialized_dbs.add(shard)
             with engine.connect() as connection, connection.begin():
                 yield connection
+
+    def _initdb(self, engine: sa.Engine, for_index_shard: bool = False) -> None:
+        """Make Dagster's tables in a database that has none."""
+        file = Path(str(engine.url.database))
+        if for_index_shard:
+            super()._initdb(engine, for_index_shard)
+            return
+        if not file.exists():
+            copy_empty(file, super()._initdb)
+        if not is_made(engine, file):
+            super()._initdb(engine)
 
     def _engine(self, shard: str) -> sa.Engine:
         """The engine of a database file; called under the lock."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.support.servers", "tests.support.order"]
+pytest_plugins = ["tests.support.servers", "tests.support.order", "tests.support.collector"]
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -18,6 +19,7 @@ from dagster._core.storage.partition_status_cache import get_and_update_asset_st
 
 from adapters.settings import PROJECT
 from resources.event_log import PooledSqliteEventLog
+from resources.run_files import EMPTY, copy_empty
 
 SESSIONS = dg.DailyPartitionsDefinition("2024-01-01")
 TAGS = {
@@ -151,3 +153,45 @@ def test_threads_may_write_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert not errors
         stored = instance.fetch_materializations(AssetKey("bars"), limit=1000).records
     assert len(stored) == 80, sys.version
+
+
+def tables(file: Path) -> list[tuple[object, ...]]:
+    """The tables and indices of a database, and its revision."""
+    with closing(sqlite3.connect(file)) as opened:
+        made = opened.execute("select type, name, sql from sqlite_master order by 1, 2").fetchall()
+        version = opened.execute("select version_num from alembic_version").fetchall()
+        (kept,) = opened.execute("pragma journal_mode").fetchall()
+    return [*made, *version, kept]
+
+
+def test_the_file_of_a_run_begins_as_dagster_makes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Also the second one, which is copied; and a file that was left behind empty is made whole."""
+    (tmp_path / "stock").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "stock")) as stock:
+        expected = tables(next((tmp_path / "stock").rglob(f"{run(stock)}.db")))
+    with shipped(tmp_path / "home", monkeypatch) as instance:
+        folder = tmp_path / "home" / "history" / "runs"
+        made = [run(instance), run(instance)]
+        assert [tables(folder / f"{one}.db") for one in made] == [expected, expected]
+        assert len({len(instance.all_logs(one)) for one in made}) == 1
+        log = instance.event_log_storage
+        assert isinstance(log, PooledSqliteEventLog)
+        assert sorted(log.get_all_run_ids()) == sorted(made)
+        (folder / "killed.db").touch()
+        assert log.get_logs_for_run("killed") == []
+        assert tables(folder / "killed.db") == expected
+    assert not [f.name for f in folder.iterdir() if f.name.startswith(f"{EMPTY}-")]
+
+
+def test_a_run_that_another_process_has_begun_keeps_its_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Both found no file."""
+    with shipped(tmp_path / "home", monkeypatch) as instance:
+        run_id = run(instance)
+        expected = records(instance, run_id)
+    copy_empty(tmp_path / "home" / "history" / "runs" / f"{run_id}.db", pytest.fail)
+    with shipped(tmp_path / "home", monkeypatch) as instance:
+        assert records(instance, run_id) == expected

@@ -348,6 +348,20 @@ def _ours() -> Iterator[str]:
         yield from (m.name for m in found if not m.name.startswith(_NOT_IMPORTED))
 
 
+def _make_the_graph() -> None:
+    """The parts of the shipped graph, which any graph with the same vendors takes over."""
+    from adapters.configuration import load_universe
+    from adapters.settings import PROJECT, Settings
+    from adapters.vendors.table import load_vendor_table
+    from emp_assets.graph import all_assets, all_checks
+
+    with tempfile.TemporaryDirectory() as nothing:
+        shipped = Settings(data_dir=Path(nothing), config_dir=PROJECT / "config")
+        universe = load_universe(shipped)
+        all_assets(universe, load_vendor_table(shipped))
+        all_checks(universe)
+
+
 if __name__ == "__main__":
     for module in (*LIBRARIES, *_ours()):
         # What cannot be imported is for the process to tell that needs it.
@@ -362,6 +376,10 @@ if __name__ == "__main__":
         from emp.cli import command
 
         command()
+    # Every process that loads the graph would make all of it first.
+    with suppress(ImportError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _make_the_graph()
     threads = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
     lost = [name for name in threads if name not in _HARMLESS]
     assert len(lost) == 1, f"threads beside the first would not live through a fork: {lost}"

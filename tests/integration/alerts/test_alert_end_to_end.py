@@ -29,6 +29,7 @@ from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe
 from sensors.alerts import alert_delivery, alerts_of_runs
 from tests.support.graph import Graph
+from tests.support.instances import kept_instance
 from tests.support.replay_server import Asked, ReplayServer, Reply, failing, json_body, slow
 
 HOOK = "/services/hook"
@@ -92,7 +93,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     copytree(PROJECT / "config", config)
     hook = {"name": "hook", "type": "webhook", "url_env": "ALERT_URL", "timeout": "2s"}
     (config / "alerts.yaml").write_text(yaml.safe_dump({"collect": "0s", "routes": [hook]}))
-    with ReplayServer() as server, dg.instance_for_test() as instance:
+    with ReplayServer() as server, kept_instance() as instance:
         monkeypatch.setenv("COINBASE_URL", server.url)
         monkeypatch.setenv("ALERT_URL", f"{server.url}{HOOK}")
         graph = Graph(Settings(data_dir=tmp_path / "data", config_dir=config), instance)

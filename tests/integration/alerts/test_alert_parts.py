@@ -27,6 +27,7 @@ from market_data.alerts import Phase
 from market_data.alerts.facts import AgeFact
 from resources.platform import PlatformResource
 from resources.readiness import ReadinessResource
+from tests.support.instances import kept_instance
 from tests.support.operations_file import give_operations
 from tests.support.servers import RedisServer
 
@@ -35,7 +36,7 @@ NUMBERS = ("cache", "counted")
 
 @pytest.fixture(scope="module")
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as made:
+    with kept_instance() as made:
         yield made
 
 

@@ -28,6 +28,7 @@ from market_data.universe import AssetClass, Instrument
 from resources.run_processes import LOST
 from sensors.alerts import alert_delivery, alerts_of_runs, platform_alerts
 from tests.support.graph import Graph
+from tests.support.instances import kept_instance
 from tests.support.replay_server import ReplayServer, json_body
 from tests.support.worlds import FileVendor, World
 
@@ -95,7 +96,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
         instruments=(Instrument(symbol="AAA", asset_class=AssetClass.EQUITY, calendar="XNYS"),),
     )
     # A real instance, its records in SQLite: an ephemeral one keeps no ticks.
-    with ReplayServer() as server, dg.instance_for_test() as instance:
+    with ReplayServer() as server, kept_instance() as instance:
         made = Graph(Settings(data_dir=tmp_path / "data", config_dir=config), instance)
         server.reply(HOOK, json_body({"ok": True}))
         monkeypatch.setenv("ALERT_URL", f"{server.url}{HOOK}")

@@ -19,6 +19,7 @@ import yaml
 from adapters.settings import PROJECT, Settings
 from sensors.alerts import alert_delivery, alerts_of_runs
 from tests.support.graph import Graph
+from tests.support.instances import kept_instance
 from tests.support.replay_server import Asked, ReplayServer, Reply, json_body
 
 HOOK, CANDLES = "/hook", "/products/BTC-USD/candles"
@@ -97,7 +98,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     copytree(PROJECT / "config", config)
     hook = {"name": "hook", "type": "webhook", "url_env": "ALERT_URL"}
     (config / "alerts.yaml").write_text(yaml.safe_dump({"collect": "0s", "routes": [hook]}))
-    with ReplayServer() as server, dg.instance_for_test() as instance:
+    with ReplayServer() as server, kept_instance() as instance:
         monkeypatch.setenv("COINBASE_URL", server.url)
         monkeypatch.setenv("ALERT_URL", f"{server.url}{HOOK}")
         made = House(

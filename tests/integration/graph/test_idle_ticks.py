@@ -16,6 +16,7 @@ from adapters.operations_opening import open_operations
 from adapters.requests.opening import Gates
 from adapters.settings import Settings
 from tests.support.graph import Graph
+from tests.support.instances import kept_instance
 from tests.support.new_connections import new_connections
 from tests.support.operations_file import give_operations
 
@@ -26,7 +27,7 @@ def house(tmp_path: Path) -> Iterator[Graph]:
     give_operations(settings)
     # Somebody was asked once, so that there is a count of requests to look at.
     Gates(settings, SystemClock()).of("yahoo").enter([])
-    with dg.instance_for_test() as instance:
+    with kept_instance() as instance:
         yield Graph(settings, instance)
 
 

@@ -47,6 +47,7 @@ from resources.platform import PlatformResource
 from sensors.run_facts import run_fact
 from sensors.schedule_facts import sla_fact
 from tests.support.graph import Graph
+from tests.support.instances import kept_instance
 from tests.support.replay_server import Asked, ReplayServer, Reply, failing, json_body
 
 DAILY = "daily_market_data"
@@ -157,7 +158,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     (config / "universe.yaml").write_text(yaml.safe_dump(UNIVERSE))
     (config / "automation.yaml").write_text(yaml.safe_dump(POLICY))
     settings = Settings(data_dir=tmp_path / "data", config_dir=config)
-    with ReplayServer() as server, dg.instance_for_test() as instance:
+    with ReplayServer() as server, kept_instance() as instance:
         monkeypatch.setenv("COINBASE_URL", server.url)
         server.reply(CANDLES, candles)
         yield House(Graph(settings, instance), server)

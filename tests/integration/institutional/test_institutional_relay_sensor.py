@@ -13,6 +13,7 @@ from adapters.operations.outbox import SqlOutbox
 from adapters.settings import Mode, Settings
 from definitions import build_definitions
 from sensors.kafka_relay import relay_kafka_events
+from tests.support.instances import kept_instance
 from tests.support.institution import Institution, institution
 from tests.support.new_connections import new_connections
 
@@ -75,7 +76,7 @@ def test_no_sensor_opens_anything_on_an_idle_tick(
             if isinstance(told, dg.SensorResult) and told.cursor is not None:
                 cursors[sensor.name] = told.cursor
 
-    with dg.instance_for_test() as instance, new_connections(monkeypatch) as opened:
+    with kept_instance() as instance, new_connections(monkeypatch) as opened:
         for _ in range(3):
             ticks(instance)
         kinds = {line.split(" ")[0] for line in opened}

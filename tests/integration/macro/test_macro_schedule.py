@@ -27,6 +27,7 @@ from tests.support.fred_replay import (
     turn_on,
 )
 from tests.support.graph import Graph, graph
+from tests.support.instances import kept_instance
 from tests.support.replay_server import ReplayServer
 
 TODAY = datetime(2024, 11, 1, 16, 15, tzinfo=UTC)
@@ -35,7 +36,7 @@ TODAY = datetime(2024, 11, 1, 16, 15, tzinfo=UTC)
 @pytest.fixture
 def built(tmp_path: Path) -> Iterator[Graph]:
     # A tick opens the instance anew, which one in memory does not survive.
-    with graph(tmp_path) as made, dg.instance_for_test() as instance:
+    with graph(tmp_path) as made, kept_instance() as instance:
         yield Graph(made.settings, instance)
 
 
