@@ -65,27 +65,34 @@ def _begun(one: Average, first: int) -> float:
 
 def averaged_over_gaps(bars: Bars, one: Average) -> Values:
     """An average of what is there: a missing value leaves it as it was."""
-    (found,) = averaged(bars, [one])
+    table = (one.values * one.weight)[np.newaxis]
+    runs = [(first + one.first, end) for first, end in bars.runs if first + one.first < end]
+    for begin, _ in runs:
+        table[0, begin] = _begun(one, begin - one.first)
+    if runs:
+        _accumulate(table, runs, (one.weight,))
+    found = bars.since(one.first, table[0])
     missing = np.isnan(one.values)
-    for first, end in bars.runs:
-        if missing[first + one.first : end].any():
-            own = one.values[first:end].copy()
-            own[: one.first] = 0.0
-            own[one.first] = _begun(one, first)
-            found[first:end] = _over_gaps(own, one)
+    for begin, end in runs:
+        if missing[begin:end].any():
+            own = one.values[begin:end].copy()
+            own[0] = _begun(one, begin - one.first)
+            found[begin:end] = _over_gaps(own, one.weight)
     return found
 
 
-def _over_gaps(own: Values, one: Average) -> Values:
+def _over_gaps(own: Values, weight: float) -> Values:
     """The average of one symbol, whose values stand without gaps beside each other meanwhile."""
     known = ~np.isnan(own)
     there = own[known]
-    table = there[np.newaxis] * one.weight
-    # It begins with the first value that is there, whatever came of the window before.
-    table[0, one.first : one.first + 1] = there[one.first : one.first + 1]
-    _accumulate(table, [(0, table.shape[1])], (one.weight,))
+    if not there.size:
+        return own
+    table = there[np.newaxis] * weight
+    table[0, 0] = there[0]
+    _accumulate(table, [(0, there.size)], (weight,))
+    # Each row takes the newest value so far: none before the first.
     newest = np.cumsum(known) - 1
-    return np.where(newest >= one.first, table[0][newest], np.nan)
+    return np.where(newest >= 0, table[0][newest], np.nan)
 
 
 def _accumulate(table: Values, runs: Sequence[tuple[int, int]], weights: tuple[float, ...]) -> None:
