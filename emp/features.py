@@ -119,6 +119,7 @@ def get_features_for_training(
     include_labels: bool = True,
     outdated: bool = False,
     as_of: Moment | None = None,
+    revisions: Literal["known", "newest"] = "known",
     settings: Settings | None = None,
 ) -> FeatureFrame:
     """Every bar of a range with its features and, for training, what came after it.
@@ -142,10 +143,14 @@ def get_features_for_training(
             moment: bars, corporate actions, macro releases, decisions of people. It is made on the
             spot of the raw logs, which takes longer; stored rows are neither read nor written. A
             day means its first moment, UTC.
+        revisions: of bars that a vendor told again with other values. "known": no row rests on one
+            that came after it, see docs/features.md; "newest": all rest on the newest, which is
+            quicker where much was restated. Labels rest on the newest in any case.
         settings: another installation than that of the environment.
 
     Raises:
-        ConfigurationError: a symbol, group or timeframe does not exist, or a day is none.
+        ConfigurationError: a symbol, group or timeframe does not exist, a day is none, or
+            `revisions` is none of the two.
         MarketDataError: rows are by another definition than the one in force.
         StoreUnavailableError: the warehouse does not answer.
 
@@ -155,6 +160,8 @@ def get_features_for_training(
     """
     from market_data.pipeline.feature_frames import training_rows
 
+    if revisions not in ("known", "newest"):
+        raise ConfigurationError(f"revisions={revisions!r}; it takes known or newest")
     platform = platform_of(settings)
     wanted = _timeframe(timeframe)
     sessions = day(start, "start"), day(end, "end")
@@ -169,6 +176,7 @@ def get_features_for_training(
         labels=include_labels,
         outdated=outdated,
         as_of=None if as_of is None else instant(as_of, "as_of"),
+        known=revisions == "known",
     )
     return _frame(found)
 

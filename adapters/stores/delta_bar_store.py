@@ -241,7 +241,11 @@ class DeltaBarStore:
         return DeltaLakeTable(self._table(dataset))
 
     def _table(self, dataset: Dataset) -> DeltaFiles:
-        return self._tables.setdefault(dataset.name, DeltaFiles(self._root, dataset, self._options))
+        known = self._tables.get(dataset.name)
+        if known is not None:
+            return known
+        made = DeltaFiles(self._root, dataset, self._options)
+        return self._tables.setdefault(dataset.name, made)
 
 
 def _after(dataset: Dataset, first: date) -> pl.Expr:

@@ -27,10 +27,12 @@ from adapters.stores.units import may_hold, split
 from adapters.stores.withdrawals import WithdrawnFetches
 from market_data.datasets import Dataset
 from market_data.errors import SchemaError
-from market_data.ordering import sort_if_needed
+from market_data.ordering import KEY, by_runs, repeats_key, sort_if_needed
 from market_data.ports import Appended, TableVersion
 from market_data.revisions import VALUES, new_or_changed, newest
 from market_data.statements import new_statements, subject_of
+
+_TOLD_AGAIN = {"symbol": pl.String(), "session": pl.Date(), "rows": pl.Int64(), "again": pl.Int64()}
 
 
 class DeltaRawLog:
@@ -132,6 +134,33 @@ class DeltaRawLog:
         # A fetch that contradicts itself has several rows of one key.
         return rows.sort(*dataset.sort, *VALUES)
 
+    def told_again(
+        self,
+        dataset: Dataset,
+        *,
+        symbols: Sequence[str] | None = None,
+        sessions: tuple[date, date] | None = None,
+    ) -> pl.DataFrame:
+        """How many rows of each session tell a bar that another row tells, too, see the port."""
+        table = self._table(dataset)
+        held = table.snapshot().files
+        if held.is_empty():  # of most vendors, most of the time
+            return pl.DataFrame(schema=_TOLD_AGAIN)
+        files = held.filter(files_of(sessions, symbols), may_hold(dataset.layout, symbols))
+        withdrawn = self._withdrawn.of(dataset.name)
+        columns = [*KEY, "session", *(["fetch_id"] if withdrawn else [])]
+        asked = table.scan(files).filter(rows_of(sessions, symbols)).select(columns)
+        rows = sort_if_needed(_without(table.collect(asked, files), withdrawn))
+        if rows.is_empty():
+            return pl.DataFrame(schema=_TOLD_AGAIN)
+        same = repeats_key(rows)
+        marked = rows.with_columns(again=pl.lit(value=False) if same is None else same)
+        return (
+            by_runs(marked)
+            .agg(pl.col("symbol", "session").first(), rows=pl.len(), again=pl.col("again").sum())
+            .select("symbol", "session", pl.col("rows", "again").cast(pl.Int64))
+        )
+
     def state(
         self, dataset: Dataset, frame: pl.DataFrame, *, now: datetime | None = None
     ) -> Appended:
@@ -214,7 +243,11 @@ class DeltaRawLog:
         return DeltaLakeTable(self._table(dataset))
 
     def _table(self, dataset: Dataset) -> DeltaFiles:
-        return self._tables.setdefault(dataset.name, DeltaFiles(self._root, dataset, self._options))
+        known = self._tables.get(dataset.name)
+        if known is not None:
+            return known
+        made = DeltaFiles(self._root, dataset, self._options)
+        return self._tables.setdefault(dataset.name, made)
 
 
 def _check(dataset: Dataset, frame: pl.DataFrame) -> None:

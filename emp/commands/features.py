@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -150,6 +150,10 @@ def get(
         str | None,
         typer.Option(metavar="DATE|TIME", help="Made anew of what was known then."),
     ] = None,
+    revisions: Annotated[
+        Literal["known", "newest"],
+        typer.Option(help="Of restated bars: those known to each row, or the newest."),
+    ] = "known",
     form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = "table",
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write there instead of stdout.")
@@ -166,6 +170,7 @@ def get(
         groups=split(groups) or None,
         include_labels=labels,
         as_of=as_of,
+        revisions=revisions,
         settings=settings_of(context),
     )
     if form == "parquet" and out is not None:

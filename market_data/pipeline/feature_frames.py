@@ -26,6 +26,7 @@ from market_data.pipeline.feature_gaps import (
     warn_of_nothing_known,
 )
 from market_data.pipeline.feature_sources import FeaturesAsOf, FeatureSource, StoredFeatures
+from market_data.pipeline.known_features import KnownFeatures
 from market_data.pipeline.platform import Platform
 from market_data.quality.digest import rows_digest
 from market_data.schemas import UTC
@@ -63,7 +64,7 @@ def default_groups(timeframe: Timeframe) -> list[FeatureGroup]:
     return [group_for(kind, timeframe) for kind in kinds]
 
 
-def training_rows(
+def training_rows(  # noqa: PLR0913  a reader's question has this many parts
     platform: Platform,
     symbols: Sequence[str],
     timeframe: Timeframe,
@@ -73,6 +74,7 @@ def training_rows(
     labels: bool = True,
     outdated: bool = False,
     as_of: datetime | None = None,
+    known: bool = False,
 ) -> FeatureRows:
     """Every bar of a range with its features, and what came after it.
 
@@ -89,6 +91,8 @@ def training_rows(
         outdated: also rows by another definition than the one in force.
         as_of: all of it, labels too, as it would have been made of what was known then: bars,
             corporate actions, macro releases and decisions of people. No stored row has a part.
+        known: rows rest on no revision of a bar that came after them, where an older one was known;
+            else on the newest revisions.
 
     Raises:
         ConfigurationError: a symbol is not in the universe, a group is none of features, or the
@@ -99,7 +103,7 @@ def training_rows(
         MissingFeaturesWarning: bars of the range have no rows; with `as_of`, no bar of the range
             was known.
     """
-    reader = _Reader(platform, tuple(symbols), timeframe, tuple(groups), outdated, as_of)
+    reader = _Reader(platform, tuple(symbols), timeframe, tuple(groups), outdated, as_of, known)
     rows = reader.rows(sessions)
     if as_of is None:
         warn_of_missing(platform, symbols, timeframe, sessions, rows)
@@ -108,7 +112,7 @@ def training_rows(
     names: list[str] = []
     if labels:
         rows, names = reader.with_labels(rows, sessions)
-    told = {"sessions": [str(day) for day in sessions], "labels": names}
+    told = {"sessions": [str(day) for day in sessions], "labels": names, **reader.restated()}
     return FeatureRows(rows, tuple(reader.columns), tuple(names), reader.metadata | told)
 
 
@@ -207,6 +211,7 @@ class _Reader:
         groups: tuple[FeatureGroup, ...],
         outdated: bool,
         as_of: datetime | None = None,
+        known: bool = False,
     ) -> None:
         for symbol in symbols:
             platform.universe.instrument(symbol)
@@ -221,6 +226,11 @@ class _Reader:
             # Keys and labels of the timeframe are made with the groups that are asked for.
             beside = [group_for(kind, timeframe) for kind in (Kind.PRICE, Kind.LABELS)]
             self._source = FeaturesAsOf(platform, [*groups, *beside], as_of)
+        self._known: KnownFeatures | None = None
+        if known:
+            beside = [group_for(Kind.PRICE, timeframe)]
+            self._known = KnownFeatures(platform, self._source, [*groups, *beside], as_of)
+            self._source = self._known
         self.columns: list[str] = []
         told = None if as_of is None else as_of.isoformat()
         self.metadata: dict[str, Any] = {"timeframe": str(timeframe), "as_of": told, "groups": {}}
@@ -241,6 +251,10 @@ class _Reader:
             else:
                 rows = self._newest(rows, group, sessions)
         return rows.sort(_KEY)
+
+    def restated(self) -> dict[str, Any]:
+        """What is told of rows that rest on former bars; nothing where nobody looked."""
+        return {} if self._known is None else {"restated": self._known.told()}
 
     def with_labels(
         self, rows: pl.DataFrame, sessions: tuple[date, date]

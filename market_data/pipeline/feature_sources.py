@@ -6,7 +6,7 @@ putting groups side by side (feature_frames.py), what bars were restated (known_
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
@@ -24,6 +24,12 @@ from market_data.pipeline.platform import Platform
 from market_data.timeframes import Timeframe
 
 _Span = tuple[date, date]
+
+
+def were_asked(platform: Platform, timeframe: Timeframe, symbols: Sequence[str]) -> bool:
+    """Whether anybody was ever asked for such bars of some symbols, or for minutes to make them."""
+    asked = (platform.ledger.spans(timeframe=t) for t in {timeframe, Timeframe.M1})
+    return any(spans["symbol"].is_in(list(symbols)).any() for spans in asked)
 
 
 class FeatureSource(Protocol):
@@ -82,29 +88,25 @@ class FeaturesAsOf:
         if group.kind is Kind.MACRO_CONTEXT:
             return macro_context_now(self._platform, symbols, span, self._moment)
         if group.timeframe is None:
+            around = around_confluence(span)
             regimes = {
-                t: self._of_bars([group_for(Kind.REGIME, t)], t, symbols, around_confluence(span))[
-                    Kind.REGIME
-                ]
+                t: self._rows(group_for(Kind.REGIME, t), symbols, around)
                 for t in FEATURE_TIMEFRAMES
             }
             return confluence_of(self._platform, symbols, span, regimes)
-        key = group.timeframe, symbols, span
-        if key not in self._made:
+        made = self._made.setdefault((group.timeframe, symbols, span), {})
+        if group.kind not in made:
             beside = [g for g in self._groups if g.timeframe is group.timeframe]
-            self._made[key] = self._of_bars(beside, group.timeframe, symbols, span)
-        return self._made[key][group.kind]
+            made |= self._of_bars({*beside, group}, group.timeframe, symbols, span)
+        return made[group.kind]
 
     def _of_bars(
         self,
-        groups: Sequence[FeatureGroup],
+        groups: Collection[FeatureGroup],
         timeframe: Timeframe,
         symbols: tuple[str, ...],
         span: _Span,
     ) -> dict[Kind, pl.DataFrame]:
-        ledger = self._platform.ledger
-        asked = (ledger.spans(timeframe=t) for t in {timeframe, Timeframe.M1})
-        if not any(spans["symbol"].is_in(list(symbols)).any() for spans in asked):
-            # Of most timeframes nobody was ever asked.
+        if not were_asked(self._platform, timeframe, symbols):
             return {g.kind: FEATURES[g.key].schema.empty() for g in groups}
-        return features_now(self._platform, groups, symbols, *span, self._moment)
+        return features_now(self._platform, [*groups], symbols, *span, self._moment)

@@ -87,6 +87,21 @@ class RawLog(Protocol):
         """Every revision, sorted by (symbol, ts, fetched_at)."""
         ...
 
+    def told_again(
+        self,
+        dataset: Dataset,
+        *,
+        symbols: Sequence[str] | None = None,
+        sessions: tuple[date, date] | None = None,
+    ) -> pl.DataFrame:
+        """How many rows of each session tell a bar that another row tells, too; reads keys alone.
+
+        Returns:
+            symbol, session, rows, again (Int64: rows less the bars that they tell), sorted by
+            (symbol, session).
+        """
+        ...
+
     def state(
         self, dataset: Dataset, frame: pl.DataFrame, *, now: datetime | None = None
     ) -> Appended:

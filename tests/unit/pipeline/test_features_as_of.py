@@ -71,6 +71,6 @@ def test_labels_end_with_what_was_known(told: tuple[FeatureFrame, RestatedHouse]
 def test_a_moment_at_which_nothing_was_known(told: tuple[FeatureFrame, RestatedHouse]) -> None:
     _, house = told
     with pytest.warns(MissingFeaturesWarning, match="no 1d bar of the sessions 2024-02-08 to"):
-        found = house.train(*SPAN, as_of="2023-11-30")
+        found = house.train(*SPAN, as_of="2023-12-01")
     assert found.frame.is_empty()
     assert found.frame.schema["rsi_14"] == pl.Float64
