@@ -27,6 +27,7 @@ carries the digest of the definition that made it. This page is written by
     emp features make --start 2024-02-01 --end 2024-02-29
     emp features status --start 2024-02-01 --end 2024-02-29
     emp features get AAPL --start 2024-02-01 --end 2024-02-29
+    emp features get AAPL --start 2024-02-01 --end 2024-02-29 --as-of 2024-03-01
 
 The daily run makes them after the scores; in the UI each group is an asset. `emp features make`
 makes a range anew, as one run. Rows beside the range that its bars have a part in are made anew
@@ -61,8 +62,8 @@ now = emp.get_features_for_inference(["AAPL"], timeframe="1h", mode="latest")
   of the raw bar tells; where no raw bar is left, 60 hours after midnight UTC of its date, when such
   a day is over wherever it is. A row is never known before the one before it.
   In a frame, groups of other timeframes give the newest row that had ended by then, none older than
-  14 days. Values are those of the newest revision of each bar; who trains on what was known at some
-  moment reads bars with `as_of`.
+  14 days. Stored values are those of the newest revision of each bar; what training frames make of
+  bars that were restated is said [below](#what-was-known-when).
 - **Labels are apart.** They look ahead, are no group that a frame takes as features, and are empty
   in a training frame where they became known only after its last bar had ended.
 - **No break at a split.** Prices are put on the share count of the row's own session: a split
@@ -77,6 +78,45 @@ now = emp.get_features_for_inference(["AAPL"], timeframe="1h", mode="latest")
   {WARM_UP} bars before the stretch that a session lies in (a week of 1m bars; a month of 5m, 15m,
   1h; a year of 4h, 1d), or with the symbol's first bar: one session alone gives the same bits as
   its year.
+
+## What was known when
+
+Vendors restate bars: the same bar comes again with other values. The raw log keeps both.
+
+**A training frame knows no bar better than one could at the time.** No row rests on a revision that
+was fetched after the row's end (`available_at`), where an older one was known. Rows between a bar
+and its restatement are computed anew, when the frame is made, of the bars as they were until then;
+rows after it stay, and so do the stored ones. It holds for windows and averages, for rows of other
+timeframes and for confluence. What counts:
+
+- A bar's first revision counts from the bar's end, whenever it was fetched: history that came years
+  late has nothing older, and neither has a bar that a vendor told late.
+- What was fetched while a bar was running is no revision of it.
+- A restatement that changes nothing in the bar that readers get (another vendor's bar, a count of
+  trades) changes no row.
+- A row whose own bar could not be used at the time (prices that were refused, a dispute of vendors)
+  is not there, as it was not then.
+- Corporate actions, decisions of people, flags and the rules of curation are those of today. A
+  split counts from its ex-date, whoever told it when.
+- Labels rest on the newest revisions: they say what came to be.
+- With `outdated=True`, rows by another definition stay as they are stored.
+
+`metadata["restated"]` tells how many rows rest on former bars, of how many sessions, and how many
+rows are left out; `recorded` is false where the raw logs hold no bar of the frame's timeframes, so
+that nobody can tell. The logs lie in the lake, also where TimescaleDB keeps the features: a frame
+fails where the lake does not answer. Where nothing was restated, this costs one look at the keys in
+the raw logs. Else it costs a computation per symbol and moment of restatement: a year of daily bars
+with 28 such moments took three seconds. `revisions="newest"` (`--revisions newest`) leaves it out,
+and asks the store alone.
+
+**As of a moment** (`as_of=`, `--as-of`) the whole frame, labels too, is what it would have been if
+it had been made then of everything known then: bars, corporate actions, macro releases, decisions
+of people. A bar that came late is not there before it came. The frame is made on the spot of the
+raw logs, by the definitions and rules in force; no stored row is read or written, and
+`metadata["as_of"]` names the moment.
+
+`get_features_for_inference` and predictions are about now: they take stored rows, of the newest
+revisions.
 
 ## The checks
 

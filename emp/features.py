@@ -44,7 +44,9 @@ class FeatureFrame:
             features is younger), the features, the labels.
         features: names of the columns that a model may see.
         labels: names of those that it may not.
-        metadata: timeframe, range, `as_of`, and per group its version, definition, rows and digest.
+        metadata: timeframe, range, `as_of`, of a training frame `restated` (how many rows rest on
+            bars as they were before a restatement), and per group its version, definition, rows
+            and digest.
     """
 
     frame: pl.DataFrame
@@ -152,7 +154,8 @@ def get_features_for_training(
         ConfigurationError: a symbol, group or timeframe does not exist, a day is none, or
             `revisions` is none of the two.
         MarketDataError: rows are by another definition than the one in force.
-        StoreUnavailableError: the warehouse does not answer.
+        StoreUnavailableError: the warehouse does not answer, or the lake, which "newest" does not
+            need.
 
     Warns:
         MissingFeaturesWarning: bars of the range have no features; or none was known at `as_of`.
@@ -215,7 +218,8 @@ def get_features_for_inference(
         MarketDataError: "exact", and a symbol has no such row; or rows are by another definition.
         StoreUnavailableError: the warehouse does not answer.
     """
-    from market_data.pipeline.feature_frames import OLDEST, rows_at, rows_of_session
+    from market_data.pipeline.feature_frames import rows_at, rows_of_session
+    from market_data.pipeline.feature_reader import OLDEST
 
     if mode not in ("exact", "latest"):
         raise ConfigurationError(f"mode={mode!r}; it takes exact or latest")

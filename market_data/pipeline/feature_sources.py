@@ -1,7 +1,7 @@
 """Where the rows of a feature frame come from: the store, or what was known at a moment.
 
 What belongs here: the rows of one group of a range, as a frame asks for them. What does not:
-putting groups side by side (feature_frames.py), what bars were restated (known_features.py).
+putting groups side by side (feature_reader.py), what bars were restated (known_features.py).
 """
 
 from __future__ import annotations

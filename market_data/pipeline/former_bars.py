@@ -1,8 +1,8 @@
 """Former bars: usable bars as they were before a vendor said otherwise.
 
-What belongs here: which sessions were told again, and what their bars were until then. What does
-not: from when a revision counts (market_data/revisions_in_time.py), features made of such bars
-(known_features.py).
+What belongs here: what the bars of sessions that were told again were until then. What does not:
+which sessions those are (told_again.py), from when a revision counts
+(market_data/revisions_in_time.py), features made of such bars (known_features.py).
 
 Only the vendors' bars are those of the time. Corporate actions, decisions of people, flags and the
 rules of curation are those of today, or of the moment as of which everything is asked.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, cast
 
 import polars as pl
@@ -20,18 +20,16 @@ import polars as pl
 from market_data.basis import FOREIGN_DAY
 from market_data.calendars import with_end_of_basis
 from market_data.datasets import Dataset, curated_bars, raw_bars
-from market_data.features.registry import WARM_UP
-from market_data.features.windows import LOOK_BACK, stretch_of
 from market_data.pipeline.curate import chunks, curate_slice, step_days
 from market_data.pipeline.feature_bars import FeatureBars
 from market_data.pipeline.platform import Platform
+from market_data.pipeline.told_again import ToldAgain
 from market_data.ports import BarStore, RawLog
 from market_data.quality.digest import bars_digest
 from market_data.revisions_in_time import counting_before, with_since
 from market_data.schemas import UTC as MOMENT
 from market_data.timeframes import Timeframe
 
-_DAY = timedelta(days=1)
 _KEY = ["symbol", "session"]
 _NONE = pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date})
 _TIMED = pl.DataFrame(schema={**_NONE.schema, "until": MOMENT})
@@ -77,7 +75,7 @@ def former_bars(
     Raises:
         StoreUnavailableError: the warehouse does not answer.
     """
-    told = _ToldAgain(platform, timeframe, as_of)
+    told = ToldAgain(platform, timeframe, as_of)
     found = told.sessions(symbols, sessions)
     frames = []
     days = step_days(platform, timeframe)
@@ -92,89 +90,6 @@ def former_bars(
         pl.concat([_TIMED, *(bars for _, bars in frames)], how="diagonal"),
         told.recorded,
     )
-
-
-class _ToldAgain:
-    """Finds the sessions of which the raw logs hold a bar more than once."""
-
-    def __init__(self, platform: Platform, timeframe: Timeframe, as_of: datetime | None) -> None:
-        self._platform, self._timeframe, self._as_of = platform, timeframe, as_of
-        self.recorded = False
-
-    def sessions(self, symbols: Sequence[str], wanted: _Span) -> pl.DataFrame:
-        """symbol, session, minutes: whether the session's bars are made of minutes."""
-        floor, begin = (
-            self._platform.universe.first_session,
-            stretch_of(self._timeframe, wanted[0])[0],
-        )
-        back = max(floor, begin - LOOK_BACK[self._timeframe])
-        minutes = [] if self._timeframe is Timeframe.M1 else self._with_minutes(symbols)
-        if self._as_of is not None:
-            return self._among(symbols, (floor, wanted[1]), minutes, None)
-        held = self._held(symbols, (back, wanted[1]), minutes)
-        before = held.filter(pl.col("session") < begin).group_by("symbol").len()
-        enough = before.filter(pl.col("len") >= WARM_UP)["symbol"].to_list()
-        found = [self._among(symbols, (back, wanted[1]), minutes, held)]
-        # Windows of symbols that lack bars reach further back.
-        short = sorted(set(symbols) - set(enough))
-        if short and back > floor:
-            older = floor, back - _DAY
-            own = [s for s in minutes if s in short]
-            found.append(self._among(short, older, own, self._held(short, older, own)))
-        return pl.concat(found)
-
-    def _with_minutes(self, symbols: Sequence[str]) -> list[str]:
-        asked = self._platform.ledger.spans(timeframe=Timeframe.M1)["symbol"].unique()
-        return sorted(set(symbols) & set(asked))
-
-    def _held(self, symbols: Sequence[str], span: _Span, minutes: Sequence[str]) -> pl.DataFrame:
-        columns = [*_KEY, "source", "filled"] if minutes else _KEY
-        dataset = curated_bars(self._timeframe)
-        return self._platform.store.scan(dataset, symbols=symbols, sessions=span, columns=columns)
-
-    def _among(
-        self,
-        symbols: Sequence[str],
-        span: _Span,
-        minutes: Sequence[str],
-        held: pl.DataFrame | None,
-    ) -> pl.DataFrame:
-        """The sessions of a part of the range; `held` are the curated bars, None if not read."""
-        native = self._again(self._timeframe, symbols, span).with_columns(
-            minutes=pl.lit(value=False)
-        )
-        made = self._of_minutes(minutes, span, held).with_columns(minutes=pl.lit(value=True))
-        return pl.concat([native.join(made, on=_KEY, how="anti"), made])
-
-    def _of_minutes(
-        self, symbols: Sequence[str], span: _Span, held: pl.DataFrame | None
-    ) -> pl.DataFrame:
-        """Those of which minutes were told again that their bars are made of."""
-        if not symbols:
-            return _NONE
-        made = None
-        if held is not None:
-            of = f"@{Timeframe.M1}"
-            told = pl.any_horizontal(
-                pl.col(c).str.contains(of, literal=True) for c in ("source", "filled")
-            )
-            made = held.filter(told).select(_KEY).unique()
-            if made.is_empty():
-                return _NONE
-            span = made.select(a=pl.col("session").min(), b=pl.col("session").max()).row(0)
-        again = self._again(Timeframe.M1, symbols, span)
-        return again if made is None else again.join(made, on=_KEY, how="semi")
-
-    def _again(self, source: Timeframe, symbols: Sequence[str], span: _Span) -> pl.DataFrame:
-        """symbol, session: sessions of which a vendor told some bar of a timeframe again."""
-        found = [_NONE]
-        for vendor in self._platform.universe.vendors_of(source):
-            counted = self._platform.raw_log.told_again(
-                raw_bars(vendor.name, source), symbols=symbols, sessions=span
-            )
-            self.recorded |= counted.height > 0
-            found.append(counted.filter(pl.col("again") > 0).select(_KEY))
-        return pl.concat(found).unique()
 
 
 def _former(

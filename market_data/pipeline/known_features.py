@@ -33,11 +33,15 @@ from market_data.pipeline.feature_context import around_confluence, confluence_o
 from market_data.pipeline.feature_sources import FeatureSource, were_asked
 from market_data.pipeline.former_bars import FormerBars, former_bars
 from market_data.pipeline.platform import Platform
+from market_data.schemas import UTC as MOMENT
 from market_data.timeframes import Timeframe
 
 _APART = timedelta(days=4)
 """Further apart lie no session and the end of a bar of it."""
 _KEY = ["symbol", "ts"]
+_NONE = pl.DataFrame(
+    schema={"symbol": pl.String, "ts": MOMENT, "session": pl.Date, "bars": pl.String}
+)
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 _Span = tuple[date, date]
 _Asked = tuple[Timeframe, tuple[str, ...], _Span]
@@ -95,7 +99,7 @@ class KnownFeatures:
             kept += [group_for(Kind.REGIME, t) for t in FEATURE_TIMEFRAMES]
         self._groups = tuple(dict.fromkeys(kept))
         self._anew: dict[_Asked, list[_Anew]] = {}
-        self._restated: list[pl.DataFrame] = []
+        self._restated, self._left_out = [_NONE], [_NONE]
         self._recorded = False
 
     def rows(self, group: FeatureGroup, symbols: Sequence[str], sessions: _Span) -> pl.DataFrame:
@@ -113,22 +117,31 @@ class KnownFeatures:
     def told(self) -> dict[str, Any]:
         """How many rows rest on former bars, and of how many sessions; for a frame's metadata.
 
+        `left_out`: how many are not there, since their bar could not be used at the time.
         `recorded` is false where the raw logs hold no bar at all that the frame is made of: then
         nobody can say what was restated.
         """
-        if not self._restated:
-            return {"rows": 0, "sessions": 0, "recorded": self._recorded}
         rows = pl.concat(self._restated).unique()
-        sessions = rows.select("symbol", "session").n_unique()
-        keys = rows.select("bars", "symbol", "ts").n_unique()
-        return {"rows": keys, "sessions": sessions, "recorded": self._recorded}
+        return {
+            "rows": rows.height,
+            "sessions": rows.select("symbol", "session").n_unique() if rows.height else 0,
+            "left_out": pl.concat(self._left_out).unique().height,
+            "recorded": self._recorded,
+        }
+
+    def left_out(self, timeframe: Timeframe) -> pl.DataFrame:
+        """symbol, ts: rows of a timeframe that are left out."""
+        own = pl.col("bars") == str(timeframe)
+        return pl.concat(self._left_out).filter(own).select(_KEY).unique()
 
     def _note(self, group: FeatureGroup, before: pl.DataFrame, after: pl.DataFrame) -> None:
         if after is before:
             return
-        other = before.join(after, on=before.columns, how="anti", nulls_equal=True)
-        bars = pl.lit(str(group.timeframe or group.kind))
-        self._restated.append(other.select("symbol", "ts", "session", bars=bars))
+        named = pl.lit(str(group.timeframe or group.kind)).alias("bars")
+        gone = before.join(after, on=_KEY, how="anti")
+        other = after.join(before, on=before.columns, how="anti", nulls_equal=True)
+        for rows, noted in ((gone, self._left_out), (other, self._restated)):
+            noted.append(rows.select("symbol", "ts", "session", named))
 
     def _of_bars(
         self, rows: pl.DataFrame, group: FeatureGroup, symbols: tuple[str, ...], span: _Span

@@ -126,6 +126,17 @@ class RawLogSuite:
         assert closes(log.revisions(M1)) == [1.0, 2.0, 1.0]
         assert closes(log.read(M1)) == [1.0]
 
+    @pytest.mark.parametrize("dataset", [M1, D1], ids=["1m", "1d"])
+    def test_sessions_that_were_told_again_are_counted(self, log: RawLog, dataset: Dataset) -> None:
+        assert log.told_again(dataset).is_empty()
+        log.append(dataset, fetch(0, everything()))
+        told = log.told_again(dataset, symbols=["AAPL"], sessions=(DAYS[1], DAYS[2]))
+        assert told.rows() == [("AAPL", DAYS[1], 2, 0), ("AAPL", DAYS[2], 2, 0)]
+        log.append(dataset, fetch(1, [("AAPL", DAYS[2], 1, 2.0), ("MSFT", DAYS[0], 0, 2.0)]))
+        log.append(dataset, fetch(2, [("AAPL", DAYS[2], 1, 3.0)]))
+        again = log.told_again(dataset).filter(pl.col("again") > 0)
+        assert again.rows() == [("AAPL", DAYS[2], 4, 2), ("MSFT", DAYS[0], 3, 1)]
+
     def test_a_bar_that_comes_late_was_not_known_before(self, log: RawLog) -> None:
         log.append(M1, fetch(0, [("AAPL", DAYS[1], 0, 1.0)]))
         late = fetch(1, [("AAPL", DAYS[1], 0, 1.0), ("AAPL", DAYS[1], 1, 1.0)])

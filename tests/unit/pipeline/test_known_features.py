@@ -68,7 +68,7 @@ def test_rows_before_a_restatement_are_those_made_before_it(
     for column in ("ret_20", "macd_1d", "regime"):
         ours, theirs = (f.frame.filter(ended(LATER))[column] for f in (third, newest))
         assert not ours.equals(theirs), column
-    assert first.metadata["restated"] == {"rows": 0, "sessions": 0, "recorded": True}
+    assert first.metadata["restated"] == {"rows": 0, "sessions": 0, "left_out": 0, "recorded": True}
     told_of = third.metadata["restated"]
     assert told_of["rows"] > 15 * 24
     assert told_of["sessions"] >= 15
@@ -79,12 +79,14 @@ def test_a_frame_as_of_a_moment_is_that_given_then(
     told: tuple[list[FeatureFrame], RestatedHouse],
 ) -> None:
     """Which was free of what came after its rows, too."""
-    given, house = told
-    for frame, moment in zip(given, (THEN, NOW, LATER), strict=True):
-        again = house.train(*SPAN, "1h", groups=EVERY, as_of=moment)
-        assert_frame_equal(again.frame, frame.frame, check_exact=True)
-        own = (f.metadata["groups"]["price_1h_v1"] for f in (again, frame))
-        assert next(own) == next(own)
+    (_, given, _), house = told
+    again = house.train(*SPAN, "1h", groups=EVERY, as_of=NOW)
+    assert_frame_equal(again.frame, given.frame, check_exact=True)
+    own = (f.metadata["groups"]["price_1h_v1"] for f in (again, given))
+    assert next(own) == next(own)
+    assert not again.frame.equals(
+        house.train(*SPAN, "1h", groups=EVERY, as_of=NOW, revisions="newest").frame
+    )
 
 
 def test_labels_say_what_came_to_be(told: tuple[list[FeatureFrame], RestatedHouse]) -> None:
@@ -126,7 +128,21 @@ def test_only_what_changes_a_usable_bar_restates_a_row(tmp_path: Path) -> None:
     assert counted["again"].sum() > 60
     again = house.train(*SPAN)
     assert_frame_equal(again.frame, first.frame, check_exact=True)
-    assert again.metadata["restated"] == {"rows": 0, "sessions": 0, "recorded": True}
+    assert again.metadata["restated"] == {"rows": 0, "sessions": 0, "left_out": 0, "recorded": True}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_bar_that_was_refused_at_its_time_has_no_row(tmp_path: Path) -> None:
+    """As it had none then; nobody is told to make what is there."""
+    house, day = RestatedHouse(tmp_path), date(2024, 2, 12)
+    house.refresh(THEN, {day: 1e-12})
+    first = house.train(*SPAN)
+    house.refresh(NOW, {day: 1.0})
+    found = house.train(*SPAN)
+    assert day not in found.frame["session"].to_list()
+    assert same(found, first, ended(THEN)) == 10
+    assert found.metadata["restated"]["left_out"] == 1
+    assert day in house.train(*SPAN, revisions="newest").frame["session"].to_list()
 
 
 def test_a_word_that_says_nothing(tmp_path: Path) -> None:
