@@ -41,7 +41,7 @@ EPOCH = datetime(2024, 3, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 
 
-def _settings(folder: Path) -> Settings:
+def installation(folder: Path) -> Settings:
     """The shipped configuration, without the decades before the coin's first bar."""
     config = Path(shutil.copytree(Settings(data_dir=folder).config_dir, folder / "config"))
     universe = config / "universe.yaml"
@@ -74,7 +74,7 @@ class RestatedHouse:
         names = {Timeframe.D1: "plain_daily", Timeframe.H1: "plain_1h"}
         feeds = {str(t): (names[t], folder / f"{t}.csv") for t in timeframes}
         self.factors: dict[date, float] = {}
-        self.world = World(_settings(folder), EPOCH, store).register(
+        self.world = World(installation(folder), EPOCH, store).register(
             FileVendor("mine", feeds, (SYMBOL,)), instruments=(coin,)
         )
 
