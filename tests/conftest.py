@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.support.servers", "tests.support.order", "tests.support.collector"]
+pytest_plugins = [
+    "tests.support.collector",
+    "tests.support.dagster_scripts",
+    "tests.support.order",
+    "tests.support.servers",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 

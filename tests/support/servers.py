@@ -67,6 +67,24 @@ def empty_postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def _migrated_database() -> Iterator[str]:
+    """Name of an operations database without rows on the PostgreSQL server, to be copied."""
+    from adapters.operations import open_database
+
+    with new_database(server_url("EMP_OPERATIONS_URL")) as url:
+        # Nobody may be connected to what is copied.
+        open_database(url).dispose()
+        yield urlsplit(url).path.removeprefix("/")
+
+
+@pytest.fixture
+def operations_postgres_url(_migrated_database: str) -> Iterator[str]:
+    """URL of an operations database of this test on PostgreSQL, migrated and without rows."""
+    with new_database(server_url("EMP_OPERATIONS_URL"), template=_migrated_database) as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
 def redis_url() -> Iterator[str]:
     """URL of an empty Redis database of this test module."""
@@ -148,7 +166,9 @@ def private_server(kind: type[Kind]) -> Iterator[Kind]:
 
 
 @contextmanager
-def new_database(url: str, *, extension: str | None = None) -> Iterator[str]:
+def new_database(
+    url: str, *, extension: str | None = None, template: str = "template1"
+) -> Iterator[str]:
     """A new database on the server of a URL, dropped at the end, whoever is connected to it."""
     import psycopg
     from psycopg import sql
@@ -157,7 +177,8 @@ def new_database(url: str, *, extension: str | None = None) -> Iterator[str]:
     # SQLAlchemy's way to name a driver is not known to the driver.
     admin = re.sub(r"^(postgres(?:ql)?)\+\w+:", r"\1:", url)
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        words = sql.SQL("create database {} template {}")
+        connection.execute(words.format(sql.Identifier(name), sql.Identifier(template)))
     try:
         if extension:
             with psycopg.connect(_on_database(admin, name), autocommit=True) as connection:

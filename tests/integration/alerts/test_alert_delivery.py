@@ -30,6 +30,7 @@ from adapters.clock import FixedClock, SystemClock
 from adapters.operations import SqlAlerts, open_database
 from market_data.alerts import AlertRules, Message, Phase, Severity
 from tests.support.alert_rows import START, bad, console, good, minutes, rules
+from tests.support.operations_file import open_new
 from tests.support.replay_server import ReplayServer, failing, json_body, slow
 from tests.support.smtp_sink import SmtpSink
 
@@ -40,15 +41,16 @@ PATH = "/hook"
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty operations database, once per engine."""
+    """An operations database, once per engine; empty where no test has it opened."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/operations.sqlite"
-    return request.getfixturevalue("empty_postgres_url")
+    opened = "engine" in request.fixturenames
+    return request.getfixturevalue("operations_postgres_url" if opened else "empty_postgres_url")
 
 
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
-    engine = open_database(url)
+    engine = open_new(url)
     yield engine
     engine.dispose()
 

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from adapters.operations import SqlAlerts, open_database
+from adapters.operations import SqlAlerts
 from adapters.settings import PROJECT, Settings
 from emp.cli import run
 from tests.support.alert_rows import bad, good, rules
+from tests.support.operations_file import open_new
 from tests.support.replay_server import ReplayServer, failing, json_body
 
 HOOK = {"name": "hook", "type": "webhook", "url_env": "ALERT_URL"}
@@ -62,7 +63,7 @@ def emp(
 
 @pytest.fixture
 def store(tmp_path: Path) -> SqlAlerts:
-    return SqlAlerts(open_database(Settings(data_dir=tmp_path / "data").local_operations_url))
+    return SqlAlerts(open_new(Settings(data_dir=tmp_path / "data").local_operations_url))
 
 
 def breaks(store: SqlAlerts) -> str:

@@ -17,6 +17,7 @@ from emp.instance import open_instance
 from emp_assets.naming import FAILED_SESSIONS_KEY
 from jobs.operations import DAILY
 from market_data.schemas import LEDGER
+from tests.support.instances import give_installation
 
 SESSIONS = dg.DailyPartitionsDefinition("2024-01-01")
 ASKED = datetime(2024, 1, 9, 12, tzinfo=UTC)
@@ -43,7 +44,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Of four sessions that a run left one was made since; of two questions one was answered."""
     monkeypatch.setenv("EMP_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    made = Settings(data_dir=tmp_path)
+    made = give_installation(tmp_path)
     with open_instance(made) as instance:
         make(instance, 2, 5, fails="yes")
         make(instance, 3, 3)

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from emp.cli import run
+from tests.support.instances import give_installation
 
 HEADER = "date,open,high,low,close,volume\n"
 DAYS = ("2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05")
@@ -25,6 +26,7 @@ def call(
 ) -> Call:
     """Runs `emp ingest` of a file and leaves what it brought; the summary."""
     monkeypatch.setenv("EMP_DATA_DIR", str(tmp_path / "data"))
+    give_installation(tmp_path / "data")
 
     def caller(*options: str, rows: str = ROWS, status: int = 0) -> dict[str, Any]:
         (tmp_path / "bars.csv").write_text(HEADER + rows)

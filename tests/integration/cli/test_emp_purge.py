@@ -13,6 +13,7 @@ from adapters.settings import Settings
 from definitions import build_definitions
 from emp.cli import run
 from emp.instance import open_instance
+from tests.support.instances import give_installation
 
 NIGHTLY = "purge_run_records"
 
@@ -26,7 +27,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """An installation whose session was made three times, long ago."""
     monkeypatch.setenv("EMP_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    made = Settings(data_dir=tmp_path)
+    made = give_installation(tmp_path)
     with open_instance(made) as instance:
         for _ in range(3):
             dg.materialize([bars], partition_key="2024-01-02", instance=instance)

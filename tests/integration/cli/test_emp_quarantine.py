@@ -16,6 +16,7 @@ from emp.cli import run
 from emp.platforms import installation
 from market_data.pipeline.curate import curate_sessions
 from market_data.timeframes import Timeframe
+from tests.support.instances import give_installation
 
 ROOT = Path(__file__).resolve().parents[3]
 Call = Callable[..., Any]
@@ -34,6 +35,7 @@ def call(
 ) -> Call:
     """Runs a command in an installation of its own; what it printed as JSON."""
     monkeypatch.setenv("EMP_DATA_DIR", str(tmp_path / "data"))
+    give_installation(tmp_path / "data")
     monkeypatch.setenv("EMP_CONFIG_DIR", str(tmp_path / "config"))
     shutil.copytree(ROOT / "config", tmp_path / "config")
     limit_prices(tmp_path, 1000)

@@ -11,6 +11,7 @@ import pytest
 from adapters.configuration import load_universe
 from adapters.settings import Settings
 from emp.cli import run
+from tests.support.instances import give_installation
 from tests.support.replay_server import ReplayServer, too_many
 from tests.support.yahoo_replay import CHART, serve_recordings
 
@@ -22,6 +23,7 @@ def server(
     test_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ReplayServer]:
     monkeypatch.setenv("EMP_DATA_DIR", str(tmp_path))
+    give_installation(tmp_path)
     with ReplayServer() as replay:
         monkeypatch.setenv("EMP_YAHOO_URL", replay.url)
         serve_recordings(replay, test_data)

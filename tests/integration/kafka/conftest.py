@@ -11,10 +11,11 @@ import sqlalchemy as sa
 
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import provision
-from adapters.operations import SqlOutbox, open_database
+from adapters.operations import SqlOutbox
 from market_data.ports.event_results import IngestedSlice, IngestMetrics
 from market_data.ports.events import Event
 from market_data.timeframes import Timeframe
+from tests.support.operations_file import open_new
 
 DAY = date(2024, 1, 2)
 
@@ -43,7 +44,7 @@ def settings(kafka_bootstrap: str, kafka_prefix: str) -> KafkaSettings:
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
     """An operations database."""
-    engine = open_database(f"sqlite:///{tmp_path}/operations.sqlite")
+    engine = open_new(f"sqlite:///{tmp_path}/operations.sqlite")
     yield engine
     engine.dispose()
 

@@ -12,8 +12,9 @@ from adapters.alerts.sender import AlertSender
 from adapters.clock import SystemClock
 from adapters.kafka.clients import consumer
 from adapters.kafka.settings import KafkaSettings
-from adapters.operations import SqlAlerts, open_database
+from adapters.operations import SqlAlerts
 from tests.support.alert_rows import bad, good, minutes, rules
+from tests.support.operations_file import open_new
 
 
 def test_a_story_arrives_in_its_order(
@@ -27,7 +28,7 @@ def test_a_story_arrives_in_its_order(
     told = rules({"name": "bus", "type": "kafka", "topic": topic})
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
     monkeypatch.setenv("KAFKA_TIMEOUT_SECONDS", "3")
-    store = SqlAlerts(open_database(f"sqlite:///{tmp_path}/operations.sqlite"))
+    store = SqlAlerts(open_new(f"sqlite:///{tmp_path}/operations.sqlite"))
     messages = []
     for minute, seen in enumerate([bad, good, bad, good]):
         look = [seen(minutes(minute))]

@@ -8,22 +8,23 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from adapters.operations import open_database
+from tests.support.operations_file import open_new
 from tests.support.warm_python import StartedPython
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty operations database, once per engine."""
+    """The URL of an operations database, once per engine; empty where no test has it opened."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/new folder/operations.sqlite"
-    return request.getfixturevalue("empty_postgres_url")
+    opened = "engine" in request.fixturenames
+    return request.getfixturevalue("operations_postgres_url" if opened else "empty_postgres_url")
 
 
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
     """An open operations database."""
-    engine = open_database(url)
+    engine = open_new(url)
     yield engine
     engine.dispose()
 

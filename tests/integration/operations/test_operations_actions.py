@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from adapters.operations import SqlActionLog, open_database, writing
+from adapters.operations import SqlActionLog, writing
 from market_data.errors import SchemaError
 from market_data.ports.operations import ActionLog
 from market_data.schemas import CORPORATE_ACTIONS
+from tests.support.operations_file import open_new
 
 JAN = datetime(2024, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
 EX = date(2020, 8, 31)
@@ -228,7 +229,7 @@ statements = st.lists(
 
 @pytest.fixture(scope="module")
 def shared_log(tmp_path_factory: pytest.TempPathFactory) -> SqlActionLog:
-    return SqlActionLog(open_database(f"sqlite:///{tmp_path_factory.mktemp('actions')}/o.sqlite"))
+    return SqlActionLog(open_new(f"sqlite:///{tmp_path_factory.mktemp('actions')}/o.sqlite"))
 
 
 @settings(max_examples=60, deadline=None)

@@ -36,6 +36,7 @@ from market_data.ports import Annotation, Decision, IngestRun
 from market_data.schemas import CORPORATE_ACTIONS, LEDGER, QUARANTINE
 from market_data.timeframes import Timeframe
 from tests.support.backfill_plans import plan_of
+from tests.support.operations_file import open_new
 
 NOW = datetime(2024, 3, 1, 12, 0, 0, 123457, tzinfo=UTC)
 DAY = date(2024, 2, 29)
@@ -128,9 +129,9 @@ def engines(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[tuple[sa.Engine, sa.Engine]]:
     urls = {"sqlite": f"sqlite:///{tmp_path}/operations.sqlite"}
-    urls["postgresql"] = request.getfixturevalue("empty_postgres_url")
+    urls["postgresql"] = request.getfixturevalue("operations_postgres_url")
     first, second = request.param
-    opened = open_database(urls[first]), open_database(urls[second])
+    opened = open_new(urls[first]), open_new(urls[second])
     yield opened
     for engine in opened:
         engine.dispose()

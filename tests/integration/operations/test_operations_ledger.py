@@ -20,6 +20,7 @@ from market_data.errors import SchemaError
 from market_data.ports.operations import Ledger
 from market_data.schemas import LEDGER
 from market_data.timeframes import Timeframe
+from tests.support.operations_file import open_new
 from tests.support.warm_python import StartedPython
 
 Start = Callable[..., StartedPython]
@@ -84,7 +85,7 @@ def test_an_empty_frame_and_an_empty_ledger(engine: sa.Engine) -> None:
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("trouble", ["failed", "refused"])
 def test_an_answer_outlives_later_trouble(tmp_path: Path, answer: str, trouble: str) -> None:
-    ledger = SqlLedger(open_database(f"sqlite:///{tmp_path}/o.sqlite"))
+    ledger = SqlLedger(open_new(f"sqlite:///{tmp_path}/o.sqlite"))
     answered = frame(entry(outcome=answer, final=False))
     ledger.record(answered)
     ledger.record(frame(entry(outcome=trouble, asked_at=later(5), fetch_id="f2", rows=0)))
@@ -204,7 +205,7 @@ def test_one_fetch_may_correct_itself(engine: sa.Engine) -> None:
     ],
 )
 def test_a_wrong_frame_is_refused_whole(tmp_path: Path, wrong: pl.DataFrame) -> None:
-    ledger = SqlLedger(open_database(f"sqlite:///{tmp_path}/o.sqlite"))
+    ledger = SqlLedger(open_new(f"sqlite:///{tmp_path}/o.sqlite"))
     with pytest.raises(SchemaError):
         ledger.record(wrong)
     assert ledger.read().is_empty()
@@ -276,7 +277,7 @@ records = st.lists(
 
 @pytest.fixture(scope="module")
 def shared_ledger(tmp_path_factory: pytest.TempPathFactory) -> SqlLedger:
-    return SqlLedger(open_database(f"sqlite:///{tmp_path_factory.mktemp('ledger')}/o.sqlite"))
+    return SqlLedger(open_new(f"sqlite:///{tmp_path_factory.mktemp('ledger')}/o.sqlite"))
 
 
 @settings(max_examples=60, deadline=None)

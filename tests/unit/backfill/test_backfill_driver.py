@@ -12,7 +12,7 @@ import pytest
 
 from adapters.backfill_turns import open_turns
 from adapters.clock import process_began
-from adapters.operations import SqlBackfills, open_database
+from adapters.operations import SqlBackfills
 from adapters.settings import Settings
 from emp import backfill_driver
 from emp.backfill_driver import Driver
@@ -22,6 +22,7 @@ from market_data.backfill.policy import BackfillPolicy
 from market_data.backfill.records import Backfill, BackfillState, PieceState
 from market_data.errors import ConfigurationError, StoreUnavailableError
 from tests.support.backfill_plans import NOW, plan_of
+from tests.support.operations_file import open_new
 
 OK, BAD, HELD = PieceState.SUCCEEDED, PieceState.FAILED, PieceState.HELD
 Fate = Callable[["World", int, str, Stop], Ended]
@@ -40,7 +41,7 @@ class World:
     """A driver, and what becomes of each piece it launches."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
-        self.engine = open_database(f"sqlite:///{folder}/operations.sqlite")
+        self.engine = open_new(f"sqlite:///{folder}/operations.sqlite")
         self.kept = SqlBackfills(self.engine)
         self.turns = open_turns(Settings(data_dir=folder), None)
         self.said: list[str] = []

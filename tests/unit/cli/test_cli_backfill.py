@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from adapters.backfill_turns import open_turns
-from adapters.operations import SqlBackfills, open_database
+from adapters.operations import SqlBackfills
 from adapters.settings import Settings
 from emp.backfill_driver import Driver
 from emp.backfills import seconds_left, size, span
@@ -21,6 +21,7 @@ from emp.supervision import Stop
 from market_data.backfill.plans import BackfillRequest
 from market_data.backfill.records import Backfill, BackfillState, PieceState
 from tests.support.backfill_plans import NOW, plan_of
+from tests.support.operations_file import open_new
 
 RANGE = ["--start", "2024-01-02", "--end", "2024-03-08"]
 ASKED = ["--symbols", "DEMO-ACME,DEMO-BTC", "--vendor", "sample_a", *RANGE]
@@ -43,7 +44,7 @@ def emp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    made = open_database(Settings(data_dir=tmp_path).local_operations_url)
+    made = open_new(Settings(data_dir=tmp_path).local_operations_url)
     yield made
     made.dispose()
 

@@ -16,7 +16,7 @@ from adapters.kafka.lag import ConsumerLag
 from adapters.kafka.relay import KEPT, PRESENT, Relay, Relayed
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import Cluster
-from adapters.operations import Lease, SqlOutbox, leases, open_database
+from adapters.operations import Lease, SqlOutbox, leases
 from market_data.errors import StreamError
 from market_data.operations.grades import Grade
 from market_data.operations.kafka_readiness import evaluate_kafka_readiness
@@ -24,6 +24,7 @@ from market_data.ports.event_results import IngestMetrics
 from market_data.ports.events import Event
 from market_data.timeframes import Timeframe
 from tests.support.kafka_echo import Echo
+from tests.support.operations_file import open_new
 
 NOW = datetime(2024, 1, 2, 12, tzinfo=UTC)
 SETTINGS = KafkaSettings(bootstrap_servers=("nowhere:1",), ingest_topic_metrics="numbers")
@@ -31,7 +32,7 @@ SETTINGS = KafkaSettings(bootstrap_servers=("nowhere:1",), ingest_topic_metrics=
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_database(f"sqlite:///{tmp_path}/operations.sqlite")
+    engine = open_new(f"sqlite:///{tmp_path}/operations.sqlite")
     yield engine
     engine.dispose()
 
