@@ -13,7 +13,15 @@ from datetime import datetime, time, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from market_data.automation.drop import DropFolder
 from market_data.automation.messages import MessageRules
@@ -248,6 +256,14 @@ class AutomationPolicy(_Strict):
     drop: tuple[DropFolder, ...] = ()
     messages: MessageRules = MessageRules()
     retention: RetentionPolicy = RetentionPolicy()
+
+    @field_validator("started", mode="before")
+    @classmethod
+    def _switched(cls, said: object) -> object:
+        """To YAML a bare on is true, and a bare off is false."""
+        if isinstance(said, bool):
+            return "on" if said else "off"
+        return said
 
     @model_validator(mode="after")
     def _longer_than_readers(self) -> AutomationPolicy:

@@ -82,6 +82,12 @@ def test_schedules_that_ask_vendors_start_where_the_policy_says():
     assert starts("off") == (False, False)
 
 
+@pytest.mark.parametrize("said", ["on", "off", "auto"])
+def test_the_switch_may_be_written_without_quotes(tmp_path: Path, said: str):
+    (tmp_path / "automation.yaml").write_text(f"started: {said}\n")
+    assert load_automation(Settings(config_dir=tmp_path)).started == said
+
+
 def test_cron_expressions():
     assert WallClock(time(16, 0), "America/New_York").cron(timedelta(minutes=30)) == "30 16 * * *"
     assert WallClock(time(23, 45), "UTC").cron(timedelta(minutes=30)) == "15 0 * * *"
