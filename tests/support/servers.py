@@ -167,9 +167,12 @@ def private_server(kind: type[Kind]) -> Iterator[Kind]:
 
 @contextmanager
 def new_database(
-    url: str, *, extension: str | None = None, template: str = "template1"
+    url: str, *, extension: str | None = None, template: str = "template0"
 ) -> Iterator[str]:
-    """A new database on the server of a URL, dropped at the end, whoever is connected to it."""
+    """A new database on the server of a URL, dropped at the end, whoever is connected to it.
+
+    Nobody can be connected to template0, as workers of an extension are to template1 at times.
+    """
     import psycopg
     from psycopg import sql
 
