@@ -153,7 +153,9 @@ def _vacuumed(handle: DeltaTable, table: DeltaFiles, hours: int, *, dry_run: boo
         found: list[str] = handle.vacuum(
             hours, dry_run=dry_run, enforce_retention_duration=False, full=True
         )
-    return sorted(path for path in found if path.endswith(".parquet"))
+    # A file taken out twice, as after a restore, is named twice: below the table and whole.
+    root = f"{table.place.uri.rstrip('/')}/"
+    return sorted({path.removeprefix(root) for path in found if path.endswith(".parquet")})
 
 
 def vacuum_within(table: DeltaFiles, keep: timedelta, *, dry_run: bool, force: bool) -> Tended:

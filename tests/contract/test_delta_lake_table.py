@@ -191,6 +191,18 @@ def test_vacuum_first_only_tells_and_never_goes_below_a_month_unforced(
     assert closes(three.read()) == [3.0]
 
 
+def test_vacuum_after_restores_counts_every_file_once(lake: Path, three: DeltaLakeTable) -> None:
+    three.restore(1, dry_run=False)
+    three.restore(3, dry_run=False)
+    stored = three.footprint().stored_files
+    told = three.vacuum(timedelta(0), force=True)
+    done = three.vacuum(timedelta(0), dry_run=False, force=True)
+    assert told.removed == done.removed
+    assert len(done.removed) == stored - done.after.stored_files
+    assert told.after.stored_files == done.after.stored_files == len(data_files(lake))
+    assert told.after.stored_bytes == done.after.stored_bytes
+
+
 # --- restore -----------------------------------------------------------------------------------
 
 
