@@ -23,7 +23,7 @@ from market_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import dagster as dg
-    from dagster._core.scheduler.instigation import InstigatorState
+    from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick
 
     from market_data.ports.automation import AutomationStates
 
@@ -51,7 +51,8 @@ class ScheduleStatus:
         on: whether the daemon ticks it.
         by_default: nobody has switched it in the UI.
         last: its newest tick; None where it has not ticked.
-        outcome: what became of that one: success, skipped with its reason, failure.
+        outcome: what became of that one: of its run, queued, started, success, failure, canceled;
+            without a run, skipped with its reason, or failure.
         next: its next tick, while it is on.
         state: what it remembers of its runs.
     """
@@ -180,18 +181,25 @@ def _status(
         instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1) if state else ()
     )
     last = ticks[0] if ticks else None
-    outcome = last.status.value.lower() if last else ""
-    if last is not None and last.tick_data.skip_reason:
-        outcome = f"{outcome}: {last.tick_data.skip_reason}"
     return ScheduleStatus(
         name=schedule.name,
         on=on,
         by_default=state is None or state.status is InstigatorStatus.DECLARED_IN_CODE,
         last=datetime.fromtimestamp(last.timestamp, UTC) if last else None,
-        outcome=outcome,
+        outcome=_outcome(instance, last) if last else "",
         next=next(_ticks(schedule, now)).at if on else None,
         state=known,
     )
+
+
+def _outcome(instance: dg.DagsterInstance, tick: InstigatorTick) -> str:
+    """A tick that asked for a run has succeeded, whatever became of the run."""
+    runs = [run for run_id in tick.run_ids if (run := instance.get_run_by_id(run_id))]
+    if runs:
+        return ", ".join(sorted({run.status.value.lower() for run in runs}))
+    outcome = tick.status.value.lower()
+    reason = tick.tick_data.skip_reason
+    return f"{outcome}: {reason}" if reason else outcome
 
 
 def _ticks(schedule: dg.ScheduleDefinition, now: datetime) -> Iterator[Tick]:

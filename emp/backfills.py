@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from emp.moments import day
 from emp.plans import cost_told
-from market_data.backfill.plans import CURATED, LOCAL, BackfillRequest, dataset_parts
+from market_data.backfill.plans import (
+    CURATED,
+    LOCAL,
+    BackfillPlan,
+    BackfillRequest,
+    dataset_parts,
+)
 from market_data.backfill.records import Backfill, PieceState
 from market_data.errors import ConfigurationError
 
@@ -194,6 +200,11 @@ def plan_told(found: Planned, refused: str, below: list[str]) -> dict[str, Any]:
     }
 
 
+def _needless(plan: BackfillPlan) -> str:
+    """Why sessions need no work."""
+    return "not outdated" if plan.request.outdated else "complete"
+
+
 def plan_lines(found: Planned, refused: str, below: list[str] | None) -> list[str]:
     """A plan in sentences; nothing of what lies downstream where that is None."""
     plan, estimate = found.plan, found.plan.estimate
@@ -201,9 +212,11 @@ def plan_lines(found: Planned, refused: str, below: list[str] | None) -> list[st
     pilot = "pilot of " if plan.pilot else ""
     lines = [
         f"{pilot}{request.dataset}, sessions {request.first} to {request.last}: "
-        f"{plan.symbol_sessions:,} symbol-sessions need work, {plan.complete:,} are complete, "
-        f"{plan.not_begun:,} have not begun",
+        f"{plan.symbol_sessions:,} symbol-sessions need work, {plan.complete:,} are "
+        f"{_needless(plan)}, {plan.not_begun:,} have not begun",
     ]
+    if request.outdated:
+        lines.append("sessions that nobody was asked for are not outdated: plan without --outdated")
     if not plan.pieces:
         return [*lines, "there is nothing to do"]
     asked = ", ".join(f"{number:,} of {vendor}" for vendor, number in plan.requests.items())
@@ -269,7 +282,7 @@ def status_lines(backfill: Backfill, now: datetime) -> list[str]:
     lines = [
         f"{backfill.id} {plan.request.dataset}{' (pilot)' if plan.pilot else ''}: "
         f"{backfill.state}; {backfill.done():,} of {plan.symbol_sessions:,} symbol-sessions; "
-        f"pieces: {counts or f'none, {plan.complete:,} symbol-sessions are complete'}"
+        f"pieces: {counts or f'none, {plan.complete:,} symbol-sessions are {_needless(plan)}'}"
     ]
     left = seconds_left(backfill, now)
     if left is not None:

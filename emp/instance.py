@@ -7,6 +7,7 @@ What does not: running (emp/run.py), the UI's processes (emp/commands/dev.py).
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from adapters.migration_turn import TURN
 from adapters.modes import decide
 from adapters.settings import PROJECT, Mode, Settings
 from adapters.variables import read
-from market_data.errors import StorageError
+from market_data.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -77,6 +78,17 @@ def _of_the_server(error: BaseException | None) -> str:
     return ""
 
 
+def _not_set(error: Exception, home: str) -> str:
+    """What a person is told where dagster.yaml takes from the environment what is not there."""
+    names = sorted(set(re.findall(r'environment variable "(\w+)" which is not set', str(error))))
+    if not names:
+        return ""
+    return (
+        f"{home}/dagster.yaml takes {', '.join(names)} from the environment, where nothing is: set "
+        "it, or name the folder of another dagster.yaml by DAGSTER_HOME"
+    )
+
+
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The instance of an installation; use it as a context manager.
 
@@ -85,6 +97,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
     Raises:
         StorageError: the PostgreSQL server of the records is away, or refuses.
+        ConfigurationError: dagster.yaml names variables that are not set.
     """
     import dagster as dg
     from filelock import FileLock
@@ -100,6 +113,10 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
             # Each makes its database when it is looked at first.
             _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage
             return instance
+    except dg.DagsterInvalidConfigError as error:
+        if told := _not_set(error, home):
+            raise ConfigurationError(told) from error
+        raise
     except Exception as error:
         if told := _of_the_server(error):
             raise StorageError(told) from error

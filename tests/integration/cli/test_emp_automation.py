@@ -6,10 +6,14 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import InstigatorTick, TickData, TickStatus
 
 from adapters.operations_opening import open_operations
 from adapters.settings import Settings
+from emp import automation
 from emp.cli import run
 from market_data.automation.cutoff import CutoffState
 
@@ -57,3 +61,36 @@ def test_status_next_and_resume(installed: Settings, capsys: pytest.CaptureFixtu
 
     assert run(["automation", "resume", "refresh_2m"]) == 1
     assert "there are: daily_market_data" in capsys.readouterr().err
+
+
+@dg.job
+def nothing() -> None:
+    """A job of which a run can be on record."""
+
+
+@pytest.mark.parametrize(
+    ("run_status", "told"),
+    [
+        (dg.DagsterRunStatus.NOT_STARTED, "not_started"),
+        (dg.DagsterRunStatus.FAILURE, "failure"),
+        (None, "skipped: it is a holiday"),
+    ],
+)
+def test_what_became_of_a_tick_is_what_became_of_its_run(
+    run_status: dg.DagsterRunStatus | None, told: str
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        runs, status, reason = [], TickStatus.SKIPPED, "it is a holiday"
+        if run_status is not None:
+            runs = [instance.create_run_for_job(nothing, status=run_status).run_id]
+            status, reason = TickStatus.SUCCESS, None
+        data = TickData(
+            "origin",
+            "nightly",
+            InstigatorType.SCHEDULE,
+            status,
+            CUT.timestamp(),
+            run_ids=runs,
+            skip_reason=reason,
+        )
+        assert automation._outcome(instance, InstigatorTick(1, data)) == told
