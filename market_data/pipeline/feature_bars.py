@@ -18,6 +18,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from market_data.corporate_actions.adjustment import newest
+from market_data.datasets import curated_bars
 from market_data.errors import (
     UnjudgedBarsWarning,
     UnknownActionsWarning,
@@ -37,6 +38,8 @@ from market_data.timeframes import Timeframe
 _DAY = timedelta(days=1)
 FURTHEST_AT_ONCE = 8
 """Times LOOK_BACK that are read at once of symbols that lack bars."""
+_YEARS_AT_ONCE = 8
+"""Of which the keys of bars are read at once, where symbols may have none at all."""
 _COLUMNS = ["symbol", "ts", "session", "high", "low", "close", "volume", "flags"]
 """And, of daily bars, `day_end`, see `market_data.pipeline.foreign_days`."""
 
@@ -97,7 +100,8 @@ class FeatureBars:
         floor = self._platform.universe.first_session
         reach, until = LOOK_BACK[self._timeframe], begin - _DAY
         lacking, parts = dict.fromkeys(symbols, WARM_UP), []
-        while lacking and until >= floor:
+        while lacking and (held := self._newest_held(sorted(lacking), floor, until)):
+            until = held
             first = max(floor, until - reach)
             read = self.read(sorted(lacking), first, until)
             newest = read.group_by("symbol", maintain_order=True).tail(WARM_UP)
@@ -109,6 +113,25 @@ class FeatureBars:
             reach = min(2 * reach, FURTHEST_AT_ONCE * LOOK_BACK[self._timeframe])
             until = first - _DAY
         return parts[::-1]
+
+    def _newest_held(self, symbols: Sequence[str], floor: date, until: date) -> date | None:
+        """The last session up to a day that may hold a bar; None if there is none.
+
+        A symbol that is listed since last year has nothing in the decades before: these are
+        looked through by keys alone, more years at a time the further back.
+        """
+        if self._as_of is not None:
+            return until if until >= floor else None
+        dataset, years = curated_bars(self._timeframe), 1
+        while until >= floor:
+            first = max(floor, date(max(until.year - years + 1, 1), 1, 1))
+            found = self._platform.store.scan(
+                dataset, symbols=symbols, sessions=(first, until), columns=["session"]
+            )["session"].max()
+            if isinstance(found, date):
+                return found
+            until, years = first - _DAY, min(2 * years, _YEARS_AT_ONCE)
+        return None
 
     def stretch(self, bars: pl.DataFrame, begin: date, first: date, last: date) -> pl.DataFrame:
         """The series of a part of a stretch, with its warm-up and the bars that labels look at.

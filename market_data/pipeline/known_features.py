@@ -290,6 +290,13 @@ class _BarsThen(FeatureBars):
         """As `FeatureBars.actions`, asked for once."""
         return self._actions
 
+    def _newest_held(self, symbols: Sequence[str], floor: date, until: date) -> date | None:
+        """As that of now; sessions whose bars are gone since may have had some."""
+        before = self._active.filter(pl.col("session").is_between(floor, until))["session"].max()
+        then = [before] if isinstance(before, date) else []
+        now = super()._newest_held(symbols, floor, until)
+        return max([*then, *([now] if now else [])], default=None)
+
     def instead(self, bars: pl.DataFrame, sessions: _Span) -> pl.DataFrame:
         """Bars of some sessions, those in place of them that were there before the moment."""
         active = self._active.filter(pl.col("session").is_between(*sessions))

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 from polars.testing import assert_frame_equal
 
+from market_data.datasets import Dataset
 from market_data.features.registry import WARM_UP
 from market_data.features.windows import LOOK_BACK, look_ahead, warm_up
 from market_data.pipeline.feature_bars import FeatureBars
@@ -47,10 +48,18 @@ class Stored(FeatureBars):
     """Bars of these symbols alone, and what was asked for."""
 
     def __init__(self) -> None:
-        universe: Any = SimpleNamespace(first_session=date(2010, 1, 4))
-        self._platform: Any = SimpleNamespace(universe=universe)
-        self._timeframe = M1
+        universe: Any = SimpleNamespace(first_session=date(1990, 1, 2))
+        store: Any = SimpleNamespace(scan=self.keys)
+        self._platform: Any = SimpleNamespace(universe=universe, store=store)
+        self._timeframe, self._as_of = M1, None
         self.asked: list[tuple[Sequence[str], date, date]] = []
+
+    def keys(
+        self, dataset: Dataset, *, symbols: Sequence[str], sessions: tuple[date, date], **_: object
+    ) -> pl.DataFrame:
+        assert dataset.name == "curated/bars_1m"
+        inside = pl.col("session").is_between(*sessions)
+        return HELD.filter(inside, pl.col("symbol").is_in(symbols)).select("session")
 
     def read(self, symbols: Sequence[str], first: date, last: date) -> pl.DataFrame:
         self.asked.append((symbols, first, last))
@@ -68,10 +77,19 @@ def test_it_goes_back_to_the_bars_that_are_needed_and_no_further_at_once() -> No
     ]  # fmt: skip
     assert_frame_equal(warm_up(found, BEGIN), wanted)
     assert max(last - first for _, first, last in stored.asked) <= 8 * LOOK_BACK[M1]
-    # Each day once, and of those that have enough no more.
+    # No day twice, of those that have enough no more, and nothing where nothing is.
     days = [(first, last) for _, first, last in stored.asked]
-    assert all(later[0] == earlier[1] + DAY for later, earlier in pairwise(days))
-    assert next(s for s, first, _ in stored.asked if first < date(2013, 1, 1)) == ["YNG"]
+    assert all(later[0] > earlier[1] for later, earlier in pairwise(days))
+    assert all(set(s) <= {"THIN", "YNG"} for s, _, last in stored.asked if last < date(2019, 3, 1))
+    assert all(HELD["session"].is_in([last]).any() for _, _, last in stored.asked)
+    assert min(first for first, _ in days) > date(2010, 1, 1)
+
+
+def test_years_without_a_bar_are_not_read() -> None:
+    stored = Stored()
+    (found,) = stored._back(["YNG"], BEGIN)
+    assert found.height == 20
+    assert len(stored.asked) == 1
 
 
 def test_so_many_bars_after_a_day_are_those_of_each_symbol() -> None:
