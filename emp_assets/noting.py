@@ -14,8 +14,9 @@ from datetime import date, datetime
 import dagster as dg
 
 from emp_assets.naming import SCORES_KEY, curated_key
+from emp_assets.retrying import LeftToReplayError
 from market_data.errors import StoreUnavailableError
-from market_data.failover.state import MissedSlice
+from market_data.failover.state import MissedSlice, Standing
 from market_data.pipeline.missed_features import features_of, timeframes_of
 from market_data.ports.failover import Failover
 from market_data.timeframes import Timeframe
@@ -71,10 +72,11 @@ def noted(
 
     Raises:
         StoreUnavailableError: what the block raised.
+        LeftToReplayError: the same, while the warehouse counts as away.
     """
     try:
         yield
-    except StoreUnavailableError:
+    except StoreUnavailableError as error:
         dataset = context.asset_key.to_user_string()
         now = platform.open().clock.now()
         missed = MissedSlice(dataset, timeframe, tuple(symbols), *sessions, context.run.run_id, now)
@@ -88,6 +90,7 @@ def noted(
             *sessions,
             number,
         )
+        _leave_to_replay(failover, error)
         raise
 
 
@@ -108,14 +111,18 @@ def noted_features(
 
     Raises:
         StoreUnavailableError: what the block raised.
+        LeftToReplayError: the same, while the warehouse counts as away.
     """
     try:
         yield
-    except StoreUnavailableError:
+    except StoreUnavailableError as error:
         now = platform.open().clock.now()
         failover = platform.operations.open().failover
-        for number in _note_features(context, failover, symbols, sessions, now):
+        numbers = _note_features(context, failover, symbols, sessions, now)
+        for number in numbers:
             context.log.warning("features from %s to %s: missed slice %d", *sessions, number)
+        if numbers:
+            _leave_to_replay(failover, error)
         raise
 
 
@@ -183,3 +190,8 @@ def _note_features(
         failover.note(MissedSlice(features_of(t), t, tuple(symbols), *sessions, run, now))
         for t in timeframes_of(chosen)
     ]
+
+
+def _leave_to_replay(failover: Failover, error: StoreUnavailableError) -> None:
+    if failover.standing() is Standing.AWAY:
+        raise LeftToReplayError(str(error)) from error

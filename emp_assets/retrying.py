@@ -26,6 +26,14 @@ class UnansweredError(dg.Failure):
     """A vendor answered none of the questions that were put to it."""
 
 
+class LeftToReplayError(StoreUnavailableError):
+    """The warehouse counts as away, and the step's slice is noted: it is made when that is back.
+
+    Further attempts would gain nothing, and while it waits for them the run keeps the place of its
+    vendor, so that nobody fetches.
+    """
+
+
 @contextmanager
 def retried(context: dg.AssetExecutionContext) -> Iterator[None]:
     """Ask for another attempt where the trouble may pass and the run has attempts left.
@@ -40,6 +48,8 @@ def retried(context: dg.AssetExecutionContext) -> Iterator[None]:
         yield
     except (VendorError, StoreUnavailableError, StreamError, UnansweredError) as error:
         if isinstance(error, VendorError) and not error.retryable:
+            raise
+        if isinstance(error, LeftToReplayError):
             raise
         waits = _waits(context.run.tags.get(RETRY_TAG, ""))
         attempt = context.retry_number

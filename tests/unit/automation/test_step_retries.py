@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -14,6 +16,7 @@ from dagster import DagsterEventType
 from dagster._core.execution.plan import active
 
 from emp_assets import pacing
+from emp_assets.noting import noted
 from emp_assets.pacing import LONGEST_SECONDS, START_TAG, await_turn
 from emp_assets.retrying import RETRY_TAG, UnansweredError, retried, retry_waits
 from jobs.automation.requests import jitter
@@ -25,6 +28,8 @@ from market_data.errors import (
     StreamError,
     VendorUnavailableError,
 )
+from market_data.failover.state import Standing
+from market_data.timeframes import Timeframe
 
 WAITS = retry_waits(RetryRules())
 AT = datetime(2024, 3, 12, 1, tzinfo=UTC)
@@ -102,6 +107,31 @@ def test_what_will_not_pass_is_not(clock: Clock, error: Exception):
 def test_a_run_that_asks_for_no_attempts_fails_at_once(clock: Clock):
     result, waits = run(VendorUnavailableError("503"), {})
     assert (result.success, waits) == (False, [])
+
+
+@pytest.mark.parametrize(("became", "pauses"), [(Standing.AWAY, []), (Standing.BACK, [300])])
+def test_what_is_noted_while_the_warehouse_is_away_keeps_no_place(
+    clock: Clock, became: Standing, pauses: list[float]
+):
+    failover = SimpleNamespace(note=lambda _: 1, standing=lambda: became)
+    platform: Any = SimpleNamespace(
+        open=lambda: SimpleNamespace(clock=SimpleNamespace(now=lambda: AT)),
+        operations=SimpleNamespace(open=lambda: SimpleNamespace(failover=failover)),
+    )
+    attempts = 0
+
+    @dg.asset
+    def bars(context: dg.AssetExecutionContext) -> None:
+        nonlocal attempts
+        attempts += 1
+        days = (AT.date(), AT.date())
+        with retried(context), noted(context, platform, Timeframe.D1, ["BTCUSD"], days):
+            if attempts == 1:
+                raise StoreUnavailableError("away")
+
+    result = dg.materialize([bars], tags={RETRY_TAG: WAITS}, raise_on_error=False)
+    assert clock.slept == pauses
+    assert result.success == bool(pauses)
 
 
 def test_a_run_waits_for_its_turn_and_never_long(monkeypatch: pytest.MonkeyPatch):
