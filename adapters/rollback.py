@@ -221,6 +221,11 @@ class Rollbacks:
                 turn.__exit__(None, None, None)
 
     def _check(self, backfill: Backfill) -> None:
+        if backfill.state is BackfillState.CANCELLING:
+            raise ConfigurationError(
+                f"backfill {backfill.id} is being cancelled: the piece at work ends first, see "
+                f"'emp backfill watch {backfill.id}'; then it can be rolled back"
+            )
         if backfill.state not in (*OVER, BackfillState.ROLLING_BACK):
             raise ConfigurationError(
                 f"backfill {backfill.id} is {backfill.state}; 'emp backfill cancel {backfill.id}' "

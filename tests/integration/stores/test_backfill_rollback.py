@@ -338,7 +338,10 @@ def test_what_stands_in_the_way_is_named(in_files: House) -> None:
     bare = parts.kept.add(plan_of(), at=LATER, author="me")
     with pytest.raises(ConfigurationError, match="is running; 'emp backfill cancel"):
         parts.back(bare, [])
-    parts.kept.move(bare, [BackfillState.RUNNING], BackfillState.CANCELLED, LATER)
+    parts.kept.move(bare, [BackfillState.RUNNING], BackfillState.CANCELLING, LATER)
+    with pytest.raises(ConfigurationError, match="being cancelled: the piece at work ends first"):
+        parts.back(bare, [])
+    parts.kept.move(bare, [BackfillState.CANCELLING], BackfillState.CANCELLED, LATER)
     with pytest.raises(ConfigurationError, match="without a snapshot"):
         parts.back(bare, [])
     backfill = launch(house, LATER + timedelta(minutes=1))
