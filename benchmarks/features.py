@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import polars as pl
@@ -16,8 +15,7 @@ from benchmarks.rounds import Times
 from market_data.calendars import bar_starts
 from market_data.features.registry import Kind, bar_groups
 from market_data.features.series import series
-from market_data.features.windows import LOOK_BACK, stretch_of, stretches, warm_up
-from market_data.pipeline.curate import chunks
+from market_data.features.windows import LOOK_BACK, stretches, warm_up
 from market_data.pipeline.features import Part, computed
 from market_data.schemas import CORPORATE_ACTIONS
 from market_data.timeframes import Timeframe
@@ -47,30 +45,45 @@ def bars_of(symbols: int) -> pl.DataFrame:
     )
 
 
-def instruments(bars: pl.DataFrame) -> list[Instrument]:
-    names = bars["symbol"].unique().sort()
-    return [Instrument(symbol=s, asset_class=AssetClass.EQUITY, calendar="XNYS") for s in names]
+class Kept:
+    """Sorted bars of which ranges are read without a look at the others, as a store does it.
+
+    Args:
+        bars: of `bars_of`.
+    """
+
+    def __init__(self, bars: pl.DataFrame) -> None:
+        runs = bars["symbol"].rle().struct.unnest()
+        ends = runs["len"].cum_sum().to_list()
+        self._bars, self._runs = bars, list(zip([0, *ends[:-1]], ends, strict=True))
+        self.instruments = [
+            Instrument(symbol=s, asset_class=AssetClass.EQUITY, calendar="XNYS")
+            for s in runs["value"]
+        ]
+
+    def read(self, first: date, last: date) -> pl.DataFrame:
+        """The bars of some sessions."""
+        found = []
+        for begin, end in self._runs:
+            days = self._bars["session"][begin:end]
+            start, stop = days.search_sorted(first), days.search_sorted(last, side="right")
+            found.append(self._bars[begin + start : begin + stop])
+        return pl.concat(found, rechunk=True)
 
 
 def in_polars(
-    bars: pl.DataFrame, first: date = FIRST, last: date = LAST
+    kept: Kept, first: date = FIRST, last: date = LAST
 ) -> Iterator[dict[Kind, pl.DataFrame]]:
     """Features of a range as the platform makes them, which hands them on week by week."""
-    known, months = instruments(bars), chunks(first, last, 31)
-    parts = chain.from_iterable(parts_of(bars, known, *month) for month in months)
-    return computed(parts, GROUPS)
+    return computed(parts_of(kept, first, last), GROUPS)
 
 
-def parts_of(
-    bars: pl.DataFrame, known: list[Instrument], first: date, last: date
-) -> Iterator[Part]:
+def parts_of(kept: Kept, first: date, last: date) -> Iterator[Part]:
     """The series of each week."""
-    none, day = CORPORATE_ACTIONS.empty(), pl.col("session")
-    reached = stretch_of(M1, first)[0] - LOOK_BACK[M1]
-    read = bars.filter(day >= reached, day <= last)
+    none = CORPORATE_ACTIONS.empty()
     for begin, start, end in stretches(M1, first, last):
-        near = read.filter(day >= begin - LOOK_BACK[M1], day <= end)
-        yield series(warm_up(near, begin), known, M1, none), (start, end)
+        near = kept.read(begin - LOOK_BACK[M1], end)
+        yield series(warm_up(near, begin), kept.instruments, M1, none), (start, end)
 
 
 def made(weeks: Iterable[dict[Kind, pl.DataFrame]]) -> int:
@@ -156,7 +169,7 @@ def check(bars: pl.DataFrame) -> None:
     """Both ways say the same where averages no longer remember how they began."""
     few = bars.filter(pl.col("symbol") == "S000", pl.col("session") < FIRST + timedelta(days=20))
     last = few["session"].unique().sort()[-1]
-    made = pl.concat([rows[Kind.INDICATORS] for rows in in_polars(few, last, last)])
+    made = pl.concat([rows[Kind.INDICATORS] for rows in in_polars(Kept(few), last, last)])
     theirs = pl.from_pandas(in_pandas(few.to_pandas())).tail(made.height)
     for name in ("rsi_14", "macd_hist", "bb_upper", "atr_14", "adx_14", "cci_20", "stoch_d_3"):
         apart = (made[name] - theirs[name]).abs().max()
@@ -168,17 +181,17 @@ def run(symbols: int = SYMBOLS, rounds: int = ROUNDS) -> list[Ratio]:
     """The ratio to pandas, and what one session costs of a year."""
     bars = bars_of(symbols)
     check(bars)
-    frame = bars.to_pandas()
+    kept, frame = Kept(bars), bars.to_pandas()
     sessions = bars["session"].unique().sort()
     middle = sessions[len(sessions) // 2]
     times = Times()
     for number in range(rounds):
         times.turn(
-            {"polars": lambda: made(in_polars(bars)), "pandas": partial(in_pandas, frame)},
+            {"polars": lambda: made(in_polars(kept)), "pandas": partial(in_pandas, frame)},
             backwards=bool(number % 2),
         )
     for _ in range(3):
-        times.turn({"session": lambda: made(in_polars(bars, middle, middle))})
+        times.turn({"session": lambda: made(in_polars(kept, middle, middle))})
     return [
         Ratio(
             f"features of {bars.height / 1e6:.1f}M 1m bars, pandas / ours",
