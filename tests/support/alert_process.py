@@ -17,7 +17,7 @@ from tests.support.alert_rows import rules
 def main() -> None:
     """Send what waits, again and again."""
     store = SqlAlerts(open_database(sys.argv[1]))
-    hook = rules({"name": "hook", "type": "webhook", "url_env": "ALERT_URL", "timeout": "1s"})
+    hook = rules({"name": "hook", "type": "webhook", "url_env": "ALERT_URL", "timeout": "30s"})
     sender = AlertSender(store.outbox, hook, SystemClock())
     sys.stdout.write("ready\n")
     sys.stdout.flush()

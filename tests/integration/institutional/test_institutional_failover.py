@@ -224,8 +224,10 @@ def test_what_was_fetched_meanwhile_is_made_when_the_server_is_back(
     told = read_by_everybody(twin)
     with pytest.warns(StoreAwayWarning, match="TimescaleDB is away since") as warned:
         found = read_by_everybody(house.settings)
-    assert len(warned) == len(told)
-    assert {Path(one.filename).name for one in warned} == {Path(__file__).name}
+    # Libraries that are imported first here warn of their own future.
+    ours = [one for one in warned if issubclass(one.category, StoreAwayWarning)]
+    assert len(ours) == len(told)
+    assert {Path(one.filename).name for one in ours} == {Path(__file__).name}
     for name, frame in told.items():
         assert_frame_equal(found[name], frame)
         assert frame.height > 1 or name == "findings", name
