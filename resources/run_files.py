@@ -34,7 +34,7 @@ def is_made(engine: sa.Engine, file: Path) -> bool:
 
 
 def copy_empty(file: Path, make: Callable[[sa.Engine], None]) -> None:
-    """Begin the file of a run, unless another process has begun it by now.
+    """Begin the file of a run, unless another process has begun it by now, or it cannot be linked.
 
     Args:
         file: of the run, which is not there.
@@ -53,7 +53,8 @@ def copy_empty(file: Path, make: Callable[[sa.Engine], None]) -> None:
         # As SQLite would have made it; a temporary file is its owner's alone.
         draft.chmod(empty.stat().st_mode)
         # Who reads the run meanwhile finds a whole file or none, and who was faster keeps its own.
-        with suppress(FileExistsError):
+        # Where a file system knows no hard links there is none after this, and it is made anew.
+        with suppress(OSError):
             os.link(draft, file)
     finally:
         draft.unlink()

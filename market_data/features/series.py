@@ -134,9 +134,7 @@ def _on_grid(bars: pl.DataFrame, grid: pl.DataFrame) -> pl.DataFrame:
     before = slots.clear(1).with_columns(slot=pl.lit(0, pl.Int64))
     found = pl.concat([before, slots])[places]
     same = (found["ts"] == bars["ts"]) & (found["session"] == bars["session"])
-    ended = (
-        found["bar_end"] if same.all(ignore_nulls=False) else pl.when(same).then(found["bar_end"])
-    )
+    ended = pl.when(same).then(found["bar_end"])
     return bars.with_columns(available_at=ended, slot=found["slot"])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sqlite3
 import sys
@@ -195,3 +197,19 @@ def test_a_run_that_another_process_has_begun_keeps_its_events(
     copy_empty(tmp_path / "home" / "history" / "runs" / f"{run_id}.db", pytest.fail)
     with shipped(tmp_path / "home", monkeypatch) as instance:
         assert records(instance, run_id) == expected
+
+
+def test_where_files_cannot_be_linked_dagster_makes_each_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As on FAT, and on some shares of a network."""
+
+    def refused(_draft: Path, file: Path) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), file)
+
+    monkeypatch.setattr(os, "link", refused)
+    with shipped(tmp_path / "home", monkeypatch) as instance:
+        folder = tmp_path / "home" / "history" / "runs"
+        made = [tables(folder / f"{run(instance)}.db") for _ in range(2)]
+    assert made[0] == made[1]
+    assert not [f.name for f in folder.iterdir() if f.name.startswith(f"{EMPTY}-")]

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def test_a_number_that_another_process_has_by_now_is_not_its_own(
 ) -> None:
     gone = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": str(tmp_path / "gone")})}
     run = begun(instance, pid=os.getpid(), **gone)
-    later = psutil.Process().create_time() + 3600
+    later = time.time() + 3600
     monkeypatch.setattr(psutil.Process, "create_time", lambda _: later)
     assert status(instance, run) is WorkerStatus.NOT_FOUND
 

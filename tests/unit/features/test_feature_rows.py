@@ -130,6 +130,19 @@ def test_prices_and_volumes_by_their_definitions() -> None:
     assert (label["fwd_ret_20"], label["fwd_end_20"]) == (None, None)
 
 
+def test_rows_of_a_session_are_found_between_those_of_others() -> None:
+    """Sessions may overlap: of two stretches of one symbol, some rows in between are wanted."""
+    rows = series_of(bars_of({"AAA": walk(1, 100), "BBB": walk(2, 100)}))
+    first, second = date(2015, 1, 1), date(2015, 1, 2)
+    later = pl.when(pl.int_range(pl.len()) % 3 == 0).then(second).otherwise(first)
+    rows = rows.with_columns(session=later)
+    found = compute(rows, GROUPS, (second, second))
+    for kind, whole in compute(rows, GROUPS).items():
+        expected = whole.filter(pl.col("session") == second)
+        assert expected.height == 67
+        assert_frame_equal(found[kind], expected, check_exact=True)
+
+
 def test_a_series_that_stands_still_is_no_movement() -> None:
     """After closes that moved, so that rounding of running means is left over."""
     flat = np.full(80, 0.1)
