@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
-_CACHED = 1 << 13
+_CACHED = 1 << 15
 """Rows whose every window is computed at once where one value needs many passes."""
 
 
@@ -35,6 +35,7 @@ class Bars:
         volume: traded units; NaN where the vendor gave none.
         missing: bars that the calendar expects between the one before and this one.
         bounds: first row of each symbol, and the number of rows.
+        powers: what averages of some weight need of every row (averages.py), made once.
     """
 
     high: Values
@@ -43,6 +44,7 @@ class Bars:
     volume: Values
     missing: Values
     bounds: Sequence[int]
+    powers: dict[float, tuple[Values, Values]] = field(default_factory=dict, init=False, repr=False)
     _first: dict[int, NDArray[np.intp]] = field(default_factory=dict, init=False, repr=False)
 
     def since(self, bars: int, values: Values) -> Values:
@@ -84,15 +86,6 @@ class Bars:
         found = _extremes(values, lengths, np.minimum)
         return [self.since(n - 1, v) for n, v in zip(lengths, found, strict=True)]
 
-    def sums(self, values: Values, *lengths: int) -> list[Values]:
-        """The sum of the last bars, for each of some lengths in ascending order."""
-        found = _sums(values, lengths)
-        return [self.since(n - 1, v) for n, v in zip(lengths, found, strict=True)]
-
-    def squares(self, values: Values, length: int) -> Values:
-        """The sum of the squared distances of the last bars from their mean."""
-        return self.since(length - 1, _squares(values, length))
-
     def still(self, values: Values, length: int) -> NDArray[np.bool_]:
         """Whether the last bars are all equal; false where fewer come before."""
         same = np.zeros(len(values), dtype=np.bool_)
@@ -107,6 +100,16 @@ class Bars:
             same[:step] = False
             done += step
         return same
+
+    @cached_property
+    def closes(self) -> Sums:
+        """Sums of closes."""
+        return Sums(self.close)
+
+    @cached_property
+    def volumes(self) -> Sums:
+        """Sums of volumes."""
+        return Sums(self.volume)
 
     @cached_property
     def runs(self) -> list[tuple[int, int]]:
@@ -145,22 +148,6 @@ def _extremes(values: Values, lengths: Sequence[int], of: np.ufunc) -> list[Valu
     return found
 
 
-def _sums(values: Values, lengths: Sequence[int]) -> list[Values]:
-    doubled = [values]
-    while 2 ** len(doubled) <= lengths[-1]:
-        doubled.append(_joined(np.add, doubled[-1], doubled[-1], 2 ** (len(doubled) - 1)))
-    found = []
-    for wanted in lengths:
-        powers = [p for p in range(len(doubled)) if wanted >> p & 1]
-        whole = doubled[powers[-1]]
-        done = 1 << powers[-1]
-        for p in reversed(powers[:-1]):
-            whole = _joined(np.add, whole, doubled[p], done)
-            done += 1 << p
-        found.append(whole if whole is not values else values.copy())
-    return found
-
-
 def _joined(of: np.ufunc, newer: Values, older: Values, bars: int) -> Values:
     """What two windows have together, the second of which ends so many bars before."""
     if not bars:
@@ -171,20 +158,51 @@ def _joined(of: np.ufunc, newer: Values, older: Values, bars: int) -> Values:
     return found
 
 
-def _squares(values: Values, length: int) -> Values:
-    """By joining windows: of two, squares add up, and the distance of their means counts once.
+class Sums:
+    """Sums of the last values, whatever symbol they are of, and of their squared distances.
 
-    Chan, Golub, LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Sample
-    Variances (1979), formula 2.1.
+    Those of 1, 2, 4, 8 ... values are made once, and serve every window.
     """
-    parts = [_Part(1, values, None)]
-    while 2 * parts[-1].bars <= length:
-        parts.append(_pooled(parts[-1], parts[-1]))
-    whole = parts.pop()
-    for part in reversed(parts):
-        if whole.bars + part.bars <= length:
-            whole = _pooled(whole, part)
-    return np.zeros_like(values) if whole.squares is None else whole.squares
+
+    def __init__(self, values: Values) -> None:
+        self._doubled = [values]
+
+    def doubled(self, power: int) -> Values:
+        """The sums of 2 ** power values."""
+        while len(self._doubled) <= power:
+            newest = self._doubled[-1]
+            self._doubled.append(_joined(np.add, newest, newest, 1 << (len(self._doubled) - 1)))
+        return self._doubled[power]
+
+    def over(self, length: int) -> Values:
+        """The sums of so many values."""
+        highest, *others = _powers_of(length)
+        found, done = self.doubled(highest), 1 << highest
+        for power in others:
+            found = _joined(np.add, found, self.doubled(power), done)
+            done += 1 << power
+        return found if others else found.copy()
+
+    def squares(self, length: int) -> Values:
+        """The sums of the squared distances of so many values, at least two, from their mean."""
+        highest, *others = _powers_of(length)
+        parts: list[Values | None] = [None]
+        for power in range(highest):
+            part = _Part(1 << power, self.doubled(power), parts[power])
+            parts.append(_pooled(part, part))
+        whole = _Part(1 << highest, self.doubled(highest), parts[highest])
+        for power in others:
+            part = _Part(1 << power, self.doubled(power), parts[power])
+            found = _pooled(whole, part)
+            bars = whole.bars + part.bars
+            whole = _Part(bars, _joined(np.add, whole.sums, part.sums, whole.bars), found)
+        assert whole.squares is not None  # noqa: S101  of two values or more
+        return whole.squares
+
+
+def _powers_of(number: int) -> list[int]:
+    """The powers of two that it is the sum of, the highest first."""
+    return [power for power in reversed(range(number.bit_length())) if number >> power & 1]
 
 
 class _Part(NamedTuple):
@@ -195,9 +213,15 @@ class _Part(NamedTuple):
     squares: Values | None
 
 
-def _pooled(newer: _Part, older: _Part) -> _Part:
+def _pooled(newer: _Part, older: _Part) -> Values:
+    """The squares of two windows: they add up, and the distance of their means counts once.
+
+    Chan, Golub, LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Sample
+    Variances (1979), formula 2.1.
+    """
     bars, more = newer.bars, older.bars
-    found = np.zeros_like(newer.sums)
+    found = np.empty_like(newer.sums)
+    found[:bars] = 0.0
     apart = found[bars:]
     if bars == more:
         np.subtract(newer.sums[bars:], older.sums[:-bars], out=apart)
@@ -209,8 +233,8 @@ def _pooled(newer: _Part, older: _Part) -> _Part:
     if older.squares is not None:
         apart += older.squares[:-bars]
     if newer.squares is not None:
-        found += newer.squares
-    return _Part(bars + more, _joined(np.add, newer.sums, older.sums, bars), found)
+        apart += newer.squares[bars:]
+    return found
 
 
 def share_not_above(values: Values, length: int) -> Values:

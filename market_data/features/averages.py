@@ -10,15 +10,16 @@ by the power of its own bar, anew every 1024 bars. A row's bits depend on what l
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from market_data.features.arrays import Bars, Values
 
+Runs = Sequence[tuple[int, int]]
+"""First row of each symbol, and the one after its last."""
 _AT_ONCE = 1024
 """Bars of which one running sum is made: the powers of any weight up to a third are numbers yet."""
 
@@ -45,38 +46,36 @@ class Average:
 def averaged(bars: Bars, wanted: Sequence[Average]) -> list[Values]:
     """Averages over all symbols; NaN before they begin. No value from there on may be missing."""
     table = np.empty((len(wanted), bars.bounds[-1]))
-    for row, one in zip(table, wanted, strict=True):
-        np.multiply(one.values, one.weight, out=row)
+    powers = [_powers(bars, one.weight) for one in wanted]
+    for row, one, (grown, shrunk) in zip(table, wanted, powers, strict=True):
+        np.multiply(one.values, grown, out=row)
         row[bars.first(one.first)] = 0.0
-        for first, end in bars.runs:
-            if first + one.first < end:
-                row[first + one.first] = _begun(one, first)
-    _accumulate(table, bars.runs, tuple(one.weight for one in wanted))
+        begins = np.array([i + one.first for i, end in bars.runs if i + one.first < end], np.intp)
+        row[begins] = _begun(one, begins) / shrunk[begins]
+    _accumulate(table, bars.runs, [one.weight for one in wanted])
+    for row, (_, shrunk) in zip(table, powers, strict=True):
+        np.multiply(row, shrunk, out=row)
     return [bars.since(one.first, row) for row, one in zip(table, wanted, strict=True)]
 
 
-def _begun(one: Average, first: int) -> float:
-    """What an average begins with: that of the values that are there."""
-    last = first + one.first
-    window = one.values[last - one.length + 1 : last + 1].tolist()
-    there = [value for value in window if value == value]  # noqa: PLR0124  no NaN
-    return math.fsum(there) / (one.of or len(there)) if there else math.nan
+def _begun(one: Average, begins: NDArray[np.intp]) -> Values:
+    """What averages begin with in some rows: the mean of the values that are there."""
+    windows = one.values[begins[:, np.newaxis] - np.arange(one.length)]
+    there = ~np.isnan(windows)
+    count = there.sum(axis=1)
+    total = np.where(there, windows, 0.0).sum(axis=1)
+    return np.where(count > 0, total, np.nan) / (one.of or count)
 
 
 def averaged_over_gaps(bars: Bars, one: Average) -> Values:
     """An average of what is there: a missing value leaves it as it was."""
-    table = (one.values * one.weight)[np.newaxis]
-    runs = [(first + one.first, end) for first, end in bars.runs if first + one.first < end]
-    for begin, _ in runs:
-        table[0, begin] = _begun(one, begin - one.first)
-    if runs:
-        _accumulate(table, runs, (one.weight,))
-    found = bars.since(one.first, table[0])
+    (found,) = averaged(bars, [one])
     missing = np.isnan(one.values)
-    for begin, end in runs:
+    for first, end in bars.runs:
+        begin = first + one.first
         if missing[begin:end].any():
             own = one.values[begin:end].copy()
-            own[0] = _begun(one, begin - one.first)
+            own[0] = _begun(one, np.array([begin]))[0]
             found[begin:end] = _over_gaps(own, one.weight)
     return found
 
@@ -87,41 +86,42 @@ def _over_gaps(own: Values, weight: float) -> Values:
     there = own[known]
     if not there.size:
         return own
-    table = there[np.newaxis] * weight
-    table[0, 0] = there[0]
-    _accumulate(table, [(0, there.size)], (weight,))
+    run = [(0, there.size)]
+    grown, shrunk = _laid(run, weight)
+    row = there * grown
+    row[0] = there[0]
+    _accumulate(row[np.newaxis], run, [weight])
+    row *= shrunk
     # Each row takes the newest value so far: none before the first.
     newest = np.cumsum(known) - 1
-    return np.where(newest >= 0, table[0][newest], np.nan)
+    return np.where(newest >= 0, row[newest], np.nan)
 
 
-def _accumulate(table: Values, runs: Sequence[tuple[int, int]], weights: tuple[float, ...]) -> None:
-    """Add to each value what is kept of all before it in its row and run, in place.
-
-    The same stretch of all runs is summed at once: few long steps instead of many short ones.
-    """
-    grown, shrunk = _powers(weights)
-    held = np.empty((len(weights), len(runs), _AT_ONCE))
-    for done in range(0, max(end - first for first, end in runs), _AT_ONCE):
-        still = [(first + done, end) for first, end in runs if first + done < end]
-        parts = [(n, begin, min(begin + _AT_ONCE, end)) for n, (begin, end) in enumerate(still)]
-        longest = max(end - begin for _, begin, end in parts)
-        for number, begin, end in parts:
-            if done:
-                table[:, begin] += shrunk[:, 1] * table[:, begin - 1]
-            width = end - begin
-            np.multiply(table[:, begin:end], grown[:, :width], out=held[:, number, :width])
-            held[:, number, width:longest] = 0.0
-        sums = held[:, : len(parts), :longest]
-        np.add.accumulate(sums, axis=2, out=sums)
-        for number, begin, end in parts:
-            width = end - begin
-            np.multiply(sums[:, number, :width], shrunk[:, :width], out=table[:, begin:end])
+def _accumulate(table: Values, runs: Runs, weights: Sequence[float]) -> None:
+    """Add to each value what is kept of all before it in its row and run, in place."""
+    kept = (1 - np.array(weights)) ** _AT_ONCE
+    for first, end in runs:
+        for begin in range(first, end, _AT_ONCE):
+            own = table[:, begin : min(begin + _AT_ONCE, end)]
+            if begin > first:
+                own[:, 0] += kept * table[:, begin - 1]
+            np.add.accumulate(own, axis=1, out=own)
 
 
-@lru_cache(maxsize=16)
-def _powers(weights: tuple[float, ...]) -> tuple[Values, Values]:
-    """What values are multiplied with to weigh as much as later ones, and back, row by row."""
-    kept = 1 - np.array(weights)[:, np.newaxis]
-    shrunk: Values = kept ** np.arange(_AT_ONCE, dtype=np.float64)
-    return 1 / shrunk, shrunk
+def _powers(bars: Bars, weight: float) -> tuple[Values, Values]:
+    """Those of all rows, made once."""
+    if weight not in bars.powers:
+        bars.powers[weight] = _laid(bars.runs, weight)
+    return bars.powers[weight]
+
+
+def _laid(runs: Runs, weight: float) -> tuple[Values, Values]:
+    """What values are multiplied with to weigh as much as later ones, and their sums to go back."""
+    shrunk = (1 - weight) ** np.arange(_AT_ONCE, dtype=np.float64)
+    both = np.stack([weight / shrunk, shrunk])
+    found = np.empty((2, runs[-1][1]))
+    for first, end in runs:
+        for begin in range(first, end, _AT_ONCE):
+            own = found[:, begin : min(begin + _AT_ONCE, end)]
+            own[:] = both[:, : own.shape[1]]
+    return found[0], found[1]

@@ -16,14 +16,15 @@ import polars as pl
 
 from market_data.features.definitions import PRICE, UNITS, Feature
 from market_data.features.labels import with_labels
-from market_data.features.regimes import WORDS, regimes
+from market_data.features.regimes import MADE_OF, WORDS, regimes
 from market_data.features.registry import FeatureGroup, Kind
 
 if TYPE_CHECKING:
     from market_data.features.arrays import Bars, Values
 
 _TOGETHER = 1 << 16
-"""Rows of whole symbols that are computed at once: their columns fit the processor's cache."""
+"""Rows of whole symbols that are computed at once: few columns of them fit the processor's cache,
+and each step is long beside the time that one thread needs to wake another."""
 _ROW = ("symbol", "ts", "session", "available_at")
 
 
@@ -80,18 +81,15 @@ def _cells(
     cells = dict(zip(names, (row for table in tables for row in table), strict=True))
     kinds = {group.kind for group in groups}
 
-    for first, bars in _together(series):
-        found = _computed(bars, kinds)
-        for begin, end in bars.runs:
-            start, stop = np.searchsorted(wanted, (first + begin, first + end)).tolist()
-            if start == stop:
-                continue
-            rows = wanted[start:stop] - first
-            # Sessions follow each other, and so do their rows: to copy a stretch is far quicker.
-            together = rows[-1] - rows[0] == stop - start - 1
-            own = slice(rows[0], rows[-1] + 1) if together else rows
-            for name in names:
-                cells[name][start:stop] = found[name][own]
+    # What has nothing below its line is no value, and no warning.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for first, bars in _together(series):
+            start, stop = np.searchsorted(wanted, (first, first + bars.bounds[-1])).tolist()
+            own = wanted[start:stop] - first
+            for found in _computed(bars, kinds) if start < stop else ():
+                for name in cells.keys() & found.keys():
+                    # Each is within; only so it is not looked for, and all copied once more.
+                    np.take(found[name], own, out=cells[name][start:stop], mode="clip")
     return cells
 
 
@@ -127,26 +125,28 @@ def _together(series: pl.DataFrame) -> Iterator[tuple[int, Bars]]:
             bounds = [end]
 
 
-def _computed(bars: Bars, kinds: set[Kind]) -> dict[str, Values]:
-    import numpy as np
+def _computed(bars: Bars, kinds: set[Kind]) -> Iterator[dict[str, Values]]:
+    """Columns of groups, and what these are made of, a few at a time: they take memory."""
+    known: dict[str, Values] = {}
+    for found in _before_regimes(bars, kinds):
+        known |= {name: found[name] for name in MADE_OF if name in found}
+        yield found
+    if Kind.REGIME in kinds:
+        yield regimes(bars, known)
 
-    from market_data.features.indicators import average_range, indicators
+
+def _before_regimes(bars: Bars, kinds: set[Kind]) -> Iterator[dict[str, Values]]:
+    from market_data.features.indicators import indicators, momentum
     from market_data.features.prices import prices, volumes
 
-    found: dict[str, Values] = {}
-    # What has nothing below its line is no value, and no warning.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if kinds & {Kind.PRICE, Kind.REGIME}:
-            found |= prices(bars)
-        if Kind.VOLUME in kinds:
-            found |= volumes(bars)
-        if Kind.INDICATORS in kinds:
-            found |= indicators(bars)
-        elif Kind.REGIME in kinds:
-            found |= average_range(bars)
-        if Kind.REGIME in kinds:
-            found |= regimes(bars, found)
-    return found
+    if Kind.VOLUME in kinds:
+        yield volumes(bars)
+    if kinds & {Kind.PRICE, Kind.REGIME}:
+        yield prices(bars)
+    if Kind.INDICATORS in kinds:
+        yield from indicators(bars)
+    elif Kind.REGIME in kinds:
+        yield momentum(bars)
 
 
 def _column(feature: Feature, cells: Values, factor: pl.Series | None) -> pl.Series:
@@ -154,12 +154,16 @@ def _column(feature: Feature, cells: Values, factor: pl.Series | None) -> pl.Ser
     import numpy as np
     import pyarrow as pa
 
-    if np.isnan(cells).any():
+    words = WORDS.get(feature.name)
+    if np.isnan(np.min(cells, initial=0.0)):
         column = pl.Series(feature.name, cells, nan_to_null=True)
+    elif words or feature.dtype.is_integer():
+        # NumPy casts them several times as fast.
+        column = pl.Series(feature.name, cells.astype(np.int64))
     else:
         # As Arrow it is taken over, and not copied.
         column = pl.Series(feature.name, pa.array(cells))
-    if words := WORDS.get(feature.name):
+    if words:
         return pl.Series(feature.name, words).gather(column.cast(pl.UInt32))
     if factor is not None and feature.unit == PRICE:
         return column / factor

@@ -10,9 +10,11 @@ nothing below its line TA-Lib says 0; here the cell is empty.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from market_data.features.arrays import Bars, Values, emptied, mean_distance, ratio
+from market_data.features.arrays import Bars, Sums, Values, emptied, mean_distance, ratio
 from market_data.features.averages import Average, averaged, averaged_over_gaps
 from market_data.features.prices import means
 
@@ -22,19 +24,16 @@ _FAST, _SLOW, _SIGNAL = 12, 26, 9
 _WINDOW = 20
 
 
-def indicators(bars: Bars) -> dict[str, Values]:
-    """The columns of the group indicators."""
-    return _momentum(bars) | _bands(bars) | _reaches(bars) | _channel(bars)
+def indicators(bars: Bars) -> Iterator[dict[str, Values]]:
+    """The columns of the group indicators, a few at a time."""
+    yield momentum(bars)
+    yield _bands(bars)
+    yield _reaches(bars)
+    yield _channel(bars)
 
 
-def average_range(bars: Bars) -> dict[str, Values]:
-    """adx_14 and atr_14 alone, with what they come from."""
-    found = _momentum(bars)
-    return {name: found[name] for name in ("adx_14", "atr_14")}
-
-
-def _momentum(bars: Bars) -> dict[str, Values]:
-    """What is made of averages without end."""
+def momentum(bars: Bars) -> dict[str, Values]:
+    """Those that are made of averages without end."""
     close, high, low = bars.close, bars.high, bars.low
     last = bars.before(close, 1)
     step, up, down = bars.change(close), bars.change(high), -bars.change(low)
@@ -76,7 +75,7 @@ def _direction(bars: Bars, reach: Values, plus: Values, minus: Values) -> dict[s
 
 def _bands(bars: Bars) -> dict[str, Values]:
     middle, slow = means(bars, _WINDOW, 50)
-    width = 2 * np.sqrt(bars.squares(bars.close, _WINDOW) / _WINDOW)
+    width = 2 * np.sqrt(bars.closes.squares(_WINDOW) / _WINDOW)
     return {
         "bb_upper": middle + width,
         "bb_middle": middle,
@@ -107,8 +106,7 @@ def _reaches(bars: Bars) -> dict[str, Values]:
 
 def _channel(bars: Bars) -> dict[str, Values]:
     typical = (bars.high + bars.low + bars.close) / 3
-    (total,) = bars.sums(typical, _WINDOW)
-    mean = total / _WINDOW
+    mean = bars.since(_WINDOW - 1, Sums(typical).over(_WINDOW) / _WINDOW)
     away = mean_distance(typical, mean, _WINDOW)
     # Rounding along a series that stands still must not look like movement.
     found = emptied((typical - mean) / (0.015 * away), bars.still(typical, _WINDOW))

@@ -20,6 +20,8 @@ LOW, MEDIUM = 0.01, 0.025
 
 UP, DOWN, UNDECIDED = "trending_up", "trending_down", "trending"
 CHOP, QUIET = "volatile_chop", "quiet_range"
+MADE_OF = ("ma_5", "ma_20", "atr_14", "adx_14")
+"""Columns of other groups."""
 WORDS = {
     "regime": (UP, DOWN, UNDECIDED, CHOP, QUIET),
     "volatility": ("low", "medium", "high"),
@@ -32,7 +34,7 @@ def regimes(bars: Bars, known: Mapping[str, Values]) -> dict[str, Values]:
 
     Args:
         bars: that they are of.
-        known: ma_5, ma_20, atr_14 and adx_14.
+        known: the columns of MADE_OF.
     """
     import numpy as np
 
@@ -41,11 +43,15 @@ def regimes(bars: Bars, known: Mapping[str, Values]) -> dict[str, Values]:
     trend = np.sign(known["ma_5"] - known["ma_20"])
     trend[bars.still(bars.close, 20)] = 0.0
     share, adx = known["atr_14"] / bars.close, known["adx_14"]
-    # Numbers in the order of WORDS: a comparison that holds is 1.
-    trending = adx > TRENDING
-    direction = 2 - 2 * (trend > 0) - (trend < 0)
-    regime = direction * trending + (4 - 1 * (share > VOLATILE)) * ~trending
-    volatility = 2 - 1 * (share < MEDIUM) - (share < LOW)
+    # Numbers in the order of WORDS: a comparison that holds is 1, in a byte.
+    up, down, trending, moving, low, medium = (
+        held.view(np.int8)
+        for held in (
+            trend > 0, trend < 0, adx > TRENDING, share > VOLATILE, share < LOW, share < MEDIUM,
+        )
+    )  # fmt: skip
+    regime = (2 - 2 * up - down) * trending + (4 - moving) * (1 - trending)
+    volatility = 2 - medium - low
     unknown = np.isnan(adx) | np.isnan(trend) | np.isnan(share)
     return {
         "trend": trend,

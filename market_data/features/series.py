@@ -131,11 +131,10 @@ def _on_grid(bars: pl.DataFrame, grid: pl.DataFrame) -> pl.DataFrame:
     # NumPy begins each search where the one before it ended: times mostly ascend.
     places = np.searchsorted(begins, ts, "right")
     # A row without anything is the place of what comes before all of the grid.
-    before = slots.clear(1).with_columns(slot=pl.lit(0, pl.Int64))
-    found = pl.concat([before, slots])[places]
+    found = pl.concat([slots.clear(1), slots])[places]
     same = (found["ts"] == bars["ts"]) & (found["session"] == bars["session"])
     ended = pl.when(same).then(found["bar_end"])
-    return bars.with_columns(available_at=ended, slot=found["slot"])
+    return bars.with_columns(available_at=ended, slot=found["slot"].fill_null(0))
 
 
 def _ended_beside(placed: pl.DataFrame, calendar: str, timeframe: Timeframe) -> pl.DataFrame:

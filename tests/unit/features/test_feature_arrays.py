@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_data.features.arrays import Bars, Values, mean_distance, share_not_above
+from market_data.features.arrays import Bars, Sums, Values, mean_distance, share_not_above
 from market_data.features.averages import Average, averaged, averaged_over_gaps
 
 SERIES = st.lists(
@@ -44,7 +44,7 @@ def test_windows_are_those_of_their_own_symbol(series: list[list[float]]) -> Non
     of = {
         np.max: bars.highest(values, *LENGTHS),
         np.min: bars.lowest(values, *LENGTHS),
-        np.sum: bars.sums(values, *LENGTHS),
+        np.sum: [bars.since(n - 1, Sums(values).over(n)) for n in LENGTHS],
     }
     for function, found in of.items():
         for length, ours in zip(LENGTHS, found, strict=True):
@@ -53,7 +53,7 @@ def test_windows_are_those_of_their_own_symbol(series: list[list[float]]) -> Non
         still = windows(bars, values, length, lambda w: w.min() == w.max())
         assert bars.still(values, length).tolist() == [v == 1.0 for v in still]
         # A window that stands still has no trace of a deviation, whatever came before it.
-        squares = bars.squares(values, length)
+        squares = bars.since(length - 1, Sums(values).squares(length))
         assert (squares[np.array(still) == 1.0] == 0.0).all()
         exact = windows(bars, values, length, lambda w: math.fsum((w - w.mean()) ** 2))
         np.testing.assert_allclose(squares, exact, rtol=1e-9, atol=1e-9)
@@ -66,14 +66,28 @@ def test_a_window_of_one_symbol_does_not_depend_on_others(series: list[list[floa
     bars, values = bars_of(series)
     alone, own = bars_of(series[-1:])
     begin = bars.bounds[-2]
-    for name in ("highest", "lowest", "sums"):
+    for name in ("highest", "lowest"):
         theirs = getattr(bars, name)(values, *LENGTHS)
         for ours, whole in zip(getattr(alone, name)(own, *LENGTHS), theirs, strict=True):
             np.testing.assert_array_equal(ours, whole[begin:])
-    np.testing.assert_array_equal(alone.squares(own, 20), bars.squares(values, 20)[begin:])
+    for length in LENGTHS:
+        for name in ("over", "squares") if length > 1 else ("over",):
+            ours = alone.since(length - 1, getattr(Sums(own), name)(length))
+            whole = bars.since(length - 1, getattr(Sums(values), name)(length))
+            np.testing.assert_array_equal(ours, whole[begin:])
     one = [Average(v, 1 / 14, 13, 13, 14) for v in (own, values)]
     (ours,), (whole,) = averaged(alone, one[:1]), averaged(bars, one[1:])
     np.testing.assert_array_equal(ours, whole[begin:])
+
+
+def test_sums_serve_every_window_whichever_was_asked_for_first() -> None:
+    values = np.random.default_rng(2).normal(size=100)
+    kept = Sums(values)
+    for length in (4, 20, 5, 16, 1, 50):
+        kept.over(length)[:] = math.nan
+        np.testing.assert_array_equal(kept.squares(20), Sums(values).squares(20))
+    np.testing.assert_array_equal(kept.over(16), Sums(values).over(16))
+    assert not np.isnan(values).any()
 
 
 def test_shares_and_distances_of_a_window() -> None:
