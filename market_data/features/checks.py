@@ -6,7 +6,7 @@ before. What does not: gathering either (market_data/pipeline/feature_inspection
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -41,7 +41,7 @@ def evaluate_features(
     dataset: str,
     schema: FrameSchema,
     key: Sequence[str],
-    judged: Sequence[str],
+    judged: Mapping[str, bool],
     sessions: tuple[date, date],
 ) -> dict[str, CheckOutcome]:
     """Judge the features of a range of sessions.
@@ -57,7 +57,8 @@ def evaluate_features(
         dataset: its name.
         schema: of the rows.
         key: columns that name a row.
-        judged: numeric columns whose empty cells and means are compared with those before.
+        judged: columns whose empty cells are compared with those before, and whether their mean
+            is as well.
         sessions: first and last session judged.
 
     Returns:
@@ -68,13 +69,14 @@ def evaluate_features(
     if stored.columns != schema.names or dict(stored.schema) != schema.dtypes:
         return {"schema": shape} | {n: not_judged(n, shape) for n in CHECKS if n != "schema"}
     compared = _compared(stored, now, key)
+    steady = [name for name, compared_mean in judged.items() if compared_mean]
     means = _per_session(history, judged)
     return {
         "schema": shape,
         "coverage": _coverage(compared, dataset),
         "staleness": _staleness(compared, dataset),
         "null_rate": _null_rate(means, dataset, sessions),
-        "drift": _drift(means, dataset, sessions),
+        "drift": _drift(means.filter(pl.col("feature").is_in(steady)), dataset, sessions),
     }
 
 
@@ -154,19 +156,20 @@ def _staleness(compared: pl.DataFrame, dataset: str) -> CheckOutcome:
     return _outcome("staleness", dataset, found, measured)
 
 
-def _per_session(history: pl.DataFrame, judged: Sequence[str]) -> pl.DataFrame:
-    """symbol, session, feature, nulls (share), mean; one row per column that is judged."""
+def _per_session(history: pl.DataFrame, judged: Mapping[str, bool]) -> pl.DataFrame:
+    """symbol, session, feature, nulls (share), mean where it is compared; one row per column."""
     schema = {"symbol": pl.String, "session": pl.Date, "feature": pl.String}
     if not judged or history.is_empty():
         return pl.DataFrame(schema=schema | {"nulls": pl.Float64, "mean": pl.Float64})
+    nothing = pl.lit(None, dtype=pl.Float64)
     told = [
         history.group_by(KEY)
         .agg(
             nulls=pl.col(name).null_count() / pl.len(),
-            mean=pl.col(name).cast(pl.Float64).mean(),
+            mean=pl.col(name).cast(pl.Float64).mean() if steady else nothing,
         )
         .select(*KEY, "nulls", "mean", feature=pl.lit(name))
-        for name in judged
+        for name, steady in judged.items()
     ]
     return pl.concat(told).sort("symbol", "feature", "session")
 

@@ -6,7 +6,7 @@ not: judging (market_data/features/checks.py), Dagster's form of a result (emp_a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import polars as pl
@@ -55,25 +55,25 @@ def inspect_features(
     """Judge the rows of a group."""
     dataset = FEATURES[group.key]
     # Labels of the newest bars are empty until later ones come.
-    judged = [] if group.kind is Kind.LABELS else _judged(group)
+    judged = {} if group.kind is Kind.LABELS else _judged(group)
     return _inspect(platform, dataset, group, judged, (first, last))
 
 
 def inspect_regime_stats(platform: Platform, first: date, last: date) -> Inspection:
     """Judge the statistics of regimes."""
-    return _inspect(platform, REGIME_STATS_DATASET, None, [], (first, last))
+    return _inspect(platform, REGIME_STATS_DATASET, None, {}, (first, last))
 
 
-def _judged(group: FeatureGroup) -> list[str]:
-    """Numbers that do not follow the price."""
-    return [f.name for f in group.features if f.dtype.is_numeric() and f.unit not in (PRICE, UNITS)]
+def _judged(group: FeatureGroup) -> dict[str, bool]:
+    """All columns, and whether their mean is compared: of numbers that do not follow the price."""
+    return {f.name: f.dtype.is_numeric() and f.unit not in (PRICE, UNITS) for f in group.features}
 
 
 def _inspect(
     platform: Platform,
     dataset: Dataset,
     group: FeatureGroup | None,
-    judged: list[str],
+    judged: Mapping[str, bool],
     sessions: _Span,
 ) -> Inspection:
     timeframe = (group.timeframe if group else None) or Timeframe.D1

@@ -86,8 +86,8 @@ def predict_range(
 
     Raises:
         ConfigurationError: the model needs a feature that no group has.
-        MarketDataError: it answers with another number of rows, or with no numbers; or features
-            are by another definition than the one in force.
+        MarketDataError: it answers with another number of rows, with no numbers, with infinite
+            ones or with no output; or features are by another definition than the one in force.
     """
     parts = []
     for span in chunks(first, last, 31 if timeframe.is_intraday else 366):
@@ -168,6 +168,8 @@ def _outputs(model: Model, asked: pl.DataFrame) -> dict[str, pl.Series]:
     if isinstance(answer, pl.DataFrame):
         answer = answer.to_dict()
     named = dict(answer) if isinstance(answer, Mapping) else {_OUTPUT: answer}
+    if not named:
+        raise MarketDataError(f"model {model.name} answers with no output")
     return {str(name): _numbers(model, values, asked.height) for name, values in named.items()}
 
 
@@ -179,5 +181,9 @@ def _numbers(model: Model, values: Any, rows: int) -> pl.Series:
     if len(found) != rows:
         raise MarketDataError(
             f"model {model.name} was asked about {rows} rows and answers with {len(found)}"
+        )
+    if infinite := found.is_infinite().sum():
+        raise MarketDataError(
+            f"model {model.name} answers with infinite numbers for {infinite} of {rows} rows"
         )
     return found

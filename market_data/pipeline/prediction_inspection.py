@@ -93,7 +93,7 @@ def _by_series(
             dataset=dataset.name,
             schema=dataset.schema,
             key=dataset.key,
-            judged=["value"],
+            judged={"value": True},
             sessions=sessions,
         )
         for own in [within.clear(), *within.partition_by(SERIES)]

@@ -35,6 +35,20 @@ class Wordy(Momentum):
         return ["up"] * features.height
 
 
+class Silent(Momentum):
+    """It names no output."""
+
+    def predict(self, features: pl.DataFrame) -> Any:
+        return {}
+
+
+class Boundless(Momentum):
+    """One of its answers has no end."""
+
+    def predict(self, features: pl.DataFrame) -> Any:
+        return [*[0.0] * (features.height - 1), float("-inf")]
+
+
 class Several(Momentum):
     """Two outputs by name."""
 

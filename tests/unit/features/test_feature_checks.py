@@ -14,7 +14,7 @@ from market_data.quality.findings import CheckOutcome
 PRICE = FEATURES["price_1h_v1"]
 DAYS = [date(2024, 1, 1) + timedelta(days=n) for n in range(30)]
 LAST = (DAYS[20], DAYS[29])
-JUDGED = ["ret_1", "vol_20"]
+JUDGED = {"ret_1": True, "vol_20": True, "ma_20": False}
 
 
 def rows() -> pl.DataFrame:
@@ -96,6 +96,16 @@ def test_cells_that_become_empty_are_told_and_those_that_always_were_are_not() -
     assert told(judge(stored, stored)) == [
         ("null_rate", "feature_nulls", "warn", "A", DAYS[22], 1),
         ("null_rate", "feature_nulls", "error", "A", DAYS[25], 1),
+    ]
+
+
+def test_prices_that_become_empty_are_told_and_where_they_go_is_not() -> None:
+    here = pl.col("session") == DAYS[25]
+    prices = rows().with_columns(ma_20=pl.when(here).then(1e6).otherwise(100.0))
+    assert told(judge(prices, prices)) == []
+    emptied = prices.with_columns(ma_20=pl.when(~here).then("ma_20"))
+    assert told(judge(emptied, emptied)) == [
+        ("null_rate", "feature_nulls", "error", symbol, DAYS[25], 1) for symbol in ("A", "B")
     ]
 
 

@@ -18,7 +18,15 @@ from market_data.pipeline.prediction_inspection import inspect_predictions
 from market_data.timeframes import Timeframe
 from market_data.universe import AssetClass, Instrument
 from tests.support.feature_series import curated
-from tests.support.toy_models import Forgetful, Momentum, Several, Wordy, momentum_2
+from tests.support.toy_models import (
+    Boundless,
+    Forgetful,
+    Momentum,
+    Several,
+    Silent,
+    Wordy,
+    momentum_2,
+)
 from tests.support.worlds import World
 
 D1, PRICE = Timeframe.D1, group_of("price_1d_v1")
@@ -209,6 +217,8 @@ def test_predictions_of_a_version_that_speaks_no_more_are_told(platform: Platfor
     [
         (Forgetful(), MarketDataError, "asked about 78 rows and answers with 77"),
         (Wordy(), MarketDataError, "answers with no numbers"),
+        (Silent(), MarketDataError, "answers with no output"),
+        (Boundless(), MarketDataError, "infinite numbers for 1 of 78 rows"),
         (Momentum(needs=("rsi_14",)), ConfigurationError, "needs rsi_14: no group has it"),
     ],
 )
