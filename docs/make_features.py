@@ -148,9 +148,12 @@ def page() -> str:
         "configuration. The model has `name`, `version` and `predict(frame)`, which gives a number "
         "per row or several by name; `needs` names features that must not be empty. Rows keep the "
         "versions of the model and of the features; a row in which a needed feature is missing "
-        "has no value. Rows of other models, versions and timeframes stay. Checks tell of rows "
-        "that are missing, of features that are others by now, and of versions that speak no "
-        "more, see [quality.md](quality.md).\n"
+        "has no value. Where every row of a run (of a month or year of it) is like that, the "
+        "model is not asked: its outputs are those that it had in the 60 days before, and there "
+        "are no rows if it had none. Numbers without end are refused; NaN is no value, which the "
+        "run's `rows_without_value` counts. Rows of other models, versions and timeframes stay. "
+        "Checks tell of rows that are missing, of features that are others by now, and of "
+        "versions that speak no more, see [quality.md](quality.md).\n"
         "\n## Definitions in force\n\n| group | definition |\n|---|---|\n"
     )
     lines += [f"| {group.key} | `{group.definition}` |\n" for group in GROUPS]

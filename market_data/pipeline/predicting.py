@@ -7,9 +7,10 @@ model (emp_assets/features/predictions.py), the features (feature_frames.py).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
@@ -26,6 +27,8 @@ from market_data.timeframes import Timeframe
 
 _OUTPUT = "prediction"
 """Name of the output of a model that gives one column without a name."""
+_NEAR = timedelta(days=60)
+"""How far before a range a model is looked for that cannot be asked within it."""
 
 
 @runtime_checkable
@@ -97,13 +100,11 @@ def predict_range(
                 # The checks of the features tell of those that are missing.
                 warnings.simplefilter("ignore", MissingFeaturesWarning)
                 given = training_rows(platform, symbols, timeframe, groups, span, labels=False)
-            said = predictions(model, given)
-            stored = platform.store.scan(PREDICTIONS_DATASET, symbols=symbols, sessions=span)
-            own = (
-                (pl.col("model") == model.name)
-                & (pl.col("model_version") == model.version)
-                & (pl.col("timeframe") == str(timeframe))
+            said = predictions(
+                model, given, partial(_named_before, platform, model, timeframe, span)
             )
+            stored = platform.store.scan(PREDICTIONS_DATASET, symbols=symbols, sessions=span)
+            own = _own(model, timeframe)
             rows = pl.concat([stored.filter(~own), said]).sort(PREDICTIONS_DATASET.sort)
             platform.store.replace(PREDICTIONS_DATASET, rows, sessions=span, symbols=symbols)
         parts.append(said)
@@ -111,8 +112,16 @@ def predict_range(
     return Predicted(rows, rows["value"].null_count())
 
 
-def predictions(model: Model, given: FeatureRows) -> pl.DataFrame:
+def predictions(
+    model: Model, given: FeatureRows, named_before: Callable[[], Sequence[str]] = tuple
+) -> pl.DataFrame:
     """Rows of PREDICTIONS: one per row of the frame and output of the model.
+
+    Args:
+        model: the user's.
+        given: rows of its features.
+        named_before: outputs that are known where no row has all that the model needs, so that it
+            is not asked; these are empty then.
 
     Raises:
         ConfigurationError: as `predict_range`.
@@ -126,12 +135,13 @@ def predictions(model: Model, given: FeatureRows) -> pl.DataFrame:
         return PREDICTIONS.empty()
     whole = pl.all_horizontal(pl.lit(value=True), pl.col(needs).is_not_null())
     asked = frame.filter(whole)
-    outputs = _outputs(model, asked) if asked.height else {_OUTPUT: pl.Series([], dtype=pl.Float64)}
+    nothing = pl.Series([], dtype=pl.Float64)
+    outputs = _outputs(model, asked) if asked.height else dict.fromkeys(named_before(), nothing)
     groups = given.metadata["groups"]
     told = ",".join(f"{key}@{group['definition']}" for key, group in sorted(groups.items()))
     rows = inputs_of(given)
     keys = asked.select("symbol", "ts")
-    return pl.concat(
+    made = (
         PREDICTIONS.conform(
             rows.join(
                 keys.with_columns(value=values), on=["symbol", "ts"], how="left",
@@ -145,7 +155,27 @@ def predictions(model: Model, given: FeatureRows) -> pl.DataFrame:
             )
         )
         for name, values in outputs.items()
-    ).sort(PREDICTIONS_DATASET.sort)  # fmt: skip
+    )  # fmt: skip
+    return pl.concat([PREDICTIONS.empty(), *made]).sort(PREDICTIONS_DATASET.sort)
+
+
+def _own(model: Model, timeframe: Timeframe) -> pl.Expr:
+    """Rows of one version of a model."""
+    return (
+        (pl.col("model") == model.name)
+        & (pl.col("model_version") == model.version)
+        & (pl.col("timeframe") == str(timeframe))
+    )
+
+
+def _named_before(
+    platform: Platform, model: Model, timeframe: Timeframe, span: tuple[date, date]
+) -> list[str]:
+    """The outputs that a model is known to have by sessions of the range and shortly before it."""
+    near = span[0] - _NEAR, span[1]
+    columns = ["model", "model_version", "timeframe", "output"]
+    stored = platform.store.scan(PREDICTIONS_DATASET, sessions=near, columns=columns)
+    return stored.filter(_own(model, timeframe))["output"].unique().sort().to_list()
 
 
 def inputs_of(given: FeatureRows) -> pl.DataFrame:

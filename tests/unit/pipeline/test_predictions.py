@@ -108,6 +108,21 @@ def test_other_models_and_versions_stay(platform: Platform) -> None:
     assert {*rows.filter(model="several")["output"]} == {"up", "size"}
 
 
+def test_a_model_that_cannot_be_asked_has_the_outputs_that_it_had(platform: Platform) -> None:
+    """Before it has named any there are no rows, which nobody misses."""
+    several = Several(name="several")
+    assert not predict_range(platform, several, SYMBOLS, D1, [PRICE], DAYS[0], DAYS[0]).rows.height
+    predict_range(platform, several, SYMBOLS, D1, [PRICE], DAYS[1], DAYS[9])
+    unfinished = pl.col("session") == DAYS[10]
+    rows = platform.store.scan(DATASET).with_columns(ret_1=pl.when(~unfinished).then("ret_1"))
+    platform.store.replace(DATASET, rows, sessions=RANGE, symbols=SYMBOLS)
+    made = predict_range(platform, several, SYMBOLS, D1, [PRICE], DAYS[10], DAYS[10])
+    assert {*made.rows["output"]} == {"up", "size"}
+    assert made.empty == made.rows.height == 4
+    checked = inspect_predictions(platform, DAYS[0], DAYS[10]).findings
+    assert {*checked["code"]} == {"feature_nulls"}
+
+
 def test_predictions_of_another_timeframe_stay(platform: Platform) -> None:
     """The bars of both begin at midnight."""
     hourly = group_of("price_1h_v1")
