@@ -27,8 +27,9 @@ from market_data.timeframes import Timeframe
 
 _OUTPUT = "prediction"
 """Name of the output of a model that gives one column without a name."""
-_NEAR = timedelta(days=60)
-"""How far before a range a model is looked for that cannot be asked within it."""
+AROUND = timedelta(days=60)
+"""How far from a range the sessions lie that say which outputs a model has, that the range is
+compared with, and that tell which version speaks."""
 
 
 @runtime_checkable
@@ -113,7 +114,7 @@ def predict_range(
 
 
 def predictions(
-    model: Model, given: FeatureRows, named_before: Callable[[], Sequence[str]] = tuple
+    model: Model, given: FeatureRows, named_before: Callable[[], Sequence[str]]
 ) -> pl.DataFrame:
     """Rows of PREDICTIONS: one per row of the frame and output of the model.
 
@@ -172,7 +173,7 @@ def _named_before(
     platform: Platform, model: Model, timeframe: Timeframe, span: tuple[date, date]
 ) -> list[str]:
     """The outputs that a model is known to have by sessions of the range and shortly before it."""
-    near = span[0] - _NEAR, span[1]
+    near = span[0] - AROUND, span[1]
     columns = ["model", "model_version", "timeframe", "output"]
     stored = platform.store.scan(PREDICTIONS_DATASET, sessions=near, columns=columns)
     return stored.filter(_own(model, timeframe))["output"].unique().sort().to_list()

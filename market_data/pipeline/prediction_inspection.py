@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 
@@ -31,14 +31,12 @@ from market_data.pipeline.feature_frames import training_rows
 from market_data.pipeline.feature_inspection import FeatureInspection
 from market_data.pipeline.inspection import Inspection
 from market_data.pipeline.platform import Platform
-from market_data.pipeline.predicting import inputs_of
+from market_data.pipeline.predicting import AROUND, inputs_of
 from market_data.quality.findings import KEY, CheckOutcome, together
 from market_data.quality.schema import not_judged
 from market_data.schemas import FINDINGS
 from market_data.timeframes import Timeframe
 
-AROUND = timedelta(days=60)
-"""How far from the range the sessions lie that it is compared with, and that tell who speaks."""
 _SAMPLE = 200
 _FED = ["timeframe", "features"]
 _Span = tuple[date, date]
