@@ -162,14 +162,16 @@ def _per_session(history: pl.DataFrame, judged: Mapping[str, bool]) -> pl.DataFr
     if not judged or history.is_empty():
         return pl.DataFrame(schema=schema | {"nulls": pl.Float64, "mean": pl.Float64})
     nothing = pl.lit(None, dtype=pl.Float64)
+    counted = history.group_by(KEY).agg(
+        *((pl.col(n).null_count() / pl.len()).alias(f"nulls of {n}") for n in judged),
+        *(
+            (pl.col(n).cast(pl.Float64).mean() if steady else nothing).alias(f"mean of {n}")
+            for n, steady in judged.items()
+        ),
+    )
     told = [
-        history.group_by(KEY)
-        .agg(
-            nulls=pl.col(name).null_count() / pl.len(),
-            mean=pl.col(name).cast(pl.Float64).mean() if steady else nothing,
-        )
-        .select(*KEY, "nulls", "mean", feature=pl.lit(name))
-        for name, steady in judged.items()
+        counted.select(*KEY, nulls=f"nulls of {n}", mean=f"mean of {n}", feature=pl.lit(n))
+        for n in judged
     ]
     return pl.concat(told).sort("symbol", "feature", "session")
 
