@@ -6,6 +6,7 @@ Dagster's own records are on PostgreSQL here, by the instance file that the comp
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -29,15 +30,20 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[Institution]:
-    home = tmp_path / "home"
+    home, config = tmp_path / "home", tmp_path / "config"
     home.mkdir()
     (home / "dagster.yaml").write_bytes((ROOT / "docker" / "dagster.yaml").read_bytes())
+    shutil.copytree(ROOT / "config", config)
+    # Every five minutes one would begin a run that asks vendors over the network, and go on for
+    # minutes where there is none.
+    (config / "automation.yaml").write_text("started: off\n")
     with (
         institution(tmp_path / "data") as made,
         new_database(server_url("EMP_OPERATIONS_URL")) as dagster,
     ):
         info = psycopg.conninfo.conninfo_to_dict(dagster)
         made.environment.update(
+            EMP_CONFIG_DIR=str(config),
             DAGSTER_HOME=str(home),
             DAGSTER_POSTGRES_HOST=str(info["host"]),
             DAGSTER_POSTGRES_PORT=str(info["port"]),
