@@ -152,8 +152,9 @@ def page() -> str:
         "model is not asked: its outputs are those that it had in the 60 days before, and there "
         "are no rows if it had none. Numbers without end are refused; NaN is no value, which the "
         "run's `rows_without_value` counts. Rows of other models, versions and timeframes stay. "
-        "Checks tell of rows that are missing, of features that are others by now, and of "
-        "versions that speak no more, see [quality.md](quality.md).\n"
+        "Checks tell of rows that are missing, of features that are others by now, of versions "
+        "that speak no more, and of outputs that never have a value, see "
+        "[quality.md](quality.md).\n"
         "\n## Definitions in force\n\n| group | definition |\n|---|---|\n"
     )
     lines += [f"| {group.key} | `{group.definition}` |\n" for group in GROUPS]

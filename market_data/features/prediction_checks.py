@@ -1,8 +1,9 @@
-"""The checks of predictions that need their features: complete, of these features, of one version.
+"""The checks of predictions alone: complete, of these features, of one version, never without value.
 
 What belongs here: judging stored predictions against the rows that a model would be asked about
-now. What does not: gathering either (market_data/pipeline/prediction_inspection.py), empty values
-and leaps of the mean, which are judged as those of features are (checks.py).
+now, and series without any value. What does not: gathering either
+(market_data/pipeline/prediction_inspection.py), values that become empty and leaps of the mean,
+which are judged as those of features are (checks.py).
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ CHECKS = {
     "coverage": "Every row of the features that a model was asked about has its prediction.",
     "staleness": "Predictions are of the features that are stored, of the definitions in force, "
     "and of the version of their model that speaks last.",
-    "null_rate": FEATURE_CHECKS["null_rate"],
+    "null_rate": "No model is without any value, and no more values are empty than in the sessions "
+    "before.",
     "drift": "The mean of a prediction does not leave the range of the sessions before.",
 }
 SERIES = ["timeframe", "model", "model_version", "output"]
@@ -128,6 +130,39 @@ def judge_staleness(
         findings(found, check="staleness", dataset=dataset),
         sample.select(*_SHOWN, *flags).head(SAMPLE_ROWS),
         measured,
+    )
+
+
+def judge_silence(stored: pl.DataFrame, around: pl.DataFrame, dataset: str) -> CheckOutcome:
+    """Predictions of a model that never says anything. Code: predictions_without_value (warn).
+
+    One that was never asked, since what it needs was never there, is among them; a symbol that is
+    too young for it is not, where the model has a value for another.
+
+    Args:
+        stored: rows of PREDICTIONS.
+        around: rows of PREDICTIONS, those and the ones of sessions around them.
+        dataset: its name.
+    """
+    silent = around.group_by(SERIES).agg(pl.col("value").is_null().all()).filter("value")
+    empty = stored.join(silent, on=SERIES, how="semi")
+    found = empty.group_by(KEY).agg(
+        code=pl.lit("predictions_without_value"),
+        severity=pl.lit(WARN),
+        value=pl.lit(1.0),
+        threshold=pl.lit(1.0),
+        rows=pl.len(),
+        detail=pl.format(
+            "{} are empty, as all of the sessions around: {}",
+            pl.len(),
+            _named().unique().sort().str.join(", "),
+        ),
+    )
+    sample = empty.sort("session", "symbol", "ts", *SERIES).select(_SHOWN)
+    return CheckOutcome(
+        findings(found, check="null_rate", dataset=dataset),
+        sample.head(SAMPLE_ROWS),
+        pl.DataFrame(),
     )
 
 

@@ -23,6 +23,7 @@ from market_data.features.prediction_checks import (
     CHECKS,
     SERIES,
     judge_coverage,
+    judge_silence,
     judge_staleness,
 )
 from market_data.features.registry import FeatureGroup, group_of
@@ -53,7 +54,9 @@ def inspect_predictions(platform: Platform, first: date, last: date) -> Inspecti
     if checks["schema"].findings.is_empty():
         due, inputs = _expected(platform, around.filter(known), (first, last))
         held = pl.concat([held, due.select(KEY)]).unique()
+        silence = judge_silence(within, around, dataset.name)
         checks |= {
+            "null_rate": together([checks["null_rate"], silence]),
             "coverage": judge_coverage(within, due, dataset.name),
             # Of other symbols there are no features to compare with.
             "staleness": judge_staleness(

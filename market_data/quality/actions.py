@@ -162,7 +162,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _line(
         "predictions",
-        "predictions_missing predictions_outdated predictions_redefined predictions_superseded",
+        "predictions_missing predictions_outdated predictions_redefined predictions_superseded "
+        "predictions_without_value",
         DataEffect.NONE,
         RunEffect.GO_ON,
         ReadersEffect.UNCHANGED,

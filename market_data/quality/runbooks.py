@@ -29,7 +29,7 @@ _PAGES = {
     "quarantine": "not_kept no_longer_refused refused_otherwise refused_shift",
     "features": "features_missing features_outdated features_redefined feature_nulls feature_shift",
     "predictions": "predictions_missing predictions_outdated predictions_redefined "
-    "predictions_superseded",
+    "predictions_superseded predictions_without_value",
 }
 
 

@@ -49,6 +49,13 @@ class Boundless(Momentum):
         return [*[0.0] * (features.height - 1), float("-inf")]
 
 
+class Doubtful(Momentum):
+    """It has two outputs, of which it never knows the one."""
+
+    def predict(self, features: pl.DataFrame) -> Any:
+        return {"size": features["ret_1"].abs(), "up": [float("nan")] * features.height}
+
+
 class Several(Momentum):
     """Two outputs by name."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -103,7 +104,7 @@ class Reader:
 
 @contextmanager
 def reading(house: Institution, **more: str) -> Iterator[Reader]:
-    errors = Path(house.environment["EMP_DATA_DIR"]) / "reader-errors.txt"
+    errors = Path(house.environment["EMP_DATA_DIR"]) / f"reader-errors-{uuid.uuid4().hex}.txt"
     with errors.open("w") as err:
         process = StartedPython(["-c", READER], env={**house.environment, **more}, stderr=err)
         try:
@@ -156,28 +157,34 @@ def test_a_redis_that_is_killed_and_comes_back(
 def test_a_redis_that_hangs_costs_readers_little(
     house: Institution, redis: RedisServer, expected: str
 ) -> None:
-    with reading(house, REDIS_SOCKET_TIMEOUT="0.2") as reader:
+    with (
+        reading(house, REDIS_SOCKET_TIMEOUT="0.2") as reader,
+        reading(house, REDIS_CACHE_STRATEGY="disabled") as alone,
+    ):
         reader.read(1)
+        alone.read(1)
+        hung, usual = [], []
         process = redis.process
         assert process is not None
         process.send(SIGSTOP)
         begun = time.monotonic()
         try:
-            hung = [reader.read(1) for _ in range(30)]
+            for _ in range(30):
+                hung.append(reader.read(1))
+                usual.append(alone.read(1))
             took = time.monotonic() - begun
         finally:
             process.send(SIGCONT)
         assert all(told["found"] == [expected] for told in hung)
-        # Thirty waits would take six seconds. What the store takes is not Redis' doing.
+        # One wait per rest. What the store takes is not Redis' doing.
         waits = [wait for told in hung for wait in told["waits"]]
-        assert sum(waits) < 3
+        assert median(waits) < 1
         assert 1 <= len(waits) <= 1 + took / REST_SECONDS
         assert reader.warnings == 1
-        # Nor is anything else waited for: other reads are as fast as where no Redis is asked.
-        with reading(house, REDIS_CACHE_STRATEGY="disabled") as alone:
-            alone.read(1)
-            usual = [alone.read(1)["seconds"] for _ in range(30)]
-        assert median(told["seconds"] for told in hung) - median(usual) < 0.2
+        # Nor is anything else waited for: other reads are as fast as where no Redis is asked, by
+        # turns, since a machine is not always as busy.
+        slower = median(h["seconds"] - u["seconds"] for h, u in zip(hung, usual, strict=True))
+        assert slower < 0.2
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ def test_a_pool_without_a_free_connection_says_which_setting_to_raise(
         began = time.monotonic()
         with pytest.raises(StoreUnavailableError) as told, borrow(tight):
             pytest.fail("there is but one")
-        assert 0.25 < time.monotonic() - began < 2
+        assert 0.25 < time.monotonic() - began < 10
     for name in ("POOL_TIMEOUT (0.3 s)", "POOL_SIZE (now 1)", "MAX_OVERFLOW (now 0)"):
         assert f"TIMESCALEDB_{name}" in str(told.value)
     with borrow(tight) as again:
@@ -73,7 +73,7 @@ def test_a_store_without_a_free_connection_does_not_wait_for_the_server(tight: C
         began = time.monotonic()
         with pytest.raises(StoreUnavailableError, match="TIMESCALEDB_POOL_SIZE"):
             store.scan(MINUTES)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
     assert_frame_equal(store.scan(MINUTES), ROWS)
 
 
@@ -116,7 +116,7 @@ def test_a_read_that_takes_too_long_names_the_limit(
         began = time.monotonic()
         with pytest.raises(StoreUnavailableError, match=r"TIMESCALEDB_STATEMENT_TIMEOUT_MS \(150"):
             getattr(store, read)(MINUTES)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
     assert_frame_equal(store.scan(MINUTES), ROWS)
     assert store.latest(MINUTES, rows=9).height == ROWS.height
     assert store.version(MINUTES)

@@ -20,6 +20,7 @@ from market_data.universe import AssetClass, Instrument
 from tests.support.feature_series import curated
 from tests.support.toy_models import (
     Boundless,
+    Doubtful,
     Forgetful,
     Momentum,
     Several,
@@ -200,6 +201,24 @@ def test_predictions_of_other_features_than_the_stored_are_told(platform: Platfo
     ]
     predict_range(platform, Momentum(), SYMBOLS, D1, [PRICE], *RANGE)
     assert told(platform) == []
+
+
+def test_an_output_that_never_has_a_value_is_told(platform: Platform) -> None:
+    """Also from its first day on, when there is nothing to compare with."""
+    predict_range(platform, Doubtful(), SYMBOLS, D1, [PRICE], *RANGE)
+    found = inspect_predictions(platform, DAYS[30], DAYS[31])
+    shown = [
+        ("null_rate", "predictions_without_value", "warn", s, d)
+        for d in DAYS[30:32]
+        for s in SYMBOLS
+    ]
+    assert found.findings.select("check", "code", "severity", "symbol", "session").rows() == shown
+    assert found.rows["null_rate"]["output"].unique().to_list() == ["up"]
+    # A single value around shows that the model can say something.
+    rows = stored(platform)
+    known = of("BBB", DAYS[3]) & (pl.col("output") == "up")
+    keep(platform, rows.with_columns(value=pl.when(known).then(1.0).otherwise("value")))
+    assert inspect_predictions(platform, DAYS[30], DAYS[31]).findings.is_empty()
 
 
 @pytest.mark.parametrize("features", ["price_1d_v1@older", "price_1d_v0@older"])

@@ -191,12 +191,13 @@ def test_noise_has_the_shape_it_claims() -> None:
 
 
 def test_a_year_of_days_and_a_session_of_minutes_are_quick() -> None:
+    """By processor time of this thread: whatever else the machine does is not theirs."""
     vendor = SampleVendor("sample_a")
     fetch(vendor, Timeframe.D1, utc(2024, 1, 2), utc(2024, 1, 9))
-    begun = time.perf_counter()
+    begun = time.thread_time()
     assert fetch(vendor, Timeframe.D1, utc(2024, 1, 2), utc(2025, 1, 2)).height > 1000
     assert fetch(vendor, Timeframe.M1, utc(2024, 3, 7), utc(2024, 3, 8)).height > 3000
-    assert time.perf_counter() - begun < 1.0
+    assert time.thread_time() - begun < 1.0
 
 
 def test_an_unknown_sample_vendor_is_refused() -> None:

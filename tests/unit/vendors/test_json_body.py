@@ -49,6 +49,6 @@ def test_a_deep_nest_costs_no_time() -> None:
     nest: list[object] = []
     for _ in range(60):
         nest = [nest]
-    began = time.monotonic()
+    began = time.thread_time()
     assert text_column("x", ["1", nest]).to_list() == ["1", "<list>"]
-    assert time.monotonic() - began < 1.0
+    assert time.thread_time() - began < 1.0
