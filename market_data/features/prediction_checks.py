@@ -1,4 +1,4 @@
-"""The checks of predictions alone: complete, of these features, of one version, never without value.
+"""The checks of predictions alone: complete, of these features, of one version, and not empty.
 
 What belongs here: judging stored predictions against the rows that a model would be asked about
 now, and series without any value. What does not: gathering either
