@@ -34,8 +34,8 @@ def house(tmp_path: Path) -> Iterator[Institution]:
     home.mkdir()
     (home / "dagster.yaml").write_bytes((ROOT / "docker" / "dagster.yaml").read_bytes())
     shutil.copytree(ROOT / "config", config)
-    # Every five minutes one would begin a run that asks vendors over the network, and go on for
-    # minutes where there is none.
+    # Every five minutes a schedule would ask vendors over the network, in runs that go on for
+    # minutes after the test where there is none.
     (config / "automation.yaml").write_text("started: off\n")
     with (
         institution(tmp_path / "data") as made,
